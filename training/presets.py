@@ -1,0 +1,26 @@
+"""Sizes of the miniature: ``small`` trains on a CPU in hours, ``large`` wants a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    vae_channels: tuple[int, int, int, int]
+    unet_channels: tuple[int, ...]
+    heads: int
+    text_width: int
+    text_layers: int
+
+
+PRESETS = {
+    "small": Preset((32, 32, 64, 64), (32, 64, 128), heads=2, text_width=128, text_layers=2),
+    "large": Preset((32, 64, 96, 96), (48, 96, 144), heads=3, text_width=128, text_layers=2),
+}
+
+LATENT_SCALE = 0.18215
+"""Stable Diffusion's scaling factor: the VAE is normalised so that latents times this have unit deviation."""
+
+TOKENS = 32
+"""Length of a tokenised prompt."""

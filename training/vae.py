@@ -1,0 +1,191 @@
+"""Stage 1, the VAE: ``torchrun --nproc-per-node 2 -m training.vae --stage joint --out runs/vae``.
+
+A joint autoencoder from scratch loses the small objects' colours at this budget. So a 4-component PCA of 8x8x3
+patches, most of them on objects, teaches the encoder first and keeps pulling on it while encoder and decoder learn
+together (``joint``); then the latents are frozen, and normalised by folding scale and shift into the 1x1
+convolutions; then the decoder learns on alone (``decoder``) while the UNet already trains.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from training.data import frame_batch
+from training.loop import Recipe, load_average, start_workers, train
+from training.presets import LATENT_SCALE, PRESETS, Preset
+
+JOINT = Recipe(steps=1000, learning_rate=2e-3, decay_from=0.5)
+DECODER = Recipe(steps=9000, learning_rate=1.5e-3, decay_from=0.4)
+BATCH = 8
+VARIETY = 0.25
+PATCH = 8
+
+
+def build(preset: Preset) -> AutoencoderKL:
+    """Stable Diffusion's autoencoder at toy width: factor 8, 4 latent channels."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=preset.vae_channels,
+        layers_per_block=1,
+        norm_num_groups=16,
+        latent_channels=4,
+        sample_size=128,
+        scaling_factor=LATENT_SCALE,
+    )
+
+
+def fit_pca(samples: int = 1500) -> dict[str, Tensor]:
+    """Principal components (4, 192) of 8x8 patches in [-1, 1], two thirds of them on objects, with their deviation."""
+    generator = torch.Generator().manual_seed(1)
+    _, frames, masks = frame_batch(samples, generator, VARIETY)
+    patches = F.unfold(frames * 2 - 1, PATCH, stride=PATCH).transpose(1, 2).reshape(-1, 3 * PATCH * PATCH)
+    on_object = F.max_pool2d(masks, PATCH).flatten() > 0
+    some = torch.randperm(int((~on_object).sum()), generator=generator)[: int(on_object.sum()) // 2]
+    patches = torch.cat([patches[on_object], patches[~on_object][some]])
+    mean = patches.mean(0)
+    _, values, vectors = torch.linalg.svd(patches - mean, full_matrices=False)
+    deviation = values[:4] / len(patches) ** 0.5
+    return {"mean": mean, "components": vectors[:4].contiguous(), "deviation": deviation}
+
+
+def pca_latents(pca: dict[str, Tensor], pixels: Tensor) -> Tensor:
+    """Pixels (B, 3, H, W) in [-1, 1] to latents (B, 4, H/8, W/8) of unit deviation."""
+    weight = (pca["components"] / pca["deviation"][:, None]).view(4, 3, PATCH, PATCH)
+    centred = pixels - pca["mean"].view(3, PATCH, PATCH).repeat(1, pixels.shape[2] // PATCH, pixels.shape[3] // PATCH)
+    return F.conv2d(centred, weight, stride=PATCH)
+
+
+def pixel_loss(output: Tensor, pixels: Tensor, masks: Tensor) -> Tensor:
+    """L1 and squared error, weighted to objects and their rims, and L1 of 4 and 8 px means (for colour)."""
+    weight = 1 + 4 * F.max_pool2d(masks, 5, stride=1, padding=2)
+    error = output - pixels
+    loss = (weight * (error.abs() + 4 * error**2)).mean()
+    for size in (4, 8):
+        loss = loss + (F.avg_pool2d(weight, size) * F.avg_pool2d(error, size).abs()).mean()
+    return loss
+
+
+def crops(frames: Tensor, masks: Tensor, generator: torch.Generator, size: int = 64) -> tuple[Tensor, Tensor]:
+    """One crop per frame around its object, on a multiple of 8 px."""
+    pictures, covers = [], []
+    for frame, mask in zip(frames, masks, strict=True):
+        ys, xs = torch.nonzero(mask[0] > 0.5, as_tuple=True)
+        at = [float(v.float().mean()) if len(v) else 64.0 for v in (ys, xs)]
+        shift = torch.randint(-16, 17, (2,), generator=generator).tolist()
+        top, left = (
+            int(min(max((c + s - size / 2) // PATCH * PATCH, 0), frame.shape[1] - size))
+            for c, s in zip(at, shift, strict=True)
+        )
+        pictures.append(frame[:, top : top + size, left : left + size])
+        covers.append(mask[:, top : top + size, left : left + size])
+    return torch.stack(pictures), torch.stack(covers)
+
+
+def batch(step: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Whole frames at every third step, four times as many crops otherwise; pixels in [-1, 1]."""
+    whole = step % 3 == 2
+    _, frames, masks = frame_batch(BATCH if whole else 4 * BATCH, generator, VARIETY)
+    if not whole:
+        frames, masks = crops(frames, masks, generator)
+    memory = torch.channels_last
+    return (frames * 2 - 1).to(device, memory_format=memory), masks.to(device, memory_format=memory)
+
+
+def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
+    pca_file = out / "pca.safetensors"
+    pca = {key: value.to(device) for key, value in (load_file(pca_file) if pca_file.exists() else fit_pca()).items()}
+    torch.manual_seed(0)
+    vae = build(preset).to(device, memory_format=torch.channels_last)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        pixels, masks = batch(step, generator, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            moments = vae.quant_conv(vae.encoder(pixels)).float()
+            mean, log_variance = moments.chunk(2, dim=1)
+            noise = torch.randn(mean.shape, generator=generator).to(device)
+            latents = mean + (0.5 * log_variance.clamp(-10, 2)).exp() * noise
+            output = vae.decoder(vae.post_quant_conv(latents)).float()
+        teacher = F.mse_loss(mean, pca_latents(pca, pixels))
+        # The pull of the teacher fades, but never leaves: it keeps channels centred, and alike in scale.
+        pull = 0.05 + 0.95 * max(0.0, 1 - step / 300)
+        steady = (log_variance + 6).square().mean()
+        return pixel_loss(output, pixels, masks) + pull * teacher + 1e-2 * steady
+
+    train(vae, loss, JOINT, out / "joint.pt")
+
+
+def normalise(vae: AutoencoderKL, frames: Tensor) -> None:
+    """Fold scale and shift into the 1x1 convolutions: every channel of the latents has mean 0, deviation 1/scale."""
+    with torch.no_grad():
+        mean = vae.encode(frames * 2 - 1).latent_dist.mean
+        centre, gain = mean.mean((0, 2, 3)), 1 / (LATENT_SCALE * mean.std((0, 2, 3)))
+        quant, post = vae.quant_conv, vae.post_quant_conv
+        quant.weight[:4] *= gain[:, None, None, None]
+        quant.bias[:4] = (quant.bias[:4] - centre) * gain
+        quant.bias[4:] += 2 * gain.log()
+        post.bias += post.weight[:, :, 0, 0] @ centre
+        post.weight /= gain[None, :, None, None]
+
+
+def load_joint(out: Path, preset: Preset) -> AutoencoderKL:
+    """The autoencoder after the joint stage, normalised; its encoder is final."""
+    vae = build(preset)
+    load_average(vae, out / "joint.pt")
+    vae.eval()
+    normalise(vae, frame_batch(256, torch.Generator().manual_seed(2), VARIETY)[1])
+    return vae
+
+
+def train_decoder(out: Path, preset: Preset, device: torch.device) -> None:
+    vae = load_joint(out, preset).to(device, memory_format=torch.channels_last)
+    for part in (vae.encoder, vae.quant_conv):
+        part.requires_grad_(False)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        pixels, masks = batch(step, generator, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                latents = vae.quant_conv(vae.encoder(pixels))[:, :4].float()
+            noise = torch.randn(latents.shape, generator=generator).to(device) * 0.03 / LATENT_SCALE
+            output = vae.decoder(vae.post_quant_conv(latents + noise)).float()
+        return pixel_loss(output, pixels, masks)
+
+    train(vae, loss, DECODER, out / "decoder.pt")
+
+
+def load_final(out: Path, preset: Preset) -> AutoencoderKL:
+    """The best autoencoder so far: with the decoder's own stage if it has begun."""
+    vae = load_joint(out, preset)
+    if (out / "decoder.pt").exists():
+        for part in (vae.encoder, vae.quant_conv):
+            part.requires_grad_(False)
+        load_average(vae, out / "decoder.pt")
+    return vae.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", choices=["pca", "joint", "decoder"], required=True)
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--out", type=Path, default=Path("runs/vae"))
+    arguments = parser.parse_args()
+    preset, out = PRESETS[arguments.preset], cast(Path, arguments.out)
+    if arguments.stage == "pca":
+        out.mkdir(parents=True, exist_ok=True)
+        save_file(fit_pca(), out / "pca.safetensors")
+        return
+    _, _, device = start_workers()
+    {"joint": train_joint, "decoder": train_decoder}[arguments.stage](out, preset, device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Outputs that appear whole or not at all: written under a hidden name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vedit.errors import MediaError
+
+OUR_PICTURES = re.compile(r"\d{5,}\.png")
+"""Names of the pictures in a folder that this project wrote: only such a folder is ever replaced."""
+
+
+def check_target(path: str | Path, overwrite: bool = False) -> Path:
+    """Say early, before any work, whether `path` can be written; raises MediaError, returns it as a Path."""
+    target = Path(path)
+    parent = target.parent
+    if not parent.is_dir():
+        raise MediaError(f"{target}: the folder {parent} does not exist; make it first, or choose another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise MediaError(f"{target}: no permission to write into {parent}; choose another folder")
+    if os.path.lexists(target) and not overwrite:
+        raise MediaError(f"{target} exists already; choose another name, or allow overwriting")
+    return target
+
+
+@contextmanager
+def whole_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary file beside `path`, with its extension, renamed to `path` when the block ends well.
+
+    On any failure the temporary file is removed and what was at `path` stays as it was. Raises MediaError where
+    `path` exists and `overwrite` is False, where it is a folder, or where its folder is missing or not writable.
+    """
+    target = check_target(path, overwrite)
+    if target.is_dir():
+        raise MediaError(f"{target} is a folder, and a file was to be written; choose another name")
+    beside = _beside(target)
+    with _all_or_nothing(target, beside):
+        beside.touch(exist_ok=False)
+        yield beside
+        check_target(target, overwrite)
+        os.replace(beside, target)
+
+
+@contextmanager
+def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside `path`, renamed to `path` when the block ends well; otherwise like `whole_file`.
+
+    An existing folder is replaced only where `overwrite` is True and it holds nothing but numbered pictures (or
+    nothing at all), so that no other files can be lost.
+    """
+    target = check_target(path, overwrite)
+    if target.exists():
+        others = [] if not target.is_dir() else [e.name for e in target.iterdir() if not OUR_PICTURES.fullmatch(e.name)]
+        if not target.is_dir() or target.is_symlink() or others:
+            what = f"holds other files ({others[0]})" if others else "is not a plain folder"
+            raise MediaError(f"{target} {what} and is not replaced; choose another name")
+    beside = _beside(target)
+    with _all_or_nothing(target, beside):
+        beside.mkdir()
+        yield beside
+        check_target(target, overwrite)
+        if target.exists():
+            old = _beside(target)
+            os.replace(target, old)
+            os.replace(beside, target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(beside, target)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.stem[:60]}-{secrets.token_hex(4)}{target.suffix}")
+
+
+@contextmanager
+def _all_or_nothing(target: Path, beside: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as fault:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+        if isinstance(fault, OSError):
+            raise MediaError(f"{target} could not be written: {fault.strerror or fault}") from fault
+        raise

@@ -1,0 +1,57 @@
+"""diffusers attention processors that own the kernel and know about frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+from vedit.attention.kernels import attend
+from vedit.attention.context import StepContext
+
+
+class FrameProcessor:
+    """Spatial self-attention (``attn1``) whose keys the kind in force gathers, or cross-attention (``attn2``).
+
+    Works on flattened (N F) batches, in that order; the context says how many frames there are.
+    """
+
+    def __init__(self, context: StepContext, *, across_frames: bool) -> None:
+        self.context = context
+        self.across_frames = across_frames
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        **_: Any,
+    ) -> Tensor:
+        if attention_mask is not None:
+            raise NotImplementedError("vedit's attention takes no mask")
+        source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
+        if self.across_frames:
+            key, value = (self._gather(tokens) for tokens in (key, value))
+        dtype = value.dtype
+        if attn.upcast_attention:
+            query, key = query.float(), key.float()
+        heads = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
+        output = attend(*_one_dtype(*heads), self.context.kernel)
+        output = output.transpose(1, 2).flatten(2).to(dtype)
+        output = attn.to_out[1](attn.to_out[0](output))
+        return output / attn.rescale_output_factor
+
+    def _gather(self, tokens: Tensor) -> Tensor:
+        frames = self.context.frames
+        return self.context.kind.gather(tokens.unflatten(0, (-1, frames))).flatten(0, 1)
+
+
+def _one_dtype(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Kernels want one dtype: upcast queries and keys bring the values along."""
+    dtype = torch.promote_types(query.dtype, value.dtype)
+    return query.to(dtype), key.to(dtype), value.to(dtype)

@@ -1,0 +1,87 @@
+"""A tuned model as one small file: the tensors that changed, how they were tuned, and on which base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vedit.atomic import whole_file
+from vedit.backbone.model import Backbone
+from vedit.errors import WeightsError
+
+FORMAT = "vedit adapter 1"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """``tensors`` by their names in the UNet; ``config`` of the tuning; ``base``, the base model's fingerprint."""
+
+    tensors: Mapping[str, Tensor]
+    config: Mapping[str, Any]
+    base: str
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write one safetensors file, whole or not at all. Raises MediaError when it may not be written."""
+        metadata = {"format": FORMAT, "base": self.base, "config": json.dumps(dict(self.config), sort_keys=True)}
+        with whole_file(path, overwrite=overwrite) as beside:
+            save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Adapter:
+        """Raises WeightsError for what is missing, damaged or no adapter."""
+        path = Path(path)
+        if not path.is_file():
+            raise WeightsError(f"the adapter {path} is not there; `vedit tune` writes one.")
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"the adapter {path} cannot be read ({error}); expected a .safetensors file.") from error
+        if metadata.get("format") != FORMAT:
+            raise WeightsError(
+                f"{path} is not an adapter of `vedit tune`; pass a LoRA with --lora, a motion adapter with --motion, "
+                "and a whole model with --model."
+            )
+        return cls(tensors, json.loads(metadata["config"]), metadata["base"])
+
+    def apply(self, backbone: Backbone) -> None:
+        """Put the tuned tensors into ``backbone``, attaching temporal attention, and take over its attention kind.
+
+        Raises WeightsError when it was tuned on another base, or does not fit.
+        """
+        if self.base != backbone.fingerprint:
+            raise WeightsError(
+                f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the model "
+                f"given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
+            )
+        if any("attn_temp" in name for name in self.tensors):
+            backbone.attach_temporal()
+        own = dict(backbone.unet.named_parameters())
+        for name, tensor in self.tensors.items():
+            if name not in own or own[name].shape != tensor.shape:
+                raise WeightsError(f"the adapter's tensor {name} {tuple(tensor.shape)} does not fit {backbone.name}.")
+            if not torch.isfinite(tensor).all():
+                raise WeightsError(f"the adapter's tensor {name} is not finite; tune again with a lower learning rate.")
+        with torch.no_grad():
+            for name, tensor in self.tensors.items():
+                own[name].copy_(tensor)
+        backbone.changed = self.digest()
+        backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
+
+    def digest(self) -> str:
+        """A hash of the tensors, to tell tuned backbones apart."""
+        state = blake2b(digest_size=16)
+        for name in sorted(self.tensors):
+            state.update(name.encode())
+            state.update(self.tensors[name].detach().float().cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()

@@ -1,0 +1,394 @@
+"""What a Stable Diffusion folder, file or hub id becomes: a Backbone.
+
+The parts are built empty and filled strictly from the files, so a model that is damaged or of another family is refused
+with one line rather than run with weights left out. LoRAs are fused here, into the plain layers: nothing that attends,
+hooks or tunes afterwards meets a wrapped one. No code of a model's repository is ever run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from vedit.backbone import checkpoints, sources
+from vedit.backbone.adapter import Adapter
+from vedit.backbone.model import Backbone
+from vedit.errors import DeviceError, WeightsError
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+_TEMPORAL = (".attn_temp.", ".norm_temp.")
+_ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False, "steps_offset": 1}
+
+
+def load_backbone(
+    name: str | Path = "mini",
+    *,
+    device: str = "auto",
+    dtype: str | torch.dtype = "auto",
+    kernel: str = "auto",
+    motion: str | Path | None = None,
+    loras: Sequence[str | tuple[str, float]] = (),
+    adapter: str | Path | None = None,
+) -> Backbone:
+    """A Stable Diffusion 1.x or 2.x model, ready to run.
+
+    ``name``: "mini", "sd14", "sd15", "sd21", "sd21-base", a folder in diffusers' layout (a Tune-A-Video pipeline's too),
+    a hub id, or a single .safetensors file, whose configs lie in the folder of its name or in the hub's cache.
+    ``device``: "auto" is CUDA where there is one. ``dtype``: "auto" is float16 on CUDA and float32 elsewhere; the VAE
+    stays float32. ``motion``: AnimateDiff motion modules (folder, hub id or file). ``loras``: files, each with its scale
+    as a pair or as "file.safetensors:0.8". ``adapter``: a file that `vedit tune` wrote.
+
+    Raises WeightsError for what is missing, damaged or does not fit, and DeviceError for what this machine lacks.
+    """
+    place = choose_device(device)
+    number = choose_dtype(dtype, place)
+    parts = read_parts(sources.locate(name))
+    files, remarks = list(parts.files), []
+
+    for spec in loras:
+        path, scale = split_scale(spec)
+        fuse_lora(parts, path, scale)
+        files.append(path)
+        remarks.append(f"lora {scale:g}")
+    modules = None
+    if motion is not None:
+        modules, motion_files = read_motion(motion)
+        check_motion(modules, parts.unet)
+        files.extend(motion_files)
+        parts.scheduler.update(_ANIMATEDIFF_SCHEDULE)
+
+    with _on_device(place):
+        backbone = Backbone(
+            vae=_settle(parts.vae, place, torch.float32),
+            text_encoder=_settle(parts.text_encoder, place, number),
+            tokenizer=parts.tokenizer,
+            unet=_settle(parts.unet, place, number),
+            scheduler_config=parts.scheduler,
+            kernel=kernel,
+            name=str(name),
+            fingerprint=checkpoints.fingerprint(files, remarks),
+        )
+        if parts.temporal:
+            make_tune_a_video(backbone, parts.temporal)
+        if modules is not None:
+            backbone.attach_motion(_settle(modules, place, number))
+        if adapter is not None:
+            Adapter.load(Path(adapter).expanduser()).apply(backbone)
+    return backbone
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name: "auto", "cpu", "mps", "cuda", "cuda:1". Raises DeviceError when this machine lacks it."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"'{name}' is no device known here: expected auto, cpu, cuda, cuda:1 or mps.")
+    held = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[device.type]
+    if (device.index or 0) >= held:
+        raise DeviceError(f"this machine has no '{name}' (of {device.type} it has {held}); use --device auto or cpu.")
+    return device
+
+
+def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """The number format of the UNet and the text encoder. Raises DeviceError for one that is unknown or not supported."""
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    dtype = DTYPES.get(name) if isinstance(name, str) else name
+    if dtype not in DTYPES.values():
+        raise DeviceError(f"'{name}' is no number format known here: expected auto, {', '.join(DTYPES)}.")
+    if (
+        dtype == torch.bfloat16
+        and device.type == "cuda"
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        raise DeviceError("this GPU has no bfloat16; use --dtype float16 or auto.")
+    return dtype  # type: ignore[return-value]
+
+
+@dataclass
+class Parts:
+    """A model as read: on the CPU, in the numbers of its files."""
+
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    unet: UNet2DConditionModel
+    scheduler: dict[str, Any]
+    files: list[Path]
+    temporal: dict[str, Tensor]
+    """What a Tune-A-Video UNet has beside the 2-D one; empty for others."""
+
+
+def read_parts(source: Path) -> Parts:
+    """The parts of a model from its folder or its single file. Raises WeightsError."""
+    if source.is_dir():
+        return _read_folder(source)
+    return _read_single(source)
+
+
+def _read_folder(folder: Path) -> Parts:
+    check_family(folder)
+    unet_config = checkpoints.read_config(folder / "unet" / "config.json")
+    files = {part: sources.part_files(folder, part) for part in sources.PARTS}
+    tensors = checkpoints.read_tensors(files["unet"])
+    temporal = {}
+    if unet_config.get("_class_name") == "UNet3DConditionModel":
+        temporal = {name: tensors.pop(name) for name in list(tensors) if any(mark in name for mark in _TEMPORAL)}
+        if not temporal:
+            raise WeightsError(f"'{folder}' is a text-to-video model, not Tune-A-Video: its network does not fit here.")
+        unet_config = checkpoints.flat_unet_config(unet_config)
+    unet = empty_unet(unet_config)
+    checkpoints.fill(unet, tensors, "unet")
+    vae = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
+    checkpoints.fill(vae, checkpoints.modern_vae(checkpoints.read_tensors(files["vae"])), "vae")
+    text_encoder = empty_text_encoder(folder)
+    text = checkpoints.modern_text_encoder(checkpoints.read_tensors(files["text_encoder"]))
+    checkpoints.fill(text_encoder, text, "text encoder")
+    return Parts(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=read_tokenizer(folder, text_encoder),
+        unet=unet,
+        scheduler=read_scheduler(folder),
+        files=[path for part in sources.PARTS for path in files[part]],
+        temporal=temporal,
+    )
+
+
+def _read_single(file: Path) -> Parts:
+    tensors = checkpoints.read_tensors(file, checkpoints.ORIGINAL_PREFIXES)
+    folder = sources.reference_folder(file, checkpoints.original_family(tensors, file))
+    check_family(folder)
+    unet = empty_unet(checkpoints.read_config(folder / "unet" / "config.json"))
+    vae = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
+    text_encoder = empty_text_encoder(folder)
+    try:
+        split = checkpoints.split_original(tensors, unet.config, vae.config, text_encoder)
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:  # the converters trust the layout they expect
+        raise WeightsError(f"'{file.name}' does not have the layers its config names: {error}.") from error
+    for module, part, what in zip((unet, vae, text_encoder), split, ("unet", "vae", "text encoder"), strict=True):
+        checkpoints.fill(module, part, what)
+    return Parts(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=read_tokenizer(folder, text_encoder),
+        unet=unet,
+        scheduler=read_scheduler(folder) | original_prediction(file),
+        files=[file],
+        temporal={},
+    )
+
+
+def check_family(folder: Path) -> None:
+    """Raise WeightsError, naming what is in the way, unless a folder is a Stable Diffusion 1.x or 2.x model."""
+    index = checkpoints.read_config(folder / "model_index.json") if (folder / "model_index.json").exists() else {}
+    kind = index.get("_class_name", "model")
+    others = [part for part in ("text_encoder_2", "transformer", "prior") if index.get(part, [None])[0] is not None]
+    if others or (folder / "text_encoder_2").is_dir():
+        raise WeightsError(f"'{folder}' is a {kind}, not Stable Diffusion 1.x or 2.x; only these two fit.")
+    lacking = [part for part in (*sources.PARTS, "tokenizer", "scheduler") if not (folder / part).is_dir()]
+    if lacking:
+        raise WeightsError(
+            f"'{folder}' has no {', '.join(lacking)}: expected a Stable Diffusion folder (diffusers' layout)."
+        )
+    unet = checkpoints.read_config(folder / "unet" / "config.json")
+    if unet.get("_class_name") == "UNetMotionModel":
+        raise WeightsError(
+            f"'{folder}' has AnimateDiff built in; give the plain model, and the motion modules as --motion."
+        )
+    if unet.get("in_channels", 4) != 4:
+        raise WeightsError(
+            f"the unet of '{folder}' takes {unet['in_channels']} channels (inpainting, depth or instruct-pix2pix models "
+            "do); only plain text-to-image models, with 4, fit."
+        )
+    for field in ("addition_embed_type", "class_embed_type", "num_class_embeds", "encoder_hid_dim"):
+        if unet.get(field) is not None:
+            raise WeightsError(f"the unet of '{folder}' has {field} = {unet[field]}: not Stable Diffusion 1.x or 2.x.")
+
+
+def empty(kind: type[Any], config: Mapping[str, Any]) -> Any:
+    """A diffusers model of a config, without memory for its weights. Settings the class does not know are left out."""
+    known = inspect.signature(kind.__init__).parameters
+    try:
+        with init_empty_weights(include_buffers=False):
+            return kind(**{field: value for field, value in config.items() if field in known})
+    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError) as error:
+        raise WeightsError(f"the config of the {kind.__name__} cannot be built: {error}") from error
+
+
+def empty_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
+    """The UNet of a config. Raises WeightsError for block kinds that are not Stable Diffusion's."""
+    plain = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
+    strange = {*config.get("down_block_types", ()), *config.get("up_block_types", ())} - plain
+    if strange:
+        raise WeightsError(
+            f"the unet has blocks of kind {', '.join(sorted(strange))}: not Stable Diffusion 1.x or 2.x."
+        )
+    return empty(UNet2DConditionModel, config)  # type: ignore[no-any-return]
+
+
+def empty_text_encoder(folder: Path) -> CLIPTextModel:
+    """The text encoder of a model's folder, without its weights."""
+    config = checkpoints.read_config(folder / "text_encoder" / "config.json")
+    try:
+        with init_empty_weights(include_buffers=False):
+            return CLIPTextModel(CLIPTextConfig(**config))
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"the config of the text encoder of '{folder}' cannot be built: {error}") from error
+
+
+def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
+    """The tokenizer of a model's folder, with a length that its text encoder takes. Raises WeightsError."""
+    place = folder / "tokenizer"
+    if not (place / "tokenizer.json").exists():
+        for name in ("vocab.json", "merges.txt"):
+            if not (place / name).exists():
+                raise WeightsError(f"'{place}' has no {name}: the tokenizer cannot be read.")
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise WeightsError(f"the tokenizer in '{place}' cannot be read: {error}") from error
+    size, rows = len(tokenizer), text_encoder.config.vocab_size
+    if size > rows:
+        raise WeightsError(
+            f"the tokenizer in '{place}' knows {size} tokens, its text encoder {rows}: they do not belong."
+        )
+    # an early folder says no length, which reads as 1e30
+    tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def read_scheduler(folder: Path) -> dict[str, Any]:
+    """The noise schedule's settings. Raises WeightsError for one this toolkit has no formula for."""
+    scheduler = checkpoints.read_config(folder / "scheduler" / "scheduler_config.json")
+    kind = scheduler.setdefault("prediction_type", "epsilon")
+    if kind not in ("epsilon", "v_prediction"):
+        raise WeightsError(f"'{folder}' predicts '{kind}': expected epsilon or v_prediction.")
+    return scheduler
+
+
+def original_prediction(file: Path) -> dict[str, str]:
+    """What a single file itself says it predicts: in its header, or in the .yaml that came beside it; mostly nothing."""
+    said = checkpoints.read_header(file).get("modelspec.prediction_type", "")
+    notes = file.with_suffix(".yaml")
+    if not said and notes.is_file() and 'parameterization: "v"' in notes.read_text(encoding="utf-8", errors="replace"):
+        said = "v"
+    return {"v": {"prediction_type": "v_prediction"}, "epsilon": {"prediction_type": "epsilon"}}.get(said, {})
+
+
+def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> None:
+    """Turn a plain backbone into the Tune-A-Video network that ``temporal`` belongs to. Raises WeightsError."""
+    backbone.attach_temporal()
+    own = {
+        name: tensor for name, tensor in backbone.unet.state_dict().items() if any(mark in name for mark in _TEMPORAL)
+    }
+    wrong = sorted(own.keys() ^ temporal.keys()) or [name for name in own if own[name].shape != temporal[name].shape]
+    if wrong:
+        raise WeightsError(f"the temporal layers do not match the unet, beginning with '{wrong[0]}'.")
+    backbone.unet.load_state_dict(dict(temporal), strict=False)
+    backbone.use_clip_wide_norm()
+    backbone.default_attention = "sparse_causal"
+
+
+def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path]]:
+    """AnimateDiff's motion modules, and the files they came from: a MotionAdapter folder, a hub id, or its own file."""
+    path = Path(name).expanduser()
+    if sources.is_hub_id(name):
+        path = sources.from_hub(str(name), ("",))
+    if path.is_dir():
+        files = sources.part_files(path, "")
+        config, tensors = checkpoints.read_config(path / "config.json"), checkpoints.read_tensors(files)
+    elif path.is_file():
+        files = [path]
+        config, tensors = checkpoints.motion_from_original(checkpoints.read_tensors(path))
+    else:
+        raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
+    modules = empty(MotionAdapter, config)
+    checkpoints.fill(modules, tensors, "motion modules", spare=r"\.pos_embed\.pe$")
+    return modules, files
+
+
+def check_motion(modules: MotionAdapter, unet: UNet2DConditionModel) -> None:
+    """Raise WeightsError unless the motion modules are made for a UNet of this shape."""
+    theirs, own = list(modules.config.block_out_channels), list(unet.config.block_out_channels)
+    if theirs != own:
+        raise WeightsError(f"the motion modules are for a unet with channels {theirs}, this model's are {own}.")
+
+
+def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
+    """A LoRA's file and scale, from a pair or from "file.safetensors:0.8". Raises WeightsError when there is no file."""
+    name, scale = (spec, 1.0) if isinstance(spec, str) else spec
+    if isinstance(spec, str) and not Path(spec).expanduser().exists():
+        head, _, tail = spec.rpartition(":")
+        try:
+            name, scale = (head, float(tail)) if head else (spec, 1.0)
+        except ValueError:
+            pass
+    path = Path(name).expanduser()
+    path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
+    if not path.is_file():
+        raise WeightsError(
+            f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
+        )
+    return path, float(scale)
+
+
+@torch.no_grad()
+def fuse_lora(parts: Parts, path: Path, scale: float) -> None:
+    """Add a LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
+    layers, tokens = checkpoints.read_lora(path, parts.unet, parts.text_encoder)
+    for layer in layers:
+        weight = layer.module.weight
+        # float32, whatever the file's numbers: half precision would round a small change away before it is summed
+        change = (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
+        layer.module.weight = nn.Parameter(weight.float() + change, requires_grad=False)
+    teach_tokens(parts.tokenizer, parts.text_encoder, tokens)
+
+
+def teach_tokens(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, tokens: Mapping[str, Tensor]) -> None:
+    """Add words with their embeddings (width,) to a vocabulary. Raises WeightsError for one that is taken or misfits."""
+    for token, embedding in tokens.items():
+        table = text_encoder.get_input_embeddings()
+        if embedding.shape != table.weight.shape[1:]:
+            raise WeightsError(
+                f"the token '{token}' has {tuple(embedding.shape)} numbers, this model's {table.weight.shape[1]}."
+            )
+        if tokenizer.add_tokens([token]) == 0:
+            raise WeightsError(f"the token '{token}' is in the vocabulary already: two LoRAs teach the same word.")
+        if len(tokenizer) > table.num_embeddings:
+            text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        index = tokenizer.convert_tokens_to_ids(token)
+        text_encoder.get_input_embeddings().weight[index] = embedding.to(table.weight.dtype)
+
+
+def _settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    # nn.Module's own: diffusers' override warns of a list of modules to keep in float32 that is empty for these
+    return nn.Module.to(module, device=device, dtype=dtype).requires_grad_(False).eval()
+
+
+@contextmanager
+def _on_device(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceError(
+            f"the model does not fit the memory of '{device}'; use --dtype float16 or --device cpu."
+        ) from error

@@ -1,0 +1,195 @@
+"""Backbone: a Stable Diffusion checkpoint whose UNet sees the frames of a clip together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from vedit import registry
+from vedit.attention.context import StepContext
+from vedit.attention.kernels import choose_kernel
+from vedit.attention.kinds import AttentionKind
+from vedit.attention.processors import FrameProcessor
+from vedit.backbone import temporal
+from vedit.backbone.prompts import embed
+from vedit.schedule import Schedule
+
+
+class Backbone:
+    """VAE, text encoder and UNet of one checkpoint, with the layers that join frames.
+
+    Shapes: F frames, N guidance branches, h w the latent size, T tokens of width D. Flattened order is (N F). Latents
+    are scaled as the UNet expects them. The VAE runs in float32; the UNet and the text encoder in ``dtype``.
+    """
+
+    def __init__(
+        self,
+        *,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        unet: UNet2DConditionModel,
+        scheduler_config: Mapping[str, Any],
+        kernel: str = "auto",
+        name: str = "",
+        fingerprint: str = "",
+    ) -> None:
+        self.vae = vae.eval().requires_grad_(False)
+        self.text_encoder = text_encoder.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.unet = unet.eval().requires_grad_(False)
+        self.scheduler_config = dict(scheduler_config)
+        self.name = name
+        self.fingerprint = fingerprint
+        self.changed = ""
+        """Hash of what an adapter changed since loading."""
+        self.default_attention = "per_frame"
+        self._kinds: dict[str, AttentionKind] = {}
+        self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
+        self._temporal: list[RemovableHandle] = []
+        self._motion: list[RemovableHandle] = []
+        self._clip_wide: list[RemovableHandle] = []
+        self._attending: str | None = None
+        for block in temporal.transformer_blocks(unet):
+            block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
+            block.attn2.set_processor(FrameProcessor(self._context, across_frames=False))
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def kernel(self) -> str:
+        """The attention kernel in use: "xformers", "sdpa" or "math"."""
+        return self._context.kernel
+
+    @property
+    def attention(self) -> str:
+        """The attention kind in force."""
+        return self._attending or self.default_attention
+
+    @property
+    def patch(self) -> int:
+        """Pixels per latent pixel: frames must be multiples of it. 8 for Stable Diffusion."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    def state_fingerprint(self) -> str:
+        """What the weights are now: the files they came from, and the adapter on top."""
+        return f"{self.fingerprint}+{self.changed}"
+
+    # Frames and latents
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, so it repeats exactly."""
+        pixels = (frames * 2 - 1).to(self.device, torch.float32)
+        means = [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
+        return torch.cat(means) * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (F, 4, h, w) to frames (F, 3, H, W) in [0, 1] float32 on the CPU."""
+        scaled = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor
+        pixels = [self.vae.decode(one).sample.cpu() for one in scaled.split(1)]
+        return (torch.cat(pixels) / 2 + 0.5).clamp(0, 1)
+
+    # Words
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Prompts to text embeddings (N, T, D); T is the longest prompt's, in chunks of the tokenizer's length."""
+        return embed(self.tokenizer, self.text_encoder, texts)
+
+    # The network
+
+    def predict(self, x: Tensor, t: Tensor | int, text: Tensor) -> Tensor:
+        """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
+
+        ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
+        """
+        branches, frames = x.shape[:2]
+        words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
+        self._context.frames = frames
+        self._context.kind = self._kind(self.attention)
+        try:
+            output = self.unet(
+                x.flatten(0, 1).to(self.dtype),
+                torch.as_tensor(t, device=self.device),
+                words.flatten(0, 1).to(self.device, self.dtype),
+            ).sample
+        finally:
+            self._context.frames = 1
+        return output.float().unflatten(0, (branches, frames))
+
+    def schedule(self, steps: int) -> Schedule:
+        """The model's own noise schedule at ``steps`` DDIM steps."""
+        return Schedule.from_config(self.scheduler_config, steps)
+
+    @contextmanager
+    def attending(self, kind: str) -> Iterator[None]:
+        """Within the block, self-attention follows this kind; afterwards as before. Raises PartError if unknown."""
+        self._kind(kind)
+        before, self._attending = self._attending, kind
+        try:
+            yield
+        finally:
+            self._attending = before
+
+    def _kind(self, name: str) -> AttentionKind:
+        if name not in self._kinds:
+            self._kinds[name] = registry.load("attention", name)()
+        return self._kinds[name]
+
+    # Layers that join frames
+
+    @property
+    def has_temporal(self) -> bool:
+        return bool(self._temporal)
+
+    def attach_temporal(self) -> None:
+        """Add Tune-A-Video's temporal attention, silent until it is tuned or loaded. No effect if attached."""
+        if not self._temporal:
+            self._temporal = temporal.attach_temporal(self.unet, self._context)
+
+    def detach_temporal(self) -> None:
+        """Take the temporal attention off again; the UNet is what it was, to the bit."""
+        if self._temporal:
+            self._remove(self._temporal)
+            temporal.detach_temporal(self.unet)
+
+    def attach_motion(self, adapter: MotionAdapter) -> None:
+        """Add an AnimateDiff motion adapter. Raises WeightsError when it does not fit this UNet."""
+        self._motion = temporal.attach_motion(self.unet, adapter, self._context)
+
+    def detach_motion(self) -> None:
+        if self._motion:
+            self._remove(self._motion)
+            temporal.detach_motion(self.unet)
+
+    def use_clip_wide_norm(self) -> None:
+        """Take the resnets' group-norm statistics over all frames, as Tune-A-Video's checkpoints need."""
+        if not self._clip_wide:
+            self._clip_wide = temporal.span_frames(self.unet, self._context)
+
+    def use_per_frame_norm(self) -> None:
+        self._remove(self._clip_wide)
+
+    @property
+    def has_clip_wide_norm(self) -> bool:
+        return bool(self._clip_wide)
+
+    @staticmethod
+    def _remove(handles: list[RemovableHandle]) -> None:
+        for handle in handles:
+            handle.remove()
+        handles.clear()

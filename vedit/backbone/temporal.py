@@ -1,0 +1,155 @@
+"""Layers that join the frames of a clip inside a per-frame UNet, attached through hooks and detachable again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from diffusers import MotionAdapter, UNet2DConditionModel
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from vedit.attention.kernels import attend
+from vedit.attention.context import StepContext
+from vedit.errors import WeightsError
+
+
+class TemporalAttention(nn.Module):
+    """Self-attention over frames at every place, without positions: Tune-A-Video's ``attn_temp``.
+
+    Its output weight and bias start at zero, so that attaching changes nothing. (The original zeroes the weight
+    alone, and its bias shifts the model from the start.)
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(width, width, bias=False)
+        self.to_k = nn.Linear(width, width, bias=False)
+        self.to_v = nn.Linear(width, width, bias=False)
+        self.to_out = nn.ModuleList([nn.Linear(width, width), nn.Dropout(0.0)])
+        nn.init.zeros_(self.to_out[0].weight)
+        nn.init.zeros_(self.to_out[0].bias)
+
+    def forward(self, tokens: Tensor, context: StepContext) -> Tensor:
+        """(N F, T, C) to (N F, T, C)."""
+        places = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
+        folded = places.flatten(0, 1)
+        heads = (
+            layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer in (self.to_q, self.to_k, self.to_v)
+        )
+        output = attend(*heads, context.kernel).transpose(1, 2).flatten(2)
+        output = self.to_out[1](self.to_out[0](output))
+        return output.unflatten(0, places.shape[:2]).transpose(1, 2).flatten(0, 1)
+
+
+def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
+    """The spatial transformer blocks of a UNet or ControlNet; those inside motion modules are not among them."""
+    for name, module in unet.named_modules():
+        if isinstance(module, BasicTransformerBlock) and "motion_modules" not in name:
+            yield module
+
+
+def attach_temporal(unet: UNet2DConditionModel, context: StepContext) -> list[RemovableHandle]:
+    """Give every transformer block ``norm_temp`` and ``attn_temp``, run last; returns the hooks' handles."""
+    handles = []
+    for block in transformer_blocks(unet):
+        width = block.norm1.normalized_shape[0]
+        reference = block.attn1.to_q.weight
+        norm = nn.LayerNorm(width)
+        attention = TemporalAttention(width, block.attn1.heads)
+        for name, layer in (("norm_temp", norm), ("attn_temp", attention)):
+            block.add_module(name, layer.to(reference.device, reference.dtype).train(block.training))
+
+        def hook(module: nn.Module, _: Any, output: Tensor) -> Tensor:
+            return output + module.attn_temp(module.norm_temp(output), context)
+
+        handles.append(block.register_forward_hook(hook))
+    return handles
+
+
+def detach_temporal(unet: UNet2DConditionModel) -> None:
+    """Remove the modules that ``attach_temporal`` added (its hooks are removed through their handles)."""
+    for block in transformer_blocks(unet):
+        del block.norm_temp, block.attn_temp
+
+
+def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: StepContext) -> list[RemovableHandle]:
+    """Run an AnimateDiff adapter's motion modules after each layer of the UNet (Guo et al. 2023).
+
+    Raises WeightsError when the adapter's blocks do not match the UNet's.
+    """
+    handles = []
+
+    def follow(layer: nn.Module, motion: nn.Module) -> None:
+        def hook(_: nn.Module, __: Any, output: Any) -> Any:
+            if isinstance(output, Tensor):
+                return motion(output, num_frames=context.frames)
+            return (motion(output[0], num_frames=context.frames), *output[1:])
+
+        handles.append(layer.register_forward_hook(hook))
+
+    blocks = [*zip(unet.down_blocks, adapter.down_blocks, strict=False)]
+    blocks += [*zip(unet.up_blocks, adapter.up_blocks, strict=False)]
+    if len(unet.down_blocks) != len(adapter.down_blocks):
+        raise WeightsError(
+            f"the motion adapter has {len(adapter.down_blocks)} levels and the UNet {len(unet.down_blocks)}; "
+            "use an adapter made for this kind of Stable Diffusion."
+        )
+    if adapter.mid_block is not None:
+        blocks.append((unet.mid_block, adapter.mid_block))
+    reference = next(unet.parameters())
+    for block, motions in blocks:
+        block.add_module("motion_modules", motions.motion_modules.to(reference.device, reference.dtype))
+        # The mid block has one more resnet than attentions; its motion module follows the attention.
+        layers = block.attentions if hasattr(block, "attentions") else block.resnets
+        if len(layers) != len(block.motion_modules):
+            raise WeightsError(
+                f"the motion adapter has {len(block.motion_modules)} modules where the UNet has {len(layers)} layers; "
+                "use an adapter made for this kind of Stable Diffusion."
+            )
+        for layer, motion in zip(layers, block.motion_modules, strict=True):
+            follow(layer, motion)
+    return handles
+
+
+def detach_motion(unet: UNet2DConditionModel) -> None:
+    """Remove the motion modules that ``attach_motion`` added."""
+    for module in list(unet.modules()):
+        if hasattr(module, "motion_modules"):
+            del module.motion_modules
+
+
+def span_frames(unet: UNet2DConditionModel, context: StepContext) -> list[RemovableHandle]:
+    """Let the group norms of the resnets and of the output take their statistics over all frames of a clip.
+
+    Tune-A-Video normalises 5-D tensors there, so its checkpoints need this; the parameters are the same. The
+    transformers' own norms stay per frame.
+    """
+    resnets = [module for module in unet.modules() if isinstance(module, ResnetBlock2D)]
+    norms = [norm for resnet in resnets for norm in (resnet.norm1, resnet.norm2)]
+    handles = []
+
+    def before(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        (x,) = inputs
+        return (x.unflatten(0, (-1, context.frames)).transpose(1, 2),)
+
+    def after(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        return output.transpose(1, 2).flatten(0, 1)
+
+    for norm in [*norms, unet.conv_norm_out]:
+        handles += [norm.register_forward_pre_hook(before), norm.register_forward_hook(after)]
+    return handles
+
+
+def temporal_state(unet: UNet2DConditionModel) -> dict[str, Tensor]:
+    """The tensors of the temporal layers, under their checkpoint names."""
+    return {
+        name: tensor.detach().clone()
+        for name, tensor in unet.state_dict().items()
+        if "_temp." in name and "motion_modules" not in name
+    }
+

@@ -1,0 +1,38 @@
+"""Sizes, always (height, width), and pictures brought to them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from vedit.errors import MediaError
+
+Size = tuple[int, int]
+
+
+def fit_size(size: Size, target: int | Size | None, multiple: int = 8) -> Size:
+    """The size (H, W) to work at, near `target`, each side a multiple of `multiple` and at least one of it.
+
+    `target` as an int is the length of the longer side, the aspect kept; as a tuple it is (height, width); None
+    keeps `size`. Rounding is to the nearest multiple. Raises MediaError for sizes below 1.
+    """
+    if isinstance(target, int):
+        scale = target / max(size)
+        height, width = size[0] * scale, size[1] * scale
+    else:
+        height, width = target or size
+    if target is not None and min(target if isinstance(target, tuple) else (target,)) < 1:
+        raise MediaError(f"size {target} is not possible; each side must be 1 pixel or more")
+
+    def nearest(length: float) -> int:
+        return max(1, int(length / multiple + 0.5)) * multiple
+
+    return nearest(height), nearest(width)
+
+
+def resize(frames: Tensor, size: Size) -> Tensor:
+    """Frames (F, C, H, W) in [0, 1] at another size: bicubic, widened against aliasing along each shrinking side."""
+    if tuple(frames.shape[-2:]) == size:
+        return frames
+    resized: Tensor = functional.interpolate(frames, size=size, mode="bicubic", align_corners=False, antialias=True)
+    return resized.clamp_(0.0, 1.0)

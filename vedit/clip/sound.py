@@ -1,0 +1,212 @@
+"""Sound: decoded in step with the frames, and on writing copied packet by packet where that can be, else encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vedit.clip.track import opened
+from vedit.errors import MediaError
+
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FFmpeg's names for the usual arrangement of that many channels."""
+
+JITTER = Fraction(1, 20)
+"""Seconds by which a time stamp may miss the running count of samples: containers round them, sound has no gaps."""
+
+COPIED: dict[str, frozenset[str]] = {
+    ".mp4": frozenset({"aac", "mp3", "ac3", "eac3", "alac"}),
+    ".m4v": frozenset({"aac", "mp3", "ac3", "eac3", "alac"}),
+    ".mov": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"}),
+    ".mkv": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "vorbis", "flac", "pcm_s16le", "pcm_s24le"}),
+    ".webm": frozenset({"opus", "vorbis"}),
+}
+"""Sound codecs that each container carries as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound: `samples` (C, L) float32 in [-1, 1] at `rate` Hz; sample 0 sounds when frame 0 is shown."""
+
+    samples: Tensor
+    rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2 or self.samples.shape[0] < 1 or self.rate < 1:
+            raise ValueError(f"audio needs samples (C, L) and a rate, not {tuple(self.samples.shape)} at {self.rate}")
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return float(self.samples.shape[1] / self.rate)
+
+
+@dataclass(frozen=True)
+class SoundSource:
+    """Where a clip's sound came from: `path`, from `start` (seconds on that file's own clock) for `duration` s."""
+
+    path: Path
+    start: Fraction
+    duration: Fraction
+
+
+def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio | None, str | None]:
+    """The sound of a file from `start` (seconds on its clock) for `duration`, padded with silence to that length.
+
+    Returns None where the file has no sound, and beside it a complaint where the sound is damaged or breaks off.
+    """
+    samples: NDArray[np.float32] | None = None
+    rate, cursor, complaint = 0, 0, None
+    with opened(path) as container:
+        if not container.streams.audio:
+            return None, None
+        stream = container.streams.audio[0]
+        claimed = _claimed_end(stream)
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                complaint = f"{path}: a part of the sound is damaged"
+                continue
+            for frame in decoded:
+                piece = _floats(frame)
+                if samples is None:
+                    rate = frame.sample_rate
+                    samples = np.zeros((piece.shape[0], round(duration * rate)), np.float32)
+                    cursor = round((_seconds(frame) or Fraction(0)) * rate) - round(start * rate)
+                elif frame.sample_rate != rate or piece.shape[0] != samples.shape[0]:
+                    complaint = f"{path}: the sound changes its rate or channels on the way; the rest is left out"
+                    continue
+                else:
+                    time = _seconds(frame)
+                    stamped = cursor if time is None else round((time - start) * rate)
+                    cursor = cursor if abs(stamped - cursor) <= JITTER * rate else stamped
+                _place(piece, samples, cursor)
+                cursor += piece.shape[1]
+            if samples is not None and cursor >= samples.shape[1]:
+                break
+    if samples is None:
+        return None, complaint
+    expected = duration if claimed is None else min(duration, claimed - start)
+    if cursor < (expected - Fraction(1, 10)) * rate:
+        complaint = f"{path}: the sound breaks off {float(expected - Fraction(cursor, rate)):.2f} s early"
+    return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate), complaint
+
+
+def _seconds(frame: AudioFrame) -> Fraction | None:
+    return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+
+
+def _claimed_end(stream: AudioStream) -> Fraction | None:
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return ((stream.start_time or 0) + stream.duration) * stream.time_base
+
+
+def _place(piece: NDArray[np.float32], samples: NDArray[np.float32], at: int) -> None:
+    first, last = max(0, at), min(samples.shape[1], at + piece.shape[1])
+    if first < last:
+        samples[:, first:last] = piece[:, first - at : last - at]
+
+
+def _floats(frame: AudioFrame) -> NDArray[np.float32]:
+    """One decoded piece as (C, L) float32, whatever the sample format."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    if values.dtype == np.uint8:
+        return ((values.astype(np.float32) - 128.0) / 128.0).astype(np.float32)
+    if values.dtype.kind == "i":
+        return (values / np.float64(2 ** (8 * values.dtype.itemsize - 1))).astype(np.float32)
+    return values.astype(np.float32)
+
+
+class SoundWriter:
+    """Puts a clip's sound into an output container beside its pictures, a little at a time as the pictures advance.
+
+    Copying keeps the packets that lie in the range, and in mp4 and mov those needed before it, which players skip.
+    Where nothing can be copied, the samples are encoded: Opus for webm, else AAC.
+    """
+
+    def __init__(
+        self, out: OutputContainer, suffix: str, audio: Audio, source: SoundSource | None, duration: Fraction
+    ) -> None:
+        self._out = out
+        copied = None if source is None else _copied(out, suffix, source, min(duration, source.duration))
+        self._packets = copied if copied is not None else _encoded(out, suffix, audio, duration)
+
+    def advance(self, seconds: Fraction | None) -> None:
+        """Hand over all packets that begin before `seconds`; None for all that are left."""
+        while self._packets and (seconds is None or _begin(self._packets[0]) < seconds):
+            self._out.mux(self._packets.pop(0))
+
+
+def _begin(packet: Packet[Any]) -> Fraction:
+    return Fraction(packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base
+
+
+def _copied(out: OutputContainer, suffix: str, source: SoundSource, duration: Fraction) -> list[Packet[Any]] | None:
+    """The source's own packets, moved to t = 0, for a stream added to `out`; None where they cannot be copied."""
+    # Where there are edit lists, also the packet that overlaps the beginning and the one before, which primes the
+    # decoder: the sound is then exact from its first sample.
+    ahead = 2 if suffix in (".mp4", ".m4v", ".mov") else 0
+    try:
+        with opened(source.path) as container:
+            if not container.streams.audio:
+                return None
+            stream = container.streams.audio[0]
+            if stream.codec_context.name not in COPIED[suffix]:
+                return None
+            target = out.add_stream_from_template(stream)
+            packets = []
+            for packet in container.demux(stream):
+                if packet.pts is None or not packet.size:
+                    continue
+                begin = _begin(packet) - source.start
+                length = (packet.duration or 0) * packet.time_base
+                if begin + length / 2 >= duration:
+                    break
+                if begin >= 0 or begin + ahead * length > 0:
+                    shift = round(source.start / packet.time_base)
+                    packet.pts -= shift
+                    packet.dts = packet.pts
+                    packet.stream = target
+                    packets.append(packet)
+            return packets
+    except (MediaError, av.FFmpegError, OSError):
+        return None
+
+
+def _encoded(out: OutputContainer, suffix: str, audio: Audio, duration: Fraction) -> list[Packet[Any]]:
+    samples = audio.samples[:, : round(duration * audio.rate)].detach().to("cpu", torch.float32).clamp(-1.0, 1.0)
+    if not samples.shape[1]:
+        return []
+    if samples.shape[0] not in LAYOUTS:
+        samples = samples.mean(0, keepdim=True)
+    layout = LAYOUTS[samples.shape[0]]
+    codec, rates = ("libopus", OPUS_RATES) if suffix == ".webm" else ("aac", AAC_RATES)
+    rate = min((r for r in rates if r >= audio.rate), default=max(rates))
+    stream = out.add_stream(codec, rate=rate, layout=layout)
+    assert isinstance(stream, AudioStream)
+    stream.bit_rate = 96_000 * samples.shape[0]
+    stream.codec_context.flags |= av.codec.context.Flags.bitexact
+    frame = AudioFrame.from_ndarray(samples.contiguous().numpy(), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = audio.rate, 0, Fraction(1, audio.rate)
+    return [*stream.encode(frame), *stream.encode(None)]
+
+
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+"""Hz that each encoder takes; other rates are brought to the next one above."""

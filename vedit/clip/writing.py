@@ -1,0 +1,173 @@
+"""Clips into files: H.264 or VP9 with sound, GIF, or a folder of PNGs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.codec.context import Flags as CodecFlags
+from av.container import OutputContainer
+from av.container.core import Flags as ContainerFlags
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from vedit.atomic import whole_file, whole_folder
+from vedit.clip.images import RATE_KEY
+from vedit.clip.picture import EXACT
+from vedit.clip.sound import Audio, SoundSource, SoundWriter
+from vedit.errors import MediaError
+
+OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
+"""Files that can be written; a name without a suffix is a folder of PNGs."""
+
+THREADS = 4
+"""Of the encoder: a fixed number, because x264's bytes depend on it and the same clip is to give the same file."""
+
+_BT709 = 1  # FFmpeg's number for it as primaries, transfer and matrix alike
+_LIMITED = 1
+_BITEXACT: int = ContainerFlags.bitexact.value  # type: ignore[assignment]  # PyAV's stub hides the enum
+
+
+def write_clip(
+    path: str | Path,
+    frames: Tensor,
+    rate: Fraction,
+    audio: Audio | None,
+    sound_from: SoundSource | None,
+    *,
+    crf: int,
+    codec: str,
+    overwrite: bool,
+) -> None:
+    """See Clip.save."""
+    suffix = Path(path).suffix.lower()
+    if not suffix or str(path).endswith("/"):
+        with whole_folder(path, overwrite) as folder:
+            _write_folder(folder, frames, rate)
+        return
+    if suffix not in OUTPUTS:
+        raise MediaError(f"{path}: {suffix} cannot be written; use one of {' '.join(OUTPUTS)}, or no suffix for PNGs")
+    with whole_file(path, overwrite) as beside:
+        try:
+            if suffix == ".gif":
+                _write_gif(beside, frames, rate)
+            else:
+                _write_video(beside, suffix, frames, rate, audio, sound_from, crf, codec)
+        except OSError:
+            raise  # a full disk and the like, which whole_file reports
+        except (av.FFmpegError, ValueError) as fault:
+            raise MediaError(f"{path} could not be encoded with {codec}: {fault}") from fault
+
+
+def _write_video(
+    path: Path,
+    suffix: str,
+    frames: Tensor,
+    rate: Fraction,
+    audio: Audio | None,
+    sound_from: SoundSource | None,
+    crf: int,
+    codec: str,
+) -> None:
+    if suffix == ".webm" and codec == "libx264":
+        codec = "libvpx-vp9"
+    options = {"movflags": "+faststart"} if suffix in (".mp4", ".m4v", ".mov") else {}
+    with av.open(f"file:{path}", "w", container_options=options) as out:
+        _bitexact(out)
+        stream = _add_video(out, codec, rate, (frames.shape[2], frames.shape[3]), crf)
+        sound = SoundWriter(out, suffix, audio, sound_from, len(frames) / rate) if audio is not None else None
+        scaler = VideoReformatter()
+        for index, pixels in enumerate(_bytes(frames)):
+            frame = scaler.reformat(
+                VideoFrame.from_ndarray(pixels, format="rgb24"),
+                format=stream.pix_fmt,
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT,
+            )
+            frame.pts, frame.time_base = index, 1 / rate
+            _mux(out, stream, frame, rate)
+            if sound is not None:
+                sound.advance(index / rate)
+        _mux(out, stream, None, rate)
+        if sound is not None:
+            sound.advance(None)
+
+
+def _bitexact(out: OutputContainer) -> None:
+    """No dates, version numbers or random identifiers in the file."""
+    out.flags |= _BITEXACT
+
+
+def _add_video(out: OutputContainer, codec: str, rate: Fraction, size: tuple[int, int], crf: int) -> VideoStream:
+    try:
+        stream = out.add_stream(codec, rate=rate, options={"crf": str(crf)})
+    except (av.FFmpegError, ValueError) as fault:
+        raise MediaError(f"codec {codec!r} is not available here or does not fit the file; use libx264") from fault
+    if not isinstance(stream, VideoStream):
+        raise MediaError(f"codec {codec!r} does not encode pictures; use libx264")
+    height, width = size
+    vp9 = codec.startswith("libvpx")
+    stream.width, stream.height = width, height
+    stream.pix_fmt = "yuv420p" if vp9 or (height % 2 == 0 and width % 2 == 0) else "yuv444p"
+    context = stream.codec_context
+    context.time_base = 1 / rate
+    context.thread_count = THREADS
+    context.flags |= CodecFlags.bitexact
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    context.color_range = _LIMITED
+    if vp9:
+        context.bit_rate = 0  # otherwise crf is only a ceiling beside FFmpeg's default bit rate
+    return stream
+
+
+def _mux(out: OutputContainer, stream: VideoStream, frame: VideoFrame | None, rate: Fraction) -> None:
+    for packet in stream.encode(frame):
+        if not packet.duration:  # else the last frame would last no time
+            packet.duration = round(1 / rate / packet.time_base)
+        out.mux(packet)
+
+
+def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
+    with av.open(f"file:{path}", "w", format="gif") as out:
+        _bitexact(out)
+        hundredth = Fraction(1, 100)
+        stream = out.add_stream("gif", rate=rate)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[3], frames.shape[2], "pal8"
+        stream.codec_context.time_base = hundredth
+        for index, pixels in enumerate(_bytes(frames)):
+            image = Image.fromarray(pixels).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+            colours = np.full((256, 4), 255, np.uint8)  # alpha first
+            palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            colours[: len(palette), 1:] = palette
+            frame = VideoFrame.from_ndarray((np.asarray(image), colours), format="pal8")  # type: ignore[arg-type]
+            frame.pts, frame.time_base = round(index / rate / hundredth), hundredth
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def _write_folder(folder: Path, frames: Tensor, rate: Fraction) -> None:
+    note = PngInfo()
+    note.add_text(RATE_KEY, str(rate))
+    for index, pixels in enumerate(_bytes(frames)):
+        Image.fromarray(pixels).save(folder / f"{index:05d}.png", pnginfo=note)
+
+
+def _bytes(frames: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Each frame as (H, W, 3) bytes."""
+    for index, frame in enumerate(frames):
+        if not bool(torch.isfinite(frame).all()):
+            raise MediaError(f"frame {index} holds values that are not numbers, so it cannot be written")
+        pixels = (frame.detach().to("cpu", torch.float32).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+        yield np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())

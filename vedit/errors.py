@@ -1,0 +1,47 @@
+"""Everything that can go wrong by a user's hand, and be mended by it.
+
+::
+
+    VeditError
+    ├── ConfigError     a setting, flag or file of settings: every fault at once, with its place
+    ├── PartError       an unknown kind of part (the nearest name is shown), or a plug-in that failed to load
+    ├── MediaError      a clip, picture or sound that cannot be read or written
+    ├── WeightsError    a model, adapter or LoRA that is missing, damaged or does not fit
+    └── DeviceError     a device, number format or kernel that this machine does not have, or too little memory
+
+Each message is one line: what was given, what was expected, what to do. The command prints it and exits with 2.
+Libraries' own errors are translated at three borders only: the clip, the loading of weights, and the kernels.
+"""
+
+from __future__ import annotations
+
+
+class VeditError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ConfigError(VeditError):
+    """A setting that cannot be."""
+
+
+class PartError(VeditError):
+    """A part that is unknown, or a plug-in that failed."""
+
+
+class MediaError(VeditError):
+    """A clip, picture or sound that cannot be read or written."""
+
+
+class WeightsError(VeditError):
+    """Weights that are missing, damaged or do not fit."""
+
+
+class DeviceError(VeditError):
+    """What this machine cannot do."""
+
+
+class VeditWarning(UserWarning):
+    """Something that will run, but perhaps not as the user means it."""

@@ -1,0 +1,36 @@
+"""The procedural world of the miniature: scenes from seeds, frames from scenes, and exact ground truth."""
+
+from vedit.miniature.world.render import PALETTE, Rendered, draw_frame, render
+from vedit.miniature.world.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    DIRECTIONS,
+    LOOKS,
+    SHAPES,
+    SIZE,
+    WEATHERS,
+    Object,
+    Scene,
+    held_out_triple,
+    sample_scene,
+)
+from vedit.miniature.world.shapes import JOINTS
+
+__all__ = [
+    "BACKGROUNDS",
+    "COLOURS",
+    "DIRECTIONS",
+    "JOINTS",
+    "LOOKS",
+    "PALETTE",
+    "SHAPES",
+    "SIZE",
+    "WEATHERS",
+    "Object",
+    "Rendered",
+    "Scene",
+    "draw_frame",
+    "held_out_triple",
+    "render",
+    "sample_scene",
+]

@@ -1,0 +1,116 @@
+"""DDIM inversion: the noise from which the clip itself would be sampled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vedit.backbone.model import Backbone
+from vedit.guiders import Unguided
+from vedit.priors import Start
+from vedit.progress import Progress
+from vedit.sampling import denoise
+from vedit.schedule import Schedule
+
+
+@torch.no_grad()
+def invert(
+    backbone: Backbone, x0: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None
+) -> Tensor:
+    """Latents (F, 4, h, w) and their prompt's embedding (1, T, D) to the trace (S + 1, F, 4, h, w), clean first.
+
+    Song et al. 2021, section 4.3, as Tune-A-Video has it: each step predicts the noise on the latents where they are
+    but is told the timestep where they are going. Runs under the attention kind in force.
+    """
+    schedule = backbone.schedule(steps)
+    x = x0.to(backbone.device, torch.float32)
+    trace = [x]
+    for index in reversed(range(steps)):
+        output = backbone.predict(x[None], int(schedule.timesteps[index]), text)[0]
+        x = schedule.invert(x, output, index)
+        trace.append(x)
+        if progress is not None:
+            progress("inverting", steps - index, steps)
+    return torch.stack(trace)
+
+
+def reconstruct(
+    backbone: Backbone, trace: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None
+) -> Tensor:
+    """Sample back from a trace's noise with its own prompt (1, T, D) and no guidance: latents (F, 4, h, w)."""
+    return denoise(backbone, trace[-1], backbone.schedule(steps), Unguided(text), progress=progress)
+
+
+def cached_invert(
+    backbone: Backbone,
+    x0: Tensor,
+    text: Tensor,
+    steps: int,
+    *,
+    cache: Path | None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """``invert``, kept in the folder ``cache`` under a hash of everything that it depends on; None keeps nothing.
+
+    Safe for several processes at once: a file appears whole or not at all, and who comes second writes the same.
+    """
+    if cache is None:
+        return invert(backbone, x0, text, steps, progress=progress)
+    path = cache / f"{inversion_key(backbone, x0, text, steps)}.safetensors"
+    if path.exists():
+        return load_file(path)["trace"].to(backbone.device)
+    trace = invert(backbone, x0, text, steps, progress=progress)
+    cache.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=cache, suffix=".part")
+    os.close(handle)
+    try:
+        save_file({"trace": trace.cpu().contiguous()}, beside)
+        Path(beside).replace(path)
+    finally:
+        Path(beside).unlink(missing_ok=True)
+    return trace
+
+
+def inversion_key(backbone: Backbone, x0: Tensor, text: Tensor, steps: int) -> str:
+    """Hash of the latents, the prompt's embedding, the weights, the schedule, and how they are computed."""
+    digest = hashlib.blake2b(digest_size=16)
+    how = {
+        "weights": backbone.state_fingerprint(),
+        "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
+        "steps": steps,
+        "attention": backbone.attention,
+        "clip_wide_norm": backbone.has_clip_wide_norm,
+        "kernel": backbone.kernel,
+        "dtype": str(backbone.dtype),
+        "device": backbone.device.type,
+        "shape": list(x0.shape),
+    }
+    digest.update(json.dumps(how, sort_keys=True).encode())
+    for tensor in (x0, text):
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class Inversion:
+    """The prior of editing: the clip's own noise, and the trace that led to it."""
+
+    def start(
+        self,
+        backbone: Backbone,
+        latents: Tensor,
+        text: Tensor,
+        schedule: Schedule,
+        *,
+        seed: int,
+        cache: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Start:
+        trace = cached_invert(backbone, latents, text, len(schedule), cache=cache, progress=progress)
+        return Start(trace[-1], trace)

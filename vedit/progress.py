@@ -1,0 +1,3 @@
+"""Progress."""
+from collections.abc import Callable
+Progress = Callable[[str, int, int], None]

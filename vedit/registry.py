@@ -1,0 +1,66 @@
+"""Names of parts, and where each lives: "kind": "module:Class" tables, and entry points for third parties.
+
+Looking at a table imports no part, so ``vedit --help`` and ``vedit parts`` stay quick. A new part is one file and
+one row here, or an entry point in another package::
+
+    [project.entry-points."vedit.attention"]
+    my_kind = "my_package.kinds:MyKind"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from vedit.errors import PartError
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "attention": {
+        "per_frame": "vedit.attention.kinds:PerFrame",
+        "sparse_causal": "vedit.attention.kinds:SparseCausal",
+        "first_frame": "vedit.attention.kinds:FirstFrame",
+        "full": "vedit.attention.kinds:Full",
+    },
+    "priors": {
+        "inversion": "vedit.priors.inversion:Inversion",
+        "gaussian": "vedit.priors.gaussian:Gaussian",
+    },
+}
+"""For each family of parts, the kinds that ship with vedit."""
+
+
+@cache
+def _third_party(family: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"vedit.{family}")}
+
+
+def names(family: str) -> dict[str, str]:
+    """Every kind of a family with the "module:Class" it stands for, vedit's own first. Imports no part."""
+    return {**TABLES[family], **{name: point.value for name, point in _third_party(family).items()}}
+
+
+def load(family: str, kind: str) -> Any:
+    """The class of one part.
+
+    Raises PartError for an unknown kind (with the nearest name) and for a plug-in that cannot be imported.
+    """
+    own = TABLES[family].get(kind)
+    if own is not None:
+        module, _, name = own.partition(":")
+        return getattr(import_module(module), name)
+    point = _third_party(family).get(kind)
+    if point is None:
+        known = names(family)
+        near = get_close_matches(kind, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
+        raise PartError(f"'{kind}' is not a kind of {family}; {hint} `vedit parts` lists them all.")
+    try:
+        return point.load()
+    except Exception as error:  # a plug-in may fail in any way; the cause stays attached
+        raise PartError(
+            f"the plug-in '{kind}' ({point.value}) of {family} failed to load: {error}. Mend or uninstall it."
+        ) from error

@@ -1,0 +1,91 @@
+"""The noise schedule and the one DDIM formula, forwards and backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from vedit.errors import WeightsError
+
+Prediction = Literal["epsilon", "v_prediction"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """S timesteps of a DDIM trajectory (Song et al. 2021) and the noise levels between them.
+
+    ``timesteps`` (S,) int64, descending from noise to clean; ``levels`` (S + 1,) float32, alpha_bar before each step
+    and, last, after the final one.
+    """
+
+    timesteps: Tensor
+    levels: Tensor
+    prediction: Prediction = "epsilon"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], steps: int) -> Schedule:
+        """The schedule of a model's scheduler config (any of diffusers' kinds), sampled with DDIM at ``steps``."""
+        prediction = config.get("prediction_type", "epsilon")
+        if prediction not in ("epsilon", "v_prediction"):
+            raise WeightsError(
+                f"the model's scheduler predicts '{prediction}'; expected epsilon or v_prediction. "
+                "Correct scheduler_config.json."
+            )
+        scheduler = _scheduler(config)
+        scheduler.set_timesteps(steps)
+        alpha_bar = scheduler.alphas_cumprod.float()
+        # With an offset and as many steps as were trained, the first would lie one past the end.
+        times = scheduler.timesteps.long().clamp(max=len(alpha_bar) - 1)
+        # Below the last timestep lies the model's own final level (for Stable Diffusion alpha_bar at timestep 0).
+        last = int(times[-1]) - len(alpha_bar) // steps
+        final = alpha_bar[last] if last >= 0 else scheduler.final_alpha_cumprod.float()
+        return cls(times, torch.cat([alpha_bar[times], final.reshape(1)]), prediction)
+
+    def __len__(self) -> int:
+        return len(self.timesteps)
+
+    def clean_and_noise(self, x: Tensor, output: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted clean latents and noise from the network's output at noise level ``level`` (alpha_bar)."""
+        signal, noise = level.sqrt(), (1 - level).sqrt()
+        if self.prediction == "epsilon":
+            return (x - noise * output) / signal, output
+        return signal * x - noise * output, signal * output + noise * x
+
+    def output_for(self, x: Tensor, clean: Tensor, level: Tensor) -> Tensor:
+        """What the network would have to say at ``level`` for ``clean`` to be predicted from ``x``."""
+        signal, noise = level.sqrt(), (1 - level).sqrt()
+        epsilon = (x - signal * clean) / noise
+        return epsilon if self.prediction == "epsilon" else signal * epsilon - noise * clean
+
+    def move(self, x: Tensor, output: Tensor, level: Tensor, to: Tensor) -> Tensor:
+        """DDIM's deterministic move between two noise levels (Song et al. 2021, eq. 12 with sigma 0), float32."""
+        clean, noise = self.clean_and_noise(x.float(), output.float(), level)
+        return to.sqrt() * clean + (1 - to).sqrt() * noise
+
+    def step(self, x: Tensor, output: Tensor, index: int) -> Tensor:
+        """One step towards clean: ``x`` at step ``index`` (0 is the noisiest) to the next."""
+        return self.move(x, output, self.levels[index].to(x.device), self.levels[index + 1].to(x.device))
+
+    def invert(self, x: Tensor, output: Tensor, index: int) -> Tensor:
+        """The same step taken backwards, from the latents after step ``index`` to those before it."""
+        return self.move(x, output, self.levels[index + 1].to(x.device), self.levels[index].to(x.device))
+
+    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        """Clean latents brought to the noise level before step ``index``."""
+        level = self.levels[index].to(clean.device)
+        return level.sqrt() * clean + (1 - level).sqrt() * noise
+
+
+def training_levels(config: Mapping[str, Any]) -> Tensor:
+    """alpha_bar (T,) float32 of every timestep that the model was trained on."""
+    return _scheduler(config).alphas_cumprod.float()
+
+
+def _scheduler(config: Mapping[str, Any]) -> DDIMScheduler:
+    # Never clipped: latents are not bounded by 1.
+    return DDIMScheduler.from_config(dict(config), clip_sample=False)

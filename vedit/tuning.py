@@ -1,0 +1,159 @@
+"""One-shot tuning: a backbone learns one clip (Wu et al. 2023, Tune-A-Video)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vedit.atomic import whole_file
+from vedit.backbone.adapter import Adapter
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.errors import WeightsError
+from vedit.progress import Progress
+from vedit.schedule import training_levels
+
+TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
+"""Modules that learn, by the ends of their names: Tune-A-Video's choice."""
+
+CHECKPOINT_EVERY = 50
+"""Steps between two resumable checkpoints."""
+
+
+def tuned_parameters(unet: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that tuning changes, by name."""
+    owners = [name for name, _ in unet.named_modules() if name.endswith(TUNED_SUFFIXES)]
+    return {
+        name: parameter
+        for name, parameter in unet.named_parameters()
+        if any(name.startswith(f"{owner}.") for owner in owners)
+    }
+
+
+def tune(
+    backbone: Backbone,
+    clip: Clip | Tensor,
+    prompt: str,
+    *,
+    steps: int = 500,
+    learning_rate: float = 3e-5,
+    weight_decay: float = 1e-2,
+    clip_norm: float = 1.0,
+    attention: str = "sparse_causal",
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Adapter:
+    """Teach ``backbone`` one clip, in place, and return the adapter: the tensors that changed.
+
+    ``clip`` or frames (F, 3, H, W) in [0, 1], H and W multiples of the backbone's patch. The recipe is the
+    original's: AdamW on the query projections and the temporal attention, one timestep per step for the whole clip,
+    independent noise per frame, mean squared error on what the network predicts. Unlike the original, latents and
+    text are computed once. Parameters are tuned in float32 whatever the backbone's dtype, and memory is traded for
+    time (gradient checkpointing) only when it runs out.
+
+    ``checkpoint`` names a file that is written every 50 steps and resumed from if it is there.
+    Raises WeightsError when the loss stops being finite, and for a checkpoint of another tuning.
+    """
+    frames = clip.frames if isinstance(clip, Clip) else clip
+    config = {
+        "prompt": prompt, "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay,
+        "clip_norm": clip_norm, "attention": attention, "seed": seed, "frames": len(frames), "model": backbone.name,
+    }  # fmt: skip
+    backbone.attach_temporal()
+    latents = backbone.encode(frames)
+    text = backbone.embed([prompt])
+    schedule = backbone.schedule(1)  # only for what the network predicts
+    levels = training_levels(backbone.scheduler_config).to(backbone.device)
+    chosen = tuned_parameters(backbone.unet)
+    dtype = backbone.dtype
+    for parameter in chosen.values():
+        parameter.data = parameter.data.float()
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
+    first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
+    backbone.unet.train()
+    try:
+        with backbone.attending(attention), torch.autocast(backbone.device.type, dtype, enabled=dtype != torch.float32):
+            for step in range(first, steps):
+                generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+                time = int(torch.randint(len(levels), (1,), generator=generator))
+                fresh = torch.randn(latents.shape, generator=generator).to(latents)
+                level = levels[time]
+                noisy = level.sqrt() * latents + (1 - level).sqrt() * fresh
+                target = schedule.output_for(noisy, latents, level)
+                loss = _loss(backbone, noisy, time, text, target)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
+                optimizer.step()
+                if not torch.isfinite(loss):
+                    raise WeightsError(
+                        f"tuning diverged at step {step} (the loss is {float(loss)}); "
+                        f"expected a finite loss: lower the learning rate from {learning_rate:g}."
+                    )
+                if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < steps:
+                    _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
+                if progress is not None:
+                    progress("tuning", step + 1, steps)
+    finally:
+        backbone.unet.eval().requires_grad_(False)
+        for parameter in chosen.values():
+            parameter.data = parameter.data.to(dtype)
+    tensors = {name: parameter.detach().cpu().clone() for name, parameter in chosen.items()}
+    adapter = Adapter(tensors, config, backbone.fingerprint)
+    backbone.changed = adapter.digest()
+    backbone.default_attention = attention
+    return adapter
+
+
+def _loss(backbone: Backbone, noisy: Tensor, time: int, text: Tensor, target: Tensor) -> Tensor:
+    try:
+        return nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
+    except torch.cuda.OutOfMemoryError:
+        if backbone.unet.is_gradient_checkpointing:
+            raise
+        torch.cuda.empty_cache()
+        backbone.unet.enable_gradient_checkpointing()
+        return _loss(backbone, noisy, time, text, target)
+
+
+def _checkpoint(
+    path: Path,
+    chosen: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    config: dict[str, object],
+    backbone: Backbone,
+    step: int,
+) -> None:
+    state = {
+        "parameters": {name: parameter.detach() for name, parameter in chosen.items()},
+        "optimizer": optimizer.state_dict(),
+        "config": config,
+        "base": backbone.fingerprint,
+        "step": step,
+    }
+    with whole_file(path, overwrite=True) as beside:
+        torch.save(state, beside)
+
+
+def _resume(
+    path: Path,
+    chosen: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    config: dict[str, object],
+    backbone: Backbone,
+) -> int:
+    state = torch.load(path, map_location=backbone.device, weights_only=True)
+    if state["config"] | {"steps": 0} != config | {"steps": 0} or state["base"] != backbone.fingerprint:
+        raise WeightsError(
+            f"the checkpoint {path} belongs to another tuning (of '{state['config']['prompt']}'); "
+            "delete it, or tune with the settings it was made with."
+        )
+    with torch.no_grad():
+        for name, parameter in chosen.items():
+            parameter.copy_(state["parameters"][name])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
