@@ -31,6 +31,7 @@ SCHEDULE = dict(
 GAMMA = 5.0
 OFFSET_NOISE = 0.1
 BATCH = 32
+SHARD = 1024
 
 
 def build_text(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -67,20 +68,19 @@ class Denoiser(nn.Module):
         self.unet = build_unet(preset)
 
 
-def encode_pool(vae: AutoencoderKL, path: Path, size: int, variety: float, first: int, device: torch.device) -> None:
-    """Encode ``size`` training frames: "seeds" (B,) and scaled "latents" (B, 4, 16, 16) in half precision."""
+def encode_shard(vae: AutoencoderKL, path: Path, number: int, variety: float, device: torch.device) -> None:
+    """Encode one shard of training frames: "seeds" (B,) and scaled "latents" (B, 4, 16, 16) in half precision."""
     seeds, latents = [], []
-    encoder = vae.to(device, memory_format=torch.channels_last)
-    for number in range(first, first + size // 64):
-        generator = torch.Generator().manual_seed(50_000_000 + number)
-        seeds.append(torch.randint(0, 2**40, (64,), generator=generator))
-        _, frames, _ = frame_batch(64, torch.Generator().manual_seed(50_000_000 + number), variety)
+    for batch in range(number * SHARD // 64, (number + 1) * SHARD // 64):
+        seeds.append(torch.randint(0, 2**40, (64,), generator=torch.Generator().manual_seed(50_000_000 + batch)))
+        _, frames, _ = frame_batch(64, torch.Generator().manual_seed(50_000_000 + batch), variety)
         pixels = (frames * 2 - 1).to(device, memory_format=torch.channels_last)
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            moments = encoder.quant_conv(encoder.encoder(pixels))
+            moments = vae.quant_conv(vae.encoder(pixels))
         latents.append((moments[:, :4].float() * LATENT_SCALE).half().cpu())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"seeds": torch.cat(seeds), "latents": torch.cat(latents)}, path)
+    beside = path.with_suffix(".part")
+    save_file({"seeds": torch.cat(seeds), "latents": torch.cat(latents).contiguous()}, beside)
+    beside.replace(path)
 
 
 def train_unet(out: Path, preset: Preset, variety: float, recipe: Recipe, device: torch.device) -> None:
@@ -133,10 +133,12 @@ def main() -> None:
     preset = PRESETS[arguments.preset]
     rank, workers, device = start_workers()
     if arguments.stage == "pool":
-        share = arguments.pool // workers
-        vae = load_joint(arguments.vae, preset)
-        path = arguments.out / f"pool{rank}.safetensors"
-        encode_pool(vae, path, share, arguments.variety, rank * share // 64, device)
+        vae = load_joint(arguments.vae, preset).to(device, memory_format=torch.channels_last)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        for number in range(rank, arguments.pool // SHARD, workers):
+            path = arguments.out / f"pool{number:03d}.safetensors"
+            if not path.exists():
+                encode_shard(vae, path, number, arguments.variety, device)
         return
     recipe = Recipe(steps=arguments.steps, learning_rate=1.5e-3, decay_from=arguments.decay_from)
     train_unet(arguments.out, preset, arguments.variety, recipe, device)

@@ -1,0 +1,107 @@
+"""vedit: edit video with a Stable Diffusion backbone.
+
+Public names are imported when they are first asked for, so ``import vedit`` is quick and brings in no PyTorch::
+
+    import vedit
+
+    backbone = vedit.load_backbone("mini")
+    result = vedit.edit(backbone, "clip.mp4", "a blue star moving left over sand")
+    result.clip.save("out.mp4")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vedit.backbone.adapter import Adapter
+    from vedit.backbone.loading import load_backbone
+    from vedit.backbone.model import Backbone
+    from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
+    from vedit.config import EditConfig, InvertConfig, TuneConfig
+    from vedit.errors import (
+        ConfigError,
+        DeviceError,
+        MediaError,
+        PartError,
+        VeditError,
+        VeditWarning,
+        WeightsError,
+    )
+    from vedit.pipelines.edit import EditResult, edit
+    from vedit.priors.inversion import invert, reconstruct
+    from vedit.schedule import Schedule
+    from vedit.sheet import contact_sheet
+    from vedit.tuning import tune
+
+_HOMES = {
+    "Adapter": "vedit.backbone.adapter",
+    "Audio": "vedit.clip",
+    "Backbone": "vedit.backbone.model",
+    "Clip": "vedit.clip",
+    "ClipInfo": "vedit.clip",
+    "ConfigError": "vedit.errors",
+    "DeviceError": "vedit.errors",
+    "EditConfig": "vedit.config",
+    "EditResult": "vedit.pipelines.edit",
+    "InvertConfig": "vedit.config",
+    "MediaError": "vedit.errors",
+    "PartError": "vedit.errors",
+    "Schedule": "vedit.schedule",
+    "TuneConfig": "vedit.config",
+    "VeditError": "vedit.errors",
+    "VeditWarning": "vedit.errors",
+    "WeightsError": "vedit.errors",
+    "contact_sheet": "vedit.sheet",
+    "edit": "vedit.pipelines.edit",
+    "invert": "vedit.priors.inversion",
+    "load_backbone": "vedit.backbone.loading",
+    "probe": "vedit.clip",
+    "read_clip": "vedit.clip",
+    "reconstruct": "vedit.priors.inversion",
+    "tune": "vedit.tuning",
+}
+
+__all__ = [
+    "Adapter",
+    "Audio",
+    "Backbone",
+    "Clip",
+    "ClipInfo",
+    "ConfigError",
+    "DeviceError",
+    "EditConfig",
+    "EditResult",
+    "InvertConfig",
+    "MediaError",
+    "PartError",
+    "Schedule",
+    "TuneConfig",
+    "VeditError",
+    "VeditWarning",
+    "WeightsError",
+    "__version__",
+    "contact_sheet",
+    "edit",
+    "invert",
+    "load_backbone",
+    "probe",
+    "read_clip",
+    "reconstruct",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vedit' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -44,7 +44,7 @@ def whole_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         beside.touch(exist_ok=False)
         yield beside
         check_target(target, overwrite)
-        os.replace(beside, target)
+        beside.replace(target)
 
 
 @contextmanager
@@ -67,11 +67,11 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         check_target(target, overwrite)
         if target.exists():
             old = _beside(target)
-            os.replace(target, old)
-            os.replace(beside, target)
+            target.replace(old)
+            beside.replace(target)
             shutil.rmtree(old, ignore_errors=True)
         else:
-            os.replace(beside, target)
+            beside.replace(target)
 
 
 def _beside(target: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,10 +20,12 @@ def denoise(
     schedule: Schedule,
     guider: Guider,
     *,
+    after_step: Callable[[Tensor, int], Tensor] | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """From noise (F, 4, h, w) at the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
+    ``after_step`` may correct the latents (F, 4, h, w) after the step of a given index (``masks.Keep.blend`` does).
     The branches of the guider run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
@@ -37,6 +41,8 @@ def denoise(
         if split:
             outputs = torch.cat([backbone.predict(x[None], t, one[None]) for one in text])
         x = schedule.step(x, guider.combine(outputs), index)
+        if after_step is not None:
+            x = after_step(x, index)
         if progress is not None:
             progress("denoising", index + 1, len(schedule))
     return x

@@ -1,4 +1,4 @@
-"""Tiny but real models: the folders and files that Stable Diffusion's many publishers ship, a few hundred kilobytes each.
+"""Tiny but real models: the folders and files that Stable Diffusion's many publishers ship, a few megabytes each.
 
 Same classes, block kinds, configs and key names as the real ones; only the widths are small and the weights random.
 """
@@ -21,7 +21,7 @@ DATA = Path(__file__).parents[1] / "data"
 TEXT_WIDTH = 12
 TOKENS = 20
 """The toys' prompt length: not 77, so that code which assumes CLIP's own is caught."""
-MERGES = ("r e", "re d</w>", "c a", "ca t</w>", "o n</w>", "a</w>")
+MERGES = ("r e", "re d</w>", "c a", "ca t</w>", "o n</w>")
 
 
 def vocabulary() -> dict[str, int]:
@@ -29,7 +29,7 @@ def vocabulary() -> dict[str, int]:
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     letters = list(bytes_to_unicode().values())
-    merged = ["".join(merge.split()) for merge in MERGES if " " in merge]
+    merged = ["".join(merge.split()) for merge in MERGES]
     words = [*letters, *(f"{letter}</w>" for letter in letters), *merged, "<|startoftext|>", "<|endoftext|>"]
     return {word: index for index, word in enumerate(words)}
 
@@ -39,9 +39,7 @@ def save_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> int:
     folder.mkdir(parents=True)
     vocab = vocabulary()
     (folder / "vocab.json").write_text(json.dumps(vocab))
-    (folder / "merges.txt").write_text(
-        "\n".join(["#version: 0.2", *(merge for merge in MERGES if " " in merge)]) + "\n"
-    )
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES]) + "\n")
     special = {
         "bos_token": "<|startoftext|>",
         "eos_token": "<|endoftext|>",
@@ -241,7 +239,7 @@ def original_motion(adapter: MotionAdapter) -> dict[str, Tensor]:
 
 
 def original_file(folder: Path, file: Path) -> Path:
-    """``folder``'s model as one .safetensors file under the names of the original code (CompVis, Stability); its path."""
+    """``folder``'s model as one .safetensors file under the original code's names (CompVis, Stability); its path."""
     unet = _read(folder / "unet")
     vae = _read(folder / "vae")
     text = {name.removeprefix("text_model."): tensor for name, tensor in _read(folder / "text_encoder").items()}

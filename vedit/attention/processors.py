@@ -8,8 +8,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from vedit.attention.kernels import attend
 from vedit.attention.context import StepContext
+from vedit.attention.kernels import attend
 
 
 class FrameProcessor:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import pickle
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +79,15 @@ def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}  # noqa: SIM118
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unusual pickle protocol is no concern of the user's
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if _is_pickle_with_code(error):
+        if "Unsupported global" in str(error):
             raise WeightsError(
                 f"'{path}' holds more than tensors, which could run code when opened; use its .safetensors form."
             ) from error
-        raise _damaged(path, error) from error
+        raise _damaged(path, "not a file of tensors") from error
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise _damaged(path, error) from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
@@ -96,11 +97,7 @@ def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     return {name: value for name, value in tensors.items() if name.startswith(prefixes)}
 
 
-def _is_pickle_with_code(error: Exception) -> bool:
-    return "Unsupported global" in str(error) or "GLOBAL" in str(error)
-
-
-def _damaged(path: Path, error: Exception) -> WeightsError:
+def _damaged(path: Path, error: Exception | str) -> WeightsError:
     if not path.is_file():
         return WeightsError(f"'{path}' is no file.")
     with path.open("rb") as file:
@@ -111,7 +108,7 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 
 def fingerprint(files: Sequence[Path], remarks: Sequence[str] = ()) -> str:
-    """32 hex digits over the bytes of files, in order, and over ``remarks`` (the scales of LoRAs). Paths do not count."""
+    """32 hex digits over the bytes of files, in order, and over ``remarks`` (LoRAs' scales). Paths do not count."""
     whole = hashlib.blake2b(digest_size=16)
     for path in files:
         with path.open("rb") as file:
@@ -213,111 +210,3 @@ def motion_from_original(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any],
         "use_motion_mid_block": any(name.startswith("mid_block.") for name in plain),
     }
     return config, convert_animatediff_checkpoint_to_diffusers(plain)
-
-
-@dataclass(frozen=True)
-class LoraLayer:
-    """What one LoRA adds to one layer: ``scale * up @ down``, with up (out, rank) and down (rank, in * kernel)."""
-
-    module: nn.Linear | nn.Conv2d
-    down: Tensor
-    up: Tensor
-    scale: float
-
-
-_LORA_SIDE = re.compile(
-    r"(.+?)(?:\.lora_|\.lora\.|_lora\.|\.lora_linear_layer\.|:)(A|B|down|up)(?:\.default)?(?:\.weight)?"
-)
-
-
-def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[list[LoraLayer], dict[str, Tensor]]:
-    """The layers of a LoRA file, and the embeddings of the tokens it teaches (by token; mostly none).
-
-    Understood are diffusers' three namings (peft, and the two before it), kohya's, and the numbered one of
-    cloneofsimo's trainer. Raises WeightsError for other kinds and for layers that this model does not have or fit.
-    """
-    header, tensors = read_header(path), read_tensors(path)
-    tokens = {name: tensors.pop(name) for name in list(tensors) if header.get(name) == "<embed>"}
-    numbers = _numbered_layers(unet, text_encoder, tensors)
-    targets = {
-        _flat_layer(f"{part}.{name}"): (part, name, layer)
-        for part, module in (("unet", unet), ("text_encoder", text_encoder))
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d)
-    }
-    alphas = {name.removesuffix(".alpha"): tensors.pop(name) for name in list(tensors) if name.endswith(".alpha")}
-    sides: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        found = _LORA_SIDE.fullmatch(name)
-        if found is None:
-            raise WeightsError(
-                f"'{path.name}' has the tensor '{name}', which is of no LoRA kind known here (plain LoRA)."
-            )
-        side = {"A": "down", "B": "up"}.get(found[2], found[2])
-        sides.setdefault(found[1], {})[side] = tensor
-    adapter = json.loads(header.get("lora_adapter_metadata", "{}"))
-    layers = []
-    for name, pair in sides.items():
-        part, place, module = targets.get(_flat_layer(numbers.get(name, name)), ("", "", None))
-        if module is None or len(pair) < 2:
-            raise WeightsError(
-                f"'{path.name}' changes '{name}', a layer this model does not have: another model's LoRA."
-            )
-        down, up = pair["down"].flatten(1).float(), pair["up"].flatten(1).float()
-        if (up.shape[0], up.shape[1], down.shape[1]) != (len(module.weight), len(down), module.weight[0].numel()):
-            raise WeightsError(
-                f"'{path.name}' does not fit: '{name}' is for a layer of {up.shape[0]} x {down.shape[1]}, this model's is "
-                f"{len(module.weight)} x {module.weight[0].numel()}; it was made for another model."
-            )
-        alpha = alphas[name].item() if name in alphas else _peft_alpha(adapter, part, place)
-        root = math.sqrt(len(down)) if adapter.get(f"{part}.use_rslora") else len(down)
-        layers.append(LoraLayer(module, down, up, 1.0 if alpha is None else alpha / root))
-    return layers, tokens
-
-
-def _flat_layer(name: str) -> str:
-    """One spelling for the layer names of all trainers: "unet_down_blocks_0_..." or "text_encoder_encoder_layers_0_..."."""
-    flat = name.replace(".processor", "").replace(".", "_")
-    flat = re.sub(r"^lora_unet_", "unet_", flat)
-    flat = re.sub(r"^(lora_te1?_|text_encoder_)(text_model_)?", "text_encoder_", flat)
-    if flat.startswith("text_encoder_"):
-        return re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", flat)
-    flat = flat if flat.startswith(("unet_", "lora_")) else f"unet_{flat}"
-    return re.sub(r"_to_out$", "_to_out_0", flat)
-
-
-def _peft_alpha(adapter: Mapping[str, Any], part: str, place: str) -> float | None:
-    """The alpha that peft wrote for a layer, where the file has peft's settings; None stands for the rank."""
-    for pattern, alpha in (adapter.get(f"{part}.alpha_pattern") or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", place):
-            return float(alpha)
-    return adapter.get(f"{part}.lora_alpha")
-
-
-def _numbered_layers(unet: nn.Module, text_encoder: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """For names such as "unet:12:down" what each number stands for: the layers in the order the trainer walked them.
-
-    It walked the middle block last; in a block the feed-forward came before the second attention in the diffusers of
-    its day, and after it later, which the width of layer 4 tells apart.
-    """
-    if "unet:0:down" not in tensors and "text_encoder:0:down" not in tensors:
-        return {}
-    blocks = [name for name, module in unet.named_modules() if type(module).__name__ == "BasicTransformerBlock"]
-    blocks.sort(key=lambda name: name.startswith("mid_block"))
-    attn1, attn2 = (
-        [f"{attention}.{to}" for to in ("to_q", "to_k", "to_v", "to_out.0")] for attention in ("attn1", "attn2")
-    )
-    forward = ["ff.net.0.proj"]
-    probe = tensors.get("unet:4:up")
-    early = probe is None or len(probe) == len(unet.get_submodule(f"{blocks[0]}.ff.net.0.proj").weight)  # type: ignore[arg-type]
-    order = [*attn1, *forward, *attn2] if early else [*attn1, *attn2, *forward]
-    walks = {
-        "unet": [f"{block}.{layer}" for block in blocks for layer in order],
-        "text_encoder": [
-            f"{name}.{to}"
-            for name, module in text_encoder.named_modules()
-            if type(module).__name__ == "CLIPAttention"
-            for to in ("k_proj", "v_proj", "q_proj", "out_proj")
-        ],
-    }
-    return {f"{part}:{index}": f"{part}.{name}" for part, walk in walks.items() for index, name in enumerate(walk)}

@@ -17,11 +17,13 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vedit.backbone import checkpoints, sources
 from vedit.backbone.adapter import Adapter
+from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
 from vedit.errors import DeviceError, WeightsError
 
@@ -31,7 +33,8 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
 }
 _TEMPORAL = (".attn_temp.", ".norm_temp.")
-_ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False, "steps_offset": 1}
+_ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
+"""What its motion modules were trained with, whatever the model's own schedule is."""
 
 
 def load_backbone(
@@ -46,11 +49,11 @@ def load_backbone(
 ) -> Backbone:
     """A Stable Diffusion 1.x or 2.x model, ready to run.
 
-    ``name``: "mini", "sd14", "sd15", "sd21", "sd21-base", a folder in diffusers' layout (a Tune-A-Video pipeline's too),
-    a hub id, or a single .safetensors file, whose configs lie in the folder of its name or in the hub's cache.
-    ``device``: "auto" is CUDA where there is one. ``dtype``: "auto" is float16 on CUDA and float32 elsewhere; the VAE
-    stays float32. ``motion``: AnimateDiff motion modules (folder, hub id or file). ``loras``: files, each with its scale
-    as a pair or as "file.safetensors:0.8". ``adapter``: a file that `vedit tune` wrote.
+    ``name``: "mini", a short name ("sd14", "sd15", "sd21-base", "sd21"), a folder in diffusers' layout (Tune-A-Video's
+    pipelines too), a hub id, or a single .safetensors file, whose configs lie in the folder of its name beside it or in
+    the hub's cache. ``device``: "auto" is CUDA where there is one. ``dtype``: "auto" is float16 on CUDA and float32
+    elsewhere; the VAE stays float32. ``motion``: AnimateDiff motion modules (folder, hub id or file). ``loras``: files,
+    each with its scale as a pair or as "file.safetensors:0.8". ``adapter``: a file that `vedit tune` wrote.
 
     Raises WeightsError for what is missing, damaged or does not fit, and DeviceError for what this machine lacks.
     """
@@ -61,7 +64,7 @@ def load_backbone(
 
     for spec in loras:
         path, scale = split_scale(spec)
-        fuse_lora(parts, path, scale)
+        fuse_lora(parts.unet, parts.text_encoder, parts.tokenizer, path, scale)
         files.append(path)
         remarks.append(f"lora {scale:g}")
     modules = None
@@ -108,7 +111,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """The number format of the UNet and the text encoder. Raises DeviceError for one that is unknown or not supported."""
+    """The number format of the UNet and the text encoder. Raises DeviceError for one unknown or not supported."""
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     dtype = DTYPES.get(name) if isinstance(name, str) else name
@@ -139,9 +142,17 @@ class Parts:
 
 def read_parts(source: Path) -> Parts:
     """The parts of a model from its folder or its single file. Raises WeightsError."""
-    if source.is_dir():
-        return _read_folder(source)
-    return _read_single(source)
+    parts = _read_folder(source) if source.is_dir() else _read_single(source)
+    joints = {
+        "the text encoder's width": (parts.text_encoder.config.hidden_size, parts.unet.config.cross_attention_dim),
+        "the VAE's latent channels": (parts.vae.config.latent_channels, parts.unet.config.in_channels),
+    }
+    for what, (given, taken) in joints.items():
+        if given != taken:
+            raise WeightsError(
+                f"{what} in '{source}' is {given}, its unet takes {taken}: they are of different models."
+            )
+    return parts
 
 
 def _read_folder(folder: Path) -> Parts:
@@ -216,8 +227,8 @@ def check_family(folder: Path) -> None:
         )
     if unet.get("in_channels", 4) != 4:
         raise WeightsError(
-            f"the unet of '{folder}' takes {unet['in_channels']} channels (inpainting, depth or instruct-pix2pix models "
-            "do); only plain text-to-image models, with 4, fit."
+            f"the unet of '{folder}' takes {unet['in_channels']} channels (inpainting, depth or instruct-pix2pix "
+            "models do); only plain text-to-image models, with 4, fit."
         )
     for field in ("addition_embed_type", "class_embed_type", "num_class_embeds", "encoder_hid_dim"):
         if unet.get(field) is not None:
@@ -242,7 +253,7 @@ def empty_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
         raise WeightsError(
             f"the unet has blocks of kind {', '.join(sorted(strange))}: not Stable Diffusion 1.x or 2.x."
         )
-    return empty(UNet2DConditionModel, config)  # type: ignore[no-any-return]
+    return empty(UNet2DConditionModel, config)
 
 
 def empty_text_encoder(folder: Path) -> CLIPTextModel:
@@ -251,7 +262,7 @@ def empty_text_encoder(folder: Path) -> CLIPTextModel:
     try:
         with init_empty_weights(include_buffers=False):
             return CLIPTextModel(CLIPTextConfig(**config))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
         raise WeightsError(f"the config of the text encoder of '{folder}' cannot be built: {error}") from error
 
 
@@ -273,7 +284,7 @@ def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
         )
     # an early folder says no length, which reads as 1e30
     tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def read_scheduler(folder: Path) -> dict[str, Any]:
@@ -286,7 +297,7 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
 
 
 def original_prediction(file: Path) -> dict[str, str]:
-    """What a single file itself says it predicts: in its header, or in the .yaml that came beside it; mostly nothing."""
+    """What a single file itself says it predicts, in its header or in the .yaml that came beside it; mostly nothing."""
     said = checkpoints.read_header(file).get("modelspec.prediction_type", "")
     notes = file.with_suffix(".yaml")
     if not said and notes.is_file() and 'parameterization: "v"' in notes.read_text(encoding="utf-8", errors="replace"):
@@ -331,52 +342,6 @@ def check_motion(modules: MotionAdapter, unet: UNet2DConditionModel) -> None:
     theirs, own = list(modules.config.block_out_channels), list(unet.config.block_out_channels)
     if theirs != own:
         raise WeightsError(f"the motion modules are for a unet with channels {theirs}, this model's are {own}.")
-
-
-def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
-    """A LoRA's file and scale, from a pair or from "file.safetensors:0.8". Raises WeightsError when there is no file."""
-    name, scale = (spec, 1.0) if isinstance(spec, str) else spec
-    if isinstance(spec, str) and not Path(spec).expanduser().exists():
-        head, _, tail = spec.rpartition(":")
-        try:
-            name, scale = (head, float(tail)) if head else (spec, 1.0)
-        except ValueError:
-            pass
-    path = Path(name).expanduser()
-    path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
-    if not path.is_file():
-        raise WeightsError(
-            f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
-        )
-    return path, float(scale)
-
-
-@torch.no_grad()
-def fuse_lora(parts: Parts, path: Path, scale: float) -> None:
-    """Add a LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
-    layers, tokens = checkpoints.read_lora(path, parts.unet, parts.text_encoder)
-    for layer in layers:
-        weight = layer.module.weight
-        # float32, whatever the file's numbers: half precision would round a small change away before it is summed
-        change = (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
-        layer.module.weight = nn.Parameter(weight.float() + change, requires_grad=False)
-    teach_tokens(parts.tokenizer, parts.text_encoder, tokens)
-
-
-def teach_tokens(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, tokens: Mapping[str, Tensor]) -> None:
-    """Add words with their embeddings (width,) to a vocabulary. Raises WeightsError for one that is taken or misfits."""
-    for token, embedding in tokens.items():
-        table = text_encoder.get_input_embeddings()
-        if embedding.shape != table.weight.shape[1:]:
-            raise WeightsError(
-                f"the token '{token}' has {tuple(embedding.shape)} numbers, this model's {table.weight.shape[1]}."
-            )
-        if tokenizer.add_tokens([token]) == 0:
-            raise WeightsError(f"the token '{token}' is in the vocabulary already: two LoRAs teach the same word.")
-        if len(tokenizer) > table.num_embeddings:
-            text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        index = tokenizer.convert_tokens_to_ids(token)
-        text_encoder.get_input_embeddings().weight[index] = embedding.to(table.weight.dtype)
 
 
 def _settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:

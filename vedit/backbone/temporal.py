@@ -11,8 +11,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from vedit.attention.kernels import attend
 from vedit.attention.context import StepContext
+from vedit.attention.kernels import attend
 from vedit.errors import WeightsError
 
 

@@ -33,8 +33,7 @@ class Clip:
         shape = tuple(self.frames.shape)
         if len(shape) != 4 or shape[1] != 3 or 0 in shape or not self.frames.is_floating_point():
             raise ValueError(f"a clip's frames are floats (F, 3, H, W), not {self.frames.dtype} {shape}")
-        if not isinstance(self.rate, Fraction):
-            object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(1001))
+        object.__setattr__(self, "rate", Fraction(str(self.rate)))  # 8 and 29.97 are taken too, as they are written
         if self.rate <= 0:
             raise ValueError(f"a clip's rate is above 0 frames per second, not {self.rate}")
 

@@ -97,6 +97,8 @@ def read_clip(
         return _read_folder(place, frames, start, stride, size, allow_partial)
 
     track = scan(place)
+    if track.remark is not None:
+        warnings.warn(f"{place}: {track.remark}", VeditWarning, stacklevel=2)
     chosen = _chosen(place, track.shown, track.complaint, frames, start, stride, allow_partial)
     sources = [track.source(index) for index in chosen]
     pictures = _read_frames(place, track, sources, size, allow_partial)
@@ -250,7 +252,7 @@ def _affordable(path: Path, count: int, size: Size) -> None:
         return
     if need > memory:
         raise MediaError(
-            f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and this machine has "
+            f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and there are "
             f"{memory / 2**30:.0f}; read fewer frames or a smaller size"
         )
 

@@ -73,7 +73,7 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
         if not container.streams.audio:
             return None, None
         stream = container.streams.audio[0]
-        claimed = _claimed_end(stream)
+        claimed = _claimed_end(stream) if container.format.name != "matroska,webm" else None
         for packet in container.demux(stream):
             try:
                 decoded = packet.decode()
@@ -99,8 +99,8 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
                 break
     if samples is None:
         return None, complaint
-    expected = duration if claimed is None else min(duration, claimed - start)
-    if cursor < (expected - Fraction(1, 10)) * rate:
+    expected = None if claimed is None else min(duration, claimed - start)
+    if expected is not None and cursor < (expected - Fraction(1, 10)) * rate:
         complaint = f"{path}: the sound breaks off {float(expected - Fraction(cursor, rate)):.2f} s early"
     return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate), complaint
 
@@ -110,6 +110,7 @@ def _seconds(frame: AudioFrame) -> Fraction | None:
 
 
 def _claimed_end(stream: AudioStream) -> Fraction | None:
+    """Seconds on the file's clock. Not for Matroska: it states one length for the whole file, not for each stream."""
     if stream.duration is None or stream.time_base is None:
         return None
     return ((stream.start_time or 0) + stream.duration) * stream.time_base

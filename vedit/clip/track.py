@@ -26,6 +26,8 @@ _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 # playlist and make it open other files, or the network.
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
 
+_HDR = (16, 18)  # FFmpeg's numbers of these transfer curves
+
 MAX_PIXELS = 2**26
 """The most pixels in one picture that are decoded; a file that claims more is taken for an attack or damage."""
 
@@ -51,6 +53,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
             if stream.width * stream.height > MAX_PIXELS:
                 raise MediaError(f"{path}: pictures of {stream.width}x{stream.height} are too large to decode safely")
             return stream
+    if not container.streams.video and not container.streams.audio:
+        raise MediaError(f"{path} cannot be read as video: nothing is found in it; it is damaged or cut short")
     raise MediaError(f"{path} has no pictures{' (only sound)' if container.streams.audio else ''}; expected a video")
 
 
@@ -66,6 +70,7 @@ class Track:
     stamped: decoded frames carry these times; otherwise (avi) they come in this order without
     sound: there is a sound stream
     complaint: what is amiss as far as the packets tell, or None
+    remark: what the user may want to know of a healthy file, or None
     """
 
     times: tuple[Fraction, ...]
@@ -76,6 +81,7 @@ class Track:
     stamped: bool
     sound: bool
     complaint: str | None
+    remark: str | None
 
     @property
     def shown(self) -> int:
@@ -99,8 +105,9 @@ def scan(path: Path) -> Track:
         kind = container.format.name
         stamped = kind != "avi"  # avi stores no presentation times, and those made up for it can be out of order
         claimed = len(stream.index_entries) if "mov" in kind and len(stream.index_entries) else stream.frames
-        rates = [r for r in (stream.average_rate, stream.guessed_rate, stream.base_rate) if r]
+        rates = [r for r in (stream.guessed_rate, stream.base_rate, stream.average_rate) if r]
         sound = bool(container.streams.audio)
+        remark = _remark(stream)
         packets: dict[int, tuple[int, bool]] = {}
         seen, latest = 0, Fraction(0)
         for packet in _packets(container):
@@ -129,12 +136,33 @@ def scan(path: Path) -> Track:
     complaint = None
     if claimed > seen:
         complaint = f"{path} claims {claimed} frames but holds {seen}: it is cut short or damaged"
-    elif ("mov" not in kind or seen > claimed) and length is not None and latest - begin < length - max(2 / rate, Fraction(1, 20)):
+    elif (
+        ("mov" not in kind or seen > claimed)
+        and length is not None
+        and latest - begin < length - max(2 / rate, Fraction(1, 20))
+    ):
         missing = f"{float(length):.2f} s but ends after {float(latest - begin):.2f} s"
         complaint = f"{path} claims {missing}: it is cut short or damaged"
     elif kind == "gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         complaint = f"{path} has no end mark: it is cut short"
-    return Track(tuple(times), tuple(k * tick for k in keys), end, rate, variable, stamped, sound, complaint)
+    return Track(tuple(times), tuple(k * tick for k in keys), end, rate, variable, stamped, sound, complaint, remark)
+
+
+def _familiar(rate: Fraction) -> Fraction:
+    """60000/1001 for 19001/317: Matroska keeps the length of a frame in whole nanoseconds, not the rate."""
+    for usual in (Fraction(round(rate)), Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)):
+        if abs(usual - rate) < rate / 1_000_000:
+            return usual
+    return rate
+
+
+def _remark(stream: VideoStream) -> str | None:
+    aspect = stream.sample_aspect_ratio
+    if aspect and abs(aspect - 1) > Fraction(1, 50):
+        return f"its pixels are not square ({aspect}), and are read as they are, so shapes are stretched"
+    if stream.codec_context.color_trc in _HDR:
+        return "its brightness is HDR (PQ or HLG), and is read as it is, so colours look pale"
+    return None
 
 
 def _packets(container: InputContainer) -> Iterator[Packet[Any]]:
@@ -151,9 +179,9 @@ def _shown(packet: Packet[Any], codec: str) -> bool:
 
 def _rate(times: list[Fraction], rates: list[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
     """The constant rate and whether the frames are off its grid (a quarter of a frame, or one tick, is rounding)."""
-    rates = rates or [Fraction(25)]
-    for rate in rates:
-        slack = max(tick, 1 / (4 * rate))
+    rates = [_familiar(rate) for rate in rates] or [Fraction(25)]
+    grids = [(rate, tick) for rate in rates] + [(rate, max(tick, 1 / (4 * rate))) for rate in rates]
+    for rate, slack in grids:
         if all(abs(time - times[0] - index / rate) <= slack for index, time in enumerate(times)):
             return rate, False
     # Some frames dropped from a regular rate: take that. Truly irregular: their mean.

@@ -40,7 +40,7 @@ RADIUS = (20.0, 27.0)
 SPEED = (2.0, 4.0)
 """Range of object speeds in pixels per frame."""
 
-TRAIN_TEXTURES = range(0, 64)
+TRAIN_TEXTURES = range(64)
 HELD_OUT_TEXTURES = range(1000, 1032)
 
 

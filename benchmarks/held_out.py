@@ -1,0 +1,116 @@
+"""Held-out edits: clips of the world, one attribute to change in each, and the exact counterfactual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.judge import Judge
+from vedit import Clip
+from vedit.miniature import world
+from vedit.miniature.world import Rendered
+
+FRAMES = 8
+CHANGES = ("colour", "background", "shape")
+_VALUES = {"colour": world.COLOURS, "background": world.BACKGROUNDS, "shape": world.SHAPES}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One edit: ``change`` is the attribute asked to change; ``source`` and ``wanted`` are exact."""
+
+    change: str
+    source: Rendered
+    wanted: Rendered
+
+    @property
+    def clip(self) -> Clip:
+        return Clip(frames=torch.from_numpy(self.source.frames).clamp(0, 1), rate=Fraction(8))
+
+    @property
+    def source_prompt(self) -> str:
+        return self.source.scene.caption
+
+    @property
+    def prompt(self) -> str:
+        return self.wanted.scene.caption
+
+    @property
+    def unchanged(self) -> Tensor:
+        """Where nothing should change (F, 1, H, W): inside the object for a new ground, else away from both objects."""
+        before, after = (torch.from_numpy(each.masks[:, :1]) for each in (self.source, self.wanted))
+        if self.change == "background":
+            return 1 - F.max_pool2d((before < 0.5).float(), 3, stride=1, padding=1)
+        return 1 - F.max_pool2d((torch.maximum(before, after) > 0).float(), 5, stride=1, padding=2)
+
+
+def cases(count: int, first: int = 900_000) -> list[Case]:
+    """``count`` held-out edits, a third of each change, the new value drawn evenly from the others."""
+    found = []
+    for number in range(count):
+        scene = world.sample_scene(first + number, "held_out", frames=FRAMES)
+        change = CHANGES[number % len(CHANGES)]
+        now = scene.background if change == "background" else getattr(scene.objects[0], change)
+        rng = np.random.default_rng([41, first + number])
+        others = [value for value in _VALUES[change] if value != now]
+        wanted = scene.changed(**{change: others[rng.integers(len(others))]})
+        found.append(Case(change, world.render(scene, FRAMES), world.render(wanted, FRAMES)))
+    return found
+
+
+def decibels(a: Tensor, b: Tensor, where: Tensor) -> float:
+    """PSNR inside ``where`` (F, 1, H, W) of two clips (F, 3, H, W) in [0, 1]."""
+    error = ((a - b).square() * where).sum() / (3 * where.sum()).clamp(min=1)
+    return float(-10 * error.clamp(min=1e-10).log10())
+
+
+def warp_error(frames: Tensor, wanted: Rendered) -> float:
+    """Mean |frame i + 1, carried back along the exact flow, minus frame i|, in hundredths of the range.
+
+    Measured where the flow is trustworthy: where the wanted scene itself, carried so, is unchanged within 0.1.
+    """
+    flow = torch.from_numpy(wanted.flow)
+    line = torch.arange(frames.shape[-1], dtype=torch.float32)
+    at_x, at_y = line[None, None, :] + flow[:, 0], line[None, :, None] + flow[:, 1]
+    side = frames.shape[-1] - 1
+    grid = torch.stack([2 * at_x / side - 1, 2 * at_y / side - 1], dim=-1)
+
+    def difference(clip: Tensor) -> Tensor:
+        carried = F.grid_sample(clip[1:], grid, align_corners=True, padding_mode="border")
+        return (carried - clip[:-1]).abs().mean(1)
+
+    trusted = difference(torch.from_numpy(wanted.frames).clamp(0, 1)) < 0.1
+    return 100 * float(difference(frames)[trusted].mean())
+
+
+def centres(masks: np.ndarray) -> Tensor:
+    """Centroid (x, y) of each mask (F, H, W)."""
+    weights = torch.from_numpy(masks)
+    line = torch.arange(weights.shape[-1], dtype=torch.float32)
+    total = weights.sum((1, 2)).clamp(min=1e-6)
+    return torch.stack([(weights.sum(1) * line).sum(1) / total, (weights.sum(2) * line).sum(1) / total], dim=1)
+
+
+def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
+    """Everything that the tables show of one edited clip (F, 3, H, W)."""
+    seen = judge.see(frames)
+    thing, ground = case.wanted.scene.objects[0], case.wanted.scene.background
+    right = {
+        "shape": np.mean([each == thing.shape for each in seen.shape]),
+        "colour": np.mean([each == thing.colour for each in seen.colour]),
+        "background": np.mean([each == ground for each in seen.background]),
+    }
+    kept = [right[name] for name in CHANGES if name != case.change]
+    truth = centres(case.wanted.masks[:, 0])
+    return {
+        "changed": float(right[case.change]),
+        "kept": float(np.mean(kept)),
+        "track": float((seen.centre - truth).norm(dim=1).mean()),
+        "unchanged": decibels(frames, case.clip.frames, case.unchanged),
+        "warp": warp_error(frames, case.wanted),
+    }

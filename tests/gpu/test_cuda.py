@@ -1,0 +1,89 @@
+"""What only a GPU can show: ``pytest -m gpu``. Needs torch, diffusers, transformers and vedit's own small needs."""
+
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+import vedit
+from tests.backbone import toys
+from vedit.attention import kernels
+from vedit.attention.context import StepContext
+from vedit.attention.kinds import PerFrame
+from vedit.backbone.temporal import TemporalAttention
+from vedit.miniature import world
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+CUDA = torch.device("cuda")
+INSTALLED = [k for k in kernels.KERNELS if k != "xformers" or find_spec("xformers")]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kernel", INSTALLED)
+def test_kernels_agree(kernel: kernels.Kernel, dtype: torch.dtype) -> None:
+    if kernel == "xformers" and kernels.best_kernel(CUDA, dtype) != "xformers":
+        pytest.skip("this build of xformers has no working kernel here, and is not chosen")
+    bound = 1e-3 if dtype == torch.float32 else kernels.AGREEMENT
+    assert kernels.disagreement(kernel, CUDA, dtype) < bound
+
+
+@pytest.mark.parametrize("batch", [8191, 8192, 8193, 16384])
+@pytest.mark.parametrize("kernel", INSTALLED)
+def test_batch_times_heads_beyond_the_grid(kernel: kernels.Kernel, batch: int) -> None:
+    """8 heads: 8,192 x 8 = 65,536 is where CUDA kernels fail when nobody cuts the batch."""
+    if kernel == "xformers" and kernels.best_kernel(CUDA, torch.float16) != "xformers":
+        pytest.skip("this build of xformers has no working kernel here, and is not chosen")
+    query, key, value = torch.randn((3, batch, 8, 4, 40), device=CUDA, dtype=torch.float16)
+    found = kernels.attend(query, key, value, kernel)
+    few = slice(batch - 3, None)
+    expected = kernels.attend(query[few], key[few], value[few], "math")
+    torch.testing.assert_close(found[few], expected, atol=1e-2, rtol=1e-2)
+
+
+def test_temporal_attention_at_512_pixels_with_guidance() -> None:
+    layer = TemporalAttention(320, 8).to(CUDA, torch.float16)
+    torch.nn.init.normal_(layer.to_out[0].weight, std=0.05)
+    tokens = torch.randn((2 * 4, 4096, 320), device=CUDA, dtype=torch.float16)
+    found = layer(tokens, StepContext(PerFrame(), "sdpa", frames=4))
+    expected = layer(tokens[:, -8:], StepContext(PerFrame(), "math", frames=4))
+    torch.testing.assert_close(found[:, -8:], expected, atol=2e-2, rtol=2e-2)
+
+
+def test_bfloat16_follows_float32(tmp_path: Path) -> None:
+    exact = vedit.load_backbone("mini", device="cuda", dtype="float32")
+    rough = vedit.load_backbone("mini", device="cuda", dtype="bfloat16")
+    x = torch.randn((1, 8, 4, 16, 16), device=CUDA)
+    text = exact.embed(["a red star moving left over grass"])
+    with torch.no_grad(), exact.attending("sparse_causal"), rough.attending("sparse_causal"):
+        expected = exact.predict(x, 500, text)
+        found = rough.predict(x, 500, text.to(torch.bfloat16))
+    assert (found - expected).std() < 0.03 * expected.std()
+
+
+def test_cuda_follows_the_cpu(tmp_path: Path) -> None:
+    folder = toys.sd_folder(tmp_path / "model")
+    here, there = (vedit.load_backbone(folder, device=device, dtype="float32") for device in ("cpu", "cuda"))
+    x = torch.randn((1, 3, 4, 8, 8))
+    text = here.embed(["a cat"])
+    with torch.no_grad():
+        expected, found = here.predict(x, 500, text), there.predict(x.to(CUDA), 500, text.to(CUDA))
+    torch.testing.assert_close(found.cpu(), expected, atol=5e-3, rtol=5e-3)
+
+
+@pytest.mark.parametrize("tune", [0, 5])
+def test_a_full_edit(tune: int) -> None:
+    scene = world.sample_scene(5, "held_out")
+    clip = vedit.Clip(frames=torch.from_numpy(world.render(scene, 8).frames).clamp(0, 1), rate=Fraction(8))
+    backbone = vedit.load_backbone("mini", device="cuda")
+    wanted = scene.changed(colour="blue" if scene.objects[0].colour != "blue" else "red")
+    result = vedit.edit(
+        backbone, clip, wanted.caption, source_prompt=scene.caption, steps=20, tune=tune, cache=False
+    )
+    assert result.clip.frames.shape == clip.frames.shape
+    assert torch.isfinite(result.clip.frames).all()
+    assert (result.clip.frames - clip.frames).abs().mean() > 1e-3

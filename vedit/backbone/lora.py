@@ -1,0 +1,182 @@
+"""LoRAs of every common trainer, added into the weights they were made for.
+
+Fused, not left as layers of peft: the modules stay plain, so that attention kinds, tuning and adapters need not know
+of them, and a LoRA that does not fit cannot pass in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from vedit.backbone.checkpoints import read_header, read_tensors
+from vedit.errors import WeightsError
+
+
+def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
+    """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
+    name, scale = (spec, 1.0) if isinstance(spec, str) else spec
+    if isinstance(spec, str) and not Path(spec).expanduser().exists():
+        head, _, tail = spec.rpartition(":")
+        with suppress(ValueError):
+            name, scale = (head, float(tail)) if head else (spec, 1.0)
+    path = Path(name).expanduser()
+    path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
+    if not path.is_file():
+        raise WeightsError(
+            f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
+        )
+    return path, float(scale)
+
+
+@torch.no_grad()
+def fuse_lora(
+    unet: nn.Module, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, path: Path, scale: float
+) -> None:
+    """Add a LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
+    layers, tokens = read_lora(path, unet, text_encoder)
+    for layer in layers:
+        weight = layer.module.weight
+        # float32, whatever the file's numbers: half precision would round a small change away before it is summed
+        change = (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
+        layer.module.weight = nn.Parameter(weight.float() + change, requires_grad=False)
+    teach_tokens(tokenizer, text_encoder, tokens)
+
+
+def teach_tokens(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, tokens: Mapping[str, Tensor]) -> None:
+    """Add words with their embeddings (width,) to a vocabulary. Raises WeightsError for one taken or misfit."""
+    for token, embedding in tokens.items():
+        table = text_encoder.get_input_embeddings()
+        if embedding.shape != table.weight.shape[1:]:
+            raise WeightsError(
+                f"the token '{token}' has {tuple(embedding.shape)} numbers, this model's {table.weight.shape[1]}."
+            )
+        if tokenizer.add_tokens([token]) == 0:
+            raise WeightsError(f"the token '{token}' is in the vocabulary already: two LoRAs teach the same word.")
+        if len(tokenizer) > table.num_embeddings:
+            text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        index = tokenizer.convert_tokens_to_ids(token)
+        text_encoder.get_input_embeddings().weight[index] = embedding.to(table.weight.dtype)
+
+
+@dataclass(frozen=True)
+class LoraLayer:
+    """What one LoRA adds to one layer: ``scale * up @ down``, with up (out, rank) and down (rank, in * kernel)."""
+
+    module: nn.Linear | nn.Conv2d
+    down: Tensor
+    up: Tensor
+    scale: float
+
+
+_LORA_SIDE = re.compile(
+    r"(.+?)(?:\.lora_|\.lora\.|_lora\.|\.lora_linear_layer\.|:)(A|B|down|up)(?:\.default)?(?:\.weight)?"
+)
+
+
+def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[list[LoraLayer], dict[str, Tensor]]:
+    """The layers of a LoRA file, and the embeddings of the tokens it teaches (by token; mostly none).
+
+    Understood are diffusers' three namings (peft, and the two before it), kohya's, and the numbered one of
+    cloneofsimo's trainer. Raises WeightsError for other kinds and for layers that this model does not have or fit.
+    """
+    header, tensors = read_header(path), read_tensors(path)
+    tokens = {name: tensors.pop(name) for name in list(tensors) if header.get(name) == "<embed>"}
+    numbers = _numbered_layers(unet, text_encoder, tensors)
+    targets = {
+        _flat_layer(f"{part}.{name}"): (part, name, layer)
+        for part, module in (("unet", unet), ("text_encoder", text_encoder))
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d)
+    }
+    alphas = {name.removesuffix(".alpha"): tensors.pop(name) for name in list(tensors) if name.endswith(".alpha")}
+    sides: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        found = _LORA_SIDE.fullmatch(name)
+        if found is None:
+            raise WeightsError(
+                f"'{path.name}' has the tensor '{name}', which is of no LoRA kind known here (plain LoRA)."
+            )
+        side = {"A": "down", "B": "up"}.get(found[2], found[2])
+        sides.setdefault(found[1], {})[side] = tensor
+    try:
+        adapter = json.loads(header.get("lora_adapter_metadata", "{}"))
+    except ValueError as error:
+        raise WeightsError(f"the settings in the header of '{path.name}' cannot be read: {error}.") from error
+    layers = []
+    for name, pair in sides.items():
+        part, place, module = targets.get(_flat_layer(numbers.get(name, name)), ("", "", None))
+        if module is None or len(pair) < 2:
+            raise WeightsError(
+                f"'{path.name}' changes '{name}', a layer this model does not have: another model's LoRA."
+            )
+        down, up = pair["down"].flatten(1).float(), pair["up"].flatten(1).float()
+        if (up.shape[0], up.shape[1], down.shape[1]) != (len(module.weight), len(down), module.weight[0].numel()):
+            raise WeightsError(
+                f"'{path.name}' does not fit: '{name}' is for a layer of {up.shape[0]} x {down.shape[1]}, this model's "
+                f"is {len(module.weight)} x {module.weight[0].numel()}; it was made for another model."
+            )
+        alpha = alphas[name].item() if name in alphas else _peft_alpha(adapter, part, place)
+        root = math.sqrt(len(down)) if adapter.get(f"{part}.use_rslora") else len(down)
+        layers.append(LoraLayer(module, down, up, 1.0 if alpha is None else alpha / root))
+    if not layers and not tokens:
+        raise WeightsError(f"'{path.name}' holds no layers: expected a LoRA.")
+    return layers, tokens
+
+
+def _flat_layer(name: str) -> str:
+    """One spelling for the layer names of all trainers: "unet_down_blocks_0_..." or "text_encoder_encoder_..."."""
+    flat = name.replace(".processor", "").replace(".", "_")
+    flat = re.sub(r"^lora_unet_", "unet_", flat)
+    flat = re.sub(r"^(lora_te1?_|text_encoder_)(text_model_)?", "text_encoder_", flat)
+    if flat.startswith("text_encoder_"):
+        return re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", flat)
+    flat = flat if flat.startswith(("unet_", "lora_")) else f"unet_{flat}"
+    return re.sub(r"_to_out$", "_to_out_0", flat)
+
+
+def _peft_alpha(adapter: Mapping[str, Any], part: str, place: str) -> float | None:
+    """The alpha that peft wrote for a layer, where the file has peft's settings; None stands for the rank."""
+    for pattern, alpha in (adapter.get(f"{part}.alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", place):
+            return float(alpha)
+    return adapter.get(f"{part}.lora_alpha")
+
+
+def _numbered_layers(unet: nn.Module, text_encoder: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """For names such as "unet:12:down" what each number stands for: the layers in the order the trainer walked them.
+
+    It walked the middle block last; in a block the feed-forward came before the second attention in the diffusers of
+    its day, and after it later, which the width of layer 4 tells apart.
+    """
+    if "unet:0:down" not in tensors and "text_encoder:0:down" not in tensors:
+        return {}
+    blocks = [name for name, module in unet.named_modules() if type(module).__name__ == "BasicTransformerBlock"]
+    blocks.sort(key=lambda name: name.startswith("mid_block"))
+    attn1, attn2 = (
+        [f"{attention}.{to}" for to in ("to_q", "to_k", "to_v", "to_out.0")] for attention in ("attn1", "attn2")
+    )
+    forward = ["ff.net.0.proj"]
+    probe = tensors.get("unet:4:up")
+    early = probe is None or len(probe) == len(unet.get_submodule(f"{blocks[0]}.ff.net.0.proj").weight)  # type: ignore[arg-type]
+    order = [*attn1, *forward, *attn2] if early else [*attn1, *attn2, *forward]
+    walks = {
+        "unet": [f"{block}.{layer}" for block in blocks for layer in order],
+        "text_encoder": [
+            f"{name}.{to}"
+            for name, module in text_encoder.named_modules()
+            if type(module).__name__ == "CLIPAttention"
+            for to in ("k_proj", "v_proj", "q_proj", "out_proj")
+        ],
+    }
+    return {f"{part}:{index}": f"{part}.{name}" for part, walk in walks.items() for index, name in enumerate(walk)}

@@ -1,0 +1,254 @@
+"""The ``vedit`` command: each command builds a config, calls one pipeline, and prints.
+
+PyTorch is imported by the pipelines, so ``--help`` and ``parts`` are quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from vedit import __version__
+from vedit.config import EditConfig, InvertConfig, Settings, TuneConfig
+from vedit.errors import ConfigError, VeditError, VeditWarning
+from vedit.flags import configured
+from vedit.progress import Display
+
+app = typer.Typer(
+    name="vedit",
+    help="Edit video with a Stable Diffusion backbone.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+display = Display()
+
+
+_verbose = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"vedit {__version__}")
+        raise typer.Exit
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show tracebacks, and what the libraries say.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the settled settings and what they would cost; run nothing.")
+]
+
+
+@app.callback()
+def common(
+    verbose: Verbose = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@configured(EditConfig, "clip", "prompt")
+def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+    """Edit a clip with a prompt.
+
+    Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
+    """
+    if dry_run:
+        _show_estimate(config)
+        return
+    _edit(config)
+
+
+@app.command()
+@configured(TuneConfig, "clip")
+def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+    """Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes."""
+    if dry_run:
+        _show_estimate(config)
+        return
+    from vedit.pipelines import tune as pipeline
+
+    path = pipeline.run(config, progress=display)
+    print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+@configured(InvertConfig, "clip")
+def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+    """Invert a clip and show how well it is reconstructed, beside the VAE's own round trip."""
+    if dry_run:
+        _show_estimate(config)
+        return
+    from vedit.pipelines import invert as pipeline
+
+    result = pipeline.run(config, progress=display)
+    found = {"VAE round trip": result.vae, "reconstruction": result.reconstruction}
+    _table(["", "dB", "worst frame"], [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()])
+    if result.output is not None:
+        print(result.output)
+
+
+@app.command()
+def rerun(
+    sidecar: Annotated[Path, typer.Argument(metavar="SIDECAR.yaml", help="What was written beside a result.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Where to write; else the same place.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the same result again from the .yaml file beside it."""
+    from vedit.flags import flags
+    from vedit.settling import assignments, file, read_yaml, settle
+
+    content, _ = read_yaml(sidecar)
+    if content.get("command") != "edit":
+        raise ConfigError(f"{sidecar} is not a sidecar of `vedit edit`; pass settings of your own with --config.")
+    given = flags({"output": output, "overwrite": overwrite or None})
+    config = settle(EditConfig, file(sidecar, EditConfig), assignments(assign or []), given)
+    if dry_run:
+        _show_estimate(config)
+        return
+    _edit(config)
+
+
+@app.command()
+def doctor(verbose: Verbose = False) -> None:
+    """Show what this machine can do."""
+    from vedit.doctor import examine
+
+    for title, rows in examine():
+        print(f"\n{title}")
+        _table([], rows)
+
+
+@app.command()
+def parts(verbose: Verbose = False) -> None:
+    """Show what can be plugged in, and where each part lives."""
+    from vedit import registry
+
+    for family in registry.TABLES:
+        print(f"\n{family}")
+        _table([], [[name, place] for name, place in registry.names(family).items()])
+
+
+def _edit(config: EditConfig) -> None:
+    from vedit.pipelines import edit as pipeline
+
+    result = pipeline.run(config, progress=display)
+    clip, files = result.clip, result.files
+    height, width = clip.size
+    sound = "with sound" if clip.audio is not None else "silent"
+    print(f"{files[0]}  {len(clip)} frames, {width}x{height}, {float(clip.rate):g} fps, {sound}")
+    for path in files[1:]:
+        print(path)
+    print("kept of the source: " + ", ".join(f"{name} {value:.1f} dB" for name, value in result.metrics.items()))
+    print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.timings.items()))
+
+
+def _show_estimate(config: Settings) -> None:
+    from vedit.estimate import estimate
+
+    for title, rows in estimate(config):
+        print(f"\n{title}")
+        _table([], rows)
+
+
+def _table(head: list[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns, plain, so that they can be read and piped."""
+    lines = [*([head] if head else []), *rows]
+    widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))] if lines else []
+    for row in lines:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 2 for what a user can mend, 130 when interrupted, 1 for a fault
+    of vedit's own. Errors and warnings are one line each on stderr.
+    """
+    global display, _verbose
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    display, _verbose = Display(), "--verbose" in given  # before anything is imported that may be noisy
+    try:
+        with display, warnings.catch_warnings(), _terminable():
+            _quiet()
+            status = typer.main.get_command(app)(given, prog_name="vedit", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except VeditError as error:
+        return _failed(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted; nothing partial was left", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        # typer's usage errors have no public class of their own; all of them can format their message.
+        if hasattr(error, "format_message"):
+            return _failed(_usage(error), 2)
+        where = "" if _verbose else "; --verbose shows where"
+        return _failed(f"a fault of vedit's own, {type(error).__name__}: {' '.join(str(error).split())}{where}", 1)
+
+
+def _usage(error: Any) -> str:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return "no command given; `vedit --help` lists them"
+    place = getattr(error.ctx, "command_path", "vedit") if getattr(error, "ctx", None) else "vedit"
+    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{place} --help`"
+
+
+def _failed(message: str, status: int) -> int:
+    if _verbose:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _quiet() -> None:
+    """Our own warnings in one line; nothing of the libraries', unless --verbose."""
+    if _verbose:
+        return
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "DIFFUSERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TQDM_DISABLE": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", VeditWarning)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    display.say(f"warning: {' '.join(str(message).split())}")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within the block, a request to end (SIGTERM) is an exception, so that unfinished files are removed."""
+
+    def leave(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,289 @@
+"""What can be asked for: one definition behind the flags, the YAML files, the API and the sidecar.
+
+A default is written here and nowhere else. Each field's description is its flag's help. Nothing heavy is imported, so
+that ``--help`` stays quick. ``vedit.settling`` fills these from flags and files, and reports the faults.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from vedit import registry
+from vedit.errors import ConfigError
+
+LONGEST_PROMPT = 20_000
+"""Characters. Long prompts are legitimate, in chunks of the tokenizer's length, but not whole books."""
+
+MOST_WORDS = 2_000
+"""Words of a prompt, about 35 chunks of Stable Diffusion's tokenizer."""
+
+IN_MEMORY = Path("(in memory)")
+"""Stands for the clip in the settings of an edit whose clip was not read from a file."""
+
+_PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
+
+
+def user_folder() -> Path:
+    """Where the user's own settings lie: $XDG_CONFIG_HOME/vedit or ~/.config/vedit."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "vedit"
+
+
+def cache_folder() -> Path:
+    """Where inversions are kept: $VEDIT_CACHE, or vedit under $XDG_CACHE_HOME or ~/.cache. May not exist yet."""
+    own = os.environ.get("VEDIT_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "vedit").expanduser()
+
+
+def default_model() -> str:
+    """The model when none is named: $VEDIT_MODEL, else ``model:`` in the user's config.yaml, else "mini".
+
+    Raises ConfigError when that file holds anything else.
+    """
+    if named := os.environ.get("VEDIT_MODEL", "").strip():
+        return named
+    file = user_folder() / "config.yaml"
+    if not file.is_file():
+        return "mini"
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file} cannot be read as YAML: {error}") from error
+    match content:
+        case None:
+            return "mini"
+        case {"model": str(named)} if len(content) == 1 and named.strip():
+            return named
+    raise ConfigError(f"{file} may hold one line, such as 'model: sd15'; it holds something else.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at what was meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(names)}"
+
+
+def bounds(field: FieldInfo) -> str:
+    """The range of a field's numbers, such as "1..1000" or "1 or more"; empty where it has none."""
+    limits = {
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
+    }
+    if "gt" in limits:
+        return f"above {limits['gt']}, at most {limits['le']}"
+    if "ge" not in limits:
+        return ""
+    return f"{limits['ge']}..{limits['le']}" if "le" in limits else f"{limits['ge']} or more"
+
+
+def _words(text: str) -> str:
+    """A prompt as it may be given. Raises ValueError, which pydantic reports, for a path and for a whole book."""
+    if _PATH_LIKE.fullmatch(text.strip()):
+        raise ValueError("looks like a path; expected words that say what is to be seen")
+    if len(text.split()) > MOST_WORDS:
+        raise ValueError(f"has {len(text.split()):,} words; expected at most {MOST_WORDS:,}")
+    return text
+
+
+def _wanted(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; expected words that say what is to be seen")
+    return text
+
+
+def _path(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value.strip() or "\0" in value:
+            raise ValueError("is no path")
+        return Path(value).expanduser()
+    return value
+
+
+def _kind_of(family: str) -> AfterValidator:
+    def known(kind: str) -> str:
+        kinds = registry.names(family)
+        if kind not in kinds:
+            raise ValueError(f"is unknown; {nearest(kind, kinds)}")
+        return kind
+
+    return AfterValidator(known)
+
+
+Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
+Prompt = Annotated[Words, AfterValidator(_wanted)]
+Place = Annotated[Path, BeforeValidator(_path)]
+Attention = Annotated[str, _kind_of("attention")]
+Prior = Annotated[str, _kind_of("priors")]
+
+
+class Settings(BaseModel):
+    """Settings: frozen, and closed to unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
+    """What holds for one run only, and so is not written into the sidecar."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter"})
+    """Fields that are paths; in a YAML file they are relative to that file."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
+    """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
+
+
+class ClipSettings(Settings):
+    """Clip"""
+
+    clip: Place = Field(description="Video file, or folder of pictures.")
+    frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
+    start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
+    stride: int = Field(1, ge=1, description="Take each n-th frame; the clip lasts as long as before.")
+    size: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="Longer side in pixels at which the model works; the one it was trained at by default. "
+        "The result has the clip's own size.",
+    )
+    allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
+
+
+class ModelSettings(Settings):
+    """Model"""
+
+    model: str = Field(
+        default_factory=default_model,
+        min_length=1,
+        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder in diffusers layout, or a .safetensors file. "
+        "Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
+    )
+    motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
+    lora: tuple[str, ...] = Field((), description="LoRA file, or file:scale; may be given several times.")
+    adapter: Place | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="Numbers of the UNet; auto is float16 on CUDA and float32 elsewhere."
+    )
+    kernel: Literal["auto", "xformers", "sdpa", "math"] = Field(
+        "auto", description="Attention kernel; auto is the fastest that agrees numerically."
+    )
+
+
+class EditSettings(Settings):
+    """Edit"""
+
+    prompt: Prompt = Field(description="What the edited clip shows.")
+    source_prompt: Words | None = Field(
+        None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
+    )
+    negative: Words | None = Field(
+        None, description="What guidance leads away from; by default the source prompt, else nothing."
+    )
+    guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
+    tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")
+
+
+class StepSettings(Settings):
+    """Sampling"""
+
+    steps: int = Field(50, ge=1, le=1000, description="DDIM steps, each way.")
+
+
+class AttentionSettings(Settings):
+    """Attention"""
+
+    attention: Attention | None = Field(
+        None, description="Which frames each frame looks at (`vedit parts`); by default what the model was tuned with."
+    )
+
+
+class CacheSettings(Settings):
+    """Cache"""
+
+    cache: bool = Field(True, description="Keep inversions on disk and use them again.")
+
+
+class TuningSettings(Settings):
+    """Tuning"""
+
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="Of one-shot tuning.")
+
+
+class VideoSettings(Settings):
+    """Output"""
+
+    output: Place | None = Field(
+        None, description="Where to write: .mp4 .m4v .mov .mkv .webm .gif, or no suffix for a folder of PNGs."
+    )
+    overwrite: bool = Field(False, description="Replace outputs that exist.")
+    crf: int = Field(18, ge=0, le=51, description="Quality of the encoder: 0 is best, larger is smaller.")
+    codec: Literal["libx264", "libx265", "libvpx-vp9"] = Field("libx264", description="Encoder.")
+
+
+class EditConfig(
+    VideoSettings,
+    CacheSettings,
+    TuningSettings,
+    AttentionSettings,
+    StepSettings,
+    ModelSettings,
+    EditSettings,
+    ClipSettings,
+):
+    """All that one edit depends on."""
+
+    gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
+    sheet: Place | None = Field(
+        None, description="Also write a contact sheet (.png): the source above, the edit below."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        faults = []
+        if self.tune and not (self.source_prompt or "").strip():
+            faults.append("tune needs source_prompt, the words that say what the clip shows")
+        if self.tune and self.adapter is not None:
+            faults.append("tune and adapter exclude each other; the adapter is a tuning already")
+        return _agreed(self, faults)
+
+
+class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
+    """All that one tuning depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output"})
+
+    prompt: Prompt = Field(description="What the clip shows.")
+    steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps.")
+    output: Place | None = Field(None, description="Where to write the adapter (.safetensors).")
+    overwrite: bool = Field(False, description="Replace an adapter that exists.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        taken = self.adapter is not None
+        return _agreed(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
+
+
+class InvertConfig(VideoSettings, CacheSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
+    """All that one inversion depends on."""
+
+    source_prompt: Words | None = Field(
+        None, description="What the clip shows; by default the words that the adapter was tuned on, else none."
+    )
+
+
+def _agreed(settings: Any, faults: list[str]) -> Any:
+    if faults:
+        raise ValueError("; ".join(faults))
+    return settings

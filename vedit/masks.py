@@ -1,0 +1,71 @@
+"""Where an edit should happen: masks on latents, and keeping what lies outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vedit.backbone.model import Backbone
+from vedit.guiders import same_length
+from vedit.progress import Progress
+from vedit.sampling import noise
+from vedit.schedule import training_levels
+
+NOISE_LEVELS = (0.35, 0.45, 0.55, 0.65)
+"""Shares of the training timesteps at which the two prompts are compared: where layout is decided, not texture."""
+
+SAMPLES = 2
+"""Noises per level; their mean steadies the comparison."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
+
+    mask: Tensor
+    trace: Tensor
+
+    def blend(self, x: Tensor, index: int) -> Tensor:
+        """Latents after step ``index``, with the source's own put back where nothing should change."""
+        steps = len(self.trace) - 1
+        source = self.trace[steps - index - 1].to(x.device)
+        return source + self.mask.to(x.device) * (x - source)
+
+
+@torch.no_grad()
+def difference_mask(
+    backbone: Backbone,
+    latents: Tensor,
+    source: Tensor,
+    target: Tensor,
+    *,
+    threshold: float = 0.35,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Where two prompts disagree about a clip: (F, 1, h, w) in [0, 1]. DiffEdit (Couairon et al. 2023, section 3.2).
+
+    ``latents`` (F, 4, h, w) of the clip, ``source`` and ``target`` (1, T, D) the prompts' embeddings. The clip is
+    noised, both prompts predict the noise, and the places where they differ by more than ``threshold`` of the
+    largest difference are where the edit belongs. One latent pixel is added all around, with a soft edge.
+    """
+    text = torch.cat(same_length(source, target))
+    levels = training_levels(backbone.scheduler_config).to(backbone.device)
+    shape = tuple(latents.shape[1:])
+    total = torch.zeros_like(latents[:, :1])
+    for number, share in enumerate(NOISE_LEVELS * SAMPLES):
+        time = int(share * len(levels))
+        fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
+        noisy = levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
+        one, other = backbone.predict(noisy.expand(2, *noisy.shape), time, text)
+        total += (other - one).abs().mean(1, keepdim=True)
+        if progress is not None:
+            progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
+    smooth = F.avg_pool2d(F.pad(total, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    # The strongest hundredth of the clip sets the scale: one outlier must not.
+    scaled = smooth / smooth.flatten().quantile(0.99).clamp(min=1e-8)
+    chosen = F.max_pool2d((scaled > threshold).float(), 3, stride=1, padding=1)
+    return F.avg_pool2d(F.pad(chosen, (1, 1, 1, 1), mode="replicate"), 3, stride=1).clamp(max=1) * 0.5 + chosen * 0.5

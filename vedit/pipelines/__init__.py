@@ -1,0 +1,1 @@
+"""What a config becomes: each pipeline reads straight down, from settings to files."""

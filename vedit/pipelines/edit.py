@@ -1,0 +1,172 @@
+"""``vedit edit``: a clip, and words that say what it should show instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vedit import registry, settling
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip, probe
+from vedit.clip.sizes import Size
+from vedit.config import IN_MEMORY, EditConfig
+from vedit.errors import ConfigError, DeviceError, MediaError
+from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words, working_size
+from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
+from vedit.pipelines.running import Timings, check_output, check_video, inversions, within_memory
+from vedit.progress import Progress
+from vedit.sampling import denoise
+from vedit.sheet import contact_sheet
+from vedit.tuning import tune
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """An edited clip, and how it came about.
+
+    ``config``: all settings, with what was left to vedit filled in. ``timings``: seconds by stage. ``metrics``: in dB,
+    what the VAE's round trip keeps of the source ("vae") and, where the gate was asked, the reconstruction from the
+    inversion ("reconstruction"). ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was
+    written, the video first.
+    """
+
+    clip: Clip
+    config: EditConfig
+    timings: dict[str, float]
+    metrics: dict[str, float]
+    made_with: dict[str, str]
+    files: tuple[Path, ...] = field(default=())
+
+
+def edit(
+    backbone: Backbone,
+    clip: Clip | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> EditResult:
+    """Edit a clip with a loaded model.
+
+    ``clip``: a Clip, or the path of one. ``settings``: the fields of EditConfig. Nothing is written unless ``output``
+    (or ``sheet``) is given. The backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good.
+    Raises ConfigError for the settings, and what reading, tuning, sampling and writing raise.
+    """
+    if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
+        raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
+    if isinstance(clip, Clip) and (idle := sorted(settings.keys() & {"frames", "start", "stride", "allow_partial"})):
+        raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
+    place = IN_MEMORY if isinstance(clip, Clip) else clip
+    given = {**settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
+    config = settling.settle(EditConfig, settling.Layer(given))
+    _check_outputs(config)
+    if isinstance(clip, Clip):
+        size = clip.size
+        source = clip.resized(working_size(size, config.size, backbone.unet.config, backbone.patch))
+    else:
+        size = probe(config.clip).size
+        source = read_source(config, size, backbone)
+    return _written(_edit(config, source, size, backbone, progress), source)
+
+
+def run(config: EditConfig, progress: Progress | None = None) -> EditResult:
+    """All of ``vedit edit``, from settings to files. Without ``output``, "<clip>-edited.mp4" in the current folder."""
+    if config.clip == IN_MEMORY:
+        raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
+    config = config.model_copy(update={"output": config.output or Path(f"{config.clip.stem}-edited.mp4")})
+    _check_outputs(config)
+    source, size, backbone = open_job(config)
+    return _written(_edit(config, source, size, backbone, progress), source)
+
+
+def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None) -> EditResult:
+    """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out."""
+    words = source_words(config, backbone)
+    opposite = words if config.negative is None else config.negative
+    kind = attention_kind(config, backbone)
+    config = config.model_copy(update={"source_prompt": words, "negative": opposite, "attention": kind})
+    cache = inversions(config.cache)
+    schedule = backbone.schedule(config.steps)
+    prior = registry.load("priors", config.prior)()
+    stage, metrics = Timings(backbone.device), {}
+
+    with within_memory(), backbone.attending(kind):
+        if config.tune:
+            with stage("tuning"):
+                tune(
+                    backbone,
+                    source,
+                    words,
+                    steps=config.tune,
+                    learning_rate=config.learning_rate,
+                    attention=kind,
+                    seed=config.seed,
+                    progress=progress,
+                )
+        with stage("encoding"):
+            latents = backbone.encode(source.frames)
+            ceiling = round_trip(backbone, latents, source.frames)
+            metrics["vae"] = ceiling.db
+            text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, opposite))
+        with stage(config.prior):
+            start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
+        if config.gate and start.trace is not None:
+            with stage("gate"):
+                found = reconstruction(
+                    backbone, latents, source.frames, start.trace, text, cache=cache, progress=progress
+                )
+            metrics["reconstruction"] = found.db
+            warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
+        with stage("denoising"):
+            guider: Guider = Unguided(prompt)
+            if config.guidance != 1:
+                guider = ClassifierFree(prompt, negative, config.guidance)
+            edited = denoise(backbone, start.noise, schedule, guider, progress=progress)
+            if not bool(torch.isfinite(edited).all()):
+                raise DeviceError(f"the edit came out as NaN in {backbone.dtype}; use --dtype float32 or bfloat16.")
+        with stage("decoding"):
+            clip = source.with_frames(backbone.decode(edited)).resized(size)
+    return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone))
+
+
+def _made_with(backbone: Backbone) -> dict[str, str]:
+    return {
+        "model": backbone.fingerprint,
+        "device": str(backbone.device),
+        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "kernel": backbone.kernel,
+        "torch": torch.__version__,
+    }
+
+
+def _sidecar(output: Path) -> Path:
+    return output.with_suffix(".yaml")
+
+
+def _check_outputs(config: EditConfig) -> None:
+    """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
+    check_video(config)
+    if config.output is not None:
+        check_output(_sidecar(config.output), config.clip, config.overwrite)
+    if config.sheet is not None:
+        if config.sheet.suffix.lower() != ".png":
+            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
+        check_output(config.sheet, config.clip, config.overwrite)
+
+
+def _written(result: EditResult, source: Clip) -> EditResult:
+    """The result, with the files that its config asks for."""
+    config, files = result.config, []
+    if config.output is not None:
+        result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+        sidecar = _sidecar(config.output)
+        settling.save(config, sidecar, "edit", result.made_with, overwrite=config.overwrite)
+        files += [config.output, sidecar]
+    if config.sheet is not None:
+        contact_sheet(source, result.clip, config.sheet, overwrite=config.overwrite)
+        files.append(config.sheet)
+    return replace(result, files=tuple(files))

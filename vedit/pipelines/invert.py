@@ -1,0 +1,45 @@
+"""``vedit invert``: how well a clip comes back from its own noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedit.clip import Clip
+from vedit.config import InvertConfig
+from vedit.pipelines.opening import attention_kind, open_job, source_words
+from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
+from vedit.pipelines.running import check_video, inversions, within_memory
+from vedit.priors.inversion import cached_invert, reconstruct
+from vedit.progress import Progress, renamed
+
+
+@dataclass(frozen=True)
+class InvertResult:
+    """A clip reconstructed from its inversion, how near it comes to the source, and how near the VAE alone would."""
+
+    clip: Clip
+    reconstruction: Fidelity
+    vae: Fidelity
+    output: Path | None
+
+
+def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
+    """Invert, sample back, compare. The reconstruction is written only where ``output`` is given."""
+    check_video(config)
+    source, size, backbone = open_job(config)
+    words = source_words(config, backbone)
+    cache = inversions(config.cache)
+    with within_memory(), backbone.attending(attention_kind(config, backbone)):
+        latents = backbone.encode(source.frames)
+        vae = round_trip(backbone, latents, source.frames)
+        text = backbone.embed([words])
+        trace = cached_invert(backbone, latents, text, config.steps, cache=cache, progress=progress)
+        again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
+        frames = backbone.decode(again)
+    found = fidelity(frames, source.frames)
+    warn_if_poor(found, vae, prompted=bool(words), tuned=config.adapter is not None)
+    clip = source.with_frames(frames).resized(size)
+    if config.output is not None:
+        clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    return InvertResult(clip, found, vae, config.output)

@@ -1,0 +1,83 @@
+"""The clip and the model that a config names, ready to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vedit.backbone.adapter import Adapter
+from vedit.backbone.loading import load_backbone
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip, fit_size, probe, read_clip
+from vedit.clip.sizes import Size
+from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
+
+DEFAULT_ATTENTION = "sparse_causal"
+"""The attention kind of a plain model, which has none of its own."""
+
+Job = EditConfig | TuneConfig | InvertConfig
+
+
+def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
+    """The clip at the size its model works at, the size (H, W) of the file's pictures, and the model.
+
+    What can be seen to be wrong with the clip is told before the model is loaded.
+    """
+    size = probe(config.clip).size
+    backbone = load_model(config)
+    return read_source(config, size, backbone), size, backbone
+
+
+def load_model(config: ModelSettings) -> Backbone:
+    """The model of a config, without its adapter."""
+    return load_backbone(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        kernel=config.kernel,
+        motion=config.motion,
+        loras=config.lora,
+    )
+
+
+def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
+    """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
+    return read_clip(
+        config.clip,
+        frames=config.frames,
+        start=config.start,
+        stride=config.stride,
+        size=working_size(size, config.size, backbone.unet.config, backbone.patch),
+        allow_partial=config.allow_partial,
+    )
+
+
+def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], patch: int) -> Size:
+    """The size (H, W) to work at: the longer side as wanted, else the model's own, the aspect kept, in whole patches."""
+    return fit_size(size, wanted or native_side(unet_config, patch), multiple=patch)
+
+
+def native_side(unet_config: Mapping[str, Any], patch: int) -> int | None:
+    """The side in pixels of the pictures that a model was trained on: 512 for SD 1.5; None where it does not say."""
+    latent = unet_config.get("sample_size")
+    if isinstance(latent, (list, tuple)):
+        latent = max(latent, default=None)
+    return int(latent) * patch if latent else None
+
+
+def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
+    """Apply the adapter of a config, if it has one, and say what the clip shows: by the config, else by the adapter."""
+    words = config.source_prompt
+    if config.adapter is not None:
+        adapter = Adapter.load(config.adapter)
+        adapter.apply(backbone)
+        words = str(adapter.config.get("prompt", "")) if words is None else words
+    return words or ""
+
+
+def attention_kind(config: Job, backbone: Backbone) -> str:
+    """The attention kind to work under: by the config, else the model's own, else the default of a plain model."""
+    if config.attention is not None:
+        return config.attention
+    own = backbone.default_attention
+    return DEFAULT_ATTENTION if own == "per_frame" and config.motion is None else own

@@ -1,0 +1,121 @@
+"""How well a model can show a clip at all: its VAE's round trip, and the reconstruction from the inversion."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vedit.atomic import whole_file
+from vedit.backbone import sources
+from vedit.backbone.model import Backbone
+from vedit.errors import VeditWarning
+from vedit.priors.inversion import inversion_key, reconstruct
+from vedit.progress import Progress, renamed
+
+TOLERANCE = 3.0
+"""Decibels that a reconstruction may lie below the VAE's round trip."""
+
+POOR = 18.0
+"""Decibels below which a reconstruction is poor whatever the VAE does."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Peak signal-to-noise ratio of a clip against the original, in dB: over all frames, and of the worst frame."""
+
+    db: float
+    worst: float
+
+
+def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
+    """Of frames (F, 3, H, W) in [0, 1] against the original ones."""
+    errors = (frames.float().cpu() - original.float().cpu()).square().mean(dim=(1, 2, 3))
+    return Fidelity(_decibels(float(errors.mean())), _decibels(float(errors.max())))
+
+
+def _decibels(error: float) -> float:
+    """Of a mean squared error on the scale [0, 1]; at most 100, which is equality for pictures of 8 bits."""
+    return min(100.0, -10 * math.log10(error)) if error > 0 else 100.0
+
+
+def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
+    """What the VAE alone keeps of ``frames`` (F, 3, H, W), whose ``latents`` (F, 4, h, w) are given. Warns where the
+    model's own notes say that it keeps more of the clips it was made for.
+    """
+    kept = fidelity(backbone.decode(latents), frames)
+    notes = model_notes(backbone.name)
+    floor = notes.get("vae_floor_db")
+    if isinstance(floor, (int, float)) and kept.db < floor:
+        about = f" ({notes['about']})" if notes.get("about") else ""
+        warnings.warn(
+            f"this clip is not like what {backbone.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB of "
+            f"it, expected {floor:g} or more. The result will be poor; give a larger model with --model, such as sd15.",
+            VeditWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def model_notes(name: str) -> dict[str, object]:
+    """What a model's folder says of itself in ``vedit.json``: "vae_floor_db", the least that its VAE keeps of a clip
+    of its kind, and "about". Empty where there is no such file.
+    """
+    folder = sources.MINI if name == "mini" else Path(name).expanduser().with_suffix("")
+    try:
+        notes = json.loads((folder / "vedit.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def reconstruction(
+    backbone: Backbone,
+    latents: Tensor,
+    frames: Tensor,
+    trace: Tensor,
+    text: Tensor,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Fidelity:
+    """How near sampling comes to ``frames`` (F, 3, H, W) again, from the noise that their ``latents`` were inverted to,
+    with the same prompt ``text`` (1, T, D) and without guidance. Kept in ``cache`` beside the inversion.
+    """
+    steps = len(trace) - 1
+    note = None if cache is None else cache / f"{inversion_key(backbone, latents, text, steps)}.json"
+    if note is not None and note.is_file():
+        try:
+            known = json.loads(note.read_text(encoding="utf-8"))
+            return Fidelity(float(known["db"]), float(known["worst"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # a damaged note is measured anew
+    again = reconstruct(backbone, trace, text, steps, progress=renamed(progress, "reconstructing"))
+    found = fidelity(backbone.decode(again), frames)
+    if note is not None and math.isfinite(found.db):
+        with whole_file(note, overwrite=True) as beside:
+            beside.write_text(json.dumps({"db": found.db, "worst": found.worst}), encoding="utf-8")
+    return found
+
+
+def warn_if_poor(found: Fidelity, ceiling: Fidelity, *, prompted: bool, tuned: bool) -> bool:
+    """The gate before an edit is paid for: warn, and say what to do, where the reconstruction is poor."""
+    below = ceiling.db - found.db
+    if below <= TOLERANCE and found.db >= POOR and math.isfinite(found.db):
+        return False
+    advice = ["take more --steps"]
+    if not prompted:
+        advice.append("say what the clip shows with --source-prompt")
+    if not tuned:
+        advice.append("tune on it first with --tune 100")
+    warnings.warn(
+        f"the inversion reconstructs the clip poorly: {found.db:.1f} dB, where the VAE alone keeps {ceiling.db:.1f}; "
+        f"an edit will keep no more of it. To mend it: {', or '.join(advice)}.",
+        VeditWarning,
+        stacklevel=2,
+    )
+    return True

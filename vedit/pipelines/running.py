@@ -1,0 +1,101 @@
+"""What every pipeline has around its work: outputs checked first, time taken, memory's end explained."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vedit.atomic import OUR_PICTURES, check_target
+from vedit.clip.writing import OUTPUTS
+from vedit.config import EditConfig, InvertConfig, cache_folder
+from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
+
+LONGEST_NAME = 250
+"""Bytes of a file's name; file systems end at 255."""
+
+
+@dataclass
+class Timings:
+    """Seconds by stage, in the order of the stages."""
+
+    device: torch.device
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Within the block, too little memory is a DeviceError that says what to do."""
+    advice = "the memory does not suffice; take fewer --frames or a smaller --size, or on CUDA --dtype float16."
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise DeviceError(advice) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # torch's allocator on the CPU has no class of its own
+            raise DeviceError(advice) from error
+        raise
+
+
+def check_video(config: EditConfig | InvertConfig) -> None:
+    """Whether the video that ``config`` asks for, if any, can be written; before any work.
+
+    Raises MediaError, and ConfigError where it would replace the clip itself.
+    """
+    output = config.output
+    if output is None:
+        return
+    suffix = output.suffix.lower()
+    if suffix and suffix not in OUTPUTS:
+        raise MediaError(f"{output}: {suffix} cannot be written; use {' '.join(OUTPUTS)}, or no suffix for PNGs.")
+    fits = {".webm": ("libx264", "libvpx-vp9"), ".gif": ("libx264",), "": ("libx264",)}.get(suffix, (config.codec,))
+    if config.codec not in fits:
+        raise MediaError(f"{output}: {suffix or 'a folder'} cannot hold {config.codec}; leave --codec, or write .mp4.")
+    check_output(output, config.clip, config.overwrite, folder=not suffix)
+
+
+def check_output(output: Path, clip: Path, overwrite: bool, *, folder: bool = False) -> None:
+    """Whether one output can be written, before any work. Raises MediaError, and ConfigError for the clip itself."""
+    if not output.name or len(os.fsencode(output.name)) > LONGEST_NAME:
+        raise MediaError(f"{output}: expected a name of 1 to {LONGEST_NAME} bytes.")
+    if output.exists() and clip.exists() and output.samefile(clip):
+        raise ConfigError(f"{output} is the clip itself; write to another place.")
+    check_target(output, overwrite)
+    if output.is_dir():
+        others = [each.name for each in output.iterdir() if not OUR_PICTURES.fullmatch(each.name)]
+        if not folder or others:
+            raise MediaError(f"{output} is a folder that is not replaced; choose another name.")
+
+
+def inversions(wanted: bool) -> Path | None:
+    """The folder of cached inversions; None when it is not wanted, and, with a warning, when it cannot be written."""
+    if not wanted:
+        return None
+    folder = cache_folder() / "inversions"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+        reason = "no permission to write"
+    except OSError as error:
+        reason = str(error.strerror)
+    warnings.warn(
+        f"the cache {folder} cannot be used ({reason}); going on without it. VEDIT_CACHE names another, --no-cache none.",
+        VeditWarning,
+        stacklevel=2,
+    )
+    return None

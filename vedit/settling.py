@@ -1,0 +1,207 @@
+"""From flags, files and keyword arguments to one settled config, with every fault at once; and back to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from vedit import __version__
+from vedit.atomic import whole_file
+from vedit.config import Settings, bounds, nearest
+from vedit.errors import ConfigError
+
+LARGEST_FILE = 1_000_000
+"""Bytes of a settings file; more is not one."""
+
+NOTES = frozenset({"vedit", "command", "made_with"})
+"""What a sidecar says about itself, beside the settings."""
+
+C = TypeVar("C", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Some settings, and how to name the place of each in a message."""
+
+    values: Mapping[str, Any]
+    place: Callable[[str], str] = str
+
+
+def settle(kind: type[C], *layers: Layer) -> C:
+    """The config that layers make, a later one winning over an earlier. Raises ConfigError with every fault."""
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            name = str(key).replace("-", "_")
+            values[name] = value
+            places[name] = layer.place(str(key))
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        found = [_fault(detail, places, kind) for detail in error.errors(include_url=False)]
+        raise ConfigError(_joined(found)) from None
+
+
+def assignments(texts: Iterable[str]) -> Layer:
+    """``--set key=value``, the values read as YAML. Raises ConfigError for one without "=" or that is not YAML."""
+    import yaml
+
+    values, faults = {}, []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {text}: expected key=value, such as steps=20")
+            continue
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            faults.append(f"--set {text}: the value is not YAML; put quotes around it")
+    if faults:
+        raise ConfigError(_joined(faults))
+    return Layer(values, lambda key: f"--set {key}")
+
+
+def file(path: Path, kind: type[Settings]) -> Layer:
+    """A settings file; its relative paths are relative to the file. A sidecar's notes about itself are left out.
+
+    Raises ConfigError for a file that cannot be read, is not YAML, or is not one mapping with each key once.
+    """
+    values, lines = read_yaml(path)
+    folder = path.absolute().parent
+    settings = {
+        key: _anchored(str(key).replace("-", "_"), value, folder, kind)
+        for key, value in values.items()
+        if key not in NOTES
+    }
+    return Layer(settings, lambda key: f"{path}:{lines.get(key, 1)}: {key}")
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The one mapping that a YAML file holds, and the line of each of its keys. Raises ConfigError."""
+    import yaml
+
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ConfigError(f"{path} has more than {LARGEST_FILE:,} bytes; expected a file of settings.")
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text; expected a YAML file of settings.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; expected a YAML file of settings.") from error
+    try:
+        node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}.") from error
+    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path} holds no settings; expected lines such as 'steps: 20'.")
+    lines: dict[str, int] = {}
+    twice = []
+    for key, _ in node.value:
+        if key.value in lines:
+            twice.append(f"{path}:{key.start_mark.line + 1}: '{key.value}' is given twice")
+        lines[str(key.value)] = key.start_mark.line + 1
+    if twice:
+        raise ConfigError(_joined(twice))
+    return values, lines
+
+
+def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str], *, overwrite: bool) -> None:
+    """Write settings as a sidecar that ``vedit rerun`` takes. Paths in its folder are relative, others absolute, so the
+    folder may be moved and read from anywhere. Raises MediaError when it cannot be written.
+    """
+    import yaml
+
+    folder = path.absolute().parent
+    values = config.model_dump(mode="json", exclude=set(config.transient))
+    for key, value in values.items():
+        values[key] = _portable(key, value, folder, config)
+    notes = {"command": command, "vedit": __version__, "made_with": dict(made_with)}
+    head = f"# Written by vedit {__version__}: `vedit rerun {path.name}` makes the same again.\n"
+    body = yaml.safe_dump({**notes, **values}, sort_keys=False, allow_unicode=True, width=2**16)
+    with whole_file(path, overwrite) as beside:
+        beside.write_text(head + body, encoding="utf-8")
+
+
+def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
+    """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
+    if isinstance(value, list):
+        return [_anchored(name, each, folder, kind) for each in value]
+    if not isinstance(value, str) or not value:
+        return value
+    if name in kind.paths:
+        return str(folder / Path(value).expanduser())
+    if name in kind.places:
+        stem, scale = _scaled(value)
+        if "/" in stem and (folder / Path(stem).expanduser()).exists():
+            return str(folder / Path(stem).expanduser()) + scale
+    return value
+
+
+def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
+    """The reverse: as ``_anchored`` reads it."""
+    if isinstance(value, list):
+        return [_portable(name, each, folder, config) for each in value]
+    if not isinstance(value, str):
+        return value
+    stem, scale = _scaled(value) if name in config.places else (value, "")
+    path = Path(stem).expanduser()
+    if name not in config.paths and not (name in config.places and path.exists()):
+        return value
+    whole = path.absolute()
+    if not whole.is_relative_to(folder):
+        return str(whole) + scale
+    inside = whole.relative_to(folder).as_posix()
+    return (inside if name in config.paths else f"./{inside}") + scale
+
+
+def _scaled(value: str) -> tuple[str, str]:
+    """A LoRA's "file:0.8" as its file and ":0.8"."""
+    stem, colon, scale = value.rpartition(":")
+    return (stem, colon + scale) if stem and scale.replace(".", "", 1).lstrip("+-").isdigit() else (value, "")
+
+
+def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]) -> str:
+    name = str(detail["loc"][0]) if detail["loc"] else ""
+    place = places.get(name, name)
+    said, context = detail["type"], detail.get("ctx", {})
+    given = repr(detail["input"])
+    given = given if len(given) <= 60 else f"{given[:57]}..."
+    field = kind.model_fields.get(name)
+    match said:
+        case "missing":
+            return f"{name} is missing: {field.description if field else ''}"
+        case "extra_forbidden":
+            return f"{place}: there is no such setting; {nearest(name, kind.model_fields)}"
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than" if field is not None:
+            return f"{place}: {given} is out of range; expected {bounds(field)}"
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return f"{place}: {given} is not a whole number"
+        case "float_parsing" | "float_type" | "finite_number":
+            return f"{place}: {given} is not a number"
+        case "bool_parsing" | "bool_type":
+            return f"{place}: {given} is neither true nor false"
+        case "literal_error":
+            choices = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+            return f"{place}: {given} is unknown; {nearest(str(detail['input']), choices)}"
+        case "string_pattern_mismatch":
+            return f"{place}: {given} is unknown; {field.description if field else ''}"
+        case "string_too_long":
+            return f"{place}: {len(detail['input']):,} characters; expected at most {context['max_length']:,}"
+        case "value_error":
+            reason = str(context.get("error", detail["msg"]))
+            return f"{place}: {given} {reason}" if name else reason
+    return f"{place}: {given}: {detail['msg']}"
+
+
+def _joined(faults: list[str]) -> str:
+    if len(faults) == 1:
+        return faults[0]
+    return f"{len(faults)} faults: " + "; ".join(f"({index}) {fault}" for index, fault in enumerate(faults, 1))
