@@ -163,8 +163,8 @@ class ModelSettings(Settings):
     model: str = Field(
         default_factory=default_model,
         min_length=1,
-        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder in diffusers layout, or a .safetensors file. "
-        "Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
+        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder in diffusers layout, or a .safetensors "
+        "file. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
     motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
     lora: tuple[str, ...] = Field((), description="LoRA file, or file:scale; may be given several times.")

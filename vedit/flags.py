@@ -83,10 +83,9 @@ def _parameter(kind: type[Settings], name: str, field: FieldInfo, positional: bo
         return _keyword(name, Annotated[bool | None, typer.Option(both, show_default=False, **common)])
     common["metavar"] = _metavar(field)
     names = [flag, *([SHORT[name]] if name in SHORT else [])]
+    option = typer.Option(*names, show_default=False, **common)
     many = get_origin(field.annotation) is tuple
-    return _keyword(
-        name, Annotated[(list[str] if many else str) | None, typer.Option(*names, show_default=False, **common)]
-    )  # type: ignore[misc]
+    return _keyword(name, Annotated[list[str] | None, option] if many else Annotated[str | None, option])
 
 
 def _keyword(name: str, annotation: Any) -> inspect.Parameter:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 Progress = Callable[[str, int, int], None]
-"""Called as ``progress(stage, done, total)``: the name of the stage, and its steps done of all. Never fails the work."""
+"""Called as ``progress(stage, done, total)``: the name of a stage, and its steps done of all."""
 
 
 def renamed(progress: Progress | None, stage: str) -> Progress | None:

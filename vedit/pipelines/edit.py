@@ -139,7 +139,7 @@ def _made_with(backbone: Backbone) -> dict[str, str]:
         "device": str(backbone.device),
         "dtype": str(backbone.dtype).removeprefix("torch."),
         "kernel": backbone.kernel,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
 
 

@@ -53,7 +53,7 @@ def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
 
 
 def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], patch: int) -> Size:
-    """The size (H, W) to work at: the longer side as wanted, else the model's own, the aspect kept, in whole patches."""
+    """The size (H, W) to work at, in whole patches: the longer side as wanted, else the model's own; aspect kept."""
     return fit_size(size, wanted or native_side(unet_config, patch), multiple=patch)
 
 

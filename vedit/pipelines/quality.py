@@ -21,7 +21,7 @@ TOLERANCE = 3.0
 """Decibels that a reconstruction may lie below the VAE's round trip."""
 
 POOR = 18.0
-"""Decibels below which a reconstruction is poor whatever the VAE does."""
+"""Decibels below which a reconstruction is poor even where the VAE does little better."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     if isinstance(floor, (int, float)) and kept.db < floor:
         about = f" ({notes['about']})" if notes.get("about") else ""
         warnings.warn(
-            f"this clip is not like what {backbone.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB of "
-            f"it, expected {floor:g} or more. The result will be poor; give a larger model with --model, such as sd15.",
+            f"this clip is not like what {backbone.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
+            f"expected {floor:g} or more. The result will be poor; name a larger model with --model, such as sd15.",
             VeditWarning,
             stacklevel=2,
         )
@@ -105,7 +105,7 @@ def reconstruction(
 def warn_if_poor(found: Fidelity, ceiling: Fidelity, *, prompted: bool, tuned: bool) -> bool:
     """The gate before an edit is paid for: warn, and say what to do, where the reconstruction is poor."""
     below = ceiling.db - found.db
-    if below <= TOLERANCE and found.db >= POOR and math.isfinite(found.db):
+    if below <= TOLERANCE and not found.db < POOR <= ceiling.db:
         return False
     advice = ["take more --steps"]
     if not prompted:

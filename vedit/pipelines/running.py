@@ -94,7 +94,7 @@ def inversions(wanted: bool) -> Path | None:
     except OSError as error:
         reason = str(error.strerror)
     warnings.warn(
-        f"the cache {folder} cannot be used ({reason}); going on without it. VEDIT_CACHE names another, --no-cache none.",
+        f"the cache {folder} cannot be used ({reason}); going on without it. VEDIT_CACHE names another.",
         VeditWarning,
         stacklevel=2,
     )

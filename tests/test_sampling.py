@@ -1,0 +1,94 @@
+"""The loop, its guiders, and noise that does not depend on the clip's length."""
+
+import pytest
+import torch
+
+from tests.backbone import toys
+from vedit.backbone import Backbone, load_backbone
+from vedit.guiders import ClassifierFree, Unguided, same_length
+from vedit.masks import Keep, difference_mask
+from vedit.priors.inversion import invert
+from vedit.sampling import denoise, noise
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    return load_backbone(toys.sd_folder(tmp_path_factory.mktemp("models") / "sd"), device="cpu")
+
+
+def test_noise_is_keyed_by_seed_and_frame() -> None:
+    short, long = noise(7, 4, (4, 8, 8)), noise(7, 9, (4, 8, 8))
+    assert torch.equal(short, long[:4])
+    assert torch.equal(noise(7, 3, (4, 8, 8), first=2), long[2:5])
+    assert not torch.equal(short, noise(8, 4, (4, 8, 8)))
+    assert not torch.equal(short[0], short[1])
+    assert abs(float(noise(0, 64, (4, 16, 16)).std()) - 1) < 0.02
+
+
+def test_guidance_of_one_is_the_prompt_alone(backbone: Backbone) -> None:
+    x = noise(0, 3, (4, 8, 8))
+    schedule = backbone.schedule(4)
+    one, other = backbone.embed(["a cat"]), backbone.embed(["a dog"])
+    expected = denoise(backbone, x, schedule, Unguided(one))
+    torch.testing.assert_close(
+        denoise(backbone, x, schedule, ClassifierFree(one, other, 1.0)), expected, atol=1e-4, rtol=1e-4
+    )
+    assert (denoise(backbone, x, schedule, ClassifierFree(one, other, 6.0)) - expected).abs().max() > 1e-3
+
+
+def test_repeated_words_change_nothing(backbone: Backbone) -> None:
+    x = noise(0, 2, (4, 8, 8))[None]
+    short = backbone.embed(["a cat"])
+    long = backbone.embed(["a cat on a mat " * 20])
+    repeated, _ = same_length(short, long)
+    assert repeated.shape == long.shape
+    with torch.no_grad():
+        torch.testing.assert_close(
+            backbone.predict(x, 300, repeated), backbone.predict(x, 300, short), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_one_seed_gives_the_same_bits(backbone: Backbone) -> None:
+    def run() -> torch.Tensor:
+        guider = ClassifierFree(backbone.embed(["a cat"]), backbone.embed([""]), 5.0)
+        with backbone.attending("sparse_causal"):
+            return denoise(backbone, noise(3, 3, (4, 8, 8)), backbone.schedule(3), guider)
+
+    assert torch.equal(run(), run())
+
+
+def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
+    latents = noise(1, 2, (4, 8, 8))
+    source, target = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    trace = invert(backbone, latents, source, 5)
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[..., :4] = 1
+    guider = ClassifierFree(target, source, 7.0)
+    free = denoise(backbone, trace[-1], backbone.schedule(5), guider)
+    kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=Keep(mask, trace).blend)
+    assert torch.equal(kept[..., 4:], latents[..., 4:])
+    assert (kept[..., :4] - latents[..., :4]).abs().max() > 1e-3
+    assert not torch.equal(free[..., 4:], latents[..., 4:])
+
+
+def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
+    latents = noise(1, 2, (4, 8, 8))
+    one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    mask = difference_mask(backbone, latents, one, other)
+    assert mask.shape == (2, 1, 8, 8)
+    assert mask.min() >= 0
+    assert mask.max() == 1
+    assert torch.equal(mask, difference_mask(backbone, latents, one, other))
+
+
+def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone: Backbone) -> None:
+    latents = noise(1, 1, (4, 8, 8))
+    long = backbone.embed(["a cat on a mat " * 20])
+    assert difference_mask(backbone, latents, backbone.embed(["a dog"]), long).shape == (1, 1, 8, 8)
+
+
+def test_progress_is_told(backbone: Backbone) -> None:
+    told: list[tuple[str, int, int]] = []
+    x = noise(0, 1, (4, 8, 8))
+    denoise(backbone, x, backbone.schedule(3), Unguided(backbone.embed([""])), progress=lambda *at: told.append(at))
+    assert told == [("denoising", 1, 3), ("denoising", 2, 3), ("denoising", 3, 3)]

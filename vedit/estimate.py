@@ -1,0 +1,266 @@
+"""What a job would cost, without running it: its networks pass once through tensors that have shapes but no content."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
+
+from vedit import registry
+from vedit.attention.context import StepContext
+from vedit.attention.processors import FrameProcessor
+from vedit.backbone import checkpoints, sources, temporal
+from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
+from vedit.clip import probe
+from vedit.clip.sizes import Size
+from vedit.config import EditConfig, InvertConfig
+from vedit.errors import MediaError
+from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, working_size
+from vedit.tuning import tuned_parameters
+
+Rows = list[list[str]]
+
+ADAM = 2
+"""Numbers in float32 that the optimizer keeps for each one that it tunes."""
+
+_aten = torch.ops.aten
+# The counter knows attention's kernels of CUDA but not the CPU's, which have the same arithmetic.
+_COUNTED = {
+    _aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop(q, k, v),
+    _aten._scaled_dot_product_flash_attention_for_cpu_backward: lambda g, q, k, v, *_, **__: sdpa_backward_flop(
+        g, q, k, v
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one pass: operations (a multiply-add is two), and the bytes of activations that it holds at most."""
+
+    flop: float = 0.0
+    bytes: float = 0.0
+
+
+def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
+    """Tables of the settled settings, the work and the memory: title, rows. Loads no weights.
+
+    Motion modules and LoRAs are not counted. Raises MediaError and WeightsError as the job itself would.
+    """
+    yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
+    info = probe(config.clip)
+    frames = count_frames(config, info.frames or 0)
+    folder = config_folder(config.model)
+    dtype = choose_dtype(config.dtype, choose_device(config.device))
+    model = Counted(folder, config, frames, dtype)
+    size = working_size(info.size, config.size, model.unet_config, model.patch)
+    yield (
+        "clip",
+        [
+            ["frames", f"{frames} of {info.frames}"],
+            ["size", f"{info.size[1]}x{info.size[0]}, worked on at {size[1]}x{size[0]}"],
+            ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"],
+        ],
+    )
+    work, activations = _work(config, model, size, frames)
+    yield (
+        "work",
+        [
+            *([name, f"{times} x {flop / 1e12:.3f} TFLOP"] for name, times, flop in work),
+            ["in all", f"{sum(times * flop for _, times, flop in work) / 1e12:,.1f} TFLOP"],
+        ],
+    )
+    yield "memory, about", _memory(config, model, activations, frames, size)
+
+
+def count_frames(config: Job, available: int) -> int:
+    """How many frames a config takes of a clip. Raises MediaError when there are fewer than it asks for."""
+    there = len(range(config.start, available, config.stride))
+    if there < (config.frames or 1):
+        wanted = f"{config.frames or 1} from {config.start} on by steps of {config.stride}"
+        raise MediaError(f"{config.clip} has {available} frames, and {wanted} are asked for.")
+    return config.frames or there
+
+
+def config_folder(model: str) -> Path:
+    """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
+    path = Path(model).expanduser()
+    if model in sources.HUB_NAMES:
+        return sources.from_hub(sources.HUB_NAMES[model], ())
+    if sources.is_hub_id(model):
+        return sources.from_hub(model, ())
+    if model == "mini" or not path.is_file():
+        return sources.locate(model)
+    try:
+        with safe_open(path, "pt") as file:
+            names = dict.fromkeys(file.keys(), torch.empty(0))
+    except (SafetensorError, OSError):
+        names = checkpoints.read_tensors(path)  # says what is wrong with it, or reads another format
+    return sources.reference_folder(path, checkpoints.original_family(names, path))
+
+
+class Counted:
+    """A model's networks without content, as a job would run them."""
+
+    def __init__(self, folder: Path, config: Job, frames: int, dtype: torch.dtype) -> None:
+        check_family(folder)
+        own = checkpoints.read_config(folder / "unet" / "config.json")
+        inflated = own.get("_class_name") == "UNet3DConditionModel"
+        self.unet_config = checkpoints.flat_unet_config(own) if inflated else own
+        self.dtype, self.frames = dtype, frames
+        self.tuning = not isinstance(config, InvertConfig | EditConfig) or bool(getattr(config, "tune", 0))
+        self._fake = FakeTensorMode()
+        self.text = empty_text_encoder(folder)
+        kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
+        context = StepContext(kind, "sdpa", frames)
+        with self._fake:
+            vae_config = checkpoints.read_config(folder / "vae" / "config.json")
+            self.vae: AutoencoderKL = empty(AutoencoderKL, vae_config).to_empty(device="cpu").float()
+            self.unet = empty_unet(self.unet_config).to_empty(device="cpu").to(dtype)
+            for block in temporal.transformer_blocks(self.unet):
+                block.attn1.set_processor(FrameProcessor(context, across_frames=True))
+                block.attn2.set_processor(FrameProcessor(context, across_frames=False))
+            if self.tuning or inflated or config.adapter is not None:
+                temporal.attach_temporal(self.unet, context)
+        self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        for network in (self.unet, self.vae):
+            network.eval().requires_grad_(False)
+
+    def predict(self, size: Size, branches: int) -> Cost:
+        """One prediction of the noise, for pictures of ``size`` (H, W) and so many branches of guidance."""
+        return self._measured(lambda: self._unet(size, branches))
+
+    def learn(self, size: Size) -> Cost:
+        """One step of tuning."""
+        chosen = tuned_parameters(self.unet)
+        for parameter in chosen.values():
+            parameter.requires_grad_(True)
+        try:
+            with torch.enable_grad():
+                return self._measured(lambda: self._unet(size, 1).float().square().mean().backward())
+        finally:
+            for parameter in chosen.values():
+                parameter.requires_grad_(False)
+                parameter.grad = None
+
+    def encode(self, size: Size) -> Cost:
+        """One frame through the VAE's encoder."""
+        return self._measured(lambda: self.vae.encode(torch.empty(1, 3, *size)))
+
+    def decode(self, size: Size) -> Cost:
+        """One frame through the VAE's decoder."""
+        height, width = (side // self.patch for side in size)
+        return self._measured(lambda: self.vae.decode(torch.empty(1, 4, height, width)))
+
+    def weights(self) -> float:
+        """Bytes of all networks; the VAE's in float32."""
+        other = sum(each.numel() for network in (self.unet, self.text) for each in network.parameters())
+        return other * self.dtype.itemsize + sum(each.numel() for each in self.vae.parameters()) * 4
+
+    def tuned(self) -> int:
+        """How many numbers tuning changes."""
+        return sum(each.numel() for each in tuned_parameters(self.unet).values())
+
+    def _unet(self, size: Size, branches: int) -> Tensor:
+        count = branches * self.frames
+        latents = torch.empty(count, 4, *(side // self.patch for side in size), dtype=self.dtype)
+        text = torch.empty(
+            count,
+            self.text.config.max_position_embeddings,
+            self.unet.config.cross_attention_dim,
+            dtype=self.dtype,
+        )
+        return self.unet(latents, torch.zeros((), dtype=torch.long), text).sample
+
+    def _measured(self, run: Callable[[], object]) -> Cost:
+        memory, work = _PeakMemory(), FlopCounterMode(display=False, custom_mapping=_COUNTED)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.tuning), self._fake, work, memory:
+            run()
+        return Cost(float(work.get_total_flops()), float(memory.peak))
+
+
+class _PeakMemory(TorchDispatchMode):
+    """The bytes of the tensors made within it that were alive at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self._watch(leaf.untyped_storage())
+        return result
+
+    def _watch(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self._known:
+            self._known.add(key)
+            self.now += size
+            self.peak = max(self.peak, self.now)
+            weakref.finalize(storage, self._gone, key, size)
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tuple[str, int, float]], float]:
+    """The passes of a job, (what, how often, operations of each), and the largest activations in bytes."""
+    encode, decode = model.encode(size), model.decode(size)
+    work, largest = [("VAE, in", frames, encode.flop)], max(encode.bytes, decode.bytes)
+
+    def add(name: str, times: int, cost: Cost) -> None:
+        nonlocal largest
+        work.append((name, times, cost.flop))
+        largest = max(largest, cost.bytes)
+
+    if not isinstance(config, EditConfig | InvertConfig):
+        add("tuning steps", config.steps, model.learn(size))
+        return work, largest
+    once = model.predict(size, 1)
+    if isinstance(config, InvertConfig):
+        add("inversion steps", config.steps, once)
+        add("reconstruction steps", config.steps, once)
+        add("VAE, out", 2 * frames, decode)
+        return work, largest
+    if config.tune:
+        add("tuning steps", config.tune, model.learn(size))
+    inverted = config.prior == "inversion"
+    if inverted:
+        add("inversion steps", config.steps, once)
+    if inverted and config.gate:
+        add("reconstruction steps", config.steps, once)
+    add("denoising steps", config.steps, once if config.guidance == 1 else model.predict(size, 2))
+    add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
+    return work, largest
+
+
+def _memory(config: Job, model: Counted, activations: float, frames: int, size: Size) -> Rows:
+    height, width = size
+    trace = 0.0
+    if isinstance(config, EditConfig | InvertConfig):
+        trace = (config.steps + 1) * frames * 4 * (height // model.patch) * (width // model.patch) * 4
+    parts = {
+        "weights": model.weights(),
+        "activations, at most": activations,
+        "optimizer": model.tuned() * 4 * ADAM if model.tuning else 0.0,
+        "inversion": trace,
+        "frames": float(2 * frames * 3 * height * width * 4),
+    }
+    rows = [[name, f"{size / 2**30:.2f} GiB"] for name, size in parts.items() if size]
+    return [*rows, ["in all", f"{sum(parts.values()) / 2**30:.2f} GiB"]]
