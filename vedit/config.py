@@ -189,6 +189,11 @@ class EditSettings(Settings):
         None, description="What guidance leads away from; by default the source prompt, else nothing."
     )
     guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    mask: Literal["auto", "none"] = Field(
+        "auto",
+        description="Where the edit may happen. auto: where the prompt and the source prompt disagree, the rest is kept "
+        "(needs both, and the inversion); none: everywhere.",
+    )
     prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")

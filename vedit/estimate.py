@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import init_empty_weights
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -76,8 +77,8 @@ def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     yield (
         "work",
         [
-            *([name, f"{times} x {flop / 1e12:.3f} TFLOP"] for name, times, flop in work),
-            ["in all", f"{sum(times * flop for _, times, flop in work) / 1e12:,.1f} TFLOP"],
+            *([name, f"{times} x {_flop(flop)}"] for name, times, flop in work),
+            ["in all", _flop(sum(times * flop for _, times, flop in work))],
         ],
     )
     yield "memory, about", _memory(config, model, activations, frames, size)
@@ -121,18 +122,20 @@ class Counted:
         self.tuning = not isinstance(config, InvertConfig | EditConfig) or bool(getattr(config, "tune", 0))
         self._fake = FakeTensorMode()
         self.text = empty_text_encoder(folder)
+        self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
+        self.unet = empty_unet(self.unet_config)
+        self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
         kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
         context = StepContext(kind, "sdpa", frames)
-        with self._fake:
-            vae_config = checkpoints.read_config(folder / "vae" / "config.json")
-            self.vae: AutoencoderKL = empty(AutoencoderKL, vae_config).to_empty(device="cpu").float()
-            self.unet = empty_unet(self.unet_config).to_empty(device="cpu").to(dtype)
-            for block in temporal.transformer_blocks(self.unet):
-                block.attn1.set_processor(FrameProcessor(context, across_frames=True))
-                block.attn2.set_processor(FrameProcessor(context, across_frames=False))
-            if self.tuning or inflated or config.adapter is not None:
+        for block in temporal.transformer_blocks(self.unet):
+            block.attn1.set_processor(FrameProcessor(context, across_frames=True))
+            block.attn2.set_processor(FrameProcessor(context, across_frames=False))
+        if self.tuning or inflated or config.adapter is not None:
+            with init_empty_weights(include_buffers=False):
                 temporal.attach_temporal(self.unet, context)
-        self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        with self._fake:
+            _shaped(self.vae, torch.float32)
+            _shaped(self.unet, dtype)
         for network in (self.unet, self.vae):
             network.eval().requires_grad_(False)
 
@@ -187,6 +190,13 @@ class Counted:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.tuning), self._fake, work, memory:
             run()
         return Cost(float(work.get_total_flops()), float(memory.peak))
+
+
+def _shaped(network: nn.Module, dtype: torch.dtype) -> None:
+    """Give a network weights of its own shapes, made under the mode in force."""
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=dtype), requires_grad=False))
 
 
 class _PeakMemory(TorchDispatchMode):
@@ -262,5 +272,13 @@ def _memory(config: Job, model: Counted, activations: float, frames: int, size: 
         "inversion": trace,
         "frames": float(2 * frames * 3 * height * width * 4),
     }
-    rows = [[name, f"{size / 2**30:.2f} GiB"] for name, size in parts.items() if size]
-    return [*rows, ["in all", f"{sum(parts.values()) / 2**30:.2f} GiB"]]
+    rows = [[name, _bytes(size)] for name, size in parts.items() if size]
+    return [*rows, ["in all", _bytes(sum(parts.values()))]]
+
+
+def _flop(count: float) -> str:
+    return f"{count / 1e12:,.3f} TFLOP" if count >= 1e11 else f"{count / 1e9:.3f} GFLOP"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**29 else f"{count / 2**20:.1f} MiB"

@@ -85,15 +85,15 @@ def tune(
                 noisy = level.sqrt() * latents + (1 - level).sqrt() * fresh
                 target = schedule.output_for(noisy, latents, level)
                 loss = _loss(backbone, noisy, time, text, target)
+                if not torch.isfinite(loss):
+                    raise WeightsError(
+                        f"tuning diverged at step {step} (the loss is {loss.item()}); "
+                        f"expected a finite loss: lower the learning rate from {learning_rate:g}."
+                    )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
                 optimizer.step()
-                if not torch.isfinite(loss):
-                    raise WeightsError(
-                        f"tuning diverged at step {step} (the loss is {float(loss)}); "
-                        f"expected a finite loss: lower the learning rate from {learning_rate:g}."
-                    )
                 if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < steps:
                     _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
                 if progress is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.resnet import ResnetBlock2D
@@ -53,8 +54,14 @@ def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
             yield module
 
 
-def attach_temporal(unet: UNet2DConditionModel, context: StepContext) -> list[RemovableHandle]:
+def attach_temporal(unet: UNet2DConditionModel, context: StepContext, seed: int = 0) -> list[RemovableHandle]:
     """Give every transformer block ``norm_temp`` and ``attn_temp``, run last; returns the hooks' handles."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # where tuning starts must not depend on what ran before
+        return _attach_temporal(unet, context)
+
+
+def _attach_temporal(unet: UNet2DConditionModel, context: StepContext) -> list[RemovableHandle]:
     handles = []
     for block in transformer_blocks(unet):
         width = block.norm1.normalized_shape[0]

@@ -15,6 +15,7 @@ from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, DeviceError, MediaError
 from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.masks import Keep, difference_mask
 from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words, working_size
 from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, within_memory
@@ -121,11 +122,17 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
                 )
             metrics["reconstruction"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
+        keep = None
+        if config.mask == "auto" and words.strip() and start.trace is not None:
+            with stage("mask"):
+                mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)
+            keep = Keep(mask, start.trace).blend
+            metrics["edited share"] = float(mask.mean())
         with stage("denoising"):
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance)
-            edited = denoise(backbone, start.noise, schedule, guider, progress=progress)
+            edited = denoise(backbone, start.noise, schedule, guider, after_step=keep, progress=progress)
             if not bool(torch.isfinite(edited).all()):
                 raise DeviceError(f"the edit came out as NaN in {backbone.dtype}; use --dtype float32 or bfloat16.")
         with stage("decoding"):

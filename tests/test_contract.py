@@ -1,0 +1,60 @@
+"""What every part promises, whoever wrote it: one test over all kinds in the registry, present and future."""
+
+import inspect
+
+import pytest
+import torch
+
+from tests.backbone import toys
+from vedit import registry
+from vedit.backbone import Backbone, load_backbone
+from vedit.sampling import noise
+
+PARTS = [(family, kind) for family in registry.TABLES for kind in registry.names(family)]
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    return load_backbone(toys.sd_folder(tmp_path_factory.mktemp("models") / "sd"), device="cpu")
+
+
+@pytest.mark.parametrize(("family", "kind"), PARTS)
+def test_every_part_can_be_made_and_says_what_it_is(family: str, kind: str) -> None:
+    part = registry.load(family, kind)
+    assert inspect.isclass(part)
+    assert (part.__doc__ or "").strip()
+    assert kind.isidentifier()
+    assert kind == kind.lower()
+    part()  # every part has defaults
+
+
+@pytest.mark.parametrize("kind", registry.names("attention"))
+def test_attention_kinds_gather_for_every_frame(kind: str) -> None:
+    part = registry.load("attention", kind)()
+    tokens = torch.randn(2, 5, 6, 8)
+    gathered = part.gather(tokens)
+    assert gathered.shape[:2] == (2, 5)
+    assert gathered.shape[2] % 6 == 0
+    assert gathered.shape[3] == 8
+    assert gathered.dtype == tokens.dtype
+    # Branches do not see each other, and one frame alone sees itself.
+    assert torch.equal(part.gather(tokens[:1]), gathered[:1])
+    assert torch.equal(part.gather(tokens[:, :1]).reshape(2, 1, -1, 6, 8)[:, :, 0], tokens[:, :1])
+
+
+@pytest.mark.parametrize("kind", registry.names("priors"))
+def test_priors_start_from_noise_and_repeat(kind: str, backbone: Backbone) -> None:
+    latents, text = noise(0, 3, (4, 8, 8)), backbone.embed(["a cat"])
+    schedule = backbone.schedule(4)
+
+    def start(seed: int) -> torch.Tensor:
+        made = registry.load("priors", kind)().start(backbone, latents, text, schedule, seed=seed)
+        assert made.noise.shape == latents.shape
+        if made.trace is not None:
+            assert made.trace.shape == (5, *latents.shape)
+            assert torch.equal(made.trace[0], latents)
+            assert torch.equal(made.trace[-1], made.noise)
+        return made.noise
+
+    assert torch.equal(start(1), start(1))
+    assert torch.isfinite(start(1)).all()

@@ -1,0 +1,129 @@
+"""One-shot tuning: what changes, what does not, and the file that holds it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tests.backbone import toys
+from vedit.backbone import Backbone, load_backbone
+from vedit.backbone.adapter import Adapter
+from vedit.errors import MediaError, WeightsError
+from vedit.sampling import noise
+from vedit.tuning import tune, tuned_parameters
+
+FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd")
+
+
+@pytest.fixture
+def backbone(folder: Path) -> Backbone:
+    return load_backbone(folder, device="cpu")
+
+
+def said(backbone: Backbone) -> Tensor:
+    with torch.no_grad(), backbone.attending("sparse_causal"):
+        return backbone.predict(noise(1, 3, (4, 8, 8))[None], 400, backbone.embed(["a cat"]))
+
+
+def test_only_the_originals_parameters_change(backbone: Backbone) -> None:
+    before = {name: tensor.clone() for name, tensor in backbone.unet.state_dict().items()}
+    adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3)
+    after = backbone.unet.state_dict()
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed
+    assert all(name.endswith(("attn1.to_q.weight", "attn2.to_q.weight")) for name in changed)
+    assert set(adapter.tensors) == set(tuned_parameters(backbone.unet))
+    assert any("attn_temp.to_out.0.weight" in name for name in adapter.tensors)
+    assert not any("norm_temp" in name for name in adapter.tensors)
+    assert not any(parameter.requires_grad for parameter in backbone.unet.parameters())
+
+
+def test_tuning_learns_the_clip(backbone: Backbone) -> None:
+    """The error on the clip's own noise levels falls; a loss that does not fall is no tuning."""
+    latents, text = backbone.encode(FRAMES), backbone.embed(["a cat"])
+    levels = backbone.schedule(10)
+
+    def error() -> float:
+        total = 0.0
+        with torch.no_grad(), backbone.attending("sparse_causal"):
+            for index, time in enumerate(levels.timesteps.tolist()):
+                fresh = noise(index, 3, (4, 8, 8))
+                noisy = levels.add_noise(latents, fresh, index)
+                total += float((backbone.predict(noisy[None], time, text)[0] - fresh).square().mean())
+        return total / 10
+
+    first = error()
+    tune(backbone, FRAMES, "a cat", steps=60, learning_rate=3e-3)
+    assert error() < 0.9 * first
+
+
+def test_an_adapter_brings_the_tuning_back(backbone: Backbone, folder: Path, tmp_path: Path) -> None:
+    plain = said(backbone)
+    tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3).save(tmp_path / "cat.safetensors")
+    tuned = said(backbone)
+    assert not torch.equal(tuned, plain)
+    again = load_backbone(folder, device="cpu", adapter=tmp_path / "cat.safetensors")
+    torch.testing.assert_close(said(again), tuned, atol=1e-5, rtol=0)
+    assert again.default_attention == "sparse_causal"
+    assert again.state_fingerprint() == backbone.state_fingerprint()
+    loaded = Adapter.load(tmp_path / "cat.safetensors")
+    assert loaded.config["prompt"] == "a cat"
+    assert loaded.base == again.fingerprint
+    with pytest.raises(MediaError, match="cat.safetensors"):
+        loaded.save(tmp_path / "cat.safetensors")
+
+
+def test_the_same_seed_tunes_the_same(folder: Path) -> None:
+    one, again, other = (
+        tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=2, seed=seed).digest() for seed in (0, 0, 1)
+    )
+    assert one == again != other
+
+
+def test_an_interrupted_tuning_goes_on_where_it_was(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedit.tuning.CHECKPOINT_EVERY", 2)
+    checkpoint = tmp_path / "tuning.pt"
+    whole = tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint, progress=stop)
+    told: list[int] = []
+    resumed = tune(
+        load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint,
+        progress=lambda stage, done, total: told.append(done),
+    )  # fmt: skip
+    assert told == [5]
+    assert resumed.digest() == whole.digest()
+    with pytest.raises(WeightsError, match="another tuning"):
+        tune(load_backbone(folder, device="cpu"), FRAMES, "a dog", steps=5, checkpoint=checkpoint)
+
+
+def test_another_base_is_refused(backbone: Backbone, tmp_path: Path) -> None:
+    adapter = tune(backbone, FRAMES, "a cat", steps=1)
+    other = load_backbone(toys.sd_folder(tmp_path / "other", seed=5), device="cpu")
+    with pytest.raises(WeightsError, match="--model it was tuned on"):
+        adapter.apply(other)
+
+
+def test_a_learning_rate_that_diverges_is_said(backbone: Backbone) -> None:
+    with pytest.raises(WeightsError, match="learning rate"):
+        tune(backbone, FRAMES, "a cat", steps=40, learning_rate=1e30)
+
+
+def test_files_that_are_no_adapters(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "lora.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"not a file")
+    for name, what in (("lora", "not an adapter"), ("damaged", "cannot be read"), ("missing", "not there")):
+        with pytest.raises(WeightsError, match=what):
+            Adapter.load(tmp_path / f"{name}.safetensors")
