@@ -20,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from vedit import __version__
-from vedit.config import EditConfig, InvertConfig, Settings, TuneConfig
+from vedit.config import EditConfig, InvertConfig, TuneConfig
 from vedit.errors import ConfigError, VeditError, VeditWarning
 from vedit.flags import configured
 from vedit.progress import Display
@@ -154,11 +154,12 @@ def _edit(config: EditConfig) -> None:
     print(f"{files[0]}  {len(clip)} frames, {width}x{height}, {float(clip.rate):g} fps, {sound}")
     for path in files[1:]:
         print(path)
-    print("kept of the source: " + ", ".join(f"{name} {value:.1f} dB" for name, value in result.metrics.items()))
+    shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
+    print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
     print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.timings.items()))
 
 
-def _show_estimate(config: Settings) -> None:
+def _show_estimate(config: EditConfig | TuneConfig | InvertConfig) -> None:
     from vedit.estimate import estimate
 
     for title, rows in estimate(config):

@@ -191,8 +191,8 @@ class EditSettings(Settings):
     guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
     mask: Literal["auto", "none"] = Field(
         "auto",
-        description="Where the edit may happen. auto: where the prompt and the source prompt disagree, the rest is kept "
-        "(needs both, and the inversion); none: everywhere.",
+        description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
+        "is kept (needs both, and the inversion); none: everywhere.",
     )
     prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")

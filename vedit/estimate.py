@@ -27,6 +27,7 @@ from vedit.clip import probe
 from vedit.clip.sizes import Size
 from vedit.config import EditConfig, InvertConfig
 from vedit.errors import MediaError
+from vedit.masks import NOISE_LEVELS, SAMPLES
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, working_size
 from vedit.tuning import tuned_parameters
 
@@ -255,6 +256,8 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         add("inversion steps", config.steps, once)
     if inverted and config.gate:
         add("reconstruction steps", config.steps, once)
+    if inverted and config.mask == "auto" and config.source_prompt:
+        add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
     add("denoising steps", config.steps, once if config.guidance == 1 else model.predict(size, 2))
     add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
     return work, largest

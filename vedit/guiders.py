@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,9 +57,9 @@ class ClassifierFree:
 
 
 def same_length(*texts: Tensor) -> tuple[Tensor, ...]:
-    """Text embeddings (1, T, D) of prompts of different numbers of chunks, repeated to one length.
+    """Text embeddings (..., T, D) of prompts of different numbers of chunks, repeated to one length.
 
-    Repeating a prompt's tokens leaves attention's weighted mean over them as it was.
+    Repeating all of a prompt's tokens leaves attention's weighted mean over them as it was.
     """
-    longest = max(text.shape[1] for text in texts)
-    return tuple(text.repeat(1, -(-longest // text.shape[1]), 1)[:, :longest] for text in texts)
+    length = math.lcm(*(text.shape[-2] for text in texts))
+    return tuple(torch.cat([text] * (length // text.shape[-2]), dim=-2) for text in texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def file(path: Path, kind: type[Settings]) -> Layer:
     Raises ConfigError for a file that cannot be read, is not YAML, or is not one mapping with each key once.
     """
     values, lines = read_yaml(path)
-    folder = path.absolute().parent
+    folder = _absolute(path).parent
     settings = {
         key: _anchored(str(key).replace("-", "_"), value, folder, kind)
         for key, value in values.items()
@@ -119,7 +120,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
     """
     import yaml
 
-    folder = path.absolute().parent
+    folder = _absolute(path).parent
     values = config.model_dump(mode="json", exclude=set(config.transient))
     for key, value in values.items():
         values[key] = _portable(key, value, folder, config)
@@ -137,11 +138,11 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     if not isinstance(value, str) or not value:
         return value
     if name in kind.paths:
-        return str(folder / Path(value).expanduser())
+        return str(_absolute(folder / Path(value).expanduser()))
     if name in kind.places:
         stem, scale = _scaled(value)
         if "/" in stem and (folder / Path(stem).expanduser()).exists():
-            return str(folder / Path(stem).expanduser()) + scale
+            return str(_absolute(folder / Path(stem).expanduser())) + scale
     return value
 
 
@@ -155,11 +156,16 @@ def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
     path = Path(stem).expanduser()
     if name not in config.paths and not (name in config.places and path.exists()):
         return value
-    whole = path.absolute()
+    whole = _absolute(path)
     if not whole.is_relative_to(folder):
         return str(whole) + scale
     inside = whole.relative_to(folder).as_posix()
     return (inside if name in config.paths else f"./{inside}") + scale
+
+
+def _absolute(path: Path) -> Path:
+    """Without ".."; unlike ``Path.resolve``, links keep the names that they are called by."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _scaled(value: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vedit import registry, settling
 from vedit.backbone.model import Backbone
@@ -29,10 +30,10 @@ from vedit.tuning import tune
 class EditResult:
     """An edited clip, and how it came about.
 
-    ``config``: all settings, with what was left to vedit filled in. ``timings``: seconds by stage. ``metrics``: in dB,
-    what the VAE's round trip keeps of the source ("vae") and, where the gate was asked, the reconstruction from the
-    inversion ("reconstruction"). ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was
-    written, the video first.
+    ``config``: all settings, with what was left to vedit filled in. ``timings``: seconds by stage. ``metrics``: what
+    the VAE's round trip keeps of the source ("vae_db") and, where it was measured, the reconstruction from the
+    inversion ("reconstruction_db"), and the share of the frames that the edit may change ("edited_share", 0 to 1).
+    ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was written, the video first.
     """
 
     clip: Clip
@@ -111,40 +112,50 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
         with stage("encoding"):
             latents = backbone.encode(source.frames)
             ceiling = round_trip(backbone, latents, source.frames)
-            metrics["vae"] = ceiling.db
+            metrics["vae_db"] = ceiling.db
             text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, opposite))
         with stage(config.prior):
             start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
+            _check_finite(start.noise, config.prior, backbone)
         if config.gate and start.trace is not None:
             with stage("gate"):
                 found = reconstruction(
                     backbone, latents, source.frames, start.trace, text, cache=cache, progress=progress
                 )
-            metrics["reconstruction"] = found.db
+            metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
         keep = None
         if config.mask == "auto" and words.strip() and start.trace is not None:
             with stage("mask"):
                 mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)
             keep = Keep(mask, start.trace).blend
-            metrics["edited share"] = float(mask.mean())
+            metrics["edited_share"] = float(mask.mean())
         with stage("denoising"):
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance)
             edited = denoise(backbone, start.noise, schedule, guider, after_step=keep, progress=progress)
-            if not bool(torch.isfinite(edited).all()):
-                raise DeviceError(f"the edit came out as NaN in {backbone.dtype}; use --dtype float32 or bfloat16.")
+            _check_finite(edited, "edit", backbone)
         with stage("decoding"):
             clip = source.with_frames(backbone.decode(edited)).resized(size)
     return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone))
+
+
+def _check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
+    """Raise DeviceError where a number format was too narrow for the model."""
+    if not bool(torch.isfinite(latents).all()):
+        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; use --dtype float32 or bfloat16.")
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _made_with(backbone: Backbone) -> dict[str, str]:
     return {
         "model": backbone.fingerprint,
         "device": str(backbone.device),
-        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "dtype": _plain(backbone.dtype),
         "kernel": backbone.kernel,
         "torch": str(torch.__version__),
     }

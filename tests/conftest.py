@@ -1,0 +1,75 @@
+"""Shared by all tests: nobody's own settings or cache, a small model, a small clip, and the command in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _at_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or changes the user's settings and cache."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("VEDIT_CACHE", str(home / "cache"))
+    monkeypatch.delenv("VEDIT_MODEL", raising=False)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line on stderr of a command that failed by the user's hand."""
+        assert self.status == 2, self.err
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+
+@pytest.fixture
+def vedit(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """The command, run in this process: ``vedit("edit", clip, "a cat", "--steps", 2)``."""
+    from vedit.cli import main
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        status = main([str(each) for each in arguments])
+        out, err = capsys.readouterr()
+        return Ran(status, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of two levels, trained (so its config says) on pictures of 64 pixels."""
+    from tests.backbone import toys
+
+    return toys.sd_folder(tmp_path_factory.mktemp("models") / "toy", levels=2, layers=1)
+
+
+@pytest.fixture(scope="session")
+def toy_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 5 frames, 46 x 30 pixels, at 29.97 frames per second, with sound."""
+    import torch
+
+    from vedit.clip import Audio, Clip
+
+    across, down = torch.linspace(0, 1, 46).expand(30, 46), torch.linspace(0, 1, 30)[:, None].expand(30, 46)
+    frames = torch.stack([torch.stack([(across + index / 10) % 1, down, 1 - across]) for index in range(5)])
+    hum = torch.sin(torch.arange(8000) * 0.3)[None] * 0.2
+    rate = Fraction(30000, 1001)
+    path = tmp_path_factory.mktemp("clips") / "toy.mp4"
+    Clip(frames, rate, Audio(hum[:, : int(5 / rate * 8000)], 8000)).save(path)
+    return path

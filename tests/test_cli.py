@@ -1,0 +1,175 @@
+"""The command's manners: quick help, one line for what went wrong, and the right exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import vedit as package
+from tests.conftest import Ran
+from vedit import cli
+from vedit.errors import DeviceError, VeditWarning
+
+Command = Callable[..., Ran]
+
+
+def replace_edit(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) -> None:
+    """Put something else in the pipeline's place."""
+    stand_in = ModuleType("vedit.pipelines.edit")
+    stand_in.run = run  # type: ignore[attr-defined]
+    import vedit.pipelines
+
+    monkeypatch.setitem(sys.modules, "vedit.pipelines.edit", stand_in)
+    monkeypatch.setattr(vedit.pipelines, "edit", stand_in, raising=False)
+
+
+def test_help_lists_the_commands(vedit: Command) -> None:
+    ran = vedit("--help")
+    assert ran.status == 0
+    assert {"edit", "tune", "invert", "rerun", "doctor", "parts"} <= set(ran.out.split())
+
+
+def test_help_is_quick_and_imports_no_torch() -> None:
+    code = "import sys\nfrom vedit.cli import main\nmain(['--help'])\nassert 'torch' not in sys.modules"
+    used: list[float] = []
+    for _ in range(2):  # the first call may have to compile
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        after = os.times()
+        used.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(used) < 0.5, "seconds of computing"
+
+
+def test_version(vedit: Command) -> None:
+    assert vedit("--version") == Ran(0, f"vedit {package.__version__}\n", "")
+
+
+def test_python_m_vedit() -> None:
+    done = subprocess.run([sys.executable, "-m", "vedit", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"vedit {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no command given"),
+        (["edti"], "Did you mean 'edit'?"),
+        (["edit", "a.mp4", "x", "--stepz", "3"], "--steps"),
+        (["edit", "a.mp4", "x", "--steps"], "requires an argument"),
+        (["edit", "a.mp4", "x", "y"], "unexpected extra argument"),
+        (["edit", "a.mp4"], "prompt is missing"),
+        (["edit", "a.mp4", "x", "--steps", "0", "--crf", "99"], "2 faults"),
+        (["edit", "a.mp4", "x", "--config", "none.yaml"], "none.yaml cannot be read"),
+        (["edit", "a.mp4", "x", "--set", "steps"], "expected key=value"),
+        (["edit", "a.mp4", "/home/me/other.mp4"], "PROMPT: '/home/me/other.mp4' looks like a path"),
+        (["rerun", "none.yaml"], "none.yaml cannot be read"),
+        (["rerun"], "SIDECAR"),
+    ],
+)
+def test_wrong_usage_is_one_line(vedit: Command, arguments: list[str], said: str) -> None:
+    assert said in vedit(*arguments).complaint
+
+
+def test_rerun_takes_sidecars_only(vedit: Command, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("clip: a.mp4\nprompt: a cat\n")
+    assert "is not a sidecar" in vedit("rerun", tmp_path / "own.yaml").complaint
+
+
+def test_an_error_is_one_line_and_2(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DeviceError("no such thing;\n use another")
+
+    replace_edit(monkeypatch, fail)
+    assert vedit("edit", "a.mp4", "x").complaint == "error: no such thing; use another"
+    loud = vedit("edit", "a.mp4", "x", "--verbose")
+    assert loud.status == 2
+    assert "Traceback" in loud.err
+    assert "Traceback" in vedit("--verbose", "edit", "a.mp4", "x").err
+
+
+def test_a_fault_of_our_own_is_one_line_and_1(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("lost")
+
+    replace_edit(monkeypatch, fail)
+    ran = vedit("edit", "a.mp4", "x")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "error: a fault of vedit's own, KeyError: 'lost'; --verbose shows where\n"
+
+
+def test_an_interruption_is_130(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    replace_edit(monkeypatch, interrupt)
+    ran = vedit("edit", "a.mp4", "x")
+    assert (ran.status, ran.out, "Traceback" in ran.err) == (130, "", False)
+
+
+def test_a_request_to_end_leaves_by_an_exception(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def wait(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            cleaned.append(True)
+
+    replace_edit(monkeypatch, wait)
+    with pytest.raises(SystemExit) as caught:
+        vedit("edit", "a.mp4", "x")
+    assert (caught.value.code, cleaned) == (143, [True])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_our_warnings_are_one_line_and_others_are_not_shown(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(*_: object, **__: object) -> None:
+        warnings.warn("a library's own", FutureWarning, stacklevel=1)
+        warnings.warn("mind the\n step", VeditWarning, stacklevel=1)
+        raise DeviceError("stop here")
+
+    replace_edit(monkeypatch, warn)
+    assert vedit("edit", "a.mp4", "x").err == "warning: mind the step\nerror: stop here\n"
+
+
+def test_progress_off_a_terminal_is_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with cli.Display() as display:
+        for done in (1, 2, 3):
+            display("denoising", done, 3)
+    assert capsys.readouterr().err == "denoising: 3 in 0 s\n"
+
+
+def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with cli.Display() as display:
+        display("denoising", 1, 2)
+        display.say("a [bold] line")
+        display("denoising", 2, 2)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "a [bold] line" in shown
+
+
+def test_parts_lists_every_kind(vedit: Command) -> None:
+    from vedit import registry
+
+    shown = vedit("parts").out
+    assert all(kind in shown for family in registry.TABLES for kind in registry.names(family))
+
+
+def test_doctor_examines_this_machine(vedit: Command) -> None:
+    ran = vedit("doctor")
+    assert ran.status == 0
+    for part in ("torch", "cpu", "sdpa", "agrees", "xformers", "mini", "cache"):
+        assert part in ran.out

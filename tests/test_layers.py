@@ -1,0 +1,68 @@
+"""The house has floors: a module imports only from its own and those below."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import vedit
+
+ROOT = Path(vedit.__file__).parent
+
+FLOORS = [
+    {"errors"},
+    {"registry", "progress", "atomic"},
+    {"clip", "schedule", "miniature"},
+    {"sheet", "config"},
+    {"settling"},
+    {"attention"},
+    {"backbone"},
+    {"condition", "guiders"},
+    {"sampling"},
+    {"masks", "annotators", "conditioners", "priors", "metrics", "tuning"},
+    {"pipelines"},
+    {"estimate", "doctor"},
+    {"flags"},
+    {"cli"},
+    {"__main__"},
+]
+"""From the ground up. Packages and modules of ``vedit``; those of one floor may know each other."""
+
+FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of vedit that a file imports, wherever in it."""
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        parts |= {name.split(".")[1] for name in names if name.startswith("vedit.")}
+    return parts - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_from_its_own_floor_or_below(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert own in FLOOR_OF, f"{own} has no floor yet: place it in FLOORS"
+    above = sorted(name for name in imported(path) if FLOOR_OF[name] > FLOOR_OF[own])
+    assert not above, f"{path.relative_to(ROOT)} reaches up to {above}"
+
+
+def test_the_light_modules_stay_light() -> None:
+    for name in ("errors", "registry", "progress", "atomic", "config", "settling", "flags", "cli"):
+        tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
+        heads = {
+            alias.name.split(".")[0]
+            for node in tree.body
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        } | {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert not heads & {"torch", "numpy", "diffusers", "transformers", "av", "PIL", "rich"}, name
