@@ -102,7 +102,9 @@ def test_tuning_and_an_adapter_exclude_each_other() -> None:
 def test_all_faults_are_told_at_once_with_their_places(tmp_path: Path) -> None:
     path = write(tmp_path / "job.yaml", "clip: a.mp4\nsteps: 0\nstpes: 3\n")
     with pytest.raises(ConfigError) as caught:
-        settle(EditConfig, file(path, EditConfig), assignments(["crf=99"]), Layer({"seed": "x"}, lambda key: f"--{key}"))
+        settle(
+            EditConfig, file(path, EditConfig), assignments(["crf=99"]), Layer({"seed": "x"}, lambda key: f"--{key}")
+        )
     said = str(caught.value)
     assert said.startswith("5 faults: ")
     for part in (
@@ -128,7 +130,8 @@ def test_dashes_and_underscores_are_one() -> None:
 def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     (tmp_path / "models" / "toy").mkdir(parents=True)
     (tmp_path / "style.safetensors").touch()
-    text = "clip: in/a.mp4\nprompt: a cat\nmodel: ./models/toy\nlora: [./style.safetensors:0.5, owner/name]\noutput: /x.mp4"
+    text = "clip: in/a.mp4\nprompt: a cat\nmodel: ./models/toy\noutput: /x.mp4\n"
+    text += "lora: [./style.safetensors:0.5, owner/name]\n"
     config = settle(EditConfig, file(write(tmp_path / "job.yaml", text), EditConfig))
     assert config.clip == tmp_path / "in" / "a.mp4"
     assert config.output == Path("/x.mp4")
@@ -172,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_assignments_are_yaml() -> None:
     layer = assignments(["steps=3", "lora=[a, b]", "negative=", "prompt=a=b"])
     assert layer.values == {"steps": 3, "lora": ["a", "b"], "negative": None, "prompt": "a=b"}
-    with pytest.raises(ConfigError, match="2 faults.*expected key=value.*not YAML"):
+    with pytest.raises(ConfigError, match=r"2 faults.*expected key=value.*not YAML"):
         assignments(["steps", "lora=[a"])
 
 
@@ -182,7 +185,12 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
     (folder / "l.safetensors").touch()
     monkeypatch.chdir(folder)
     config = edit(
-        clip="../clip.mp4", prompt="a ★ cat: 'red'", model="./model", lora=["l.safetensors:0.7"], output="out.mp4", crf=3
+        clip="../clip.mp4",
+        prompt="a ★ cat: 'red'",
+        model="./model",
+        lora=["l.safetensors:0.7"],
+        output="out.mp4",
+        crf=3,
     )
     settling.save(config, Path("out.yaml"), "edit", {"torch": "2"}, overwrite=False)
     written = yaml.safe_load((folder / "out.yaml").read_text(encoding="utf-8"))

@@ -62,7 +62,7 @@ def test_help_shows_every_flag_with_its_default(kind: type[Settings], vedit: Cal
     command = {EditConfig: "edit", TuneConfig: "tune", InvertConfig: "invert"}[kind]
     shown = " ".join(vedit(command, "--help").out.split())  # type: ignore[attr-defined]
     for name, field in kind.model_fields.items():
-        if name in ("clip", "prompt") and command == "edit" or name == "clip":
+        if (name in ("clip", "prompt") and command == "edit") or name == "clip":
             assert name.upper() in shown
             continue
         assert f"--{name.replace('_', '-')}" in shown

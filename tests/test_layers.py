@@ -60,9 +60,6 @@ def test_the_light_modules_stay_light() -> None:
     for name in ("errors", "registry", "progress", "atomic", "config", "settling", "flags", "cli"):
         tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
         heads = {
-            alias.name.split(".")[0]
-            for node in tree.body
-            if isinstance(node, ast.Import)
-            for alias in node.names
+            alias.name.split(".")[0] for node in tree.body if isinstance(node, ast.Import) for alias in node.names
         } | {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
         assert not heads & {"torch", "numpy", "diffusers", "transformers", "av", "PIL", "rich"}, name

@@ -6,7 +6,7 @@ import torch
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree, Unguided, same_length
-from vedit.masks import Keep, difference_mask
+from vedit.masks import Keep, difference_mask, otsu
 from vedit.priors.inversion import invert
 from vedit.sampling import denoise, noise
 
@@ -92,3 +92,13 @@ def test_progress_is_told(backbone: Backbone) -> None:
     x = noise(0, 1, (4, 8, 8))
     denoise(backbone, x, backbone.schedule(3), Unguided(backbone.embed([""])), progress=lambda *at: told.append(at))
     assert told == [("denoising", 1, 3), ("denoising", 2, 3), ("denoising", 3, 3)]
+
+
+def test_otsu_parts_two_heaps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
+    threshold, contrast = otsu(torch.cat([few, many]))
+    assert 2 < threshold < 4.2
+    assert contrast > 0.9
+    assert otsu(torch.rand(2000, generator=generator))[1] < 0.8
+    assert otsu(torch.ones(10)) == (1.0, 0.0)

@@ -25,7 +25,7 @@ def check_target(path: str | Path, overwrite: bool = False) -> Path:
     if not os.access(parent, os.W_OK | os.X_OK):
         raise MediaError(f"{target}: no permission to write into {parent}; choose another folder")
     if os.path.lexists(target) and not overwrite:
-        raise MediaError(f"{target} exists already; choose another name, or allow overwriting")
+        raise MediaError(f"{target} exists already; choose another name, or --overwrite it")
     return target
 
 

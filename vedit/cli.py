@@ -150,7 +150,8 @@ def _edit(config: EditConfig) -> None:
     result = pipeline.run(config, progress=display)
     clip, files = result.clip, result.files
     height, width = clip.size
-    sound = "with sound" if clip.audio is not None else "silent"
+    heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")
+    sound = "with sound" if heard else "silent"
     print(f"{files[0]}  {len(clip)} frames, {width}x{height}, {float(clip.rate):g} fps, {sound}")
     for path in files[1:]:
         print(path)
@@ -223,6 +224,7 @@ def _quiet() -> None:
     for name, value in {
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_VERBOSITY": "error",
         "TRANSFORMERS_VERBOSITY": "error",
         "DIFFUSERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",

@@ -21,6 +21,10 @@ SAMPLES = 2
 """Noises per level; their mean steadies the comparison."""
 
 
+LEAST_CONTRAST = 0.5
+"""Share of the differences' variance that must lie between inside and outside for there to be a mask at all."""
+
+
 @dataclass(frozen=True)
 class Keep:
     """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
@@ -42,15 +46,16 @@ def difference_mask(
     source: Tensor,
     target: Tensor,
     *,
-    threshold: float = 0.35,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Tensor:
     """Where two prompts disagree about a clip: (F, 1, h, w) in [0, 1]. DiffEdit (Couairon et al. 2023, section 3.2).
 
     ``latents`` (F, 4, h, w) of the clip, ``source`` and ``target`` (1, T, D) the prompts' embeddings. The clip is
-    noised, both prompts predict the noise, and the places where they differ by more than ``threshold`` of the
-    largest difference are where the edit belongs. One latent pixel is added all around, with a soft edge.
+    noised, both prompts predict the noise, and the edit belongs where they differ more than elsewhere; the threshold
+    is the one that best parts the clip's differences in two (Otsu 1979), since an object may differ ten times more
+    than its ground, and a ground only twice more than its object. One latent pixel is added all around, with a soft
+    edge. Where no two parts stand out, the mask is open everywhere.
     """
     text = torch.cat(same_length(source, target))
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
@@ -65,7 +70,26 @@ def difference_mask(
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
     smooth = F.avg_pool2d(F.pad(total, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    # The strongest hundredth of the clip sets the scale: one outlier must not.
-    scaled = smooth / smooth.flatten().quantile(0.99).clamp(min=1e-8)
-    chosen = F.max_pool2d((scaled > threshold).float(), 3, stride=1, padding=1)
-    return F.avg_pool2d(F.pad(chosen, (1, 1, 1, 1), mode="replicate"), 3, stride=1).clamp(max=1) * 0.5 + chosen * 0.5
+    # On logarithms, or the strongest differences alone would set the threshold.
+    smooth = smooth.clamp(min=1e-8).log()
+    threshold, contrast = otsu(smooth.flatten())
+    if contrast < LEAST_CONTRAST:
+        return torch.ones_like(smooth)
+    chosen = F.max_pool2d((smooth > threshold).float(), 3, stride=1, padding=1)
+    return (chosen + F.avg_pool2d(F.pad(chosen, (1, 1, 1, 1), mode="replicate"), 3, stride=1)) / 2
+
+
+def otsu(values: Tensor, bins: int = 128) -> tuple[float, float]:
+    """The threshold that best parts ``values`` (K,) in two, and the share of their variance that lies between the
+    parts, 0 to 1 (Otsu 1979, "A threshold selection method from gray-level histograms", eq. 18 and 14)."""
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return low, 0.0
+    counts = torch.histc(values.float().cpu(), bins, low, high).double()
+    middles = low + (torch.arange(bins, dtype=torch.float64) + 0.5) * (high - low) / bins
+    share = counts / counts.sum()
+    below, moment = share.cumsum(0), (share * middles).cumsum(0)
+    between = (moment[-1] * below - moment).square() / (below * (1 - below)).clamp(min=1e-12)
+    best = int(between[:-1].argmax())
+    total = (share * (middles - moment[-1]).square()).sum()
+    return low + (best + 1) * (high - low) / bins, float(between[best] / total)

@@ -37,6 +37,9 @@ class Schedule:
                 "Correct scheduler_config.json."
             )
         scheduler = _scheduler(config)
+        if steps > scheduler.config.num_train_timesteps:
+            trained = scheduler.config.num_train_timesteps
+            raise WeightsError(f"the model was trained on {trained} timesteps, too few for {steps} steps; take fewer.")
         scheduler.set_timesteps(steps)
         alpha_bar = scheduler.alphas_cumprod.float()
         # With an offset and as many steps as were trained, the first would lie one past the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from vedit import __version__
 from vedit.atomic import whole_file
-from vedit.config import Settings, bounds, nearest
+from vedit.config import IN_MEMORY, Settings, bounds, nearest
 from vedit.errors import ConfigError
 
 LARGEST_FILE = 1_000_000
@@ -61,7 +62,7 @@ def assignments(texts: Iterable[str]) -> Layer:
             continue
         try:
             values[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a day such as 2020-13-45
             faults.append(f"--set {text}: the value is not YAML; put quotes around it")
     if faults:
         raise ConfigError(_joined(faults))
@@ -97,7 +98,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; expected a YAML file of settings.") from error
     try:
         node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}.") from error
@@ -133,9 +134,9 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
 
 def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
-    if isinstance(value, list):
-        return [_anchored(name, each, folder, kind) for each in value]
-    if not isinstance(value, str) or not value:
+    if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
+        return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
+    if not isinstance(value, str) or value in ("", str(IN_MEMORY)):
         return value
     if name in kind.paths:
         return str(_absolute(folder / Path(value).expanduser()))
@@ -150,7 +151,7 @@ def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
     """The reverse: as ``_anchored`` reads it."""
     if isinstance(value, list):
         return [_portable(name, each, folder, config) for each in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value == str(IN_MEMORY):
         return value
     stem, scale = _scaled(value) if name in config.places else (value, "")
     path = Path(stem).expanduser()
@@ -178,8 +179,7 @@ def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]
     name = str(detail["loc"][0]) if detail["loc"] else ""
     place = places.get(name, name)
     said, context = detail["type"], detail.get("ctx", {})
-    given = repr(detail["input"])
-    given = given if len(given) <= 60 else f"{given[:57]}..."
+    given = _brief(detail["input"])
     field = kind.model_fields.get(name)
     match said:
         case "missing":
@@ -199,12 +199,20 @@ def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]
             return f"{place}: {given} is unknown; {nearest(str(detail['input']), choices)}"
         case "string_pattern_mismatch":
             return f"{place}: {given} is unknown; {field.description if field else ''}"
+        case "string_too_short":
+            return f"{place} is empty: {field.description if field else ''}"
         case "string_too_long":
             return f"{place}: {len(detail['input']):,} characters; expected at most {context['max_length']:,}"
         case "value_error":
             reason = str(context.get("error", detail["msg"]))
             return f"{place}: {given} {reason}" if name else reason
     return f"{place}: {given}: {detail['msg']}"
+
+
+def _brief(value: Any) -> str:
+    """What was given, however long or deep it is."""
+    shown = reprlib.repr(value) if isinstance(value, (dict, list, tuple)) else repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _joined(faults: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -135,8 +136,10 @@ def _checkpoint(
         "base": backbone.fingerprint,
         "step": step,
     }
+    content = io.BytesIO()
+    torch.save(state, content)
     with whole_file(path, overwrite=True) as beside:
-        torch.save(state, beside)
+        beside.write_bytes(content.getbuffer())
 
 
 def _resume(
@@ -146,7 +149,11 @@ def _resume(
     config: dict[str, object],
     backbone: Backbone,
 ) -> int:
-    state = torch.load(path, map_location=backbone.device, weights_only=True)
+    try:
+        state = torch.load(path, map_location=backbone.device, weights_only=True)
+        state["config"]["prompt"], state["base"], state["step"]
+    except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
+        raise WeightsError(f"the checkpoint {path} is damaged; delete it to tune from the beginning.") from error
     if state["config"] | {"steps": 0} != config | {"steps": 0} or state["base"] != backbone.fingerprint:
         raise WeightsError(
             f"the checkpoint {path} belongs to another tuning (of '{state['config']['prompt']}'); "

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from vedit.atomic import whole_file
@@ -33,7 +33,7 @@ class Adapter:
         """Write one safetensors file, whole or not at all. Raises MediaError when it may not be written."""
         metadata = {"format": FORMAT, "base": self.base, "config": json.dumps(dict(self.config), sort_keys=True)}
         with whole_file(path, overwrite=overwrite) as beside:
-            save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, beside, metadata)
+            beside.write_bytes(save({name: tensor.contiguous() for name, tensor in self.tensors.items()}, metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> Adapter:
@@ -52,7 +52,13 @@ class Adapter:
                 f"{path} is not an adapter of `vedit tune`; pass a LoRA with --lora, a motion adapter with --motion, "
                 "and a whole model with --model."
             )
-        return cls(tensors, json.loads(metadata["config"]), metadata["base"])
+        try:
+            config, base = json.loads(metadata["config"]), metadata["base"]
+        except (KeyError, ValueError):
+            config = base = None
+        if not isinstance(config, dict) or not tensors:
+            raise WeightsError(f"the adapter {path} is damaged: it does not say what it was tuned on; tune it again.")
+        return cls(tensors, config, base)
 
     def apply(self, backbone: Backbone) -> None:
         """Put the tuned tensors into ``backbone``, attaching temporal attention, and take over its attention kind.
@@ -61,8 +67,8 @@ class Adapter:
         """
         if self.base != backbone.fingerprint:
             raise WeightsError(
-                f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the model "
-                f"given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
+                f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the "
+                f"model given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
             )
         if any("attn_temp" in name for name in self.tensors):
             backbone.attach_temporal()

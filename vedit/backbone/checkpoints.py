@@ -83,13 +83,13 @@ def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # an unusual pickle protocol is no concern of the user's
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error):
+        if "unsupported global" in str(error).lower():
             raise WeightsError(
                 f"'{path}' holds more than tensors, which could run code when opened; use its .safetensors form."
             ) from error
         raise _damaged(path, "not a file of tensors") from error
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
-        raise _damaged(path, error) from error
+    except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
+        raise _damaged(path, "not a file of tensors" if isinstance(error, LookupError) else error) from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
@@ -134,6 +134,11 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str, spare: str
             raise WeightsError(
                 f"the weights of the {what} do not fit: '{name}' is {tuple(tensor.shape)}, "
                 f"its config asks for {tuple(own[name].shape)}."
+            )
+        if own[name].is_floating_point() and not tensor.is_floating_point():
+            raise WeightsError(
+                f"the weights of the {what} are quantised ('{name}' is {str(tensor.dtype).removeprefix('torch.')}): "
+                "expected float16, bfloat16 or float32."
             )
     module.load_state_dict(tensors, strict=False, assign=True)
 

@@ -26,6 +26,7 @@ from vedit.backbone.adapter import Adapter
 from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
 from vedit.errors import DeviceError, WeightsError
+from vedit.schedule import Schedule
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -152,6 +153,9 @@ def read_parts(source: Path) -> Parts:
             raise WeightsError(
                 f"{what} in '{source}' is {given}, its unet takes {taken}: they are of different models."
             )
+    factor = parts.vae.config.scaling_factor
+    if not isinstance(factor, (int, float)) or not factor > 0:
+        raise WeightsError(f"the VAE's scaling_factor in '{source}' is {factor}: expected a number above 0.")
     return parts
 
 
@@ -212,7 +216,8 @@ def check_family(folder: Path) -> None:
     """Raise WeightsError, naming what is in the way, unless a folder is a Stable Diffusion 1.x or 2.x model."""
     index = checkpoints.read_config(folder / "model_index.json") if (folder / "model_index.json").exists() else {}
     kind = index.get("_class_name", "model")
-    others = [part for part in ("text_encoder_2", "transformer", "prior") if index.get(part, [None])[0] is not None]
+    absent = (None, [], [None, None])
+    others = [part for part in ("text_encoder_2", "transformer", "prior") if index.get(part) not in absent]
     if others or (folder / "text_encoder_2").is_dir():
         raise WeightsError(f"'{folder}' is a {kind}, not Stable Diffusion 1.x or 2.x; only these two fit.")
     lacking = [part for part in (*sources.PARTS, "tokenizer", "scheduler") if not (folder / part).is_dir()]
@@ -293,6 +298,10 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
     kind = scheduler.setdefault("prediction_type", "epsilon")
     if kind not in ("epsilon", "v_prediction"):
         raise WeightsError(f"'{folder}' predicts '{kind}': expected epsilon or v_prediction.")
+    try:
+        Schedule.from_config(scheduler, 1)
+    except (TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError) as error:
+        raise WeightsError(f"the noise schedule in '{folder / 'scheduler'}' cannot be built: {error}.") from error
     return scheduler
 
 

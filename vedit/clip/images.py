@@ -48,7 +48,10 @@ def picture_facts(path: Path) -> tuple[tuple[int, int], Fraction]:
     """Size (H, W) as shown and frame rate, from a picture's header alone."""
     with _image(path) as image:
         width, height = image.size
-        turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: 5 to 8 lie on their side
+        try:
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: 5 to 8 lie on their side
+        except (OSError, SyntaxError, ValueError) as fault:  # a PNG is read to its end for it
+            raise MediaError(f"{path} is damaged: {fault}") from fault
         try:
             rate = Fraction(str(image.info.get(RATE_KEY, FOLDER_RATE)))
         except (ValueError, ZeroDivisionError):

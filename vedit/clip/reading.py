@@ -162,7 +162,7 @@ def _chosen(
 
 def _complain(complaint: str, partial: bool) -> None:
     if not partial:
-        raise MediaError(f"{complaint}; get a whole copy, or allow partial reading to go on with what there is")
+        raise MediaError(f"{complaint}; get a whole copy, or go on with what there is by --allow-partial")
     warnings.warn(f"{complaint}; going on with what can be decoded", VeditWarning, stacklevel=4)
 
 

@@ -34,7 +34,8 @@ THREADS = 4
 
 # x264's AVX-512 code for its macroblock tree reads past the ends of rows unless the width is a multiple of 128 pixels:
 # the same pictures then give other bytes each time. Without the tree files are about a tenth larger.
-_STEADY = {"libx264": {"x264-params": "mbtree=0"}}
+# x265 would write a report to stderr.
+_STEADY = {"libx264": {"x264-params": "mbtree=0"}, "libx265": {"x265-params": "log-level=none"}}
 
 _BT709 = 1  # FFmpeg's number for it as primaries, transfer and matrix alike
 _LIMITED = 1

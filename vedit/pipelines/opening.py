@@ -11,6 +11,7 @@ from vedit.backbone.model import Backbone
 from vedit.clip import Clip, fit_size, probe, read_clip
 from vedit.clip.sizes import Size
 from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
+from vedit.errors import WeightsError
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -62,7 +63,11 @@ def native_side(unet_config: Mapping[str, Any], patch: int) -> int | None:
     latent = unet_config.get("sample_size")
     if isinstance(latent, (list, tuple)):
         latent = max(latent, default=None)
-    return int(latent) * patch if latent else None
+    if not latent:
+        return None
+    if not isinstance(latent, (int, float)) or latent < 1:
+        raise WeightsError(f"the unet's sample_size is {latent!r}: expected the side of its latents, or null.")
+    return int(latent) * patch
 
 
 def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:

@@ -40,7 +40,7 @@ def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
 
 def _decibels(error: float) -> float:
     """Of a mean squared error on the scale [0, 1]; at most 100, which is equality for pictures of 8 bits."""
-    return 100.0 if error == 0 else min(100.0, -10 * math.log10(error))
+    return 100.0 if error <= 1e-10 else -10 * math.log10(error)
 
 
 def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:

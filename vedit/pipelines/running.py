@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import torch
 
@@ -72,13 +73,27 @@ def check_output(output: Path, clip: Path, overwrite: bool, *, folder: bool = Fa
     """Whether one output can be written, before any work. Raises MediaError, and ConfigError for the clip itself."""
     if not output.name or len(os.fsencode(output.name)) > LONGEST_NAME:
         raise MediaError(f"{output}: expected a name of 1 to {LONGEST_NAME} bytes.")
+    if not _printable(output):
+        raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     if output.exists() and clip.exists() and output.samefile(clip):
         raise ConfigError(f"{output} is the clip itself; write to another place.")
     check_target(output, overwrite)
+    try:
+        with TemporaryFile(dir=output.parent):  # permissions alone do not tell: a disk may be full or read-only
+            pass
+    except OSError as error:
+        raise MediaError(f"{output} cannot be written: {error.strerror}; choose another folder.") from error
     if output.is_dir():
         others = [each.name for each in output.iterdir() if not OUR_PICTURES.fullmatch(each.name)]
         if not folder or others:
             raise MediaError(f"{output} is a folder that is not replaced; choose another name.")
+
+
+def _printable(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def inversions(wanted: bool) -> Path | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
+from vedit.errors import MediaError, VeditWarning
 from vedit.guiders import Unguided
 from vedit.priors import Start
 from vedit.progress import Progress
@@ -65,16 +68,15 @@ def cached_invert(
         return invert(backbone, x0, text, steps, progress=progress)
     path = cache / f"{inversion_key(backbone, x0, text, steps)}.safetensors"
     if path.exists():
-        return load_file(path)["trace"].to(backbone.device)
+        with suppress(SafetensorError, OSError, KeyError):  # a damaged file is made anew
+            return load_file(path)["trace"].to(backbone.device)
     trace = invert(backbone, x0, text, steps, progress=progress)
-    cache.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=cache, suffix=".part")
-    os.close(handle)
     try:
-        save_file({"trace": trace.cpu().contiguous()}, beside)
-        Path(beside).replace(path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, overwrite=True) as beside:
+            beside.write_bytes(save({"trace": trace.cpu().contiguous()}))
+    except (MediaError, OSError) as error:
+        warnings.warn(f"the inversion is not kept for the next time: {error}", VeditWarning, stacklevel=2)
     return trace
 
 

@@ -1,0 +1,326 @@
+"""The whole edit, with a small model: what is written, what is kept, and what is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import vedit as package
+from tests.conftest import Ran
+from vedit.backbone import Backbone, load_backbone
+from vedit.clip import Clip, probe, read_clip
+from vedit.config import EditConfig
+from vedit.errors import ConfigError, DeviceError, VeditWarning
+from vedit.pipelines import edit as pipeline
+from vedit.pipelines import quality
+from vedit.pipelines.opening import working_size
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+@pytest.fixture
+def clip(toy_clip: Path) -> Clip:
+    return read_clip(toy_clip, frames=3)
+
+
+@pytest.fixture
+def quick(toy_model: Path) -> tuple[object, ...]:
+    """Flags that make an edit of a second."""
+    return "--model", toy_model, "--steps", 2
+
+
+def edited(backbone: Backbone, clip: Clip | Path, prompt: str = "a cat", **settings: object) -> package.EditResult:
+    """An edit through the API, whose warnings are not under test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VeditWarning)
+        return package.edit(backbone, clip, prompt, **{"steps": 2, **settings})
+
+
+def test_the_result_has_the_sources_size_rate_length_and_sound(
+    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = vedit("edit", toy_clip, "a cat", *quick, "--sheet", "sheet.png")
+    assert ran.status == 0, ran.err
+    assert {path.name for path in tmp_path.iterdir()} == {"toy-edited.mp4", "toy-edited.yaml", "sheet.png"}
+    made, source = probe("toy-edited.mp4"), probe(toy_clip)
+    assert (made.size, made.rate, made.frames, made.has_sound) == (source.size, source.rate, source.frames, True)
+    assert made.rate == Fraction(30000, 1001)
+    assert "toy-edited.mp4  5 frames, 46x30, 29.97 fps, with sound" in ran.out
+
+
+def test_rerun_makes_the_same_bytes_from_anywhere(
+    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tmp_path / "first.mp4"
+    assert vedit("edit", toy_clip, "a cat", *quick, "--source-prompt", "red", "-o", first).status == 0
+    settled = yaml.safe_load((tmp_path / "first.yaml").read_text())
+    assert settled["command"] == "edit"
+    assert settled["vedit"] == package.__version__
+    assert (settled["attention"], settled["negative"]) == ("sparse_causal", "red")
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "exists already" in vedit("rerun", "../first.yaml").complaint
+    assert vedit("rerun", "../first.yaml", "-o", "second.mp4").status == 0
+    assert Path("second.mp4").read_bytes() == first.read_bytes()
+    assert vedit("rerun", "../first.yaml", "--overwrite", "--set", "seed=1").status == 0
+    assert yaml.safe_load((tmp_path / "first.yaml").read_text())["seed"] == 1
+
+
+def test_settings_may_come_from_a_file(
+    vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(toy_clip, tmp_path / "in.mp4")
+    job = tmp_path / "job.yaml"
+    job.write_text(f"clip: in.mp4\nprompt: a cat\nmodel: {toy_model}\nsteps: 1\noutput: out.mkv\nframes: 4\n")
+    monkeypatch.chdir("/")
+    assert vedit("edit", "--config", job, "--frames", 2).status == 0
+    assert probe(tmp_path / "out.mkv").frames == 2
+
+
+def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip: Clip) -> None:
+    before = {name: tensor.clone() for name, tensor in backbone.unet.state_dict().items()}
+    stages = set()
+    result = edited(backbone, clip, progress=lambda stage, done, total: stages.add(stage))
+    assert result.clip.frames.shape == clip.frames.shape
+    assert result.clip.rate == clip.rate
+    assert result.files == ()
+    assert result.metrics.keys() == {"vae_db", "reconstruction_db"}
+    assert list(result.timings) == ["encoding", "inversion", "gate", "denoising", "decoding"]
+    assert stages == {"inverting", "reconstructing", "denoising"}
+    assert (result.config.attention, result.config.negative) == ("sparse_causal", "")
+    after = backbone.unet.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert backbone.attention == "per_frame"
+
+
+def test_the_api_takes_a_path_and_cuts_it(backbone: Backbone, toy_clip: Path, tmp_path: Path) -> None:
+    result = edited(backbone, toy_clip, frames=2, start=1, stride=2, output=tmp_path / "out.gif", gate=False)
+    assert len(result.clip) == 2
+    assert [path.name for path in result.files] == ["out.gif", "out.yaml"]
+
+
+def test_a_clip_in_memory_cannot_be_rerun(
+    vedit: Command, backbone: Backbone, clip: Clip, toy_clip: Path, tmp_path: Path
+) -> None:
+    edited(backbone, clip, output=tmp_path / "out.mp4")
+    again = ("rerun", tmp_path / "out.yaml", "-o", tmp_path / "again.mp4")
+    assert "was in memory" in vedit(*again).complaint
+    assert vedit(*again, "--set", f"clip={toy_clip}").status == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": "sd15"}, "loaded already"),
+        ({"device": "cpu", "dtype": "float32"}, "device, dtype"),
+        ({"frames": 2}, "cut the Clip instead"),
+        ({"stpes": 2}, "did you mean 'steps'"),
+        ({"guidance": 101}, "expected 0..100"),
+    ],
+)
+def test_the_api_refuses_what_it_would_not_heed(
+    backbone: Backbone, clip: Clip, settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        package.edit(backbone, clip, "a cat", **settings)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("no/such/out.mp4", "does not exist"),
+        ("taken.mp4", "exists already"),
+        ("free.mp4", "free.yaml exists already"),
+        ("out.xyz", ".xyz cannot be written"),
+        ("x" * 251 + ".mp4", "1 to 250 bytes"),
+        ("folder", "exists already"),
+    ],
+)
+def test_outputs_are_checked_before_any_work(
+    vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, said: str
+) -> None:
+    for name in ("taken.mp4", "free.yaml", "folder/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(pipeline, "open_job", lambda config: pytest.fail("work has begun"))
+    assert said in vedit("edit", toy_clip, "a cat", "-o", tmp_path / output).complaint
+
+
+def test_the_clip_itself_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    for output in (toy_clip, tmp_path / "link.mp4"):
+        if output != toy_clip:
+            output.symlink_to(toy_clip)
+        assert "is the clip itself" in vedit("edit", toy_clip, "a cat", "-o", output, "--overwrite").complaint
+
+
+def test_a_folder_with_other_files_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").touch()
+    assert "is not replaced" in vedit("edit", toy_clip, "x", "-o", tmp_path / "thesis", "--overwrite").complaint
+
+
+def test_a_container_that_cannot_hold_the_codec_is_refused(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    ran = vedit("edit", toy_clip, "x", "-o", tmp_path / "out.webm", "--codec", "libx265")
+    assert "cannot hold libx265" in ran.complaint
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, torch.OutOfMemoryError, RuntimeError("lost")])
+def test_nothing_partial_is_left(
+    vedit: Command,
+    quick: tuple[object, ...],
+    toy_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(pipeline, "denoise", fail)
+    ran = vedit("edit", toy_clip, "a cat", *quick, "-o", tmp_path / "out.mp4", "--sheet", tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == []
+    assert ran.status == {KeyboardInterrupt: 130, torch.OutOfMemoryError: 2}.get(fault, 1)  # type: ignore[call-overload]
+    assert ("take fewer --frames" in ran.err) == (fault is torch.OutOfMemoryError)
+
+
+def test_numbers_that_are_none_are_told(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbone, "predict", lambda x, t, text: torch.full_like(x, float("nan")))
+    with pytest.raises(DeviceError, match="inversion came out as NaN in float32"):
+        edited(backbone, clip)
+
+
+def test_guidance_1_asks_for_the_prompt_alone(backbone: Backbone, clip: Clip) -> None:
+    plain = edited(backbone, clip, guidance=1, negative="a dog", gate=False)
+    other = edited(backbone, clip, guidance=1, negative="a bird", gate=False)
+    strong = edited(backbone, clip, guidance=9, negative="a dog", gate=False)
+    assert torch.equal(plain.clip.frames, other.clip.frames)
+    assert not torch.equal(plain.clip.frames, strong.clip.frames)
+
+
+def test_the_seed_matters_to_fresh_noise_only(backbone: Backbone, clip: Clip) -> None:
+    def frames(prior: str, seed: int) -> torch.Tensor:
+        return edited(backbone, clip, prior=prior, seed=seed).clip.frames
+
+    assert torch.equal(frames("inversion", 0), frames("inversion", 1))
+    assert torch.equal(frames("gaussian", 1), frames("gaussian", 1))
+    assert not torch.equal(frames("gaussian", 0), frames("gaussian", 1))
+
+
+def test_the_source_keeps_its_place_where_the_prompts_agree(backbone: Backbone, clip: Clip) -> None:
+    assert "edited_share" not in edited(backbone, clip).metrics
+    result = edited(backbone, clip, "a red cat", source_prompt="a red dog")
+    assert 0 <= result.metrics["edited_share"] <= 1
+    assert "edited_share" not in edited(backbone, clip, "a red cat", source_prompt="a red dog", mask="none").metrics
+
+
+def test_tuning_before_the_edit(backbone: Backbone, clip: Clip) -> None:
+    result = edited(backbone, clip, tune=2, source_prompt="a dog", gate=False)
+    assert "tuning" in result.timings
+    assert backbone.has_temporal
+
+
+def test_an_adapter_brings_its_words(
+    vedit: Command, backbone: Backbone, quick: tuple[object, ...], toy_model: Path, toy_clip: Path, tmp_path: Path
+) -> None:
+    adapter = tmp_path / "dog.safetensors"
+    tuned = vedit("tune", toy_clip, "--prompt", "a dog", "--model", toy_model, "--steps", 2, "-o", adapter)
+    assert tuned.status == 0, tuned.err
+    assert vedit("edit", toy_clip, "a cat", *quick, "--adapter", adapter, "-o", tmp_path / "out.mp4").status == 0
+    settled = yaml.safe_load((tmp_path / "out.yaml").read_text())
+    assert settled["adapter"] == "dog.safetensors"
+    assert (settled["source_prompt"], settled["negative"]) == ("a dog", "a dog")
+    result = edited(backbone, toy_clip, adapter=adapter, source_prompt="")
+    assert result.config.source_prompt == ""
+
+
+def test_a_poor_reconstruction_is_told_with_advice() -> None:
+    good, poor = quality.Fidelity(30.0, 29.0), quality.Fidelity(25.0, 20.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not quality.warn_if_poor(quality.Fidelity(27.5, 20.0), good, prompted=False, tuned=False)
+    with pytest.warns(VeditWarning, match=r"25\.0 dB.*keeps 30\.0.*--steps.*--source-prompt.*--tune"):
+        assert quality.warn_if_poor(poor, good, prompted=False, tuned=False)
+    with pytest.warns(VeditWarning, match=r"take more --steps\.$"):
+        assert quality.warn_if_poor(poor, good, prompted=True, tuned=True)
+    with pytest.warns(VeditWarning):
+        assert quality.warn_if_poor(quality.Fidelity(17.0, 1.0), quality.Fidelity(19.0, 1.0), prompted=True, tuned=True)
+
+
+def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = edited(backbone, clip)
+    monkeypatch.setattr(quality, "reconstruct", lambda *_, **__: pytest.fail("measured again"))
+    assert edited(backbone, clip).metrics == first.metrics
+    assert "reconstruction_db" not in edited(backbone, clip, gate=False).metrics
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        edited(backbone, clip, cache=False)
+
+
+def test_fidelity_is_in_decibels() -> None:
+    black = torch.zeros(2, 3, 4, 4)
+    assert quality.fidelity(black, black) == quality.Fidelity(100.0, 100.0)
+    grey = torch.stack([black[0], black[1] + 0.1])
+    found = quality.fidelity(grey, black)
+    assert found.worst == pytest.approx(20.0, abs=1e-4)
+    assert found.db == pytest.approx(23.01, abs=1e-2)
+    assert quality.fidelity(black * float("nan"), black).db != 100.0
+
+
+def test_a_clip_unlike_the_models_own_is_told(toy_model: Path, clip: Clip, tmp_path: Path) -> None:
+    model = shutil.copytree(toy_model, tmp_path / "model")
+    (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 90, "about": "drawn scenes"}))
+    backbone = load_backbone(model, device="cpu")
+    with pytest.warns(VeditWarning, match=r"not like what .* \(drawn scenes\).*expected 90 or more.*--model"):
+        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+    (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 1}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+
+
+def test_a_cache_that_cannot_be_used_is_told_and_done_without(
+    backbone: Backbone, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(VeditWarning, match="going on without it"):
+        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "sample", "expected"),
+    [
+        ((360, 640), None, 64, (288, 512)),
+        ((640, 360), None, 64, (512, 288)),
+        ((128, 128), None, 16, (128, 128)),
+        ((1, 1), None, 64, (512, 512)),
+        ((30, 46), None, None, (32, 48)),
+        ((720, 1280), 1024, 64, (576, 1024)),
+        ((10, 1000), None, [64, 96], (8, 768)),
+    ],
+)
+def test_the_working_size_is_the_models(
+    size: tuple[int, int], wanted: int | None, sample: object, expected: tuple[int, int]
+) -> None:
+    assert working_size(size, wanted, {"sample_size": sample}, 8) == expected
+
+
+def test_the_config_is_the_definition_of_the_settings(backbone: Backbone, clip: Clip) -> None:
+    config = edited(backbone, clip, seed=3).config
+    assert isinstance(config, EditConfig)
+    assert (config.seed, config.model) == (3, backbone.name)

@@ -1,0 +1,66 @@
+"""``vedit tune``: an adapter, and going on after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Ran
+from vedit import tuning
+from vedit.backbone.adapter import Adapter
+from vedit.config import TuneConfig
+from vedit.pipelines import tune as pipeline
+
+Command = Callable[..., Ran]
+
+
+def test_an_adapter_is_written_by_the_clips_name(
+    vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ("tune", toy_clip, "--prompt", "a dog", "--model", toy_model, "--steps", 2)
+    assert vedit(*command).status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.safetensors"]
+    assert Adapter.load("toy.safetensors").config["prompt"] == "a dog"
+    assert "exists already" in vedit(*command).complaint
+
+
+def test_it_goes_on_where_it_was_interrupted(
+    toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "CHECKPOINT_EVERY", 2)
+    settings = {"clip": toy_clip, "prompt": "a dog", "model": str(toy_model), "steps": 5, "device": "cpu"}
+    whole, halved = tmp_path / "whole.safetensors", tmp_path / "halved.safetensors"
+    pipeline.run(TuneConfig(**settings, output=whole))
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    config = TuneConfig(**settings, output=halved)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(config, progress=interrupt)
+    assert not halved.exists()
+    seen: list[int] = []
+    pipeline.run(config, progress=lambda stage, done, total: seen.append(done))
+    assert seen == [3, 4, 5]
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.safetensors", "halved.safetensors"}
+    one, other = Adapter.load(whole).tensors, Adapter.load(halved).tensors
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prompt", "a dog", "-o", "x.mp4"], "an adapter is written as .safetensors"),
+        (["--prompt", "a dog", "-o", "no/such/x.safetensors"], "does not exist"),
+        ([], "prompt is missing"),
+        (["--prompt", "a dog", "--adapter", "a.safetensors"], "cannot be tuned further"),
+        (["--prompt", "a dog", "--learning-rate", "0"], "--learning-rate"),
+    ],
+)
+def test_wrong_wishes_are_one_line(vedit: Command, toy_clip: Path, arguments: list[str], said: str) -> None:
+    assert said in vedit("tune", toy_clip, *arguments).complaint

@@ -1,0 +1,573 @@
+"""What a user can get wrong: one clear line on stderr, exit status 2, and not a byte left anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import constants
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.backbone import toys
+from tests.conftest import Ran
+from vedit.cli import main
+
+Snapshot = dict[str, bytes | None]
+
+UNET = "unet/diffusion_pytorch_model"
+CLIP_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Good:
+    """What works: made once, only copied afterwards."""
+
+    clip: Path
+    model: Path
+    other: Path
+    adapter: Path
+    lora: Path
+    edited: Path
+    """A folder with clip.mp4, and o.mp4 and o.yaml that were made of it."""
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, toy_model: Path, toy_clip: Path) -> Good:
+    place = tmp_path_factory.mktemp("good")
+    other = toys.sd_folder(place / "other", levels=2, layers=1, seed=1)
+    adapter = place / "adapter.safetensors"
+    edited = place / "edited"
+    edited.mkdir()
+    clip = Path(shutil.copy(toy_clip, edited / "clip.mp4"))
+    common = [str(clip), "--model", str(toy_model), "--size", "16"]
+    assert main(["tune", *common, "--prompt", "a cat", "--steps", "1", "-o", str(adapter)]) == 0
+    assert main(["edit", *common, "a red cat", "--steps", "1", "--no-cache", "-o", str(edited / "o.mp4")]) == 0
+    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    sides = {f"{layer}.lora_A.weight": torch.zeros(2, 16), f"{layer}.lora_B.weight": torch.zeros(16, 2)}
+    save_file(sides, place / "lora.safetensors")
+    return Good(clip, toy_model, other, adapter, place / "lora.safetensors", edited)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder for bad things, and the empty one that the output would go to."""
+
+    good: Good
+    bad: Path
+    out: Path
+
+    def edit(self, *more: object, clip: object = None, prompt: str = "a red cat", model: object = None) -> list[object]:
+        """An edit that would work but for what is given; ``more`` comes last, and the last word counts."""
+        clip = self.good.clip if clip is None else clip
+        model = self.good.model if model is None else model
+        return ["edit", clip, prompt, "--model", model, "--steps", 1, "-o", self.out / "o.mp4", *more]
+
+    def file(self, name: str, content: str | bytes) -> Path:
+        path = self.bad / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def folder(self, *without: str) -> Path:
+        """A copy of the model, lacking some of its files or folders."""
+        path = shutil.copytree(self.good.model, self.bad / "model")
+        for name in without:
+            shutil.rmtree(path / name) if (path / name).is_dir() else (path / name).unlink()
+        return path
+
+    def config(self, name: str, **changes: Any) -> Path:
+        """A copy of the model with other settings in one of its JSON files."""
+        file = self.folder() / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+        return self.bad / "model"
+
+    def sidecar(self, **changes: str) -> Path:
+        """The sidecar of a good edit with other values of some keys, beside the edited clip's copy."""
+        folder = shutil.copytree(self.good.edited, self.bad / "edited")
+        (folder / "o.mp4").unlink()
+        lines = [line for line in (folder / "o.yaml").read_text().splitlines() if line.split(":")[0] not in changes]
+        (folder / "o.yaml").write_text("\n".join([*lines, *(f"{key}: {value}" for key, value in changes.items())]))
+        return folder / "o.yaml"
+
+
+@pytest.fixture
+def desk(good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    return Desk(good, tmp_path / "bad", tmp_path / "out")
+
+
+def snapshot(*folders: Path) -> Snapshot:
+    """Everything below folders, hidden files too, with what the files hold."""
+    entries = [each for folder in folders for each in folder.rglob("*")]
+    return {str(each): None if each.is_dir() else each.read_bytes() for each in entries}
+
+
+# Clips
+
+
+def video(path: Path, count: int, size: tuple[int, int] = (16, 16), faststart: bool = False) -> Path:
+    options = {"movflags": "+faststart"} if faststart else {}
+    with av.open(str(path), "w", container_options=options) as out:
+        stream = out.add_stream("libx264", rate=Fraction(25), options={"g": "4"})
+        stream.height, stream.width, stream.pix_fmt = *size, "yuv444p"
+        noise = np.random.default_rng(0)
+        out.start_encoding()
+        for _ in range(count):
+            picture = noise.integers(0, 255, (*size, 3), dtype=np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        out.mux(stream.encode(None))
+    return path
+
+
+def cut(path: Path, share: float) -> Path:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+def sound(path: Path) -> Path:
+    if path.suffix == ".wav":
+        with wave.open(str(path), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(8000)
+            out.writeframes(bytes(4000))
+        return path
+    with av.open(str(path), "w", format="mp4") as out:
+        stream = out.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+def renamed(path: Path, name: str) -> Path:
+    return path.rename(path.with_name(name))
+
+
+def pictures(desk: Desk, *sizes: tuple[int, int]) -> Path:
+    folder = desk.bad / "pictures"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no picture")
+    for index, size in enumerate(sizes):
+        Image.new("RGB", size).save(folder / f"{index}.png")
+    return folder
+
+
+# Weights
+
+
+class Payload:
+    """Runs when a pickle of it is opened carelessly."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, ("opened",)  # in the current folder, which is the output's
+
+
+def pickled(desk: Desk, by_torch: bool) -> Path:
+    model = desk.folder(f"{UNET}.safetensors")
+    if by_torch:
+        torch.save({"conv_in.weight": Payload()}, model / f"{UNET}.bin")
+    else:
+        (model / f"{UNET}.bin").write_bytes(pickle.dumps({"conv_in.weight": Payload()}))
+    return model
+
+
+def changed(desk: Desk, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
+    """The model with the first tensor of its UNet changed."""
+    model = desk.folder()
+    tensors = load_file(model / f"{UNET}.safetensors")
+    name = sorted(tensors)[0]
+    save_file(tensors | {name: change(tensors[name])}, model / f"{UNET}.safetensors")
+    return model
+
+
+def sdxl(desk: Desk) -> Path:
+    model = desk.config(
+        "model_index.json", _class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModel"]
+    )
+    shutil.copytree(model / "text_encoder", model / "text_encoder_2")
+    return model
+
+
+def adapter(desk: Desk, **metadata: str | None) -> Path:
+    """The good adapter with other words in its header; None takes one out."""
+    with safe_open(desk.good.adapter, "pt") as file:
+        words = file.metadata() | metadata
+    kept = {name: text for name, text in words.items() if text is not None}
+    save_file(load_file(desk.good.adapter), desk.bad / "adapter.safetensors", kept)
+    return desk.bad / "adapter.safetensors"
+
+
+# Files of settings
+
+
+def with_config(desk: Desk, text: str | bytes) -> list[object]:
+    return desk.edit("--config", desk.file("settings.yaml", text))
+
+
+def bomb() -> str:
+    """A few lines that stand for a list of 9 ** 10 words."""
+    names = "abcdefghij"
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{own}: &{own} [{', '.join([f'*{last}'] * 9)}]" for last, own in pairwise(names)]
+    return "\n".join(lines)
+
+
+SEVERAL = "steps: many\nguidance: -1\nattention: sparse_casual\nfrmes: 3\n"
+
+# Outputs
+
+
+def occupied(desk: Desk, name: str) -> None:
+    (desk.out / name).write_text("kept")
+
+
+def own_source(desk: Desk, *more: str) -> list[object]:
+    clip = Path(shutil.copy(desk.good.clip, desk.out / "o.mp4"))
+    return desk.edit(*more, clip=clip)
+
+
+def denied(desk: Desk) -> list[object]:
+    folder = desk.bad / "closed"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    return desk.edit("-o", folder / "o.mp4")
+
+
+def no_cuda(arguments: list[object]) -> list[object]:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    return arguments
+
+
+def beside(desk: Desk, name: str, arguments: list[object]) -> list[object]:
+    occupied(desk, name)
+    return arguments
+
+
+Case = tuple[Callable[[Desk], list[object]], str, str]
+"""How to make the command, what the line says was given, and what it says to do or what was expected."""
+
+CLIPS: dict[str, Case] = {
+    "missing file": (lambda d: d.edit(clip=d.bad / "no.mp4"), "no.mp4 does not exist", "expected a video file"),
+    "empty file": (lambda d: d.edit(clip=d.file("e.mp4", "")), "e.mp4 is empty", "0 bytes"),
+    "text as mp4": (lambda d: d.edit(clip=d.file("t.mp4", "hello\n" * 99)), "cannot be read as video", "expected one"),
+    "a playlist as mp4": (
+        lambda d: d.edit(clip=d.file("p.mp4", f"#EXTM3U\n#EXTINF:1,\n{d.good.clip}\n")),
+        "cannot be read as video",
+        "expected one",
+    ),
+    "cut in the middle": (
+        lambda d: d.edit(clip=cut(video(d.bad / "c.mp4", 40, faststart=True), 0.6)),
+        "c.mp4",
+        "allow-partial",
+    ),
+    "cut, without moov": (lambda d: d.edit(clip=cut(video(d.bad / "c.mp4", 40), 0.6)), "c.mp4", "cut short"),
+    "sound only, m4a": (lambda d: d.edit(clip=sound(d.bad / "s.m4a")), "s.m4a", "use .mp4"),
+    "sound only, mp4": (lambda d: d.edit(clip=sound(d.bad / "s.mp4")), "only sound", "expected a video"),
+    "wav as mp4": (
+        lambda d: d.edit(clip=renamed(sound(d.bad / "s.wav"), "w.mp4")),
+        "cannot be read as video",
+        "expected",
+    ),
+    "zero frames": (lambda d: d.edit(clip=video(d.bad / "z.mp4", 0)), "z.mp4", "cut short"),
+    "start past the end": (lambda d: d.edit("--start", 5), f"has {CLIP_FRAMES} frames", "start 5 is past its end"),
+    "more frames than there are": (lambda d: d.edit("--frames", 9), f"{CLIP_FRAMES} frames", "ask for fewer"),
+    "zero frames asked for": (lambda d: d.edit("--frames", 0), "--frames: '0'", "expected 1 or more"),
+    "stride 0": (lambda d: d.edit("--stride", 0), "--stride: '0'", "expected 1 or more"),
+    "negative start": (lambda d: d.edit("--start", -1), "--start: '-1'", "expected 0 or more"),
+    "size of a word": (lambda d: d.edit("--size", "big"), "--size: 'big'", "whole number"),
+    "folder without pictures": (lambda d: d.edit(clip=pictures(d)), "holds no pictures", "expected"),
+    "pictures of two sizes": (
+        lambda d: d.edit(clip=pictures(d, (16, 16), (24, 16))),
+        "1.png is 24x16 but 0.png is 16x16",
+        "must be of one size",
+    ),
+    "a damaged picture": (
+        lambda d: d.edit(clip=cut(pictures(d, (64, 64)) / "0.png", 0.5).parent),
+        "0.png is damaged",
+        "0.png",
+    ),
+    "unknown extension": (lambda d: d.edit(clip=d.file("c.wmv", "x")), "named .wmv are not read", "use .mp4"),
+    "a single picture": (lambda d: d.edit(clip=d.file("c.png", "x")), "is a single picture", "expected a video"),
+    "an empty name of a clip": (lambda d: d.edit(clip=""), "CLIP: '' is no path", "CLIP"),
+}
+
+MODELS: dict[str, Case] = {
+    "unknown model": (lambda d: d.edit(model="sd1.5"), "'sd1.5' is no folder", "did you mean 'sd15'?"),
+    "unknown repository": (lambda d: d.edit(model="nobody/nothing"), "'nobody/nothing' is not in", "name a folder"),
+    "empty model": (lambda d: d.edit(model=""), "--model is empty", "mini"),
+    "the clip as model": (lambda d: d.edit(model=d.good.clip), "clip.mp4' is no model", "expected a folder"),
+    "without unet": (lambda d: d.edit(model=d.folder("unet")), "has no unet", "expected a Stable Diffusion folder"),
+    "without tokenizer": (lambda d: d.edit(model=d.folder("tokenizer")), "has no tokenizer", "expected a Stable"),
+    "without weights": (
+        lambda d: d.edit(model=d.folder(f"{UNET}.safetensors")),
+        "no weights for the unet",
+        "expected diffusion_pytorch_model.safetensors",
+    ),
+    "Stable Diffusion XL": (lambda d: d.edit(model=sdxl(d)), "is a StableDiffusionXLPipeline", "1.x or 2.x"),
+    "an odd index": (
+        lambda d: d.edit(model=d.config("model_index.json", prior=[], transformer="x")),
+        "not Stable Diffusion 1.x",
+        "only these two fit",
+    ),
+    "inpainting": (lambda d: d.edit(model=d.config("unet/config.json", in_channels=9)), "9 channels", "with 4, fit"),
+    "an unknown schedule": (
+        lambda d: d.edit(model=d.config("scheduler/scheduler_config.json", beta_schedule="no")),
+        "noise schedule",
+        "cannot be built",
+    ),
+    "more steps than the model knows": (
+        lambda d: d.edit("--steps", 50, model=d.config("scheduler/scheduler_config.json", num_train_timesteps=10)),
+        "trained on 10 timesteps",
+        "take fewer",
+    ),
+    "a VAE without its factor": (
+        lambda d: d.edit(model=d.config("vae/config.json", scaling_factor=None)),
+        "scaling_factor",
+        "expected a number",
+    ),
+    "a unet of size -1": (
+        lambda d: d.edit(model=d.config("unet/config.json", sample_size=-1)),
+        "sample_size is -1",
+        "expected the side",
+    ),
+    "code in a pickle": (lambda d: d.edit(model=pickled(d, by_torch=True)), "could run code", "use its .safetensors"),
+    "code in a bare pickle": (lambda d: d.edit(model=pickled(d, by_torch=False)), "cannot be read", "fetch it again"),
+    "junk as weights": (
+        lambda d: d.edit(model=(d.folder(f"{UNET}.safetensors"), d.file(f"model/{UNET}.bin", "hello"))[0]),
+        "not a file of tensors",
+        "fetch it again",
+    ),
+    "NaN weights": (lambda d: d.edit(model=changed(d, lambda x: x * torch.nan)), "holds NaN", "fetch it again"),
+    "weights of another shape": (lambda d: d.edit(model=changed(d, lambda x: x[:1])), "do not fit", "asks for"),
+    "quantised weights": (
+        lambda d: d.edit(model=changed(d, lambda x: x.to(torch.int8))),
+        "int8",
+        "expected float16, bfloat16 or float32",
+    ),
+    "weights cut short": (
+        lambda d: d.edit(model=cut(d.folder() / f"{UNET}.safetensors", 0.5).parents[1]),
+        "cannot be read",
+        "fetch it again",
+    ),
+    "wrong adapter": (
+        lambda d: d.edit("--adapter", d.good.adapter, model=d.good.other),
+        "was tuned on",
+        "pass the --model it was tuned on",
+    ),
+    "missing adapter": (lambda d: d.edit("--adapter", d.bad / "a.safetensors"), "is not there", "`vedit tune`"),
+    "a LoRA as adapter": (lambda d: d.edit("--adapter", d.good.lora), "is not an adapter", "with --lora"),
+    "an adapter as LoRA": (lambda d: d.edit("--lora", d.good.adapter), "adapter.safetensors", "LoRA"),
+    "adapter cut short": (
+        lambda d: d.edit("--adapter", cut(adapter(d), 0.5)),
+        "adapter.safetensors cannot be read",
+        "expected a .safetensors file",
+    ),
+    "adapter without words": (lambda d: d.edit("--adapter", adapter(d, base=None)), "is damaged", "tune it again"),
+    "adapter with odd words": (lambda d: d.edit("--adapter", adapter(d, config="[]")), "is damaged", "tune it again"),
+    "adapter and tuning": (
+        lambda d: d.edit("--adapter", d.good.adapter, "--tune", 1, "--source-prompt", "a cat"),
+        "tune and adapter exclude each other",
+        "a tuning already",
+    ),
+    "tuning without words": (lambda d: d.edit("--tune", 1), "tune needs source_prompt", "what the clip shows"),
+    "vedit tune without words": (
+        lambda d: ["tune", d.good.clip, "--model", d.good.model, "-o", d.out / "a.safetensors"],
+        "prompt is missing",
+        "What the clip shows",
+    ),
+    "tuning into a video": (
+        lambda d: ["tune", d.good.clip, "--prompt", "a", "--model", d.good.model, "-o", d.out / "a.mp4"],
+        "a.mp4",
+        "written as .safetensors",
+    ),
+    "CUDA where there is none": (lambda d: no_cuda(d.edit("--device", "cuda")), "no 'cuda'", "use --device auto"),
+    "unknown device": (lambda d: d.edit("--device", "tpu"), "--device: 'tpu' is unknown", "cuda:1 or mps"),
+    "xformers on the CPU": (
+        lambda d: d.edit("--device", "cpu", "--kernel", "xformers"),
+        "xformers needs a CUDA device",
+        "use --kernel sdpa",
+    ),
+}
+
+WORDS: dict[str, Case] = {
+    "a path as prompt": (lambda d: d.edit(prompt="/home/me/clip.mp4"), "PROMPT", "looks like a path"),
+    "an empty prompt": (lambda d: d.edit(prompt="  "), "is empty", "expected words"),
+    "5,000 words": (lambda d: d.edit(prompt="cat " * 5000), "5,000 words", "expected at most 2,000"),
+    "no prompt": (lambda d: ["edit", d.good.clip, "--model", d.good.model], "prompt is missing", "edited clip"),
+    "unknown attention": (lambda d: d.edit("--attention", "sparse_casual"), "'sparse_casual'", "'sparse_causal'?"),
+    "steps 0": (lambda d: d.edit("--steps", 0), "--steps: '0'", "expected 1..1000"),
+    "guidance NaN": (lambda d: d.edit("--guidance", "nan"), "--guidance: 'nan'", "is not a number"),
+    "unknown flag": (lambda d: d.edit("--stpes", 3), "--stpes", "--steps"),
+    "unknown command": (lambda d: ["edti", d.good.clip], "'edti'", "'edit'"),
+    "no command": (lambda d: [], "no command given", "`vedit --help` lists them"),
+    "unknown --set": (lambda d: d.edit("--set", "guidence=3"), "--set guidence", "did you mean 'guidance'?"),
+    "--set without value": (lambda d: d.edit("--set", "steps"), "--set steps", "expected key=value"),
+    "--set of no day": (lambda d: d.edit("--set", "seed=2020-13-45"), "--set seed=2020-13-45", "put quotes"),
+    "missing settings": (lambda d: d.edit("--config", d.bad / "no.yaml"), "no.yaml cannot be read", "expected a YAML"),
+    "bad YAML": (lambda d: with_config(d, "steps: [1\nseed: 2\n"), "settings.yaml:2", "not YAML"),
+    "YAML that runs code": (
+        lambda d: with_config(d, "prompt: !!python/object/apply:os.mkdir [opened]"),
+        "settings.yaml:1",
+        "not YAML",
+    ),
+    "YAML too deep": (lambda d: with_config(d, "a: " + "[" * 9000), "settings.yaml", "not YAML"),
+    "YAML that grows": (lambda d: with_config(d, bomb()), "10 faults", "there is no such setting"),
+    "YAML within itself": (lambda d: with_config(d, "lora: &a [*a]"), "settings.yaml:1: lora", "string"),
+    "a list as settings": (lambda d: with_config(d, "- steps\n"), "holds no settings", "steps: 20"),
+    "a picture as settings": (lambda d: with_config(d, b"\x89PNG\xff\xfe"), "is not text", "expected a YAML file"),
+    "a wrong type": (
+        lambda d: ["edit", d.good.clip, "a cat", "--config", d.file("s.yaml", "steps: 1\nseed: often\n")],
+        "s.yaml:2: seed: 'often'",
+        "not a whole number",
+    ),
+}
+
+FILES: dict[str, Case] = {
+    "missing folder": (lambda d: d.edit("-o", d.out / "no" / "o.mp4"), "no does not exist", "make it first"),
+    "a file as folder": (
+        lambda d: beside(d, "file", d.edit("-o", d.out / "file" / "o.mp4")),
+        "file does not exist",
+        "another place",
+    ),
+    "a closed folder": (denied, "no permission", "choose another folder"),
+    "the output exists": (lambda d: beside(d, "o.mp4", d.edit()), "o.mp4 exists already", "--overwrite"),
+    "the sidecar exists": (lambda d: beside(d, "o.yaml", d.edit()), "o.yaml exists already", "--overwrite"),
+    "the sheet exists": (
+        lambda d: beside(d, "s.png", d.edit("--sheet", d.out / "s.png")),
+        "s.png exists already",
+        "--overwrite",
+    ),
+    "output onto the clip": (lambda d: own_source(d), "is the clip itself", "another place"),
+    "output over the clip": (lambda d: own_source(d, "--overwrite"), "is the clip itself", "another place"),
+    "a folder of other files": (
+        lambda d: d.edit("-o", pictures(d, (8, 8)), "--overwrite"),
+        "is not replaced",
+        "choose another name",
+    ),
+    "unknown output": (lambda d: d.edit("-o", d.out / "o.wmv"), ".wmv cannot be written", "use .mp4"),
+    "no name of an output": (lambda d: d.edit("-o", "."), ".:", "expected a name"),
+    "a name too long": (lambda d: d.edit("-o", d.out / f"{'o' * 300}.mp4"), "ooo", "expected a name"),
+    "a codec that does not fit": (
+        lambda d: d.edit("-o", d.out / "o.webm", "--codec", "libx265"),
+        ".webm cannot hold libx265",
+        "leave --codec",
+    ),
+    "a sheet as .jpg": (lambda d: d.edit("--sheet", d.out / "s.jpg"), "s.jpg", "written as .png"),
+    "rerun of a clip": (lambda d: ["rerun", d.good.clip], "is not text", "expected a YAML file"),
+    "rerun of settings": (
+        lambda d: ["rerun", d.file("s.yaml", "steps: 1\n")],
+        "is not a sidecar",
+        "with --config",
+    ),
+    "rerun without a source": (
+        lambda d: ["rerun", d.sidecar(clip="gone.mp4"), "-o", d.out / "o.mp4"],
+        "gone.mp4 does not exist",
+        "expected a video file",
+    ),
+    "rerun over its result": (
+        lambda d: ["rerun", d.sidecar()],
+        "o.yaml exists already",
+        "--overwrite",
+    ),
+    "rerun of a later version": (
+        lambda d: ["rerun", d.sidecar(vedit="9.0.0", zoom="2"), "-o", d.out / "o.mp4"],
+        "zoom: there is no such setting",
+        "expected one of",
+    ),
+    "rerun of another command": (
+        lambda d: ["rerun", d.sidecar(command="tune"), "-o", d.out / "o.mp4"],
+        "is not a sidecar",
+        "with --config",
+    ),
+    "reconstruction onto the clip": (
+        lambda d: ["invert", *own_source(d)[1:2], "--model", d.good.model, "-o", d.out / "o.mp4", "--overwrite"],
+        "is the clip itself",
+        "another place",
+    ),
+}
+
+CASES = CLIPS | MODELS | WORDS | FILES
+
+
+@pytest.mark.parametrize(("command", "given", "advice"), CASES.values(), ids=CASES)
+def test_bad_input(
+    command: Callable[[Desk], list[object]], given: str, advice: str, desk: Desk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(each) for each in command(desk)]
+    before = snapshot(desk.bad, desk.out)
+    capfd.readouterr()
+    status = main(arguments)
+    out, err = capfd.readouterr()
+    assert (status, out) == (2, ""), err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, "one line"
+    assert err.endswith("\n")
+    assert "Traceback" not in err
+    assert given in err
+    assert advice in err
+    assert snapshot(desk.bad, desk.out) == before
+
+
+def test_faults_are_told_together(desk: Desk, vedit: Callable[..., Ran]) -> None:
+    """Of a file and of flags, each with its place, in one line."""
+    path = desk.file("settings.yaml", SEVERAL)
+    told = vedit("edit", desk.good.clip, "a cat", "--config", path, "--crf", 99).complaint
+    assert told.startswith("error: 5 faults: (1) ")
+    for place in (
+        f"{path}:1: steps: 'many'",
+        f"{path}:2: guidance: -1",
+        f"{path}:3: attention: 'sparse_casual'",
+        f"{path}:4: frmes: there is no such setting; did you mean 'frames'?",
+        "--crf: '99' is out of range; expected 0..51",
+    ):
+        assert place in told
+
+
+@pytest.mark.parametrize(
+    ("case", "fragment"),
+    [("steps 0", "out of range"), ("missing settings", "cannot be read"), ("NaN weights", "holds NaN")],
+)
+def test_bad_input_in_a_process_of_its_own(case: str, fragment: str, desk: Desk) -> None:
+    """Nor do the libraries add lines of their own while they are imported, as they are for the last one."""
+    arguments = [str(each) for each in CASES[case][0](desk)]
+    before = snapshot(desk.bad, desk.out)
+    done = subprocess.run(
+        [sys.executable, "-m", "vedit", *arguments], capture_output=True, text=True, check=False, cwd=desk.out
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert fragment in done.stderr
+    assert snapshot(desk.bad, desk.out) == before
+
+
+def test_one_pixel_is_a_clip_too(desk: Desk, vedit: Callable[..., Ran]) -> None:
+    """It is worked on at the model's size, and the result has its own again."""
+    ran = vedit(*desk.edit(clip=video(desk.bad / "dot.mp4", 3, (1, 1))))
+    assert ran.status == 0, ran.err
+    assert "3 frames, 1x1, 25 fps, silent" in ran.out
+    with av.open(str(desk.out / "o.mp4")) as found:
+        assert [(frame.height, frame.width) for frame in found.decode(video=0)] == [(1, 1)] * 3

@@ -1,0 +1,82 @@
+"""``--dry-run``: what a job would cost, told without its weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.backbone import toys
+from tests.conftest import Ran
+from vedit.config import EditConfig
+from vedit.estimate import Counted
+
+Command = Callable[..., Ran]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["edit", "CLIP", "a cat", "--source-prompt", "a dog", "--tune", "3", "--steps", "4"], "4 x"),
+        (["edit", "CLIP", "a cat", "--prior", "gaussian", "--guidance", "1", "--size", "32"], "worked on at 32x24"),
+        (["tune", "CLIP", "--prompt", "a dog", "--steps", "7"], "7 x"),
+        (["invert", "CLIP", "--frames", "2"], "2 of 5"),
+    ],
+)
+def test_nothing_is_run_loaded_or_written(
+    vedit: Command,
+    toy_model: Path,
+    toy_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    said: str,
+) -> None:
+    model = shutil.copytree(toy_model, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ran = vedit(*[str(toy_clip) if each == "CLIP" else each for each in command], "--model", model, "--dry-run")
+    assert ran.status == 0, ran.err
+    assert list(Path.cwd().iterdir()) == []
+    assert said in ran.out
+    for part in ("settings", "FLOP", "memory", "MiB"):
+        assert part in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--frames", "6"], "has 5 frames"),
+        (["--start", "5"], "has 5 frames"),
+        (["--model", "no-such-model"], "no-such-model"),
+        (["--device", "cuda:99"], "cuda:99"),
+    ],
+)
+def test_its_faults_are_the_jobs(
+    vedit: Command, toy_model: Path, toy_clip: Path, arguments: list[str], said: str
+) -> None:
+    assert said in vedit("edit", toy_clip, "a cat", "--model", toy_model, *arguments, "--dry-run").complaint
+
+
+def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: Path) -> None:
+    """Against figures counted on the real networks at 512 x 512, a multiply-add as two operations."""
+    model = shutil.copytree(toy_model, tmp_path / "sd15", ignore=shutil.ignore_patterns("*.safetensors"))
+    unet = toys.unet_config(4, False, 320) | {"sample_size": 64, "norm_num_groups": 32, "cross_attention_dim": 768}
+    (model / "unet" / "config.json").write_text(json.dumps(unet))
+    vae = json.loads((model / "vae" / "config.json").read_text())
+    vae |= {"block_out_channels": [128, 256, 512, 512], "norm_num_groups": 32, "layers_per_block": 2}
+    (model / "vae" / "config.json").write_text(json.dumps(vae))
+    text = json.loads((model / "text_encoder" / "config.json").read_text())
+    (model / "text_encoder" / "config.json").write_text(json.dumps(text | {"max_position_embeddings": 77}))
+
+    settings = {"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"}
+    counted = Counted(model, EditConfig.model_validate(settings), 1, torch.float16)
+    size = (512, 512)
+    assert counted.predict(size, 1).flop / 1e12 == pytest.approx(0.803, rel=0.01)
+    assert counted.encode(size).flop / 1e12 == pytest.approx(1.117, rel=0.01)
+    assert counted.decode(size).flop / 1e12 == pytest.approx(2.515, rel=0.01)
+    assert sum(each.numel() for each in counted.unet.parameters()) == pytest.approx(859.5e6, rel=0.001)
