@@ -129,7 +129,9 @@ def main() -> None:
     for title, way in ways.items():
         everything[title] = measured(way, chosen, judge)
         print(*summary(title, everything[title]), sep=" | ", flush=True)
-    show(f"{len(chosen)} held-out clips, {arguments.steps} steps", HEADER, [summary(t, f) for t, f in everything.items()])
+    show(
+        f"{len(chosen)} held-out clips, {arguments.steps} steps", HEADER, [summary(t, f) for t, f in everything.items()]
+    )
     if arguments.save:
         arguments.save.write_text(json.dumps(everything, indent=1))
     if arguments.only:

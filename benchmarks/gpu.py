@@ -100,7 +100,9 @@ def main() -> None:
     for name in ("", "ms", "against diffusers", "counted arithmetic at product rate, ms", "share of that rate"):
         table.add_column(name, justify="right" if name else "left")
     for title, found, limit in rows:
-        table.add_row(title, f"{found:.0f}", f"{found / rows[0][1]:.2f} x", f"{limit:.0f}", f"{100 * limit / found:.0f} %")
+        table.add_row(
+            title, f"{found:.0f}", f"{found / rows[0][1]:.2f} x", f"{limit:.0f}", f"{100 * limit / found:.0f} %"
+        )
     Console(width=150).print(table)
 
 

@@ -39,7 +39,11 @@ def vae_table(backbone: Backbone, count: int) -> None:
         again = backbone.decode(backbone.encode(picture))
         whole.append(decibels(again, picture))
         inside.append(decibels(again, picture, torch.from_numpy(mask[None, :1] > 0.5).float()))
-    show(f"VAE round trip, {count} held-out frames", ["", "whole dB", "object dB"], [["VAE", figure(whole), figure(inside)]])
+    show(
+        f"VAE round trip, {count} held-out frames",
+        ["", "whole dB", "object dB"],
+        [["VAE", figure(whole), figure(inside)]],
+    )
 
 
 def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) -> None:
@@ -49,7 +53,8 @@ def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) ->
         right: list[tuple[bool, bool, bool]] = []
         for start in range(0, prompts, 16):
             scenes = [
-                world.sample_scene(700_000 + start + k, "held_out", unseen=unseen) for k in range(min(16, prompts - start))
+                world.sample_scene(700_000 + start + k, "held_out", unseen=unseen)
+                for k in range(min(16, prompts - start))
             ]
             text = backbone.embed([scene.caption for scene in scenes])
             empty = backbone.embed([""]).expand_as(text)
@@ -61,7 +66,11 @@ def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) ->
             for k, scene in enumerate(scenes):
                 thing = scene.objects[0]
                 right.append(
-                    (seen.shape[k] == thing.shape, seen.colour[k] == thing.colour, seen.background[k] == scene.background)
+                    (
+                        seen.shape[k] == thing.shape,
+                        seen.colour[k] == thing.colour,
+                        seen.background[k] == scene.background,
+                    )
                 )
         columns = list(zip(*right, strict=True))
         rows.append([title, *(percent(column) for column in columns), percent([all(each) for each in right])])

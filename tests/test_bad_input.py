@@ -470,6 +470,20 @@ FILES: dict[str, Case] = {
     "unknown output": (lambda d: d.edit("-o", d.out / "o.wmv"), ".wmv cannot be written", "use .mp4"),
     "no name of an output": (lambda d: d.edit("-o", "."), ".:", "expected a name"),
     "a name too long": (lambda d: d.edit("-o", d.out / f"{'o' * 300}.mp4"), "ooo", "expected a name"),
+    "a name that is not UTF-8": (
+        lambda d: d.edit("-o", d.out / os.fsdecode(b"o-\xff.mp4")),
+        "udcff.mp4'",
+        "expected a name in UTF-8",
+    ),
+    "a damaged checkpoint": (
+        lambda d: beside(
+            d,
+            "a.checkpoint.pt",
+            ["tune", d.good.clip, "--prompt", "a", "--model", d.good.model, "-o", d.out / "a.safetensors"],
+        ),
+        "a.checkpoint.pt is damaged",
+        "delete it",
+    ),
     "a codec that does not fit": (
         lambda d: d.edit("-o", d.out / "o.webm", "--codec", "libx265"),
         ".webm cannot hold libx265",

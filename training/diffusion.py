@@ -24,10 +24,10 @@ from training.loop import Recipe, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, TOKENS, Preset
 from training.vae import load_joint
 
-SCHEDULE = dict(
-    num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
-    clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="epsilon",
-)  # fmt: skip
+SCHEDULE = {
+    "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+    "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, "prediction_type": "epsilon",
+}  # fmt: skip
 GAMMA = 5.0
 OFFSET_NOISE = 0.1
 BATCH = 32

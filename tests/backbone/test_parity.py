@@ -32,7 +32,9 @@ def inputs(backbone: Backbone, frames: int, branches: int = 2) -> tuple[Tensor, 
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"linear": True, "prediction": "v_prediction"}, {"levels": 3}], ids=["sd1", "sd2-v", "three levels"]
+    "settings",
+    [{}, {"linear": True, "prediction": "v_prediction"}, {"levels": 3}],
+    ids=["sd1", "sd2-v", "three levels"],
 )
 def test_one_frame_equals_the_stable_diffusion_pipeline(settings: dict[str, object], tmp_path: Path) -> None:
     folder = toys.sd_folder(tmp_path / "model", **settings)  # type: ignore[arg-type]

@@ -81,9 +81,7 @@ def test_a_full_edit(tune: int) -> None:
     clip = vedit.Clip(frames=torch.from_numpy(world.render(scene, 8).frames).clamp(0, 1), rate=Fraction(8))
     backbone = vedit.load_backbone("mini", device="cuda")
     wanted = scene.changed(colour="blue" if scene.objects[0].colour != "blue" else "red")
-    result = vedit.edit(
-        backbone, clip, wanted.caption, source_prompt=scene.caption, steps=20, tune=tune, cache=False
-    )
+    result = vedit.edit(backbone, clip, wanted.caption, source_prompt=scene.caption, steps=20, tune=tune, cache=False)
     assert result.clip.frames.shape == clip.frames.shape
     assert torch.isfinite(result.clip.frames).all()
     assert (result.clip.frames - clip.frames).abs().mean() > 1e-3

@@ -1,7 +1,7 @@
 """The procedural world: its ground truth must be true."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ def test_more_weather_is_seen(weather: str) -> None:
     dry = scene_of("circle", weather=weather)
     levels = [0.0, 0.3, 0.6, 1.0]
     covered = [np.abs(render(dry, 1, [level]).frames - render(dry, 1, [0.0]).frames).mean() for level in levels]
-    assert all(b > a + 0.002 for a, b in zip(covered[:-1], covered[1:], strict=True))
+    assert all(b > a + 0.002 for a, b in pairwise(covered))
     assert f"in {weather}" in dry.caption
 
 

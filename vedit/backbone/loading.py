@@ -216,7 +216,7 @@ def check_family(folder: Path) -> None:
     """Raise WeightsError, naming what is in the way, unless a folder is a Stable Diffusion 1.x or 2.x model."""
     index = checkpoints.read_config(folder / "model_index.json") if (folder / "model_index.json").exists() else {}
     kind = index.get("_class_name", "model")
-    absent = (None, [], [None, None])
+    absent: tuple[object, ...] = (None, [], [None, None])
     others = [part for part in ("text_encoder_2", "transformer", "prior") if index.get(part) not in absent]
     if others or (folder / "text_encoder_2").is_dir():
         raise WeightsError(f"'{folder}' is a {kind}, not Stable Diffusion 1.x or 2.x; only these two fit.")

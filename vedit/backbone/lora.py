@@ -40,9 +40,7 @@ def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
 
 
 @torch.no_grad()
-def fuse_lora(
-    unet: nn.Module, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, path: Path, scale: float
-) -> None:
+def fuse_lora(unet: nn.Module, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, path: Path, scale: float) -> None:
     """Add a LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
     layers, tokens = read_lora(path, unet, text_encoder)
     for layer in layers:

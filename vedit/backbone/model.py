@@ -92,7 +92,7 @@ class Backbone:
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, so it repeats exactly."""
+        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats."""
         pixels = (frames * 2 - 1).to(self.device, torch.float32)
         means = [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
         return torch.cat(means) * self.vae.config.scaling_factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -30,19 +30,19 @@ class TemporalAttention(nn.Module):
         self.to_q = nn.Linear(width, width, bias=False)
         self.to_k = nn.Linear(width, width, bias=False)
         self.to_v = nn.Linear(width, width, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(width, width), nn.Dropout(0.0)])
-        nn.init.zeros_(self.to_out[0].weight)
-        nn.init.zeros_(self.to_out[0].bias)
+        output = nn.Linear(width, width)
+        nn.init.zeros_(output.weight)
+        nn.init.zeros_(output.bias)
+        self.to_out = nn.ModuleList([output, nn.Dropout(0.0)])  # a list, for the checkpoints' names
 
     def forward(self, tokens: Tensor, context: StepContext) -> Tensor:
         """(N F, T, C) to (N F, T, C)."""
         places = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
         folded = places.flatten(0, 1)
-        heads = (
-            layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.to_q, self.to_k, self.to_v)
+        query, key, value = (
+            layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v)
         )
-        output = attend(*heads, context.kernel).transpose(1, 2).flatten(2)
+        output = attend(query, key, value, context.kernel).transpose(1, 2).flatten(2)
         output = self.to_out[1](self.to_out[0](output))
         return output.unflatten(0, places.shape[:2]).transpose(1, 2).flatten(0, 1)
 
@@ -71,11 +71,15 @@ def _attach_temporal(unet: UNet2DConditionModel, context: StepContext) -> list[R
         for name, layer in (("norm_temp", norm), ("attn_temp", attention)):
             block.add_module(name, layer.to(reference.device, reference.dtype).train(block.training))
 
-        def hook(module: nn.Module, _: Any, output: Tensor) -> Tensor:
-            return output + module.attn_temp(module.norm_temp(output), context)
-
-        handles.append(block.register_forward_hook(hook))
+        handles.append(block.register_forward_hook(_after_block(norm, attention, context)))
     return handles
+
+
+def _after_block(norm: nn.Module, attention: TemporalAttention, context: StepContext) -> Callable[..., Tensor]:
+    def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        return output + attention(norm(output), context)
+
+    return hook
 
 
 def detach_temporal(unet: UNet2DConditionModel) -> None:
@@ -159,4 +163,3 @@ def temporal_state(unet: UNet2DConditionModel) -> dict[str, Tensor]:
         for name, tensor in unet.state_dict().items()
         if "_temp." in name and "motion_modules" not in name
     }
-

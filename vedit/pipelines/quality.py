@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.backbone import sources
 from vedit.backbone.model import Backbone
-from vedit.errors import VeditWarning
+from vedit.errors import MediaError, VeditWarning
 from vedit.priors.inversion import inversion_key, reconstruct
 from vedit.progress import Progress, renamed
 
@@ -97,7 +98,7 @@ def reconstruction(
     again = reconstruct(backbone, trace, text, steps, progress=renamed(progress, "reconstructing"))
     found = fidelity(backbone.decode(again), frames)
     if note is not None and math.isfinite(found.db):
-        with whole_file(note, overwrite=True) as beside:
+        with suppress(MediaError), whole_file(note, overwrite=True) as beside:  # kept only to save time
             beside.write_text(json.dumps({"db": found.db, "worst": found.worst}), encoding="utf-8")
     return found
 

@@ -24,9 +24,7 @@ from vedit.schedule import Schedule
 
 
 @torch.no_grad()
-def invert(
-    backbone: Backbone, x0: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None
-) -> Tensor:
+def invert(backbone: Backbone, x0: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None) -> Tensor:
     """Latents (F, 4, h, w) and their prompt's embedding (1, T, D) to the trace (S + 1, F, 4, h, w), clean first.
 
     Song et al. 2021, section 4.3, as Tune-A-Video has it: each step predicts the noise on the latents where they are

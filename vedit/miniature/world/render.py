@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from vedit.miniature.world import shapes, textures
 from vedit.miniature.world.scene import SIZE, UNIT, Colour, Object, Scene
 from vedit.miniature.world.weather import veil
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 PALETTE: dict[Colour, tuple[float, float, float]] = {
     "red": (0.90, 0.10, 0.12),
@@ -94,7 +95,7 @@ def draw_frame(scene: Scene, time: float, intensity: float) -> tuple[Array, Arra
         picture[rows, columns] = _object_in_look(scene, thing, picture[rows, columns], gap, cover)
     if scene.weather != "clear":
         opacity = veil(scene.weather, intensity, scene.texture, time)[..., None]
-        colour = np.float32((0.75, 0.82, 0.95) if scene.weather == "rain" else (1.0, 1.0, 1.0))
+        colour = np.array((0.75, 0.82, 0.95) if scene.weather == "rain" else (1.0, 1.0, 1.0), dtype=np.float32)
         picture = picture * (1 - np.float32(0.25 * intensity) * (scene.weather == "rain"))
         picture = picture * (1 - opacity) + colour * opacity
     return picture.transpose(2, 0, 1), masks

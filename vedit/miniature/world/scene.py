@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -106,8 +106,10 @@ class Scene:
 
         Keys: ``shape``, ``colour``, ``direction`` (of the first object), ``background``, ``weather``, ``look``.
         """
-        of_object = {key: value for key, value in attributes.items() if key in {"shape", "colour", "direction"}}
-        of_scene = {key: value for key, value in attributes.items() if key not in of_object}
+        of_object: dict[str, Any] = {
+            key: value for key, value in attributes.items() if key in {"shape", "colour", "direction"}
+        }
+        of_scene: dict[str, Any] = {key: value for key, value in attributes.items() if key not in of_object}
         first = replace(self.objects[0], **of_object)
         return replace(self, objects=(first, *self.objects[1:]), **of_scene)
 
@@ -145,7 +147,7 @@ def sample_scene(
         background=background,
         texture=int(textures[rng.integers(len(textures))]),
         offset=(int(rng.integers(256)), int(rng.integers(256))),
-        camera=tuple(float(v) for v in rng.uniform(-1.5, 1.5, 2)) if moving_camera else (0.0, 0.0),
+        camera=(float(rng.uniform(-1.5, 1.5)), float(rng.uniform(-1.5, 1.5))) if moving_camera else (0.0, 0.0),
         weather=weather,
         intensity=0.0 if weather == "clear" else float(rng.uniform(0.15, 1.0)),
         look=look,

@@ -6,14 +6,14 @@ reflection and projection onto edges), written for arrays.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedit.miniature.world.scene import UNIT, Object
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 JOINTS = (
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
@@ -43,14 +43,14 @@ def distance(thing: Object, x: Array, y: Array, time: float) -> Array:
     dx, dy = x - np.float32(centre_x), y - np.float32(centre_y)
     cos, sin = np.float32(np.cos(thing.tilt)), np.float32(np.sin(thing.tilt))
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
-    radius = np.float32(thing.radius)
+    radius = thing.radius
     if thing.shape == "circle":
-        return np.hypot(u, v) - np.float32(0.9) * radius
+        return np.hypot(u, v) - np.float32(0.9 * radius)
     if thing.shape == "square":
         return _polygon(u, v, _corners(4, radius, np.pi / 4))
     if thing.shape == "triangle":
-        return _polygon(u, v + np.float32(0.0), _corners(3, np.float32(1.05) * radius, -np.pi / 2))
-    return _polygon(u, v, _star(np.float32(1.08) * radius))
+        return _polygon(u, v, _corners(3, 1.05 * radius, -np.pi / 2))
+    return _polygon(u, v, _star(1.08 * radius))
 
 
 def _corners(count: int, radius: float, first: float) -> NDArray[np.float64]:

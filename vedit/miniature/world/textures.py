@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedit.miniature.world.scene import SIZE, Background
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 TILE = 256
 """Period of every texture in pixels."""

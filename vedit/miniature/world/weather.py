@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vedit.miniature.world.scene import SIZE, Weather
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 PARTICLES = 220
 """How many drops or flakes are in view at intensity 1."""
