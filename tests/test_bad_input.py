@@ -484,6 +484,11 @@ FILES: dict[str, Case] = {
         "a.checkpoint.pt is damaged",
         "delete it",
     ),
+    "a codec for larger pictures": (
+        lambda d: d.edit("--codec", "libx265"),
+        "libx265 does not encode pictures of 46x30",
+        "use libx264",
+    ),
     "a codec that does not fit": (
         lambda d: d.edit("-o", d.out / "o.webm", "--codec", "libx265"),
         ".webm cannot hold libx265",

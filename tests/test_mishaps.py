@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.conftest import Ran
-from vedit.cli import main
+from vedit.clip import Clip
+from vedit.errors import MediaError
 
 Command = Callable[..., Ran]
 
@@ -89,13 +92,16 @@ def test_a_damaged_cache_is_made_anew(
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_encoders_say_nothing(
-    codec: str, toy_model: Path, toy_clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    arguments = [*job(toy_model, toy_clip, tmp_path / "o.mkv"), "--codec", codec, "--no-cache"]
-    assert main([str(each) for each in arguments]) == 0
-    shown = capfd.readouterr()
-    assert told(Ran(0, shown.out, shown.err)) == []
+def test_encoders_say_nothing(codec: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Clip(torch.rand(3, 3, 64, 64), Fraction(25)).save(tmp_path / "o.mkv", codec=codec)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pictures_too_small_for_x265_are_refused(tmp_path: Path) -> None:
+    """It would write past its memory, and the process would end without a word."""
+    with pytest.raises(MediaError, match=r"46x30.*use libx264"):
+        Clip(torch.rand(3, 3, 30, 46), Fraction(25)).save(tmp_path / "o.mkv", codec="libx265")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_has_no_sound_is_not_said_to_have_it(
@@ -116,3 +122,18 @@ def test_the_hubs_retries_are_not_shown() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_VERBOSITY"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.endswith("True\n")
+
+
+def test_an_interruption_is_told(
+    toy_model: Path, toy_clip: Path, tmp_path: Path, vedit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vedit.pipelines import edit
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(edit, "denoise", interrupted)
+    ran = vedit(*job(toy_model, toy_clip, tmp_path / "o.mp4"), "--prior", "gaussian")
+    assert (ran.status, ran.out) == (130, "")
+    assert told(ran) == ["error: interrupted; nothing partial was left"]
+    assert not list(tmp_path.iterdir())

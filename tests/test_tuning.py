@@ -129,3 +129,18 @@ def test_files_that_are_no_adapters(tmp_path: Path) -> None:
     for name, what in (("lora", "not an adapter"), ("damaged", "cannot be read"), ("missing", "not there")):
         with pytest.raises(WeightsError, match=what):
             Adapter.load(tmp_path / f"{name}.safetensors")
+
+
+def test_positions_tell_frames_apart_and_travel_with_the_adapter(folder: Path, tmp_path: Path) -> None:
+    """With the same noise in all frames only positions can make them differ under full attention."""
+    x = noise(1, 1, (4, 8, 8)).expand(3, -1, -1, -1)[None]
+    for positions in (True, False):
+        backbone = load_backbone(folder, device="cpu")
+        adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, positions=positions)
+        assert adapter.config["positions"] == positions
+        adapter.save(tmp_path / f"{positions}.safetensors")
+        again = load_backbone(folder, device="cpu", adapter=tmp_path / f"{positions}.safetensors")
+        assert again.positions == positions
+        with torch.no_grad(), again.attending("full"):
+            output = again.predict(x, 400, again.embed(["a cat"]))
+        assert ((output[0, 0] - output[0, 2]).abs().max() > 1e-4) == positions

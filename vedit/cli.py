@@ -187,6 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with display, warnings.catch_warnings(), _terminable():
             _quiet()
             status = typer.main.get_command(app)(given, prog_name="vedit", standalone_mode=False)
+        if status == 130:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except VeditError as error:
         return _failed(str(error), 2)

@@ -222,7 +222,12 @@ class CacheSettings(Settings):
 class TuningSettings(Settings):
     """Tuning"""
 
-    learning_rate: float = Field(3e-5, gt=0, le=1, description="Of one-shot tuning.")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Of one-shot tuning; by default what the model asks for, else 3e-5."
+    )
+    positions: bool = Field(
+        True, description="Tuned temporal attention knows which frame is which; the original Tune-A-Video does not."
+    )
 
 
 class VideoSettings(Settings):

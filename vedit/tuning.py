@@ -19,6 +19,9 @@ from vedit.schedule import training_levels
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
 
+LEARNING_RATE = 3e-5
+"""Tune-A-Video's, for Stable Diffusion."""
+
 CHECKPOINT_EVERY = 50
 """Steps between two resumable checkpoints."""
 
@@ -39,7 +42,8 @@ def tune(
     prompt: str,
     *,
     steps: int = 500,
-    learning_rate: float = 3e-5,
+    learning_rate: float | None = None,
+    positions: bool = True,
     weight_decay: float = 1e-2,
     clip_norm: float = 1.0,
     attention: str = "sparse_causal",
@@ -52,18 +56,21 @@ def tune(
     ``clip`` or frames (F, 3, H, W) in [0, 1], H and W multiples of the backbone's patch. The recipe is the
     original's: AdamW on the query projections and the temporal attention, one timestep per step for the whole clip,
     independent noise per frame, mean squared error on what the network predicts. Unlike the original, latents and
-    text are computed once. Parameters are tuned in float32 whatever the backbone's dtype, and memory is traded for
-    time (gradient checkpointing) only when it runs out.
+    text are computed once, and with ``positions`` the temporal attention knows which frame is which.
+    ``learning_rate`` None is the model's own (``vedit.json``), else the original's 3e-5. Parameters are tuned in
+    float32 whatever the backbone's dtype, and memory is traded for time (gradient checkpointing) only when it runs out.
 
     ``checkpoint`` names a file that is written every 50 steps and resumed from if it is there.
     Raises WeightsError when the loss stops being finite, and for a checkpoint of another tuning.
     """
     frames = clip.frames if isinstance(clip, Clip) else clip
+    learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
+    backbone.attach_temporal(positions=positions)
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay,
-        "clip_norm": clip_norm, "attention": attention, "seed": seed, "frames": len(frames), "model": backbone.name,
+        "clip_norm": clip_norm, "positions": backbone.positions, "attention": attention, "seed": seed,
+        "frames": len(frames), "model": backbone.name,
     }  # fmt: skip
-    backbone.attach_temporal()
     latents = backbone.encode(frames)
     text = backbone.embed([prompt])
     schedule = backbone.schedule(1)  # only for what the network predicts

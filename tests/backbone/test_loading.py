@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.backbone import toys
-from vedit.backbone import checkpoints, sources
+from vedit.backbone import sources
 from vedit.backbone.loading import choose_device, choose_dtype, load_backbone, read_motion, read_parts
+from vedit.backbone.lora import read_lora
 from vedit.errors import DeviceError, VeditError, WeightsError
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -286,7 +287,7 @@ def test_a_numbered_lora_with_its_own_words(tmp_path: Path, sd1: Path) -> None:
     tensors, layers = numbered(parts)
     word = torch.randn(toys.TEXT_WIDTH)
     save_file({**tensors, "<s1>": word}, tmp_path / "style.safetensors", {"<s1>": "<embed>"})
-    read, tokens = checkpoints.read_lora(tmp_path / "style.safetensors", parts.unet, parts.text_encoder)
+    read, tokens = read_lora(tmp_path / "style.safetensors", parts.unet, parts.text_encoder)
     placed = {id(layer.module): layer for layer in read}
     assert len(placed) == len(layers)
     for name, layer in layers.items():
@@ -313,7 +314,7 @@ def test_loras_that_do_not_fit(tmp_path: Path, sd1: Path) -> None:
     for line, tensors in cases.items():
         save_file(tensors, file)
         with pytest.raises(WeightsError, match=line):
-            checkpoints.read_lora(file, parts.unet, parts.text_encoder)
+            read_lora(file, parts.unet, parts.text_encoder)
     with pytest.raises(WeightsError, match="is no file"):
         load_backbone(sd1, loras=["missing.safetensors:0.8"])
 
@@ -328,7 +329,7 @@ def test_published_loras_fit_stable_diffusion_15(name: str, words: list[str]) ->
         unet = UNet2DConditionModel(cross_attention_dim=768)
         clip = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12}
         text_encoder = CLIPTextModel(CLIPTextConfig(vocab_size=49408, **clip))
-    layers, tokens = checkpoints.read_lora(file, unet, text_encoder)
+    layers, tokens = read_lora(file, unet, text_encoder)
     assert len({id(layer.module) for layer in layers}) == 144 + 48
     assert list(tokens) == words
 

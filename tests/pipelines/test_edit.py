@@ -290,7 +290,10 @@ def test_a_clip_unlike_the_models_own_is_told(toy_model: Path, clip: Clip, tmp_p
     (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 1}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+        package.edit(load_backbone(model, device="cpu"), clip, "a cat", steps=1, gate=False)
+    (model / "vedit.json").write_text(json.dumps({"vae_floor": 1}))
+    with pytest.raises(WeightsError, match="vae_floor"):
+        load_backbone(model, device="cpu")
 
 
 def test_a_cache_that_cannot_be_used_is_told_and_done_without(

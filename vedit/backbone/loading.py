@@ -25,6 +25,7 @@ from vedit.backbone import checkpoints, sources
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
+from vedit.backbone.notes import read_notes
 from vedit.errors import DeviceError, WeightsError
 from vedit.schedule import Schedule
 
@@ -60,7 +61,8 @@ def load_backbone(
     """
     place = choose_device(device)
     number = choose_dtype(dtype, place)
-    parts = read_parts(sources.locate(name))
+    where = sources.locate(name)
+    parts = read_parts(where)
     files, remarks = list(parts.files), []
 
     for spec in loras:
@@ -85,6 +87,7 @@ def load_backbone(
             kernel=kernel,
             name=str(name),
             fingerprint=checkpoints.fingerprint(files, remarks),
+            notes=read_notes(where),
         )
         if parts.temporal:
             make_tune_a_video(backbone, parts.temporal)

@@ -18,6 +18,7 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
+from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
 from vedit.schedule import Schedule
 
@@ -40,6 +41,7 @@ class Backbone:
         kernel: str = "auto",
         name: str = "",
         fingerprint: str = "",
+        notes: ModelNotes | None = None,
     ) -> None:
         self.vae = vae.eval().requires_grad_(False)
         self.text_encoder = text_encoder.eval().requires_grad_(False)
@@ -48,9 +50,13 @@ class Backbone:
         self.scheduler_config = dict(scheduler_config)
         self.name = name
         self.fingerprint = fingerprint
+        self.notes = notes or ModelNotes()
         self.changed = ""
         """Hash of what an adapter changed since loading."""
         self.default_attention = "per_frame"
+        """The attention kind in force when nothing else is said: that which the weights were trained with."""
+        self.positions = False
+        """Whether the temporal attention knows which frame is which."""
         self._kinds: dict[str, AttentionKind] = {}
         self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
@@ -156,16 +162,21 @@ class Backbone:
     def has_temporal(self) -> bool:
         return bool(self._temporal)
 
-    def attach_temporal(self) -> None:
-        """Add Tune-A-Video's temporal attention, silent until it is tuned or loaded. No effect if attached."""
+    def attach_temporal(self, *, positions: bool = False) -> None:
+        """Add Tune-A-Video's temporal attention, silent until it is tuned or loaded. No effect if attached.
+
+        With ``positions`` it also knows which frame is which; the original does not.
+        """
         if not self._temporal:
-            self._temporal = temporal.attach_temporal(self.unet, self._context)
+            self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
+            self.positions = positions
 
     def detach_temporal(self) -> None:
         """Take the temporal attention off again; the UNet is what it was, to the bit."""
         if self._temporal:
             self._remove(self._temporal)
             temporal.detach_temporal(self.unet)
+            self.positions = False
 
     def attach_motion(self, adapter: MotionAdapter) -> None:
         """Add an AnimateDiff motion adapter. Raises WeightsError when it does not fit this UNet."""

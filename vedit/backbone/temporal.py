@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,15 +19,20 @@ from vedit.errors import WeightsError
 
 
 class TemporalAttention(nn.Module):
-    """Self-attention over frames at every place, without positions: Tune-A-Video's ``attn_temp``.
+    """Self-attention over frames at every place: Tune-A-Video's ``attn_temp``.
+
+    The original has no positions, so frames can be told apart only by what they show. With ``positions`` a sinusoid
+    of the frame's number is added first (Vaswani et al. 2017, section 3.5), as in AnimateDiff, and a clip's motion can
+    be learnt even where sampling starts from fresh noise. It has no weights, so the checkpoint's names stay the same.
 
     Its output weight and bias start at zero, so that attaching changes nothing. (The original zeroes the weight
     alone, and its bias shifts the model from the start.)
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, positions: bool = False) -> None:
         super().__init__()
         self.heads = heads
+        self.positions = positions
         self.to_q = nn.Linear(width, width, bias=False)
         self.to_k = nn.Linear(width, width, bias=False)
         self.to_v = nn.Linear(width, width, bias=False)
@@ -39,12 +45,21 @@ class TemporalAttention(nn.Module):
         """(N F, T, C) to (N F, T, C)."""
         places = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
         folded = places.flatten(0, 1)
+        if self.positions:
+            folded = folded + sinusoids(context.frames, folded.shape[-1]).to(folded)
         query, key, value = (
             layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v)
         )
         output = attend(query, key, value, context.kernel).transpose(1, 2).flatten(2)
         output = self.to_out[1](self.to_out[0](output))
         return output.unflatten(0, places.shape[:2]).transpose(1, 2).flatten(0, 1)
+
+
+def sinusoids(count: int, width: int) -> Tensor:
+    """Encodings (count, width) of the positions 0 to count - 1; ``width`` is even."""
+    place = torch.arange(count, dtype=torch.float32)[:, None]
+    frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
+    return torch.stack([torch.sin(place * frequency), torch.cos(place * frequency)], dim=-1).flatten(1)
 
 
 def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
@@ -54,20 +69,22 @@ def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
             yield module
 
 
-def attach_temporal(unet: UNet2DConditionModel, context: StepContext, seed: int = 0) -> list[RemovableHandle]:
+def attach_temporal(
+    unet: UNet2DConditionModel, context: StepContext, *, positions: bool = False, seed: int = 0
+) -> list[RemovableHandle]:
     """Give every transformer block ``norm_temp`` and ``attn_temp``, run last; returns the hooks' handles."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # where tuning starts must not depend on what ran before
-        return _attach_temporal(unet, context)
+        return _attach_temporal(unet, context, positions)
 
 
-def _attach_temporal(unet: UNet2DConditionModel, context: StepContext) -> list[RemovableHandle]:
+def _attach_temporal(unet: UNet2DConditionModel, context: StepContext, positions: bool) -> list[RemovableHandle]:
     handles = []
     for block in transformer_blocks(unet):
         width = block.norm1.normalized_shape[0]
         reference = block.attn1.to_q.weight
         norm = nn.LayerNorm(width)
-        attention = TemporalAttention(width, block.attn1.heads)
+        attention = TemporalAttention(width, block.attn1.heads, positions=positions)
         for name, layer in (("norm_temp", norm), ("attn_temp", attention)):
             block.add_module(name, layer.to(reference.device, reference.dtype).train(block.training))
 

@@ -37,6 +37,9 @@ THREADS = 4
 # x265 would write a report to stderr.
 _STEADY = {"libx264": {"x264-params": "mbtree=0"}, "libx265": {"x265-params": "log-level=none"}}
 
+SMALLEST_X265 = 64
+"""Pixels of a side. x265 writes past its memory for some sizes below, such as 46 x 30, and takes the process down."""
+
 _BT709 = 1  # FFmpeg's number for it as primaries, transfer and matrix alike
 _LIMITED = 1
 _BITEXACT: int = ContainerFlags.bitexact.value  # type: ignore[assignment]  # PyAV's stub hides the enum
@@ -114,6 +117,15 @@ def _bitexact(out: OutputContainer) -> None:
     out.flags |= _BITEXACT
 
 
+def check_size(codec: str, size: tuple[int, int]) -> None:
+    """Raise MediaError where an encoder cannot be trusted with pictures of ``size`` (H, W)."""
+    if codec == "libx265" and min(size) < SMALLEST_X265:
+        raise MediaError(
+            f"libx265 does not encode pictures of {size[1]}x{size[0]}: expected sides of {SMALLEST_X265} pixels or "
+            "more; use libx264"
+        )
+
+
 def _add_video(out: OutputContainer, codec: str, rate: Fraction, size: tuple[int, int], crf: int) -> VideoStream:
     try:
         if av.Codec(codec, "w").type != "video":
@@ -122,6 +134,7 @@ def _add_video(out: OutputContainer, codec: str, rate: Fraction, size: tuple[int
     except (av.FFmpegError, ValueError) as fault:
         raise MediaError(f"codec {codec!r} is not available here or does not fit the file; use libx264") from fault
     assert isinstance(stream, VideoStream)
+    check_size(codec, size)
     height, width = size
     vp9 = codec.startswith("libvpx")
     stream.width, stream.height = width, height

@@ -105,6 +105,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
                     words,
                     steps=config.tune,
                     learning_rate=config.learning_rate,
+                    positions=config.positions,
                     attention=kind,
                     seed=config.seed,
                     progress=progress,

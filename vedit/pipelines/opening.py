@@ -10,6 +10,7 @@ from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip, fit_size, probe, read_clip
 from vedit.clip.sizes import Size
+from vedit.clip.writing import check_size
 from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import WeightsError
 
@@ -25,6 +26,8 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
     What can be seen to be wrong with the clip is told before the model is loaded.
     """
     size = probe(config.clip).size
+    if not isinstance(config, TuneConfig) and config.output is not None:
+        check_size(config.codec, size)
     backbone = load_model(config)
     return read_source(config, size, backbone), size, backbone
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from torch import Tensor
 
 from vedit.atomic import whole_file
-from vedit.backbone import sources
 from vedit.backbone.model import Backbone
 from vedit.errors import MediaError, VeditWarning
 from vedit.priors.inversion import inversion_key, reconstruct
@@ -49,10 +48,9 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     model's own notes say that it keeps more of the clips it was made for.
     """
     kept = fidelity(backbone.decode(latents), frames)
-    notes = model_notes(backbone.name)
-    floor = notes.get("vae_floor_db")
-    if isinstance(floor, (int, float)) and kept.db < floor:
-        about = f" ({notes['about']})" if notes.get("about") else ""
+    floor = backbone.notes.vae_floor_db
+    if floor is not None and kept.db < floor:
+        about = f" ({backbone.notes.about})" if backbone.notes.about else ""
         warnings.warn(
             f"this clip is not like what {backbone.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
             f"expected {floor:g} or more. The result will be poor; name a larger model with --model, such as sd15.",
@@ -60,18 +58,6 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
             stacklevel=2,
         )
     return kept
-
-
-def model_notes(name: str) -> dict[str, object]:
-    """What a model's folder says of itself in ``vedit.json``: "vae_floor_db", the least that its VAE keeps of a clip
-    of its kind, and "about". Empty where there is no such file.
-    """
-    folder = sources.MINI if name == "mini" else Path(name).expanduser().with_suffix("")
-    try:
-        notes = json.loads((folder / "vedit.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
 
 
 def reconstruction(

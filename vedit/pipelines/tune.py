@@ -31,6 +31,7 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
             config.prompt,
             steps=config.steps,
             learning_rate=config.learning_rate,
+            positions=config.positions,
             attention=attention_kind(config, backbone),
             seed=config.seed,
             checkpoint=checkpoint,
