@@ -18,7 +18,7 @@ from tests.conftest import Ran
 from vedit.backbone import Backbone, load_backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.config import EditConfig
-from vedit.errors import ConfigError, DeviceError, VeditWarning
+from vedit.errors import ConfigError, DeviceError, VeditWarning, WeightsError
 from vedit.pipelines import edit as pipeline
 from vedit.pipelines import quality
 from vedit.pipelines.opening import working_size
