@@ -26,8 +26,8 @@ from benchmarks.table import figure, percent, show
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
-PLAIN: Mapping[str, Any] = {"negative": "", "mask": "none", "tune": 0, "gate": False, "cache": True}
-"""Guidance against the empty prompt, over the whole frame: the setting of the original."""
+PLAIN: Mapping[str, Any] = {"negative": "", "mask": "none", "strength": 1.0, "gate": False}
+"""Guidance against the empty prompt, over the whole frame, from full noise: the setting of the original."""
 
 
 def editing(model: str, **settings: Any) -> Edit:
@@ -52,6 +52,7 @@ def rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
         "negative = source": editing(model, attention="sparse_causal", **{**plain, "negative": None}),
         f"tuned ({tuning} steps)": editing(model, **{**plain, "negative": None, "tune": tuning}),
         "default of vedit edit": editing(model, steps=steps, gate=False),
+        f"default, tuned ({tuning} steps)": editing(model, steps=steps, gate=False, tune=tuning),
     }
 
 
@@ -86,6 +87,9 @@ def summary(title: str, figures: Figures) -> list[str]:
     ]
 
 
+FRESH_GUIDANCE = 3.0
+"""From fresh noise, where the prompt alone must make the picture."""
+
 HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", "s"]
 
 
@@ -93,62 +97,70 @@ def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning
     """From fresh noise only tuning can know the clip: its motion, and with the same words its looks."""
     table = []
     for title, tune in (("untuned", 0), (f"tuned ({tuning} steps)", tuning)):
-        for words in ("source", "edited"):
-            figures = []
-            for case in chosen:
+        figures: dict[str, Figures] = {"source": [], "edited": []}
+        for case in chosen:
+            backbone = vedit.load_backbone(model)
+            if tune:
+                vedit.tune(backbone, case.clip, case.source_prompt, steps=tune)
+            for words, found in figures.items():
                 aim = Case(case.change, case.source, case.source if words == "source" else case.wanted)
-                backbone = vedit.load_backbone(model)
                 result = vedit.edit(
-                    backbone, aim.clip, aim.prompt, source_prompt=case.source_prompt, prior="gaussian", mask="none",
-                    negative="", tune=tune, steps=steps, gate=False, attention="sparse_causal",
+                    backbone, aim.clip, aim.prompt, prior="gaussian", attention="sparse_causal", steps=steps,
+                    **{**PLAIN, "guidance": FRESH_GUIDANCE},
                 )  # fmt: skip
-                figures.append({"change": case.change, **measure(result.clip.frames, aim, judge)})
-            right = [each["changed"] for each in figures]
-            kept = [each["kept"] for each in figures]
-            track, warp = ([each[name] for each in figures] for name in ("track", "warp"))
+                found.append(measure(result.clip.frames, aim, judge))
+        for words, found in figures.items():
+            track, right, kept, warp = ([each[name] for each in found] for name in ("track", "changed", "kept", "warp"))
             table.append([f"{title}, {words} prompt", figure(track), percent(right), percent(kept), figure(warp, 2)])
+            print(*table[-1], sep=" | ", flush=True)
     return table
+
+
+def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[list[str]]:
+    """The dial between changing and keeping, for three ways of holding on to the source."""
+    ways: dict[str, Mapping[str, Any]] = {
+        "whole frame, full noise": {"mask": "none", "strength": 1.0},
+        "mask, full noise": {"strength": 1.0},
+        "default's mask and strength": {},
+    }
+    lines = []
+    for title, settings in ways.items():
+        for scale in (1.5, 3.0, 5.0, 8.0):
+            edit = editing(model, steps=steps, gate=False, guidance=scale, **settings)
+            lines.append(summary(f"{title}, guidance {scale:g}", measured(edit, chosen, judge)))
+            print(*lines[-1], sep=" | ", flush=True)
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", choices=["edits", "frontier", "fresh"], help="one table only")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--clips", type=int, default=42)
+    parser.add_argument("--some-clips", type=int, default=12, help="clips of the second and the third table")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--tune", type=int, default=100)
-    parser.add_argument("--frontier-clips", type=int, default=12)
-    parser.add_argument("--fresh-clips", type=int, default=12)
-    parser.add_argument("--only", help="one row of the first table, by the start of its name")
-    parser.add_argument("--save", type=Path, help="also write every clip's figures as JSON")
+    parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the third table")
+    parser.add_argument("--save", type=Path, help="also write every clip's figures of the first table as JSON")
     arguments = parser.parse_args()
     chosen, judge = cases(arguments.clips), load_judge()
-    ways = rows(arguments.model, arguments.steps, arguments.tune)
-    if arguments.only:
-        ways = {title: way for title, way in ways.items() if title.startswith(arguments.only)}
-    everything = {}
-    for title, way in ways.items():
-        everything[title] = measured(way, chosen, judge)
-        print(*summary(title, everything[title]), sep=" | ", flush=True)
-    show(
-        f"{len(chosen)} held-out clips, {arguments.steps} steps", HEADER, [summary(t, f) for t, f in everything.items()]
-    )
-    if arguments.save:
-        arguments.save.write_text(json.dumps(everything, indent=1))
-    if arguments.only:
-        return
-    some = chosen[: arguments.frontier_clips]
-    lines = []
-    for scale in (1.5, 3.0, 5.0, 8.0):
-        for title, settings in (("whole frame", {"mask": "none"}), ("default", {})):
-            edit = editing(arguments.model, steps=arguments.steps, gate=False, guidance=scale, **settings)
-            lines.append(summary(f"guidance {scale:g}, {title}", measured(edit, some, judge)))
-    show(f"Changing against keeping, {len(some)} clips", HEADER, lines)
-    table = fresh_noise(arguments.model, chosen[: arguments.fresh_clips], judge, arguments.steps, arguments.tune)
-    show(
-        f"What tuning buys from fresh noise, {arguments.fresh_clips} clips",
-        ["", "track px to the source's motion", "attribute right", "others right", "warp"],
-        table,
-    )
+    some = chosen[: arguments.some_clips]
+    if arguments.table in (None, "edits"):
+        everything = {}
+        for title, way in rows(arguments.model, arguments.steps, arguments.tune).items():
+            everything[title] = measured(way, chosen, judge)
+            print(*summary(title, everything[title]), sep=" | ", flush=True)
+            if arguments.save:
+                arguments.save.write_text(json.dumps(everything, indent=1))
+        lines = [summary(title, figures) for title, figures in everything.items()]
+        show(f"{len(chosen)} held-out clips of 8 frames, {arguments.steps} steps", HEADER, lines)
+    if arguments.table in (None, "frontier"):
+        lines = frontier(arguments.model, some, judge, arguments.steps)
+        show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)
+    if arguments.table in (None, "fresh"):
+        lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune)
+        columns = ["", "track px to the source's motion", "the changed attribute right", "the others right", "warp"]
+        show(f"From fresh noise, {len(some)} clips, {arguments.steps} steps", columns, lines)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,22 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with SD 1.5's layout: four levels of two layers. Tests copy what they change."""
+    from tests.backbone import toys
+
+    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd1")
+
+
+@pytest.fixture(scope="session")
+def sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with SD 2.1's layout, predicting v. Tests copy what they change."""
+    from tests.backbone import toys
+
+    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd2", linear=True, prediction="v_prediction")
+
+
+@pytest.fixture(scope="session")
 def toy_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 5 frames, 46 x 30 pixels, at 29.97 frames per second, with sound."""
     import torch

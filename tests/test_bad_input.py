@@ -514,7 +514,7 @@ FILES: dict[str, Case] = {
     "rerun of a later version": (
         lambda d: ["rerun", d.sidecar(vedit="9.0.0", zoom="2"), "-o", d.out / "o.mp4"],
         "zoom: there is no such setting",
-        "expected one of",
+        "written by vedit 9.0.0, and this is",
     ),
     "rerun of another command": (
         lambda d: ["rerun", d.sidecar(command="tune"), "-o", d.out / "o.mp4"],

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+import vedit as package
 from vedit import settling
 from vedit.config import EditConfig, InvertConfig, Settings, TuneConfig, default_model
 from vedit.errors import ConfigError, MediaError
@@ -208,6 +209,19 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
     assert again.model_dump(exclude=same) == config.model_dump(exclude=same)
     with pytest.raises(MediaError, match="exists already"):
         settling.save(config, moved / "out.yaml", "edit", {}, overwrite=False)
+
+
+def test_faults_of_a_sidecar_name_the_version_that_wrote_it(tmp_path: Path) -> None:
+    def told(version: str) -> str:
+        path = write(tmp_path / "o.yaml", f"vedit: {version}\nclip: a.mp4\nprompt: a cat\nzoom: 2\n")
+        with pytest.raises(ConfigError) as caught:
+            settle(EditConfig, file(path, EditConfig))
+        return str(caught.value)
+
+    this = package.__version__
+    assert f"o.yaml:4 (written by vedit 9.0.0, and this is {this}): zoom: there is no such setting" in told("9.0.0")
+    assert "o.yaml:4: zoom: there is no such setting" in told(this)
+    assert len(told("9" * 1000)) < 700
 
 
 def test_the_model_is_the_environments_then_the_users_then_mini(

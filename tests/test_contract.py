@@ -1,11 +1,11 @@
 """What every part promises, whoever wrote it: one test over all kinds in the registry, present and future."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 import torch
 
-from tests.backbone import toys
 from vedit import registry
 from vedit.backbone import Backbone, load_backbone
 from vedit.sampling import noise
@@ -14,8 +14,8 @@ PARTS = [(family, kind) for family in registry.TABLES for kind in registry.names
 
 
 @pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
-    return load_backbone(toys.sd_folder(tmp_path_factory.mktemp("models") / "sd"), device="cpu")
+def backbone(sd1: Path) -> Backbone:
+    return load_backbone(sd1, device="cpu")
 
 
 @pytest.mark.parametrize(("family", "kind"), PARTS)

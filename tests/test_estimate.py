@@ -54,12 +54,36 @@ def test_nothing_is_run_loaded_or_written(
         (["--start", "5"], "has 5 frames"),
         (["--model", "no-such-model"], "no-such-model"),
         (["--device", "cuda:99"], "cuda:99"),
+        (["-o", "taken.mp4"], "taken.mp4 exists already"),
+        (["-o", "free.mp4"], "free.yaml exists already"),
+        (["-o", "no/such/out.mp4"], "does not exist"),
+        (["--sheet", "sheet.jpg"], "written as .png"),
+        (["--codec", "libx265"], "libx265 does not encode pictures of 46x30"),
     ],
 )
 def test_its_faults_are_the_jobs(
-    vedit: Command, toy_model: Path, toy_clip: Path, arguments: list[str], said: str
+    vedit: Command,
+    toy_model: Path,
+    toy_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("taken.mp4", "free.yaml"):
+        Path(name).touch()
     assert said in vedit("edit", toy_clip, "a cat", "--model", toy_model, *arguments, "--dry-run").complaint
+    assert {path.name for path in tmp_path.iterdir()} == {"taken.mp4", "free.yaml"}
+
+
+def test_outputs_of_every_command_are_checked(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    tune = ("tune", toy_clip, "--prompt", "a dog", "-o", tmp_path / "a.mp4")
+    assert "written as .safetensors" in vedit(*tune, "--dry-run").complaint
+    assert "cannot be written" in vedit("invert", toy_clip, "-o", tmp_path / "a.wmv", "--dry-run").complaint
+    sidecar = tmp_path / "o.yaml"
+    sidecar.write_text(f"command: edit\nclip: {toy_clip}\nprompt: a cat\noutput: o.mp4\n")
+    assert "o.yaml exists already" in vedit("rerun", sidecar, "--dry-run").complaint
 
 
 def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: Path) -> None:

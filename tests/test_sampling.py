@@ -1,9 +1,10 @@
 """The loop, its guiders, and noise that does not depend on the clip's length."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree, Unguided, same_length
 from vedit.masks import Keep, difference_mask, otsu
@@ -12,8 +13,8 @@ from vedit.sampling import denoise, noise
 
 
 @pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
-    return load_backbone(toys.sd_folder(tmp_path_factory.mktemp("models") / "sd"), device="cpu")
+def backbone(sd1: Path) -> Backbone:
+    return load_backbone(sd1, device="cpu")
 
 
 def test_noise_is_keyed_by_seed_and_frame() -> None:

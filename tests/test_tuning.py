@@ -17,14 +17,9 @@ from vedit.tuning import tune, tuned_parameters
 FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd")
-
-
 @pytest.fixture
-def backbone(folder: Path) -> Backbone:
-    return load_backbone(folder, device="cpu")
+def backbone(sd1: Path) -> Backbone:
+    return load_backbone(sd1, device="cpu")
 
 
 def said(backbone: Backbone) -> Tensor:
@@ -64,12 +59,12 @@ def test_tuning_learns_the_clip(backbone: Backbone) -> None:
     assert error() < 0.9 * first
 
 
-def test_an_adapter_brings_the_tuning_back(backbone: Backbone, folder: Path, tmp_path: Path) -> None:
+def test_an_adapter_brings_the_tuning_back(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     plain = said(backbone)
     tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3).save(tmp_path / "cat.safetensors")
     tuned = said(backbone)
     assert not torch.equal(tuned, plain)
-    again = load_backbone(folder, device="cpu", adapter=tmp_path / "cat.safetensors")
+    again = load_backbone(sd1, device="cpu", adapter=tmp_path / "cat.safetensors")
     torch.testing.assert_close(said(again), tuned, atol=1e-5, rtol=0)
     assert again.default_attention == "sparse_causal"
     assert again.state_fingerprint() == backbone.state_fingerprint()
@@ -80,35 +75,33 @@ def test_an_adapter_brings_the_tuning_back(backbone: Backbone, folder: Path, tmp
         loaded.save(tmp_path / "cat.safetensors")
 
 
-def test_the_same_seed_tunes_the_same(folder: Path) -> None:
+def test_the_same_seed_tunes_the_same(sd1: Path) -> None:
     one, again, other = (
-        tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=2, seed=seed).digest() for seed in (0, 0, 1)
+        tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=2, seed=seed).digest() for seed in (0, 0, 1)
     )
     assert one == again != other
 
 
-def test_an_interrupted_tuning_goes_on_where_it_was(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vedit.tuning.CHECKPOINT_EVERY", 2)
     checkpoint = tmp_path / "tuning.pt"
-    whole = tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5)
+    whole = tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5)
 
     def stop(stage: str, done: int, total: int) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint, progress=stop)
+        tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint, progress=stop)
     told: list[int] = []
     resumed = tune(
-        load_backbone(folder, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint,
+        load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint,
         progress=lambda stage, done, total: told.append(done),
     )  # fmt: skip
     assert told == [5]
     assert resumed.digest() == whole.digest()
     with pytest.raises(WeightsError, match="another tuning"):
-        tune(load_backbone(folder, device="cpu"), FRAMES, "a dog", steps=5, checkpoint=checkpoint)
+        tune(load_backbone(sd1, device="cpu"), FRAMES, "a dog", steps=5, checkpoint=checkpoint)
 
 
 def test_another_base_is_refused(backbone: Backbone, tmp_path: Path) -> None:
@@ -131,15 +124,15 @@ def test_files_that_are_no_adapters(tmp_path: Path) -> None:
             Adapter.load(tmp_path / f"{name}.safetensors")
 
 
-def test_positions_tell_frames_apart_and_travel_with_the_adapter(folder: Path, tmp_path: Path) -> None:
+def test_positions_tell_frames_apart_and_travel_with_the_adapter(sd1: Path, tmp_path: Path) -> None:
     """With the same noise in all frames only positions can make them differ under full attention."""
     x = noise(1, 1, (4, 8, 8)).expand(3, -1, -1, -1)[None]
     for positions in (True, False):
-        backbone = load_backbone(folder, device="cpu")
+        backbone = load_backbone(sd1, device="cpu")
         adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, positions=positions)
         assert adapter.config["positions"] == positions
         adapter.save(tmp_path / f"{positions}.safetensors")
-        again = load_backbone(folder, device="cpu", adapter=tmp_path / f"{positions}.safetensors")
+        again = load_backbone(sd1, device="cpu", adapter=tmp_path / f"{positions}.safetensors")
         assert again.positions == positions
         with torch.no_grad(), again.attending("full"):
             output = again.predict(x, 400, again.embed(["a cat"]))

@@ -46,7 +46,7 @@ def _version(wanted: bool) -> None:
 
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show tracebacks, and what the libraries say.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the settled settings and what they would cost; run nothing.")
+    bool, typer.Option("--dry-run", help="Check the settings, show them and what they would cost; run nothing.")
 ]
 
 
@@ -65,21 +65,18 @@ def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) 
 
     Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
     """
-    if dry_run:
-        _show_estimate(config)
-        return
-    _edit(config)
+    _edit(config, dry_run)
 
 
 @app.command()
 @configured(TuneConfig, "clip")
 def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes."""
-    if dry_run:
-        _show_estimate(config)
-        return
     from vedit.pipelines import tune as pipeline
 
+    if dry_run:
+        _show_estimate(pipeline.checked(config))
+        return
     path = pipeline.run(config, progress=display)
     print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
@@ -88,11 +85,11 @@ def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) 
 @configured(InvertConfig, "clip")
 def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Invert a clip and show how well it is reconstructed, beside the VAE's own round trip."""
-    if dry_run:
-        _show_estimate(config)
-        return
     from vedit.pipelines import invert as pipeline
 
+    if dry_run:
+        _show_estimate(pipeline.checked(config))
+        return
     result = pipeline.run(config, progress=display)
     found = {"VAE round trip": result.vae, "reconstruction": result.reconstruction}
     _table(["", "dB", "worst frame"], [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()])
@@ -103,7 +100,10 @@ def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = Fal
 @app.command()
 def rerun(
     sidecar: Annotated[Path, typer.Argument(metavar="SIDECAR.yaml", help="What was written beside a result.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", help="Where to write; else the same place.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Where to write, the contact sheet beside it; else the same places."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
     dry_run: DryRun = False,
@@ -111,17 +111,15 @@ def rerun(
 ) -> None:
     """Make the same result again from the .yaml file beside it."""
     from vedit.flags import flags
-    from vedit.settling import assignments, file, read_yaml, settle
+    from vedit.settling import Layer, assignments, file, read_yaml, settle
 
     content, _ = read_yaml(sidecar)
     if content.get("command") != "edit":
         raise ConfigError(f"{sidecar} is not a sidecar of `vedit edit`; pass settings of your own with --config.")
+    own, place = file(sidecar, EditConfig), Path(output or "")
+    sheet = {"sheet": str(place.parent / f"{place.stem}.png")} if output and own.values.get("sheet") else {}
     given = flags({"output": output, "overwrite": overwrite or None})
-    config = settle(EditConfig, file(sidecar, EditConfig), assignments(assign or []), given)
-    if dry_run:
-        _show_estimate(config)
-        return
-    _edit(config)
+    _edit(settle(EditConfig, own, Layer(sheet), assignments(assign or []), given), dry_run)
 
 
 @app.command()
@@ -144,9 +142,12 @@ def parts(verbose: Verbose = False) -> None:
         _table([], [[name, place] for name, place in registry.names(family).items()])
 
 
-def _edit(config: EditConfig) -> None:
+def _edit(config: EditConfig, dry_run: bool) -> None:
     from vedit.pipelines import edit as pipeline
 
+    if dry_run:
+        _show_estimate(pipeline.checked(config))
+        return
     result = pipeline.run(config, progress=display)
     clip, files = result.clip, result.files
     height, width = clip.size

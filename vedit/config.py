@@ -194,6 +194,9 @@ class EditSettings(Settings):
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
         "is kept (needs both, and the inversion); none: everywhere.",
     )
+    strength: float = Field(
+        1.0, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+    )
     prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")

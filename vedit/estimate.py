@@ -23,12 +23,10 @@ from vedit.attention.context import StepContext
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
-from vedit.clip import probe
 from vedit.clip.sizes import Size
 from vedit.config import EditConfig, InvertConfig
-from vedit.errors import MediaError
 from vedit.masks import NOISE_LEVELS, SAMPLES
-from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, working_size
+from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine, working_size
 from vedit.tuning import tuned_parameters
 
 Rows = list[list[str]]
@@ -60,8 +58,8 @@ def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     Motion modules and LoRAs are not counted. Raises MediaError and WeightsError as the job itself would.
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
-    info = probe(config.clip)
-    frames = count_frames(config, info.frames or 0)
+    info, chosen = examine(config)
+    frames = len(chosen)
     folder = config_folder(config.model)
     dtype = choose_dtype(config.dtype, choose_device(config.device))
     model = Counted(folder, config, frames, dtype)
@@ -83,15 +81,6 @@ def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
         ],
     )
     yield "memory, about", _memory(config, model, activations, frames, size)
-
-
-def count_frames(config: Job, available: int) -> int:
-    """How many frames a config takes of a clip. Raises MediaError when there are fewer than it asks for."""
-    there = len(range(config.start, available, config.stride))
-    if there < (config.frames or 1):
-        wanted = f"{config.frames or 1} from {config.start} on by steps of {config.stride}"
-        raise MediaError(f"{config.clip} has {available} frames, and {wanted} are asked for.")
-    return config.frames or there
 
 
 def config_folder(model: str) -> Path:

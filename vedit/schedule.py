@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -26,6 +26,8 @@ class Schedule:
     timesteps: Tensor
     levels: Tensor
     prediction: Prediction = "epsilon"
+    whole: bool = True
+    """Whether it begins at pure noise."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], steps: int) -> Schedule:
@@ -51,6 +53,12 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self.timesteps)
+
+    def tail(self, strength: float) -> Schedule:
+        """The last steps of this schedule, a share ``strength`` in (0, 1] of them and at least one."""
+        first = len(self) - max(1, round(strength * len(self)))
+        whole = self.whole and first == 0
+        return replace(self, timesteps=self.timesteps[first:], levels=self.levels[first:], whole=whole)
 
     def clean_and_noise(self, x: Tensor, output: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted clean latents and noise from the network's output at noise level ``level`` (alpha_bar)."""

@@ -70,7 +70,8 @@ def assignments(texts: Iterable[str]) -> Layer:
 
 
 def file(path: Path, kind: type[Settings]) -> Layer:
-    """A settings file; its relative paths are relative to the file. A sidecar's notes about itself are left out.
+    """A settings file; its relative paths are relative to the file. A sidecar's notes about itself are left out, but
+    where another version wrote it, its faults are told with that.
 
     Raises ConfigError for a file that cannot be read, is not YAML, or is not one mapping with each key once.
     """
@@ -81,7 +82,9 @@ def file(path: Path, kind: type[Settings]) -> Layer:
         for key, value in values.items()
         if key not in NOTES
     }
-    return Layer(settings, lambda key: f"{path}:{lines.get(key, 1)}: {key}")
+    writer = str(values.get("vedit", __version__))
+    versions = "" if writer == __version__ else f" (written by vedit {writer:.20}, and this is {__version__})"
+    return Layer(settings, lambda key: f"{path}:{lines.get(key, 1)}{versions}: {key}")
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:

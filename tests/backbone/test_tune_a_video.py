@@ -22,10 +22,8 @@ def numbers() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module", params=["sd1", "sd2"])
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Backbone]:
-    folder = tmp_path_factory.mktemp(request.param)
-    base = toys.sd_folder(folder / "base")
-    path = toys.tune_a_video_folder(folder / "tuned", base, request.param)
+def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sd1: Path) -> tuple[str, Backbone]:
+    path = toys.tune_a_video_folder(tmp_path_factory.mktemp("models") / "tuned", sd1, request.param)
     return request.param, load_backbone(path, device="cpu")
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 import vedit
-from tests.backbone import toys
 from vedit.attention import kernels
 from vedit.attention.context import StepContext
 from vedit.attention.kinds import PerFrame
@@ -65,9 +64,8 @@ def test_bfloat16_follows_float32(tmp_path: Path) -> None:
     assert (found - expected).std() < 0.03 * expected.std()
 
 
-def test_cuda_follows_the_cpu(tmp_path: Path) -> None:
-    folder = toys.sd_folder(tmp_path / "model")
-    here, there = (vedit.load_backbone(folder, device=device, dtype="float32") for device in ("cpu", "cuda"))
+def test_cuda_follows_the_cpu(sd1: Path) -> None:
+    here, there = (vedit.load_backbone(sd1, device=device, dtype="float32") for device in ("cpu", "cuda"))
     x = torch.randn((1, 3, 4, 8, 8))
     text = here.embed(["a cat"])
     with torch.no_grad():

@@ -81,6 +81,21 @@ def test_rerun_makes_the_same_bytes_from_anywhere(
     assert yaml.safe_load((tmp_path / "first.yaml").read_text())["seed"] == 1
 
 
+def test_the_sheet_of_a_rerun_lies_beside_its_output(
+    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path
+) -> None:
+    first = ("edit", toy_clip, "a cat", *quick, "-o", tmp_path / "first.mp4", "--sheet", tmp_path / "sheet.png")
+    assert vedit(*first).status == 0
+    (tmp_path / "other").mkdir()
+    new, named, none = (tmp_path / "other" / f"{name}.mp4" for name in ("new", "named", "none"))
+    assert vedit("rerun", tmp_path / "first.yaml", "-o", new).status == 0
+    assert new.with_suffix(".png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
+    assert yaml.safe_load(new.with_suffix(".yaml").read_text())["sheet"] == "new.png"
+    assert vedit("rerun", new.with_suffix(".yaml"), "-o", named, "--set", f"sheet={tmp_path}/s.png").status == 0
+    assert vedit("rerun", new.with_suffix(".yaml"), "-o", none, "--set", "sheet=null").status == 0
+    assert {path.name for path in tmp_path.rglob("*.png")} == {"sheet.png", "new.png", "s.png"}
+
+
 def test_settings_may_come_from_a_file(
     vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,6 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from tests.backbone import toys
 from tests.conftest import Ran
 from vedit.clip import read_clip
 
@@ -31,12 +30,6 @@ pytestmark = [
         not SKIING.is_file(), reason="man-skiing.mp4 is not here; point VEDIT_ASSETS at a folder that has media/video"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four levels of two layers, convolutional projections, PNDM's scheduler file, as SD 1.5; random weights."""
-    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd15")
 
 
 def decoded(path: Path) -> tuple[list[tuple[Fraction, int, int]], NDArray[np.float32], int]:
@@ -58,11 +51,11 @@ def digest(path: Path) -> str:
 
 
 @pytest.fixture
-def edited(vedit: Callable[..., Ran], sd15: Path, tmp_path: Path) -> Path:
+def edited(vedit: Callable[..., Ran], sd1: Path, tmp_path: Path) -> Path:
     """The result's path; o.yaml and s.png lie beside it."""
     output = tmp_path / "o.mp4"
     ran = vedit(
-        *("edit", SKIING, PROMPT, "--source-prompt", "a man is skiing", "--model", sd15, "--frames", FRAMES),
+        *("edit", SKIING, PROMPT, "--source-prompt", "a man is skiing", "--model", sd1, "--frames", FRAMES),
         *("--steps", 2, "--tune", 1, "-o", output, "--sheet", tmp_path / "s.png"),
     )
     assert ran.status == 0, ran.err

@@ -1,10 +1,12 @@
 """Inversion, its way back, and its cache."""
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
@@ -13,18 +15,14 @@ from vedit.sampling import noise
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toys.sd_folder(tmp_path_factory.mktemp("models") / "sd")
+def backbone(sd1: Path) -> Backbone:
+    return load_backbone(sd1, device="cpu")
 
 
-@pytest.fixture(scope="module")
-def backbone(folder: Path) -> Backbone:
-    return load_backbone(folder, device="cpu")
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_there_and_back(tmp_path: Path, prediction: str) -> None:
-    model = load_backbone(toys.sd_folder(tmp_path / "sd", prediction=prediction), device="cpu")
+@pytest.mark.parametrize("which", ["sd1", "sd2"])
+def test_there_and_back(which: str, request: pytest.FixtureRequest) -> None:
+    """Of a model that predicts the noise, and of one that predicts v."""
+    model = load_backbone(request.getfixturevalue(which), device="cpu")
     latents = noise(0, 2, (4, 8, 8))
     text = model.embed(["a cat"])
     errors = []
@@ -48,7 +46,7 @@ def test_the_cache_gives_the_same_and_computes_once(
     assert torch.equal(cached_invert(backbone, latents, text, 4, cache=tmp_path / "cache"), first)
 
 
-def test_the_key_knows_everything_that_matters(backbone: Backbone, folder: Path, tmp_path: Path) -> None:
+def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     latents, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
     keys = {inversion_key(backbone, latents, text, 4)}
     assert inversion_key(backbone, latents.clone(), text.clone(), 4) in keys
@@ -59,18 +57,34 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, folder: Path,
         keys.add(inversion_key(backbone, latents, text, 4))
     other = load_backbone(toys.sd_folder(tmp_path / "other", seed=1), device="cpu")
     keys.add(inversion_key(other, latents, text, 4))
-    half = load_backbone(folder, device="cpu", dtype="bfloat16")
+    half = load_backbone(sd1, device="cpu", dtype="bfloat16")
     keys.add(inversion_key(half, latents, text, 4))
-    tuned = load_backbone(folder, device="cpu")
+    tuned = load_backbone(sd1, device="cpu")
     tuned.changed = "an adapter's hash"
     keys.add(inversion_key(tuned, latents, text, 4))
     assert len(keys) == 8
 
 
-def test_several_at_once_write_one_whole_file(backbone: Backbone, tmp_path: Path) -> None:
+def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) -> None:
+    """Invert, taking each step at the same time as another process, so that neither finds the other's file."""
+
+    def step(stage: str, done: int, total: int) -> None:
+        together.wait(60)
+
+    backbone = load_backbone(model, device="cpu")
     latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
-    expected = invert(backbone, latents, text, 2)
-    with ThreadPoolExecutor(1) as pool:
-        found = list(pool.map(lambda _: cached_invert(backbone, latents, text, 2, cache=tmp_path), range(3)))
-    assert all(torch.equal(each, expected) for each in found)
-    assert len(list(tmp_path.iterdir())) == 1
+    save_file({"trace": cached_invert(backbone, latents, text, 2, cache=cache, progress=step)}, result)
+
+
+def test_several_at_once_write_one_whole_file(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
+    cache, here, there = (tmp_path / name for name in ("cache", "here", "there"))
+    spawn = multiprocessing.get_context("spawn")
+    together = spawn.Barrier(2)
+    other = spawn.Process(target=invert_in_step, args=(sd1, cache, there, together), daemon=True)
+    other.start()
+    invert_in_step(sd1, cache, here, together)
+    other.join()
+    assert other.exitcode == 0
+    expected = invert(backbone, noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"]), 2)
+    (kept,) = cache.iterdir()
+    assert all(torch.equal(load_file(path)["trace"], expected) for path in (kept, here, there))

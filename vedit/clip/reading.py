@@ -36,8 +36,8 @@ class ClipInfo:
 
     size: Size
     rate: Fraction
-    frames: int | None
-    duration: float | None
+    frames: int
+    duration: float
     has_sound: bool
     variable: bool
     complaint: str | None = None
@@ -99,7 +99,7 @@ def read_clip(
     track = scan(place)
     if track.remark is not None:
         warnings.warn(f"{place}: {track.remark}", VeditWarning, stacklevel=2)
-    chosen = _chosen(place, track.shown, track.complaint, frames, start, stride, allow_partial)
+    chosen = choose_frames(place, track.shown, track.complaint, frames, start, stride, allow_partial)
     sources = [track.source(index) for index in chosen]
     pictures = _read_frames(place, track, sources, size, allow_partial)
     rate = track.rate / stride
@@ -138,10 +138,12 @@ def _existing(path: str | Path) -> Path:
     return place
 
 
-def _chosen(
+def choose_frames(
     path: Path, available: int, complaint: str | None, frames: int | None, start: int, stride: int, partial: bool
 ) -> range:
-    """The indices to keep, or a MediaError that names how many there are."""
+    """The indices that `read_clip` keeps, as `probe` tells a file: a MediaError names how many there are, or what is
+    amiss with it; where that is allowed (`partial`), it is a warning.
+    """
     because = f" ({complaint})" if complaint else ""
     if start >= available:
         raise MediaError(f"{path} has {available} frames{because}, so start {start} is past its end")
@@ -261,7 +263,7 @@ def _read_folder(
     folder: Path, frames: int | None, start: int, stride: int, size: int | Size | None, partial: bool
 ) -> Clip:
     pictures = list_pictures(folder)
-    chosen = _chosen(folder, len(pictures), None, frames, start, stride, partial)
+    chosen = choose_frames(folder, len(pictures), None, frames, start, stride, partial)
     own, rate = picture_facts(pictures[0])
     target = fit_size(own, size, multiple=1)
     _affordable(folder, len(chosen), target)

@@ -77,12 +77,18 @@ def edit(
 
 def run(config: EditConfig, progress: Progress | None = None) -> EditResult:
     """All of ``vedit edit``, from settings to files. Without ``output``, "<clip>-edited.mp4" in the current folder."""
+    config = checked(config)
+    source, size, backbone = open_job(config)
+    return _written(_edit(config, source, size, backbone, progress), source)
+
+
+def checked(config: EditConfig) -> EditConfig:
+    """The config with its output named, once everything that it asks for can be written. Raises as ``run`` does."""
     if config.clip == IN_MEMORY:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
     config = config.model_copy(update={"output": config.output or Path(f"{config.clip.stem}-edited.mp4")})
     _check_outputs(config)
-    source, size, backbone = open_job(config)
-    return _written(_edit(config, source, size, backbone, progress), source)
+    return config
 
 
 def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None) -> EditResult:
@@ -126,16 +132,18 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
         keep = None
-        if config.mask == "auto" and words.strip() and start.trace is not None:
+        steps = schedule.tail(config.strength)
+        x, trace = start.at(steps, latents)
+        if config.mask == "auto" and words.strip() and trace is not None:
             with stage("mask"):
                 mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)
-            keep = Keep(mask, start.trace).blend
+            keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"):
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance)
-            edited = denoise(backbone, start.noise, schedule, guider, after_step=keep, progress=progress)
+            edited = denoise(backbone, x, steps, guider, after_step=keep, progress=progress)
             _check_finite(edited, "edit", backbone)
         with stage("decoding"):
             clip = source.with_frames(backbone.decode(edited)).resized(size)

@@ -26,8 +26,7 @@ class InvertResult:
 
 def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     """Invert, sample back, compare. The reconstruction is written only where ``output`` is given."""
-    check_video(config)
-    source, size, backbone = open_job(config)
+    source, size, backbone = open_job(checked(config))
     words = source_words(config, backbone)
     cache = inversions(config.cache)
     with within_memory(), backbone.attending(attention_kind(config, backbone)):
@@ -43,3 +42,9 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     if config.output is not None:
         clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
     return InvertResult(clip, found, vae, config.output)
+
+
+def checked(config: InvertConfig) -> InvertConfig:
+    """The config, once the video that it asks for, if any, can be written. Raises MediaError or ConfigError."""
+    check_video(config)
+    return config

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
-from vedit.clip import Clip, fit_size, probe, read_clip
+from vedit.clip import Clip, ClipInfo, fit_size, probe, read_clip
+from vedit.clip.reading import choose_frames
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
-from vedit.errors import WeightsError
+from vedit.errors import VeditWarning, WeightsError
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -25,11 +27,30 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
 
     What can be seen to be wrong with the clip is told before the model is loaded.
     """
-    size = probe(config.clip).size
-    if not isinstance(config, TuneConfig) and config.output is not None:
-        check_size(config.codec, size)
+    with warnings.catch_warnings(action="ignore", category=VeditWarning):  # reading the clip gives them
+        size = examine(config)[0].size
     backbone = load_model(config)
     return read_source(config, size, backbone), size, backbone
+
+
+def examine(config: Job) -> tuple[ClipInfo, range]:
+    """What a clip's file tells without being decoded, and which of its frames the config takes.
+
+    Raises MediaError for too few frames, damage that is not allowed, and pictures that the codec cannot encode.
+    """
+    info = probe(config.clip)
+    if not isinstance(config, TuneConfig) and config.output is not None:
+        check_size(config.codec, info.size)
+    chosen = choose_frames(
+        config.clip,
+        info.frames,
+        info.complaint,
+        config.frames,
+        config.start,
+        config.stride,
+        config.allow_partial,
+    )
+    return info, chosen
 
 
 def load_model(config: ModelSettings) -> Backbone:

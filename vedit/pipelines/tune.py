@@ -18,10 +18,8 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     A checkpoint lies beside the adapter while it works, so that the same command goes on where it was interrupted.
     Raises ConfigError, MediaError, WeightsError or DeviceError.
     """
-    output = config.output or Path(f"{config.clip.stem}.safetensors")
-    if output.suffix != ".safetensors":
-        raise MediaError(f"{output}: an adapter is written as .safetensors.")
-    check_output(output, config.clip, config.overwrite)
+    output = checked(config).output
+    assert output is not None
     source, _, backbone = open_job(config)
     checkpoint = output.with_suffix(".checkpoint.pt")
     with within_memory():
@@ -40,3 +38,12 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     adapter.save(output, overwrite=config.overwrite)
     checkpoint.unlink(missing_ok=True)
     return output
+
+
+def checked(config: TuneConfig) -> TuneConfig:
+    """The config with its output named, once that can be written. Raises MediaError, or ConfigError for the clip."""
+    output = config.output or Path(f"{config.clip.stem}.safetensors")
+    if output.suffix != ".safetensors":
+        raise MediaError(f"{output}: an adapter is written as .safetensors.")
+    check_output(output, config.clip, config.overwrite)
+    return config.model_copy(update={"output": output})

@@ -20,6 +20,18 @@ class Start:
     noise: Tensor
     trace: Tensor | None = None
 
+    def at(self, steps: Schedule, latents: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Where to begin when only the last ``steps`` are taken, and the trace that leads there.
+
+        A trace knows the place; without one, the clean ``latents`` (F, 4, h, w) are brought to that level of noise.
+        """
+        if self.trace is not None:
+            trace = self.trace[: len(steps) + 1]
+            return trace[-1], trace
+        if steps.whole:
+            return self.noise, None
+        return steps.add_noise(latents, self.noise, 0), None
+
 
 class Prior(Protocol):
     """A way from clean latents to starting noise."""
