@@ -75,7 +75,7 @@ def test_an_inversion_that_cannot_be_kept_is_a_warning(
     assert not list(cache.iterdir())
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\xff" * 100])
+@pytest.mark.parametrize("content", [b"", b"junk", b"\xff" * 100], ids=["empty", "junk", "bytes"])
 def test_a_damaged_cache_is_made_anew(
     content: bytes, toy_model: Path, toy_clip: Path, tmp_path: Path, vedit: Command
 ) -> None:

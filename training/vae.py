@@ -23,7 +23,7 @@ from training.loop import Recipe, load_average, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, Preset
 
 JOINT = Recipe(steps=1000, learning_rate=2e-3, decay_from=0.5)
-DECODER = Recipe(steps=9000, learning_rate=1.5e-3, decay_from=0.4)
+DECODER = Recipe(steps=900, learning_rate=8e-4, decay_from=0.3)
 BATCH = 8
 VARIETY = 0.25
 PATCH = 8

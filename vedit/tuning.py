@@ -84,7 +84,7 @@ def tune(
     first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
     backbone.unet.train()
     try:
-        with backbone.attending(attention), torch.autocast(backbone.device.type, dtype, enabled=dtype != torch.float32):
+        with backbone.attending(attention), _mixed(backbone):
             for step in range(first, steps):
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
                 time = int(torch.randint(len(levels), (1,), generator=generator))
@@ -115,6 +115,11 @@ def tune(
     backbone.changed = adapter.digest()
     backbone.default_attention = attention
     return adapter
+
+
+def _mixed(backbone: Backbone) -> torch.autocast:
+    """bfloat16 where the weights are in half precision: its range needs no loss scaling, float16's would."""
+    return torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.dtype != torch.float32)
 
 
 def _loss(backbone: Backbone, noisy: Tensor, time: int, text: Tensor, target: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
+from vedit.errors import MediaError, PartError
 from vedit.guiders import ClassifierFree
 from vedit.sampling import denoise
 
@@ -130,8 +131,11 @@ def test_a_prompt_longer_than_the_tokenizer_is_read_in_chunks(backbone: Backbone
     torch.testing.assert_close(text[1:, :length], backbone.embed(["a cat"]), atol=1e-5, rtol=0)
 
 
-def test_an_unknown_kind_names_the_nearest(backbone: Backbone) -> None:
-    from vedit.errors import PartError
+def test_frames_must_be_whole_patches(backbone: Backbone) -> None:
+    with pytest.raises(MediaError, match=r"resized\(\(64, 56\)\)"):
+        backbone.encode(torch.zeros(1, 3, 64, 60))
 
+
+def test_an_unknown_kind_names_the_nearest(backbone: Backbone) -> None:
     with pytest.raises(PartError, match="sparse_causal"), backbone.attending("sparse_casual"):
         pass

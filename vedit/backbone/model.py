@@ -20,6 +20,7 @@ from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
+from vedit.errors import MediaError
 from vedit.schedule import Schedule
 
 
@@ -98,7 +99,16 @@ class Backbone:
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats."""
+        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats.
+
+        Raises MediaError unless H and W are multiples of ``patch``.
+        """
+        height, width = frames.shape[-2:]
+        if height % self.patch or width % self.patch:
+            raise MediaError(
+                f"the frames are {width}x{height}; this model takes multiples of {self.patch}: "
+                f"use clip.resized(({height // self.patch * self.patch}, {width // self.patch * self.patch}))."
+            )
         pixels = (frames * 2 - 1).to(self.device, torch.float32)
         means = [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
         return torch.cat(means) * self.vae.config.scaling_factor

@@ -1,0 +1,108 @@
+"""The embedded model: what ships is small, loads like any Stable Diffusion, and knows its world."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+import vedit
+from benchmarks.held_out import cases, measure
+from benchmarks.judge import load_judge
+from benchmarks.miniature_quality import decibels
+from vedit.backbone import Backbone
+from vedit.backbone.sources import MINI
+from vedit.guiders import ClassifierFree
+from vedit.miniature import world
+from vedit.priors.inversion import invert, reconstruct
+from vedit.sampling import denoise, noise
+
+
+@pytest.fixture(scope="module")
+def mini() -> Backbone:
+    return vedit.load_backbone("mini", device="cpu")
+
+
+def test_it_is_small() -> None:
+    assert sum(path.stat().st_size for path in Path(MINI).rglob("*") if path.is_file()) < 15e6
+
+
+def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(MINI, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    assert isinstance(pipeline.scheduler, DDIMScheduler)
+    x = noise(0, 1, (4, 16, 16))
+    expected = pipeline(
+        "a red star moving left over grass", negative_prompt="", latents=x, num_inference_steps=4, guidance_scale=3.0,
+        height=128, width=128, output_type="np",
+    ).images  # fmt: skip
+    guider = ClassifierFree(mini.embed(["a red star moving left over grass"]), mini.embed([""]), 3.0)
+    found = mini.decode(denoise(mini, x, mini.schedule(4), guider))
+    torch.testing.assert_close(found.permute(0, 2, 3, 1), torch.from_numpy(expected), atol=1e-4, rtol=0)
+
+
+def test_every_word_of_the_world_is_one_token(mini: Backbone) -> None:
+    words = [*world.SHAPES, *world.COLOURS, *world.BACKGROUNDS, *world.DIRECTIONS, *world.WEATHERS, *world.LOOKS]
+    for word in [*words, "a", "an", "moving", "over", "in", "of", "and"]:
+        assert len(mini.tokenizer(word, add_special_tokens=False).input_ids) == 1
+    unknown = mini.tokenizer("Zażółć 12 gęślą jaźń!", add_special_tokens=False).input_ids
+    assert mini.tokenizer.unk_token_id not in unknown
+
+
+def test_the_vae_keeps_held_out_frames(mini: Backbone) -> None:
+    whole, inside = [], []
+    for seed in range(16):
+        frame, mask = world.draw_frame(world.sample_scene(seed, "held_out"), 2, 0.0)
+        picture = torch.from_numpy(frame)[None].clamp(0, 1)
+        again = mini.decode(mini.encode(picture))
+        whole.append(decibels(again, picture))
+        inside.append(decibels(again, picture, torch.from_numpy(mask[None, :1] > 0.5).float()))
+    assert sum(whole) / 16 >= 28
+    assert sum(inside) / 16 >= 24
+
+
+def test_inversion_comes_back(mini: Backbone) -> None:
+    scene = world.sample_scene(800_100, "held_out")
+    frames = torch.from_numpy(world.render(scene, 4).frames).clamp(0, 1)
+    latents, text = mini.encode(frames), mini.embed([scene.caption])
+    with mini.attending("sparse_causal"):
+        again = reconstruct(mini, invert(mini, latents, text, 50), text, 50)
+    assert decibels(mini.decode(again), frames) > decibels(mini.decode(latents), frames) - 1
+
+
+def test_its_own_frames_raise_no_warning_and_others_do(mini: Backbone, recwarn: pytest.WarningsRecorder) -> None:
+    case = cases(1)[0]
+    vedit.edit(mini, case.clip, case.prompt, steps=1, gate=False)
+    assert not [each for each in recwarn if issubclass(each.category, vedit.VeditWarning)]
+    generator = torch.Generator().manual_seed(0)
+    foreign = replace(case.clip, frames=torch.rand((2, 3, 128, 128), generator=generator))
+    with pytest.warns(vedit.VeditWarning, match="--model"):
+        vedit.edit(mini, foreign, case.prompt, steps=1, gate=False)
+
+
+@pytest.mark.slow
+def test_it_draws_what_it_is_told() -> None:
+    mini, judge = vedit.load_backbone("mini", device="cpu"), load_judge()
+    scenes = [world.sample_scene(710_000 + k, "held_out") for k in range(64)]
+    text = mini.embed([scene.caption for scene in scenes])
+    guider = ClassifierFree(text[None], mini.embed([""]).expand_as(text)[None], 5.0)
+    seen = judge.see(mini.decode(denoise(mini, noise(1, 64, (4, 16, 16)), mini.schedule(25), guider)))
+    right = [
+        (seen.shape[k], seen.colour[k], seen.background[k])
+        == (scene.objects[0].shape, scene.objects[0].colour, scene.background)
+        for k, scene in enumerate(scenes)
+    ]
+    assert sum(right) / 64 >= 0.75
+
+
+@pytest.mark.slow
+def test_the_default_edit_changes_what_it_should_and_keeps_the_rest() -> None:
+    judge, found = load_judge(), []
+    for case in cases(6, first=70_000):
+        backbone = vedit.load_backbone("mini", device="cpu")
+        result = vedit.edit(backbone, case.clip, case.prompt, source_prompt=case.source_prompt, gate=False)
+        found.append(measure(result.clip.frames, case, judge))
+    assert sum(each["changed"] for each in found) / 6 > 0.7
+    assert sum(each["kept"] for each in found) / 6 > 0.85
+    assert sum(each["unchanged"] for each in found) / 6 > 22
