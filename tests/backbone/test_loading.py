@@ -581,6 +581,7 @@ def test_devices_and_numbers(sd1: Path) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_half_precision_on_a_gpu(sd1: Path) -> None:
     backbone = load_backbone(sd1)
     assert (backbone.device.type, backbone.dtype, backbone.vae.dtype) == ("cuda", torch.float16, torch.float32)
