@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--tune", type=int, default=100)
     parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the third table")
+    parser.add_argument("--rows", nargs="*", help="rows of the first table, by the starts of their names")
     parser.add_argument("--save", type=Path, help="also write every clip's figures of the first table as JSON")
     arguments = parser.parse_args()
     chosen, judge = cases(arguments.clips), load_judge()
@@ -148,6 +149,8 @@ def main() -> None:
     if arguments.table in (None, "edits"):
         everything = {}
         for title, way in rows(arguments.model, arguments.steps, arguments.tune).items():
+            if arguments.rows and not title.startswith(tuple(arguments.rows)):
+                continue
             everything[title] = measured(way, chosen, judge)
             print(*summary(title, everything[title]), sep=" | ", flush=True)
             if arguments.save:

@@ -98,8 +98,5 @@ def test_progress_is_told(backbone: Backbone) -> None:
 def test_otsu_parts_two_heaps() -> None:
     generator = torch.Generator().manual_seed(0)
     few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
-    threshold, contrast = otsu(torch.cat([few, many]))
-    assert 2 < threshold < 4.2
-    assert contrast > 0.9
-    assert otsu(torch.rand(2000, generator=generator))[1] < 0.8
-    assert otsu(torch.ones(10)) == (1.0, 0.0)
+    assert 2 < otsu(torch.cat([few, many])) < 4.2
+    assert otsu(torch.ones(10)) == 1.0

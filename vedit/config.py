@@ -188,14 +188,14 @@ class EditSettings(Settings):
     negative: Words | None = Field(
         None, description="What guidance leads away from; by default the source prompt, else nothing."
     )
-    guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    guidance: float = Field(4.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
     mask: Literal["auto", "none"] = Field(
         "auto",
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
         "is kept (needs both, and the inversion); none: everywhere.",
     )
     strength: float = Field(
-        1.0, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+        0.7, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
     )
     prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")

@@ -14,15 +14,17 @@ from vedit.progress import Progress
 from vedit.sampling import noise
 from vedit.schedule import training_levels
 
-NOISE_LEVELS = (0.35, 0.45, 0.55, 0.65)
+NOISE_LEVELS = (0.4, 0.5, 0.6, 0.7)
 """Shares of the training timesteps at which the two prompts are compared: where layout is decided, not texture."""
 
 SAMPLES = 2
 """Noises per level; their mean steadies the comparison."""
 
+LOCAL = 3.0
+"""How many times more the prompts must differ inside than outside for an edit to count as local."""
 
-LEAST_CONTRAST = 0.5
-"""Share of the differences' variance that must lie between inside and outside for there to be a mask at all."""
+AGREED = 0.75
+"""Of the median difference: where the prompts of an edit that is not local differ less, they agree."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def difference_mask(
     """Where two prompts disagree about a clip: (F, 1, h, w) in [0, 1]. DiffEdit (Couairon et al. 2023, section 3.2).
 
     ``latents`` (F, 4, h, w) of the clip, ``source`` and ``target`` (1, T, D) the prompts' embeddings. The clip is
-    noised, both prompts predict the noise, and the edit belongs where they differ more than elsewhere; the threshold
-    is the one that best parts the clip's differences in two (Otsu 1979), since an object may differ ten times more
-    than its ground, and a ground only twice more than its object. One latent pixel is added all around, with a soft
-    edge. Where no two parts stand out, the mask is open everywhere.
+    noised, both prompts predict the noise, and the edit belongs where they differ. There are two cases. Of a thing in
+    the picture the prompts differ many times more than elsewhere, and the threshold is the one that best parts the
+    differences in two (Otsu 1979). Of its surroundings or its look they differ nearly everywhere, and only what
+    differs clearly less than the median is kept.
     """
     text = torch.cat(same_length(source, target))
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
@@ -69,27 +71,31 @@ def difference_mask(
         total += (other - one).abs().mean(1, keepdim=True)
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
-    smooth = F.avg_pool2d(F.pad(total, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    # On logarithms, or the strongest differences alone would set the threshold.
-    smooth = smooth.clamp(min=1e-8).log()
-    threshold, contrast = otsu(smooth.flatten())
-    if contrast < LEAST_CONTRAST:
-        return torch.ones_like(smooth)
-    chosen = F.max_pool2d((smooth > threshold).float(), 3, stride=1, padding=1)
-    return (chosen + F.avg_pool2d(F.pad(chosen, (1, 1, 1, 1), mode="replicate"), 3, stride=1)) / 2
+    smooth = _blur(total)
+    # On roots, or the strongest differences alone would set the threshold.
+    inside = smooth.sqrt() > otsu(smooth.sqrt().flatten())
+    if inside.any() and not inside.all() and smooth[inside].mean() >= LOCAL * smooth[~inside].mean():
+        chosen = inside.float()
+    else:
+        chosen = (total > AGREED * total.median()).float()
+    return (chosen + _blur(chosen)) / 2
 
 
-def otsu(values: Tensor, bins: int = 128) -> tuple[float, float]:
-    """The threshold that best parts ``values`` (K,) in two, and the share of their variance that lies between the
-    parts, 0 to 1 (Otsu 1979, "A threshold selection method from gray-level histograms", eq. 18 and 14)."""
+def _blur(x: Tensor) -> Tensor:
+    """Mean over 3 x 3 latent pixels."""
+    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+def otsu(values: Tensor, bins: int = 128) -> float:
+    """The threshold that best parts ``values`` (K,) in two (Otsu 1979, "A threshold selection method from gray-level
+    histograms", eq. 18)."""
     low, high = float(values.min()), float(values.max())
     if high <= low:
-        return low, 0.0
+        return low
     counts = torch.histc(values.float().cpu(), bins, low, high).double()
     middles = low + (torch.arange(bins, dtype=torch.float64) + 0.5) * (high - low) / bins
     share = counts / counts.sum()
     below, moment = share.cumsum(0), (share * middles).cumsum(0)
     between = (moment[-1] * below - moment).square() / (below * (1 - below)).clamp(min=1e-12)
     best = int(between[:-1].argmax())
-    total = (share * (middles - moment[-1]).square()).sum()
-    return low + (best + 1) * (high - low) / bins, float(between[best] / total)
+    return low + (best + 1) * (high - low) / bins
