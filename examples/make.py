@@ -15,9 +15,9 @@ FRAMES = 8
 
 # Textures from 2000 on are neither trained on nor measured on.
 SCENES = {
-    "star": Scene((Object("star", "red", "left", (92, 62), 5.0, 25, 0.1),), "grass", 2000, (30, 90)),
+    "star": Scene((Object("star", "red", "left", (84, 62), 3.5, 25, 0.1),), "grass", 2000, (30, 90)),
     "walker": Scene((Object("person", "yellow", "right", (34, 66), 4.0, 27, phase=0.6),), "brick", 2001, (7, 60)),
-    "circle": Scene((Object("circle", "blue", "up", (60, 92), 5.0, 24),), "sand", 2002, (120, 18)),
+    "circle": Scene((Object("circle", "blue", "up", (60, 80), 3.5, 24),), "sand", 2002, (120, 18)),
 }
 
 

@@ -57,3 +57,15 @@ def test_levels_end_at_the_models_own_final_level() -> None:
 def test_an_unknown_prediction_is_refused() -> None:
     with pytest.raises(WeightsError, match="sample"):
         Schedule.from_config({**SD, "prediction_type": "sample"}, 10)
+
+
+def test_the_last_steps_are_the_same_steps() -> None:
+    whole = Schedule.from_config(SD, 10)
+    part = whole.last(4)
+    assert part.timesteps.tolist() == whole.timesteps.tolist()[6:]
+    assert len(part.levels) == 5
+    assert whole.whole
+    assert not part.whole
+    assert whole.last(10).whole
+    x, noise = torch.randn(2, 1, 4, 8, 8).unbind()
+    torch.testing.assert_close(part.step(x, noise, 0), whole.step(x, noise, 6))

@@ -54,9 +54,9 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.timesteps)
 
-    def tail(self, strength: float) -> Schedule:
-        """The last steps of this schedule, a share ``strength`` in (0, 1] of them and at least one."""
-        first = len(self) - max(1, round(strength * len(self)))
+    def last(self, count: int) -> Schedule:
+        """The last ``count`` steps of this schedule."""
+        first = len(self) - count
         whole = self.whole and first == 0
         return replace(self, timesteps=self.timesteps[first:], levels=self.levels[first:], whole=whole)
 

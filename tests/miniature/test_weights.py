@@ -63,12 +63,15 @@ def test_the_vae_keeps_held_out_frames(mini: Backbone) -> None:
 
 
 def test_inversion_comes_back(mini: Backbone) -> None:
-    scene = world.sample_scene(800_100, "held_out")
-    frames = torch.from_numpy(world.render(scene, 4).frames).clamp(0, 1)
-    latents, text = mini.encode(frames), mini.embed([scene.caption])
-    with mini.attending("sparse_causal"):
-        again = reconstruct(mini, invert(mini, latents, text, 50), text, 50)
-    assert decibels(mini.decode(again), frames) > decibels(mini.decode(latents), frames) - 1
+    lost = []
+    for seed in (800_100, 800_101, 800_102):
+        scene = world.sample_scene(seed, "held_out")
+        frames = torch.from_numpy(world.render(scene, 2).frames).clamp(0, 1)
+        latents, text = mini.encode(frames), mini.embed([scene.caption])
+        with mini.attending("sparse_causal"):
+            again = reconstruct(mini, invert(mini, latents, text, 50), text, 50)
+        lost.append(decibels(mini.decode(latents), frames) - decibels(mini.decode(again), frames))
+    assert sorted(lost)[1] < 1
 
 
 def test_its_own_frames_raise_no_warning_and_others_do(mini: Backbone, recwarn: pytest.WarningsRecorder) -> None:

@@ -88,3 +88,11 @@ def test_several_at_once_write_one_whole_file(backbone: Backbone, sd1: Path, tmp
     expected = invert(backbone, noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"]), 2)
     (kept,) = cache.iterdir()
     assert all(torch.equal(load_file(path)["trace"], expected) for path in (kept, here, there))
+
+
+def test_a_cut_trace_comes_back_from_where_it_was_cut(sd1: Path) -> None:
+    model = load_backbone(sd1, device="cpu")
+    latents, text = noise(0, 2, (4, 8, 8)), model.embed(["a cat"])
+    trace = invert(model, latents, text, 20)
+    errors = [float((reconstruct(model, trace[: n + 1], text, 20) - latents).std()) for n in (20, 8)]
+    assert errors[1] < errors[0]

@@ -124,16 +124,16 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
         with stage(config.prior):
             start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
             _check_finite(start.noise, config.prior, backbone)
-        if config.gate and start.trace is not None:
+        steps = schedule.last(max(1, round(config.strength * config.steps)))
+        x, trace = start.at(steps, latents)
+        if config.gate and trace is not None:
             with stage("gate"):
                 found = reconstruction(
-                    backbone, latents, source.frames, start.trace, text, cache=cache, progress=progress
+                    backbone, latents, source.frames, trace, text, config.steps, cache=cache, progress=progress
                 )
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
         keep = None
-        steps = schedule.tail(config.strength)
-        x, trace = start.at(steps, latents)
         if config.mask == "auto" and words.strip() and trace is not None:
             with stage("mask"):
                 mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)

@@ -66,15 +66,17 @@ def reconstruction(
     frames: Tensor,
     trace: Tensor,
     text: Tensor,
+    steps: int,
     *,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Fidelity:
-    """How near sampling comes to ``frames`` (F, 3, H, W) again, from the noise that their ``latents`` were inverted to,
-    with the same prompt ``text`` (1, T, D) and without guidance. Kept in ``cache`` beside the inversion.
+    """How near sampling comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that their ``latents``
+    were inverted to in ``steps``, with the same prompt ``text`` (1, T, D) and without guidance. Kept in ``cache``
+    beside the inversion.
     """
-    steps = len(trace) - 1
-    note = None if cache is None else cache / f"{inversion_key(backbone, latents, text, steps)}.json"
+    key = f"{inversion_key(backbone, latents, text, steps)}-{len(trace) - 1}"
+    note = None if cache is None else cache / f"{key}.json"
     if note is not None and note.is_file():
         try:
             known = json.loads(note.read_text(encoding="utf-8"))

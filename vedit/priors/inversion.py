@@ -45,8 +45,12 @@ def invert(backbone: Backbone, x0: Tensor, text: Tensor, steps: int, *, progress
 def reconstruct(
     backbone: Backbone, trace: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None
 ) -> Tensor:
-    """Sample back from a trace's noise with its own prompt (1, T, D) and no guidance: latents (F, 4, h, w)."""
-    return denoise(backbone, trace[-1], backbone.schedule(steps), Unguided(text), progress=progress)
+    """Sample back from a trace's end with its own prompt (1, T, D) and no guidance: latents (F, 4, h, w).
+
+    ``steps`` are those of the whole inversion; of a trace that was cut shorter, as many are taken as it has.
+    """
+    schedule = backbone.schedule(steps).last(len(trace) - 1)
+    return denoise(backbone, trace[-1], schedule, Unguided(text), progress=progress)
 
 
 def cached_invert(
