@@ -26,16 +26,22 @@ from benchmarks.table import figure, percent, show
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
-PLAIN: Mapping[str, Any] = {"negative": "", "mask": "none", "strength": 1.0, "gate": False}
+PLAIN: Mapping[str, Any] = {"mask": "none", "strength": 1.0, "gate": False}
 """Guidance against the empty prompt, over the whole frame, from full noise: the setting of the original."""
 
 
-def editing(model: str, **settings: Any) -> Edit:
-    """An edit with these settings, on a fresh backbone each time (tuning changes it)."""
+def editing(model: str, *, away_from_source: bool = False, **settings: Any) -> Edit:
+    """An edit with these settings, on a fresh backbone each time (tuning changes it).
+
+    ``away_from_source``: guidance leads away from the source's prompt, not from the empty one.
+    """
 
     def run(case: Case) -> Tensor:
         backbone = vedit.load_backbone(model)
-        result = vedit.edit(backbone, case.clip, case.prompt, source_prompt=case.source_prompt, **settings)
+        negative = case.source_prompt if away_from_source else ""
+        result = vedit.edit(
+            backbone, case.clip, case.prompt, source_prompt=case.source_prompt, negative=negative, **settings
+        )
         return result.clip.frames
 
     return run
@@ -49,8 +55,8 @@ def rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
         "exact, through the VAE": lambda case: _through_vae(model, case),
         "per frame": editing(model, attention="per_frame", **plain),
         "sparse causal": editing(model, attention="sparse_causal", **plain),
-        "negative = source": editing(model, attention="sparse_causal", **{**plain, "negative": None}),
-        f"tuned ({tuning} steps)": editing(model, **{**plain, "negative": None, "tune": tuning}),
+        "negative = source": editing(model, attention="sparse_causal", away_from_source=True, **plain),
+        f"tuned ({tuning} steps)": editing(model, tune=tuning, **plain),
         "default of vedit edit": editing(model, steps=steps, gate=False),
         f"default, tuned ({tuning} steps)": editing(model, steps=steps, gate=False, tune=tuning),
     }

@@ -185,10 +185,8 @@ class EditSettings(Settings):
     source_prompt: Words | None = Field(
         None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
     )
-    negative: Words | None = Field(
-        None, description="What guidance leads away from; by default the source prompt, else nothing."
-    )
-    guidance: float = Field(4.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
+    guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
     mask: Literal["auto", "none"] = Field(
         "auto",
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "

@@ -70,7 +70,7 @@ def test_rerun_makes_the_same_bytes_from_anywhere(
     settled = yaml.safe_load((tmp_path / "first.yaml").read_text())
     assert settled["command"] == "edit"
     assert settled["vedit"] == package.__version__
-    assert (settled["attention"], settled["negative"]) == ("sparse_causal", "red")
+    assert (settled["attention"], settled["negative"]) == ("sparse_causal", "")
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -259,7 +259,7 @@ def test_an_adapter_brings_its_words(
     assert vedit("edit", toy_clip, "a cat", *quick, "--adapter", adapter, "-o", tmp_path / "out.mp4").status == 0
     settled = yaml.safe_load((tmp_path / "out.yaml").read_text())
     assert settled["adapter"] == "dog.safetensors"
-    assert (settled["source_prompt"], settled["negative"]) == ("a dog", "a dog")
+    assert (settled["source_prompt"], settled["negative"]) == ("a dog", "")
     result = edited(backbone, toy_clip, adapter=adapter, source_prompt="")
     assert result.config.source_prompt == ""
 

@@ -94,9 +94,8 @@ def checked(config: EditConfig) -> EditConfig:
 def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out."""
     words = source_words(config, backbone)
-    opposite = words if config.negative is None else config.negative
     kind = attention_kind(config, backbone)
-    config = config.model_copy(update={"source_prompt": words, "negative": opposite, "attention": kind})
+    config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
@@ -120,7 +119,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             latents = backbone.encode(source.frames)
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
-            text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, opposite))
+            text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, config.negative))
         with stage(config.prior):
             start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
             _check_finite(start.noise, config.prior, backbone)
