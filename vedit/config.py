@@ -190,12 +190,15 @@ class EditSettings(Settings):
     mask: Literal["auto", "none"] = Field(
         "auto",
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
-        "is kept (needs both, and the inversion); none: everywhere.",
+        "is kept (needs both); none: everywhere.",
     )
     strength: float = Field(
         0.7, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
     )
-    prior: Prior = Field("inversion", description="Where sampling starts: the clip's inversion, or gaussian noise.")
+    prior: Prior = Field(
+        "inversion",
+        description="Where sampling starts: the clip's inversion, or noise: gaussian, or shared by all frames.",
+    )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")
 
@@ -253,6 +256,11 @@ class EditConfig(
     ClipSettings,
 ):
     """All that one edit depends on."""
+
+    @property
+    def steps_taken(self) -> int:
+        """Denoising steps that are really taken: the strength's share of them, and one at least."""
+        return max(1, round(self.strength * self.steps))
 
     gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
     sheet: Place | None = Field(

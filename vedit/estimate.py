@@ -244,10 +244,10 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
     if inverted:
         add("inversion steps", config.steps, once)
     if inverted and config.gate:
-        add("reconstruction steps", config.steps, once)
-    if inverted and config.mask == "auto" and config.source_prompt:
+        add("reconstruction steps", config.steps_taken, once)
+    if config.mask == "auto" and config.source_prompt:
         add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
-    add("denoising steps", config.steps, once if config.guidance == 1 else model.predict(size, 2))
+    add("denoising steps", config.steps_taken, once if config.guidance == 1 else model.predict(size, 2))
     add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
     return work, largest
 

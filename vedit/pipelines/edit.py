@@ -123,9 +123,9 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
         with stage(config.prior):
             start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
             _check_finite(start.noise, config.prior, backbone)
-        steps = schedule.last(max(1, round(config.strength * config.steps)))
+        steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
-        if config.gate and trace is not None:
+        if config.gate and start.trace is not None:
             with stage("gate"):
                 found = reconstruction(
                     backbone, latents, source.frames, trace, text, config.steps, cache=cache, progress=progress
@@ -133,7 +133,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
         keep = None
-        if config.mask == "auto" and words.strip() and trace is not None:
+        if config.mask == "auto" and words.strip():
             with stage("mask"):
                 mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)
             keep = Keep(mask, trace).blend

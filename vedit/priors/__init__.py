@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
@@ -20,17 +21,18 @@ class Start:
     noise: Tensor
     trace: Tensor | None = None
 
-    def at(self, steps: Schedule, latents: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Where to begin when only the last ``steps`` are taken, and the trace that leads there.
+    def at(self, steps: Schedule, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Where to begin when only the last ``steps`` are taken, and the way there: a trace (S + 1, F, 4, h, w) from
+        the clean ``latents`` (F, 4, h, w).
 
-        A trace knows the place; without one, the clean ``latents`` (F, 4, h, w) are brought to that level of noise.
+        A prior that has a trace knows the way. For fresh noise it is the clean latents under more and more of it; the
+        beginning is then pure noise where all steps are taken, since nothing of the source should show through.
         """
         if self.trace is not None:
             trace = self.trace[: len(steps) + 1]
             return trace[-1], trace
-        if steps.whole:
-            return self.noise, None
-        return steps.add_noise(latents, self.noise, 0), None
+        noised = [steps.add_noise(latents, self.noise, index) for index in reversed(range(len(steps)))]
+        return (self.noise if steps.whole else noised[-1]), torch.stack([latents, *noised])
 
 
 class Prior(Protocol):
