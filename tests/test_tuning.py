@@ -137,3 +137,12 @@ def test_positions_tell_frames_apart_and_travel_with_the_adapter(sd1: Path, tmp_
         with torch.no_grad(), again.attending("full"):
             output = again.predict(x, 400, again.embed(["a cat"]))
         assert ((output[0, 0] - output[0, 2]).abs().max() > 1e-4) == positions
+
+
+def test_saving_memory_changes_no_number(sd1: Path) -> None:
+    """Checkpointed layers run again in the backward pass, and must see the same frames and attention kind."""
+    plain, thrifty = (load_backbone(sd1, device="cpu") for _ in range(2))
+    thrifty.unet.enable_gradient_checkpointing()
+    one, other = (tune(each, FRAMES, "a cat", steps=2, learning_rate=1e-3) for each in (plain, thrifty))
+    for name, tensor in one.tensors.items():
+        torch.testing.assert_close(other.tensors[name], tensor, atol=1e-5, rtol=0)

@@ -132,6 +132,8 @@ class Backbone:
         """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
 
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
+        With gradients, what the layers know of the step stays until ``attending`` is left: checkpointed layers run
+        again in the backward pass.
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
@@ -144,7 +146,8 @@ class Backbone:
                 words.flatten(0, 1).to(self.device, self.dtype),
             ).sample
         finally:
-            self._context.frames = 1
+            if not torch.is_grad_enabled():
+                self._context.frames = 1
         return output.float().unflatten(0, (branches, frames))
 
     def schedule(self, steps: int) -> Schedule:
@@ -160,6 +163,7 @@ class Backbone:
             yield
         finally:
             self._attending = before
+            self._context.frames = 1
 
     def _kind(self, name: str) -> AttentionKind:
         if name not in self._kinds:
