@@ -125,9 +125,9 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--vae", type=Path, default=Path("runs/vae"))
     parser.add_argument("--out", type=Path, default=Path("runs/diffusion"))
-    parser.add_argument("--pool", type=int, default=32768, help="frames to encode")
-    parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--decay-from", type=float, default=0.75)
+    parser.add_argument("--pool", type=int, default=25600, help="frames to encode")
+    parser.add_argument("--steps", type=int, default=4200)
+    parser.add_argument("--decay-from", type=float, default=0.62)
     parser.add_argument("--variety", type=float, default=0.0, help="share of scenes with weather, looks, two objects")
     arguments = parser.parse_args()
     preset = PRESETS[arguments.preset]

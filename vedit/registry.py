@@ -28,7 +28,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "priors": {
         "inversion": "vedit.priors.inversion:Inversion",
         "gaussian": "vedit.priors.gaussian:Gaussian",
-        "shared": "vedit.priors.shared:Shared",
+        "shared": "vedit.priors.gaussian:Shared",
     },
 }
 """For each family of parts, the kinds that ship with vedit."""

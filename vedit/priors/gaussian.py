@@ -28,4 +28,18 @@ class Gaussian:
         progress: Progress | None = None,
     ) -> Start:
         frames, channels, height, width = latents.shape
-        return Start(noise(seed, frames, (channels, height, width)).to(backbone.device))
+        return Start(self.draw(seed, frames, (channels, height, width)).to(backbone.device))
+
+    def draw(self, seed: int, frames: int, shape: tuple[int, int, int]) -> Tensor:
+        """Noise (F, *shape)."""
+        return noise(seed, frames, shape)
+
+
+class Shared(Gaussian):
+    """The same Gaussian noise for all frames, keyed by the seed: what moves is moved by the model, not by the noise.
+
+    The limit of PYoCo's mixed noise (Ge et al. 2023, section 3.2).
+    """
+
+    def draw(self, seed: int, frames: int, shape: tuple[int, int, int]) -> Tensor:
+        return noise(seed, 1, shape).repeat(frames, 1, 1, 1)
