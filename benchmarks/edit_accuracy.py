@@ -26,7 +26,7 @@ from benchmarks.table import figure, percent, show
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
-PLAIN: Mapping[str, Any] = {"mask": "none", "strength": 1.0, "gate": False}
+PLAIN: Mapping[str, Any] = {"mask": "none", "strength": 1.0, "inject": 0.0, "gate": False}
 """Guidance against the empty prompt, over the whole frame, from full noise: the setting of the original."""
 
 

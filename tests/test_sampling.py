@@ -9,7 +9,7 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree, Unguided, same_length
 from vedit.masks import Keep, difference_mask, otsu
 from vedit.priors.inversion import invert
-from vedit.sampling import denoise, noise
+from vedit.sampling import Source, denoise, noise
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +100,28 @@ def test_otsu_parts_two_heaps() -> None:
     few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
     assert 2 < otsu(torch.cat([few, many])) < 4.2
     assert otsu(torch.ones(10)) == 1.0
+
+
+def test_the_source_lends_its_layout_and_only_while_asked(backbone: Backbone) -> None:
+    latents = noise(1, 2, (4, 8, 8))
+    words, target = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    trace = invert(backbone, latents, words, 4)
+    schedule, guider = backbone.schedule(4), ClassifierFree(target, backbone.embed([""]), 3.0)
+    plain = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider)
+    lent = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=Source(words, trace, 3))
+    unused = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=Source(words, trace, 0))
+    assert torch.equal(unused, plain)
+    assert (lent - plain).abs().max() > 1e-3
+
+
+def test_a_source_that_edits_itself_comes_back(backbone: Backbone) -> None:
+    """Lending to one's own equal changes nothing: same latents, same words, same features."""
+    latents = noise(1, 2, (4, 8, 8))
+    words = backbone.embed(["a dog"])
+    trace = invert(backbone, latents, words, 4)
+    x = trace[-1]
+    with torch.no_grad():
+        both = backbone.predict(torch.stack([x, x]), 501, words.expand(2, -1, -1), inject=True)
+        alone = backbone.predict(x[None], 501, words)
+    torch.testing.assert_close(both, alone.expand_as(both), atol=1e-5, rtol=1e-4)
+    assert torch.equal(backbone.predict(x[None], 501, words).detach(), alone)

@@ -192,8 +192,11 @@ class EditSettings(Settings):
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
         "is kept (needs both); none: everywhere.",
     )
+    inject: float = Field(
+        0.65, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
+    )
     strength: float = Field(
-        0.7, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+        0.85, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
     )
     prior: Prior = Field(
         "inversion",

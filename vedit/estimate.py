@@ -247,7 +247,10 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         add("reconstruction steps", config.steps_taken, once)
     if config.mask == "auto" and config.source_prompt:
         add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
-    add("denoising steps", config.steps_taken, once if config.guidance == 1 else model.predict(size, 2))
+    branches = 1 if config.guidance == 1 else 2
+    lent = round(config.inject * config.steps_taken)
+    add("denoising steps with the source", lent, model.predict(size, branches + 1))
+    add("denoising steps", config.steps_taken - lent, model.predict(size, branches))
     add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
     return work, largest
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.guiders import Guider
+from vedit.guiders import Guider, same_length
 from vedit.progress import Progress
 from vedit.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Source:
+    """The clip being edited, as a lender of its structure: its ``text`` (1, T, D), the ``trace`` (S + 1, F, 4, h, w),
+    clean first, that the steps follow, and for how many ``steps`` from the beginning it lends."""
+
+    text: Tensor
+    trace: Tensor
+    steps: int
+
+    def before(self, index: int) -> Tensor:
+        """The source's own latents (F, 4, h, w) before the step of this index."""
+        return self.trace[len(self.trace) - 1 - index]
 
 
 @torch.no_grad()
@@ -20,32 +35,46 @@ def denoise(
     schedule: Schedule,
     guider: Guider,
     *,
+    source: Source | None = None,
     after_step: Callable[[Tensor, int], Tensor] | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """From noise (F, 4, h, w) at the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
-    ``after_step`` may correct the latents (F, 4, h, w) after the step of a given index (``masks.Keep.blend`` does).
-    The branches of the guider run as one batch; when memory does not suffice for that, one after the other.
+    ``source`` lends its structure in its first steps. ``after_step`` may correct the latents (F, 4, h, w) after the
+    step of a given index (``masks.Keep.blend`` does). The branches of the guider run as one batch; when memory does
+    not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
     text = guider.text.to(backbone.device)
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
+        lender = source if source is not None and index < source.steps else None
+        outputs = None
         if not split:
             try:
-                outputs = backbone.predict(x.expand(len(text), *x.shape), t, text)
+                outputs = _outputs(backbone, x, t, text, lender, index)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 split = True
-        if split:
-            outputs = torch.cat([backbone.predict(x[None], t, one[None]) for one in text])
+        if outputs is None:
+            outputs = torch.cat([_outputs(backbone, x, t, one[None], lender, index) for one in text])
         x = schedule.step(x, guider.combine(outputs), index)
         if after_step is not None:
             x = after_step(x, index)
         if progress is not None:
             progress("denoising", index + 1, len(schedule))
     return x
+
+
+def _outputs(backbone: Backbone, x: Tensor, t: int, text: Tensor, lender: Source | None, index: int) -> Tensor:
+    """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` (N, T, D)."""
+    branches = x.expand(len(text), *x.shape)
+    if lender is None:
+        return backbone.predict(branches, t, text)
+    theirs, ours = same_length(lender.text.to(text), text)
+    together = torch.cat([lender.before(index).to(x)[None], branches])
+    return backbone.predict(together, t, torch.cat([theirs, ours]), inject=True)[1:]
 
 
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:

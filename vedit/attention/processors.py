@@ -36,6 +36,7 @@ class FrameProcessor:
         source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
         if self.across_frames:
+            query, key = self.context.lend(query), self.context.lend(key)
             key, value = (self._gather(tokens) for tokens in (key, value))
         dtype = value.dtype
         if attn.upcast_attention:

@@ -18,6 +18,7 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
+from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
 from vedit.errors import MediaError
@@ -64,6 +65,7 @@ class Backbone:
         self._motion: list[RemovableHandle] = []
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
+        attach_injection(unet, self._context)
         for block in temporal.transformer_blocks(unet):
             block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
             block.attn2.set_processor(FrameProcessor(self._context, across_frames=False))
@@ -128,10 +130,11 @@ class Backbone:
 
     # The network
 
-    def predict(self, x: Tensor, t: Tensor | int, text: Tensor) -> Tensor:
+    def predict(self, x: Tensor, t: Tensor | int, text: Tensor, *, inject: bool = False) -> Tensor:
         """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
 
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
+        With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
         With gradients, what the layers know of the step stays until ``attending`` is left: checkpointed layers run
         again in the backward pass.
         """
@@ -139,6 +142,7 @@ class Backbone:
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
         self._context.frames = frames
         self._context.kind = self._kind(self.attention)
+        self._context.inject = inject
         try:
             output = self.unet(
                 x.flatten(0, 1).to(self.dtype),
@@ -146,6 +150,7 @@ class Backbone:
                 words.flatten(0, 1).to(self.device, self.dtype),
             ).sample
         finally:
+            self._context.inject = False
             if not torch.is_grad_enabled():
                 self._context.frames = 1
         return output.float().unflatten(0, (branches, frames))

@@ -21,7 +21,7 @@ from vedit.pipelines.opening import attention_kind, open_job, read_source, sourc
 from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, within_memory
 from vedit.progress import Progress
-from vedit.sampling import denoise
+from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
 from vedit.tuning import tune
 
@@ -142,7 +142,8 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance)
-            edited = denoise(backbone, x, steps, guider, after_step=keep, progress=progress)
+            lender = Source(text, trace, round(config.inject * len(steps)))
+            edited = denoise(backbone, x, steps, guider, source=lender, after_step=keep, progress=progress)
             _check_finite(edited, "edit", backbone)
         with stage("decoding"):
             clip = source.with_frames(backbone.decode(edited)).resized(size)
