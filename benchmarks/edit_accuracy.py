@@ -125,9 +125,9 @@ def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning
 def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[list[str]]:
     """The dial between changing and keeping, for three ways of holding on to the source."""
     ways: dict[str, Mapping[str, Any]] = {
-        "whole frame, full noise": {"mask": "none", "strength": 1.0},
-        "mask, full noise": {"strength": 1.0},
-        "default's mask and strength": {},
+        "whole frame, full noise": {"mask": "none", "strength": 1.0, "inject": 0.0},
+        "the default without injection": {"inject": 0.0},
+        "the default": {},
     }
     lines = []
     for title, settings in ways.items():
