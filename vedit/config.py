@@ -186,17 +186,17 @@ class EditSettings(Settings):
         None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
     )
     negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
-    guidance: float = Field(5.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    guidance: float = Field(7.5, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
     mask: Literal["auto", "none"] = Field(
         "auto",
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
         "is kept (needs both); none: everywhere.",
     )
     inject: float = Field(
-        0.65, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
+        0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
     )
     strength: float = Field(
-        0.85, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+        0.95, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
     )
     prior: Prior = Field(
         "inversion",
