@@ -102,12 +102,17 @@ HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track 
 def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning: int) -> list[list[str]]:
     """From fresh noise only tuning can know the clip: its motion, and with the same words its looks."""
     table = []
-    for title, tune in (("untuned", 0), (f"tuned ({tuning} steps)", tuning)):
+    ways: dict[str, Mapping[str, Any]] = {
+        "untuned": {},
+        f"the original's recipe, {tuning} steps": {"steps": tuning, "recipe": "original"},
+        f"tuned, {tuning} steps": {"steps": tuning},
+    }
+    for title, tuned in ways.items():
         figures: dict[str, Figures] = {"source": [], "edited": []}
         for case in chosen:
             backbone = vedit.load_backbone(model)
-            if tune:
-                vedit.tune(backbone, case.clip, case.source_prompt, steps=tune)
+            if tuned:
+                vedit.tune(backbone, case.clip, case.source_prompt, **tuned)
             for words, found in figures.items():
                 aim = Case(case.change, case.source, case.source if words == "source" else case.wanted)
                 result = vedit.edit(
@@ -131,7 +136,7 @@ def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[l
     }
     lines = []
     for title, settings in ways.items():
-        for scale in (1.5, 3.0, 5.0, 8.0):
+        for scale in (2.0, 4.0, 7.5, 12.0):
             edit = editing(model, steps=steps, gate=False, guidance=scale, **settings)
             lines.append(summary(f"{title}, guidance {scale:g}", measured(edit, chosen, judge)))
             print(*lines[-1], sep=" | ", flush=True)

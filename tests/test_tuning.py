@@ -1,6 +1,7 @@
 """One-shot tuning: what changes, what does not, and the file that holds it."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.adapter import Adapter
 from vedit.errors import MediaError, WeightsError
+from vedit.miniature import world
 from vedit.sampling import noise
-from vedit.tuning import tune, tuned_parameters
+from vedit.tuning import Recipe, tune, tuned_parameters
 
 FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 
@@ -124,19 +126,36 @@ def test_files_that_are_no_adapters(tmp_path: Path) -> None:
             Adapter.load(tmp_path / f"{name}.safetensors")
 
 
-def test_positions_tell_frames_apart_and_travel_with_the_adapter(sd1: Path, tmp_path: Path) -> None:
-    """With the same noise in all frames only positions can make them differ under full attention."""
+def test_numbered_frames_travel_with_the_adapter(sd1: Path, tmp_path: Path) -> None:
+    """With the same noise in all frames only their numbers can make them differ under full attention."""
     x = noise(1, 1, (4, 8, 8)).expand(3, -1, -1, -1)[None]
-    for positions in (True, False):
+    for recipe in get_args(Recipe):
         backbone = load_backbone(sd1, device="cpu")
-        adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, positions=positions)
-        assert adapter.config["positions"] == positions
-        adapter.save(tmp_path / f"{positions}.safetensors")
-        again = load_backbone(sd1, device="cpu", adapter=tmp_path / f"{positions}.safetensors")
-        assert again.positions == positions
+        adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, recipe=recipe)
+        assert adapter.config["recipe"] == recipe
+        adapter.save(tmp_path / f"{recipe}.safetensors")
+        again = load_backbone(sd1, device="cpu", adapter=tmp_path / f"{recipe}.safetensors")
+        assert again.positions == (recipe == "motion")
         with torch.no_grad(), again.attending("full"):
             output = again.predict(x, 400, again.embed(["a cat"]))
-        assert ((output[0, 0] - output[0, 2]).abs().max() > 1e-4) == positions
+        assert ((output[0, 0] - output[0, 2]).abs().max() > 1e-4) == (recipe == "motion")
+
+
+def test_a_clip_comes_back_from_pure_noise() -> None:
+    """What the tuned network sees in noise alone is the clip; under the original's recipe it is anything."""
+    scene = world.sample_scene(7, frames=4)
+    frames = torch.from_numpy(world.render(scene, 4).frames)
+    errors = {}
+    for recipe in get_args(Recipe):
+        backbone = load_backbone("mini", device="cpu")
+        tune(backbone, frames, scene.caption, steps=80, recipe=recipe)
+        latents, text, schedule = backbone.encode(frames), backbone.embed([scene.caption]), backbone.schedule(10)
+        x = noise(9, 4, (4, 16, 16))
+        with torch.no_grad(), backbone.attending("sparse_causal"):
+            output = backbone.predict(x[None], int(schedule.timesteps[0]), text)[0]
+        clean, _ = schedule.clean_and_noise(x, output, schedule.levels[0])
+        errors[recipe] = float((clean - latents).square().mean())
+    assert errors["motion"] < 0.7 * errors["original"], errors
 
 
 def test_saving_memory_changes_no_number(sd1: Path) -> None:

@@ -26,7 +26,7 @@ ABOUT = (
 )
 
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 """What one-shot tuning takes on so narrow a network; Stable Diffusion's 3e-5 would not move it."""
 
 

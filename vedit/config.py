@@ -232,8 +232,10 @@ class TuningSettings(Settings):
     learning_rate: float | None = Field(
         None, gt=0, le=1, description="Of one-shot tuning; by default what the model asks for, else 3e-5."
     )
-    positions: bool = Field(
-        True, description="Tuned temporal attention knows which frame is which; the original Tune-A-Video does not."
+    recipe: Literal["motion", "original"] = Field(
+        "motion",
+        description="How a clip is learnt: motion, so that it also comes back from fresh noise; or original, as "
+        "Tune-A-Video does it.",
     )
 
 

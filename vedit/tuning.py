@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,16 @@ LEARNING_RATE = 3e-5
 CHECKPOINT_EVERY = 50
 """Steps between two resumable checkpoints."""
 
+Recipe = Literal["motion", "original"]
+"""How a clip is learnt: ``original`` is Tune-A-Video's loop; ``motion`` brings the clip's layout and motion back from
+fresh noise too."""
+
+FROM_NOISE = 0.5
+"""Share of the steps of ``motion`` that learn the clip from pure noise."""
+
+UNDECIDED = 0.65
+"""Share of the training timesteps above which a picture's layout is still open; pure noise is learnt from there on."""
+
 
 def tuned_parameters(unet: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that tuning changes, by name."""
@@ -43,7 +54,7 @@ def tune(
     *,
     steps: int = 500,
     learning_rate: float | None = None,
-    positions: bool = True,
+    recipe: Recipe = "motion",
     weight_decay: float = 1e-2,
     clip_norm: float = 1.0,
     attention: str = "sparse_causal",
@@ -53,10 +64,15 @@ def tune(
 ) -> Adapter:
     """Teach ``backbone`` one clip, in place, and return the adapter: the tensors that changed.
 
-    ``clip`` or frames (F, 3, H, W) in [0, 1], H and W multiples of the backbone's patch. The recipe is the
-    original's: AdamW on the query projections and the temporal attention, one timestep per step for the whole clip,
-    independent noise per frame, mean squared error on what the network predicts. Unlike the original, latents and
-    text are computed once, and with ``positions`` the temporal attention knows which frame is which.
+    ``clip`` or frames (F, 3, H, W) in [0, 1], H and W multiples of the backbone's patch. The recipe ``original`` is
+    Tune-A-Video's: AdamW on the query projections and the temporal attention, one timestep per step for the whole clip,
+    independent noise per frame, mean squared error on what the network predicts; only that latents and text are
+    computed once. ``motion`` tunes the same parameters, and differs in three things. The temporal attention knows which
+    frame is which. Half of the steps show the network pure noise where layout is decided, as sampling does: what is
+    noised from the clip still shows the clip faintly, even at the last timestep (Lin et al. 2024, section 3.1), and who
+    may read the layout there need not learn it. And errors count as errors of v (Salimans & Ho 2022, section 4),
+    because as errors of epsilon those of the layout are next to nothing.
+
     ``learning_rate`` None is the model's own (``vedit.json``), else the original's 3e-5. Parameters are tuned in
     float32 whatever the backbone's dtype, and memory is traded for time (gradient checkpointing) only when it runs out.
 
@@ -65,10 +81,10 @@ def tune(
     """
     frames = clip.frames if isinstance(clip, Clip) else clip
     learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
-    backbone.attach_temporal(positions=positions)
+    backbone.attach_temporal(positions=recipe == "motion")
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay,
-        "clip_norm": clip_norm, "positions": backbone.positions, "attention": attention, "seed": seed,
+        "clip_norm": clip_norm, "recipe": recipe, "positions": backbone.positions, "attention": attention, "seed": seed,
         "frames": len(frames), "model": backbone.name,
     }  # fmt: skip
     latents = backbone.encode(frames)
@@ -87,12 +103,12 @@ def tune(
         with backbone.attending(attention), _mixed(backbone):
             for step in range(first, steps):
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-                time = int(torch.randint(len(levels), (1,), generator=generator))
-                fresh = torch.randn(latents.shape, generator=generator).to(latents)
+                time, noisy = _draw(latents, levels, generator, FROM_NOISE if recipe == "motion" else 0)
                 level = levels[time]
-                noisy = level.sqrt() * latents + (1 - level).sqrt() * fresh
                 target = schedule.output_for(noisy, latents, level)
                 loss = _loss(backbone, noisy, time, text, target)
+                if recipe == "motion" and schedule.prediction == "epsilon":
+                    loss = loss / level
                 if not torch.isfinite(loss):
                     raise WeightsError(
                         f"tuning diverged at step {step} (the loss is {loss.item()}); "
@@ -115,6 +131,15 @@ def tune(
     backbone.changed = adapter.digest()
     backbone.default_attention = attention
     return adapter
+
+
+def _draw(latents: Tensor, levels: Tensor, generator: torch.Generator, from_noise: float) -> tuple[int, Tensor]:
+    """A timestep and what the network sees at it (F, 4, h, w): the clip noised, or noise alone."""
+    pure = from_noise > 0 and float(torch.rand((), generator=generator)) < from_noise
+    first = int(UNDECIDED * len(levels)) if pure else 0
+    time = int(torch.randint(first, len(levels), (1,), generator=generator))
+    fresh = torch.randn(latents.shape, generator=generator).to(latents)
+    return time, fresh if pure else levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
 
 
 def _mixed(backbone: Backbone) -> torch.autocast:

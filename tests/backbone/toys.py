@@ -358,3 +358,21 @@ def _open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     original["text_projection"] = torch.eye(TEXT_WIDTH)
     original["logit_scale"] = torch.tensor(4.6)
     return original
+
+
+PARTS = ("unet", "vae", "text_encoder")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two models or pipelines have the same weights, to the bit."""
+
+    def tensors(model: Any) -> dict[str, Tensor]:
+        return {f"{part}.{name}": each for part in PARTS for name, each in getattr(model, part).state_dict().items()}
+
+    first, second = tensors(one), tensors(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Change entries of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

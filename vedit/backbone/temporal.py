@@ -17,6 +17,9 @@ from vedit.attention.context import StepContext
 from vedit.attention.kernels import attend
 from vedit.errors import WeightsError
 
+OWN_FRAME = 1.5
+"""How strongly queries and keys of numbered frames begin as the identity."""
+
 
 class TemporalAttention(nn.Module):
     """Self-attention over frames at every place: Tune-A-Video's ``attn_temp``.
@@ -24,6 +27,8 @@ class TemporalAttention(nn.Module):
     The original has no positions, so frames can be told apart only by what they show. With ``positions`` a sinusoid
     of the frame's number is added first (Vaswani et al. 2017, section 3.5), as in AnimateDiff, and a clip's motion can
     be learnt even where sampling starts from fresh noise. It has no weights, so the checkpoint's names stay the same.
+    Queries and keys then start near the identity: each frame begins by looking at itself, and its number reaches the
+    output at once instead of as the mean over all frames.
 
     Its output weight and bias start at zero, so that attaching changes nothing. (The original zeroes the weight
     alone, and its bias shifts the model from the start.)
@@ -36,6 +41,9 @@ class TemporalAttention(nn.Module):
         self.to_q = nn.Linear(width, width, bias=False)
         self.to_k = nn.Linear(width, width, bias=False)
         self.to_v = nn.Linear(width, width, bias=False)
+        if positions:
+            for layer in (self.to_q, self.to_k):
+                layer.weight.data.mul_(0.1).add_(OWN_FRAME * torch.eye(width))
         output = nn.Linear(width, width)
         nn.init.zeros_(output.weight)
         nn.init.zeros_(output.bias)

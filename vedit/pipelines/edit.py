@@ -110,7 +110,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
                     words,
                     steps=config.tune,
                     learning_rate=config.learning_rate,
-                    positions=config.positions,
+                    recipe=config.recipe,
                     attention=kind,
                     seed=config.seed,
                     progress=progress,

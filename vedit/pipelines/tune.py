@@ -29,7 +29,7 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
             config.prompt,
             steps=config.steps,
             learning_rate=config.learning_rate,
-            positions=config.positions,
+            recipe=config.recipe,
             attention=attention_kind(config, backbone),
             seed=config.seed,
             checkpoint=checkpoint,

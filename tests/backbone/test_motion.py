@@ -1,0 +1,54 @@
+"""AnimateDiff motion modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.backbone import toys
+from vedit.backbone.loading import load_backbone, read_motion
+from vedit.errors import WeightsError
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model wide enough for AnimateDiff's 32 groups."""
+    return toys.sd_folder(tmp_path_factory.mktemp("models") / "wide", width=32, layers=1, levels=2)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_motion_modules_from_a_folder_and_from_their_own_file(version: int, tmp_path: Path, wide: Path) -> None:
+    adapter = toys.motion_adapter(wide, version)
+    adapter.save_pretrained(tmp_path / "motion")
+    save_file(toys.original_motion(adapter), tmp_path / "mm.safetensors")
+    prefixed = {f"module.{name}": tensor for name, tensor in toys.original_motion(adapter).items()}
+    torch.save({"epoch": 1, "state_dict": prefixed}, tmp_path / "mm.ckpt")
+    for name in ("motion", "mm.safetensors", "mm.ckpt"):
+        modules, _ = read_motion(tmp_path / name)
+        for field in ("use_motion_mid_block", "motion_max_seq_length", "motion_layers_per_block"):
+            assert modules.config[field] == adapter.config[field]
+        assert modules.state_dict().keys() == adapter.state_dict().keys()
+        assert all(torch.equal(modules.state_dict()[key], tensor) for key, tensor in adapter.state_dict().items())
+
+
+def test_motion_brings_its_schedule(tmp_path: Path, wide: Path) -> None:
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    assert (plain.scheduler_config["beta_schedule"], moving.scheduler_config["beta_schedule"]) == (
+        "scaled_linear",
+        "linear",
+    )
+    assert moving.scheduler_config["clip_sample"] is False
+    assert plain.fingerprint != moving.fingerprint
+    torch.manual_seed(0)
+    x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
+    assert not torch.allclose(plain.predict(x, 500, text), moving.predict(x, 500, text), atol=1e-3)
+
+
+def test_motion_for_another_width(tmp_path: Path, wide: Path, sd1: Path) -> None:
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    with pytest.raises(WeightsError, match="channels"):
+        load_backbone(sd1, motion=tmp_path / "motion")
