@@ -7,7 +7,6 @@ import torch
 
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree, Unguided, same_length
-from vedit.masks import Keep, difference_mask, otsu
 from vedit.priors.inversion import invert
 from vedit.sampling import Source, denoise, noise
 
@@ -58,48 +57,11 @@ def test_one_seed_gives_the_same_bits(backbone: Backbone) -> None:
     assert torch.equal(run(), run())
 
 
-def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
-    latents = noise(1, 2, (4, 8, 8))
-    source, target = backbone.embed(["a dog"]), backbone.embed(["a cat"])
-    trace = invert(backbone, latents, source, 5)
-    mask = torch.zeros(2, 1, 8, 8)
-    mask[..., :4] = 1
-    guider = ClassifierFree(target, source, 7.0)
-    free = denoise(backbone, trace[-1], backbone.schedule(5), guider)
-    kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=Keep(mask, trace).blend)
-    assert torch.equal(kept[..., 4:], latents[..., 4:])
-    assert (kept[..., :4] - latents[..., :4]).abs().max() > 1e-3
-    assert not torch.equal(free[..., 4:], latents[..., 4:])
-
-
-def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
-    latents = noise(1, 2, (4, 8, 8))
-    one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])
-    mask = difference_mask(backbone, latents, one, other)
-    assert mask.shape == (2, 1, 8, 8)
-    assert mask.min() >= 0
-    assert mask.max() == 1
-    assert torch.equal(mask, difference_mask(backbone, latents, one, other))
-
-
-def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone: Backbone) -> None:
-    latents = noise(1, 1, (4, 8, 8))
-    long = backbone.embed(["a cat on a mat " * 20])
-    assert difference_mask(backbone, latents, backbone.embed(["a dog"]), long).shape == (1, 1, 8, 8)
-
-
 def test_progress_is_told(backbone: Backbone) -> None:
     told: list[tuple[str, int, int]] = []
     x = noise(0, 1, (4, 8, 8))
     denoise(backbone, x, backbone.schedule(3), Unguided(backbone.embed([""])), progress=lambda *at: told.append(at))
     assert told == [("denoising", 1, 3), ("denoising", 2, 3), ("denoising", 3, 3)]
-
-
-def test_otsu_parts_two_heaps() -> None:
-    generator = torch.Generator().manual_seed(0)
-    few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
-    assert 2 < otsu(torch.cat([few, many])) < 4.2
-    assert otsu(torch.ones(10)) == 1.0
 
 
 def test_the_source_lends_its_layout_and_only_while_asked(backbone: Backbone) -> None:

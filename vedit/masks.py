@@ -23,8 +23,8 @@ SAMPLES = 2
 LOCAL = 3.0
 """How many times more the prompts must differ inside than outside for an edit to count as local."""
 
-AGREED = 0.75
-"""Of the median difference: where the prompts of an edit that is not local differ less, they agree."""
+AGREED = 1.4
+"""How many times less the prompts must differ somewhere, in an edit that is not local, for that to be kept."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def difference_mask(
     """Where two prompts disagree about a clip: (F, 1, h, w) in [0, 1]. DiffEdit (Couairon et al. 2023, section 3.2).
 
     ``latents`` (F, 4, h, w) of the clip, ``source`` and ``target`` (1, T, D) the prompts' embeddings. The clip is
-    noised, both prompts predict the noise, and the edit belongs where they differ. There are two cases. Of a thing in
-    the picture the prompts differ many times more than elsewhere, and the threshold is the one that best parts the
-    differences in two (Otsu 1979). Of its surroundings or its look they differ nearly everywhere, and only what
-    differs clearly less than the median is kept.
+    noised, both prompts predict the noise, and the edit belongs where they differ; the threshold is the one that best
+    parts the differences in two (Otsu 1979). Where the prompts differ about a thing in the picture, they do so many
+    times more than elsewhere. Where they differ about its surroundings or its look, they do so nearly everywhere, and
+    what is kept is a smaller part where they clearly agree; if there is none, the whole frame is open. Prompts that
+    say the same leave nothing open.
     """
     text = torch.cat(same_length(source, target))
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
@@ -71,14 +72,23 @@ def difference_mask(
         total += (other - one).abs().mean(1, keepdim=True)
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
+    if not total.any():
+        return total  # two prompts that say the same
     smooth = _blur(total)
     # On roots, or the strongest differences alone would set the threshold.
     inside = smooth.sqrt() > otsu(smooth.sqrt().flatten())
-    if inside.any() and not inside.all() and smooth[inside].mean() >= LOCAL * smooth[~inside].mean():
-        chosen = inside.float()
-    else:
-        chosen = (total > AGREED * total.median()).float()
+    if not _many_times(smooth, inside, LOCAL):
+        scale = total.clamp(min=1e-6 * float(total.max())).log()
+        inside = scale > otsu(scale.flatten())
+        if inside.float().mean() < 0.5 or not _many_times(total, inside, AGREED):
+            inside = torch.ones_like(inside)
+    chosen = inside.float()
     return (chosen + _blur(chosen)) / 2
+
+
+def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
+    """Whether ``values`` are on average so many times larger inside than outside."""
+    return bool(inside.any() and not inside.all() and values[inside].mean() >= times * values[~inside].mean())
 
 
 def _blur(x: Tensor) -> Tensor:

@@ -1,0 +1,87 @@
+"""Where an edit happens: the mask of two prompts' difference, and keeping what lies outside."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vedit.backbone import Backbone, load_backbone
+from vedit.guiders import ClassifierFree
+from vedit.masks import Keep, difference_mask, otsu
+from vedit.miniature import world
+from vedit.priors.inversion import invert
+from vedit.sampling import denoise, noise
+
+
+@pytest.fixture(scope="module")
+def backbone(sd1: Path) -> Backbone:
+    return load_backbone(sd1, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def mini() -> Backbone:
+    return load_backbone("mini", device="cpu")
+
+
+def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
+    latents = noise(1, 2, (4, 8, 8))
+    source, target = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    trace = invert(backbone, latents, source, 5)
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[..., :4] = 1
+    guider = ClassifierFree(target, source, 7.0)
+    free = denoise(backbone, trace[-1], backbone.schedule(5), guider)
+    kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=Keep(mask, trace).blend)
+    assert torch.equal(kept[..., 4:], latents[..., 4:])
+    assert (kept[..., :4] - latents[..., :4]).abs().max() > 1e-3
+    assert not torch.equal(free[..., 4:], latents[..., 4:])
+
+
+def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
+    latents = noise(1, 2, (4, 8, 8))
+    one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    mask = difference_mask(backbone, latents, one, other)
+    assert mask.shape == (2, 1, 8, 8)
+    assert mask.min() >= 0
+    assert mask.max() == 1
+    assert torch.equal(mask, difference_mask(backbone, latents, one, other))
+
+
+def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone: Backbone) -> None:
+    latents = noise(1, 1, (4, 8, 8))
+    long = backbone.embed(["a cat on a mat " * 20])
+    assert difference_mask(backbone, latents, backbone.embed(["a dog"]), long).shape == (1, 1, 8, 8)
+
+
+def test_otsu_parts_two_heaps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
+    assert 2 < otsu(torch.cat([few, many])) < 4.2
+    assert otsu(torch.ones(10)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "thing", "ground"),
+    [
+        ({"colour": "blue"}, (0.9, 1.0), (0.0, 0.3)),
+        ({"background": "night"}, (0.0, 0.4), (0.95, 1.0)),
+        ({"colour": "blue", "background": "night"}, (1.0, 1.0), (1.0, 1.0)),
+        ({}, (0.0, 0.0), (0.0, 0.0)),
+    ],
+    ids=["thing", "ground", "both", "nothing"],
+)
+def test_the_edit_is_opened_where_the_words_differ(
+    changes: dict[str, str], thing: tuple[float, float], ground: tuple[float, float], mini: Backbone
+) -> None:
+    """The share of the object and of the ground that may change, in bounds."""
+    moving = world.Object("square", "yellow", "right", start=(50.0, 60.0), speed=3.0, radius=24.0)
+    scene = world.Scene((moving,), "grass", texture=1000)
+    rendered = world.render(scene, 2)
+    latents = mini.encode(torch.from_numpy(rendered.frames))
+    before, after = (mini.embed([each.caption]) for each in (scene, scene.changed(**changes)))
+    with mini.attending("sparse_causal"):
+        mask = difference_mask(mini, latents, before, after)
+    covered = F.avg_pool2d(torch.from_numpy(rendered.masks[:, :1]), 8)
+    for (low, high), where in ((thing, covered > 0.9), (ground, covered == 0)):
+        assert low <= float(mask[where].mean()) <= high
