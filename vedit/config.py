@@ -220,9 +220,12 @@ class AttentionSettings(Settings):
     )
 
 
-class CacheSettings(Settings):
-    """Cache"""
+class InversionSettings(Settings):
+    """Inversion"""
 
+    refine: int = Field(
+        1, ge=0, le=20, description="Times that each step of the inversion is corrected; 0 is plain DDIM inversion."
+    )
     cache: bool = Field(True, description="Keep inversions on disk and use them again.")
 
 
@@ -252,7 +255,7 @@ class VideoSettings(Settings):
 
 class EditConfig(
     VideoSettings,
-    CacheSettings,
+    InversionSettings,
     TuningSettings,
     AttentionSettings,
     StepSettings,
@@ -299,7 +302,7 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
         return _agreed(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
 
 
-class InvertConfig(VideoSettings, CacheSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
+class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
     """All that one inversion depends on."""
 
     source_prompt: Words | None = Field(

@@ -234,7 +234,7 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         return work, largest
     once = model.predict(size, 1)
     if isinstance(config, InvertConfig):
-        add("inversion steps", config.steps, once)
+        add("inversion steps", config.steps * (1 + config.refine), once)
         add("reconstruction steps", config.steps, once)
         add("VAE, out", 2 * frames, decode)
         return work, largest
@@ -242,7 +242,7 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         add("tuning steps", config.tune, model.learn(size))
     inverted = config.prior == "inversion"
     if inverted:
-        add("inversion steps", config.steps, once)
+        add("inversion steps", config.steps * (1 + config.refine), once)
     if inverted and config.gate:
         add("reconstruction steps", config.steps_taken, once)
     if config.mask == "auto" and config.source_prompt:

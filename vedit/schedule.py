@@ -86,6 +86,14 @@ class Schedule:
         """The same step taken backwards, from the latents after step ``index`` to those before it."""
         return self.move(x, output, self.levels[index + 1].to(x.device), self.levels[index].to(x.device))
 
+    def invert_as(self, x: Tensor, output: Tensor, there: Tensor, index: int) -> Tensor:
+        """The step taken backwards from ``x``, with the noise that ``output`` told of the latents ``there`` at the
+        step's own, noisier level. Where the result is ``there`` itself, ``step`` leads back to ``x`` exactly."""
+        here, noisier = self.levels[index + 1].to(x.device), self.levels[index].to(x.device)
+        _, noise = self.clean_and_noise(there.float(), output.float(), noisier)
+        clean = (x.float() - (1 - here).sqrt() * noise) / here.sqrt()
+        return noisier.sqrt() * clean + (1 - noisier).sqrt() * noise
+
     def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         """Clean latents brought to the noise level before step ``index``."""
         level = self.levels[index].to(clean.device)

@@ -35,6 +35,18 @@ def test_there_and_back(which: str, request: pytest.FixtureRequest) -> None:
     assert errors[1] < 0.6 * errors[0]
 
 
+@pytest.mark.parametrize("which", ["sd1", "sd2"])
+def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequest) -> None:
+    model = load_backbone(request.getfixturevalue(which), device="cpu")
+    latents, text = noise(0, 2, (4, 8, 8)), model.embed(["a cat"])
+    plain, once, often = (
+        float((reconstruct(model, invert(model, latents, text, 20, refine=times), text, 20) - latents).std())
+        for times in (0, 1, 8)
+    )
+    assert once < plain
+    assert often < 0.2 * plain
+
+
 def test_the_cache_gives_the_same_and_computes_once(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +65,7 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     keys.add(inversion_key(backbone, latents + 1e-6, text, 4))
     keys.add(inversion_key(backbone, latents, backbone.embed(["a dog"]), 4))
     keys.add(inversion_key(backbone, latents, text, 5))
+    keys.add(inversion_key(backbone, latents, text, 4, refine=1))
     with backbone.attending("full"):
         keys.add(inversion_key(backbone, latents, text, 4))
     other = load_backbone(toys.sd_folder(tmp_path / "other", seed=1), device="cpu")
@@ -62,7 +75,7 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     tuned = load_backbone(sd1, device="cpu")
     tuned.changed = "an adapter's hash"
     keys.add(inversion_key(tuned, latents, text, 4))
-    assert len(keys) == 8
+    assert len(keys) == 9
 
 
 def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) -> None:

@@ -121,14 +121,31 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, config.negative))
         with stage(config.prior):
-            start = prior.start(backbone, latents, text, schedule, seed=config.seed, cache=cache, progress=progress)
+            start = prior.start(
+                backbone,
+                latents,
+                text,
+                schedule,
+                seed=config.seed,
+                refine=config.refine,
+                cache=cache,
+                progress=progress,
+            )
             _check_finite(start.noise, config.prior, backbone)
         steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
         if config.gate and start.trace is not None:
             with stage("gate"):
                 found = reconstruction(
-                    backbone, latents, source.frames, trace, text, config.steps, cache=cache, progress=progress
+                    backbone,
+                    latents,
+                    source.frames,
+                    trace,
+                    text,
+                    config.steps,
+                    refine=config.refine,
+                    cache=cache,
+                    progress=progress,
                 )
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))

@@ -33,7 +33,9 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
         latents = backbone.encode(source.frames)
         vae = round_trip(backbone, latents, source.frames)
         text = backbone.embed([words])
-        trace = cached_invert(backbone, latents, text, config.steps, cache=cache, progress=progress)
+        trace = cached_invert(
+            backbone, latents, text, config.steps, refine=config.refine, cache=cache, progress=progress
+        )
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)

@@ -68,14 +68,15 @@ def reconstruction(
     text: Tensor,
     steps: int,
     *,
+    refine: int = 0,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Fidelity:
     """How near sampling comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that their ``latents``
-    were inverted to in ``steps``, with the same prompt ``text`` (1, T, D) and without guidance. Kept in ``cache``
-    beside the inversion.
+    were inverted to in ``steps``, each taken with so much ``refine``; with the same prompt ``text`` (1, T, D), and
+    without guidance. Kept in ``cache`` beside the inversion.
     """
-    key = f"{inversion_key(backbone, latents, text, steps)}-{len(trace) - 1}"
+    key = f"{inversion_key(backbone, latents, text, steps, refine)}-{len(trace) - 1}"
     note = None if cache is None else cache / f"{key}.json"
     if note is not None and note.is_file():
         try:

@@ -46,7 +46,8 @@ class Prior(Protocol):
         schedule: Schedule,
         *,
         seed: int,
+        refine: int = 0,
         cache: Path | None = None,
         progress: Progress | None = None,
     ) -> Start:
-        """``latents`` (F, 4, h, w), ``text`` (1, T, D) of the source's prompt."""
+        """``latents`` (F, 4, h, w), ``text`` (1, T, D) of the source's prompt; ``refine`` for a prior that inverts."""

@@ -24,6 +24,7 @@ class Gaussian:
         schedule: Schedule,
         *,
         seed: int,
+        refine: int = 0,
         cache: Path | None = None,
         progress: Progress | None = None,
     ) -> Start:
