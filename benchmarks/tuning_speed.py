@@ -78,7 +78,7 @@ def main() -> None:
     backbone = vedit.load_backbone(arguments.model)
     ways: dict[str, Callable[[], object]] = {
         "the original's loop": lambda: original_steps(backbone, clip, scene.caption, arguments.steps),
-        "vedit tune": lambda: tune(backbone, clip, scene.caption, steps=arguments.steps),
+        "vedit tune": lambda: tune(backbone, clip.frames, scene.caption, steps=arguments.steps),
     }
     for way in ways.values():
         way()  # warm-up, not counted

@@ -1,5 +1,6 @@
 """One-shot tuning: what changes, what does not, and the file that holds it."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +12,8 @@ from torch import Tensor
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.adapter import Adapter
-from vedit.errors import MediaError, WeightsError
+from vedit.clip import Clip
+from vedit.errors import DeviceError, MediaError, WeightsError
 from vedit.miniature import world
 from vedit.sampling import noise
 from vedit.tuning import Recipe, tune, tuned_parameters
@@ -95,6 +97,7 @@ def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, m
 
     with pytest.raises(KeyboardInterrupt):
         tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint, progress=stop)
+    halfway = checkpoint.read_bytes()
     told: list[int] = []
     resumed = tune(
         load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5, checkpoint=checkpoint,
@@ -102,8 +105,14 @@ def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, m
     )  # fmt: skip
     assert told == [5]
     assert resumed.digest() == whole.digest()
-    with pytest.raises(WeightsError, match="another tuning"):
-        tune(load_backbone(sd1, device="cpu"), FRAMES, "a dog", steps=5, checkpoint=checkpoint)
+    checkpoint.write_bytes(halfway)
+    for frames, words, steps, told_of in (
+        (FRAMES, "a dog", 5, "another tuning"),
+        (FRAMES.flip(-1), "a cat", 5, "another tuning"),
+        (FRAMES, "a cat", 3, "4 steps on"),
+    ):
+        with pytest.raises(WeightsError, match=told_of):
+            tune(load_backbone(sd1, device="cpu"), frames, words, steps=steps, checkpoint=checkpoint)
 
 
 def test_another_base_is_refused(backbone: Backbone, tmp_path: Path) -> None:
@@ -165,3 +174,35 @@ def test_saving_memory_changes_no_number(sd1: Path) -> None:
     one, other = (tune(each, FRAMES, "a cat", steps=2, learning_rate=1e-3) for each in (plain, thrifty))
     for name, tensor in one.tensors.items():
         torch.testing.assert_close(other.tensors[name], tensor, atol=1e-5, rtol=0)
+
+
+def test_a_tuning_that_stops_leaves_the_model_as_it_was(backbone: Backbone) -> None:
+    before, state = said(backbone), backbone.state_fingerprint()
+
+    def stop(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, progress=stop)
+    assert torch.equal(said(backbone), before)
+    assert backbone.state_fingerprint() == state
+    assert not backbone.has_temporal
+
+
+def test_an_adapter_numbers_the_frames_of_layers_that_are_there(backbone: Backbone, sd1: Path) -> None:
+    adapter = tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=2, learning_rate=1e-2)
+    again = load_backbone(sd1, device="cpu")
+    adapter.apply(again)
+    backbone.attach_temporal()
+    adapter.apply(backbone)
+    assert torch.equal(said(backbone), said(again))
+    assert backbone.learned == "a cat"
+
+
+def test_float16_is_refused_on_a_cpu(sd1: Path) -> None:
+    with pytest.raises(DeviceError, match="bfloat16"):
+        tune(load_backbone(sd1, device="cpu", dtype="float16"), FRAMES, "a cat", steps=1)
+
+
+def test_a_clip_of_any_size_is_fitted(backbone: Backbone) -> None:
+    tune(backbone, Clip(FRAMES[..., :41, :63], Fraction(8)), "a cat", steps=1)

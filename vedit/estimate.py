@@ -23,10 +23,11 @@ from vedit.attention.context import StepContext
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
+from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import EditConfig, InvertConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES
-from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine, working_size
+from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
 
 Rows = list[list[str]]

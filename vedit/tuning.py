@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from vedit.atomic import whole_file
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
-from vedit.errors import WeightsError
+from vedit.errors import DeviceError, WeightsError
 from vedit.progress import Progress
 from vedit.schedule import training_levels
 
@@ -64,7 +66,8 @@ def tune(
 ) -> Adapter:
     """Teach ``backbone`` one clip, in place, and return the adapter: the tensors that changed.
 
-    ``clip`` or frames (F, 3, H, W) in [0, 1], H and W multiples of the backbone's patch. The recipe ``original`` is
+    ``clip``, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W multiples
+    of the backbone's patch. The recipe ``original`` is
     Tune-A-Video's: AdamW on the query projections and the temporal attention, one timestep per step for the whole clip,
     independent noise per frame, mean squared error on what the network predicts; only that latents and text are
     computed once. ``motion`` tunes the same parameters, and differs in three things. The temporal attention knows which
@@ -79,15 +82,20 @@ def tune(
     ``checkpoint`` names a file that is written every 50 steps and resumed from if it is there.
     Raises WeightsError when the loss stops being finite, and for a checkpoint of another tuning.
     """
-    frames = clip.frames if isinstance(clip, Clip) else clip
+    if isinstance(clip, Clip):
+        clip = clip.resized(working_size(clip.size, None, backbone.unet.config, backbone.patch)).frames
+    frames = clip
+    if backbone.dtype == torch.float16 and backbone.device.type == "cpu":
+        raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
     learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
+    latents = backbone.encode(frames)
+    attached = not backbone.has_temporal
     backbone.attach_temporal(positions=recipe == "motion")
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay,
         "clip_norm": clip_norm, "recipe": recipe, "positions": backbone.positions, "attention": attention, "seed": seed,
-        "frames": len(frames), "model": backbone.name,
+        "frames": len(frames), "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
-    latents = backbone.encode(frames)
     text = backbone.embed([prompt])
     schedule = backbone.schedule(1)  # only for what the network predicts
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
@@ -97,9 +105,10 @@ def tune(
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
-    first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
+    before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
     backbone.unet.train()
     try:
+        first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
         with backbone.attending(attention), _mixed(backbone):
             for step in range(first, steps):
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
@@ -122,6 +131,12 @@ def tune(
                     _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
                 if progress is not None:
                     progress("tuning", step + 1, steps)
+    except BaseException:  # whatever stopped it, the backbone is what it was
+        for name, parameter in chosen.items():
+            parameter.data.copy_(before[name])
+        if attached:
+            backbone.detach_temporal()
+        raise
     finally:
         backbone.unet.eval().requires_grad_(False)
         for parameter in chosen.values():
@@ -129,8 +144,13 @@ def tune(
     tensors = {name: parameter.detach().cpu().clone() for name, parameter in chosen.items()}
     adapter = Adapter(tensors, config, backbone.fingerprint)
     backbone.changed = adapter.digest()
+    backbone.learned = prompt
     backbone.default_attention = attention
     return adapter
+
+
+def _digest(latents: Tensor) -> str:
+    return blake2b(latents.float().cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
 
 
 def _draw(latents: Tensor, levels: Tensor, generator: torch.Generator, from_noise: float) -> tuple[int, Tensor]:
@@ -191,6 +211,11 @@ def _resume(
         state["config"]["prompt"], state["base"], state["step"]
     except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
         raise WeightsError(f"the checkpoint {path} is damaged; delete it to tune from the beginning.") from error
+    if state["step"] > config["steps"]:
+        raise WeightsError(
+            f"the checkpoint {path} is {state['step']} steps on and {config['steps']} were asked for; "
+            "ask for more, or delete it to tune from the beginning."
+        )
     if state["config"] | {"steps": 0} != config | {"steps": 0} or state["base"] != backbone.fingerprint:
         raise WeightsError(
             f"the checkpoint {path} belongs to another tuning (of '{state['config']['prompt']}'); "

@@ -21,7 +21,6 @@ from vedit.config import EditConfig
 from vedit.errors import ConfigError, DeviceError, VeditWarning, WeightsError
 from vedit.pipelines import edit as pipeline
 from vedit.pipelines import quality
-from vedit.pipelines.opening import working_size
 
 Command = Callable[..., Ran]
 
@@ -318,24 +317,6 @@ def test_a_cache_that_cannot_be_used_is_told_and_done_without(
     monkeypatch.setenv("VEDIT_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(VeditWarning, match="going on without it"):
         package.edit(backbone, clip, "a cat", steps=1, gate=False)
-
-
-@pytest.mark.parametrize(
-    ("size", "wanted", "sample", "expected"),
-    [
-        ((360, 640), None, 64, (288, 512)),
-        ((640, 360), None, 64, (512, 288)),
-        ((128, 128), None, 16, (128, 128)),
-        ((1, 1), None, 64, (512, 512)),
-        ((30, 46), None, None, (32, 48)),
-        ((720, 1280), 1024, 64, (576, 1024)),
-        ((10, 1000), None, [64, 96], (8, 768)),
-    ],
-)
-def test_the_working_size_is_the_models(
-    size: tuple[int, int], wanted: int | None, sample: object, expected: tuple[int, int]
-) -> None:
-    assert working_size(size, wanted, {"sample_size": sample}, 8) == expected
 
 
 def test_the_config_is_the_definition_of_the_settings(backbone: Backbone, clip: Clip) -> None:

@@ -71,7 +71,8 @@ class Adapter:
                 f"model given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
             )
         if any("attn_temp" in name for name in self.tensors):
-            backbone.attach_temporal(positions=bool(self.config.get("positions", False)))
+            backbone.attach_temporal()
+            backbone.positions = bool(self.config.get("positions", False))
         own = dict(backbone.unet.named_parameters())
         for name, tensor in self.tensors.items():
             if name not in own or own[name].shape != tensor.shape:
@@ -82,6 +83,7 @@ class Adapter:
             for name, tensor in self.tensors.items():
                 own[name].copy_(tensor)
         backbone.changed = self.digest()
+        backbone.learned = str(self.config.get("prompt", ""))
         backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
 
     def digest(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -55,10 +57,10 @@ class Backbone:
         self.notes = notes or ModelNotes()
         self.changed = ""
         """Hash of what an adapter changed since loading."""
+        self.learned = ""
+        """The words of the clip that was learnt, by tuning or from an adapter."""
         self.default_attention = "per_frame"
         """The attention kind in force when nothing else is said: that which the weights were trained with."""
-        self.positions = False
-        """Whether the temporal attention knows which frame is which."""
         self._kinds: dict[str, AttentionKind] = {}
         self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
@@ -94,8 +96,11 @@ class Backbone:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def state_fingerprint(self) -> str:
-        """What the weights are now: the files they came from, and the adapter on top."""
-        return f"{self.fingerprint}+{self.changed}"
+        """What the network is now: the files it came from, how they are read, what was attached, and the adapter on
+        top."""
+        config = json.dumps({key: str(value) for key, value in sorted(self.unet.config.items())}).encode()
+        attached = (self.has_temporal, self.positions, self.has_motion)
+        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.changed}"
 
     # Frames and latents
 
@@ -128,6 +133,12 @@ class Backbone:
         """Prompts to text embeddings (N, T, D); T is the longest prompt's, in chunks of the tokenizer's length."""
         return embed(self.tokenizer, self.text_encoder, texts)
 
+    def embed_alike(self, texts: Sequence[str]) -> tuple[Tensor, ...]:
+        """Prompts to one embedding (1, T, D) each, all of one T."""
+        # One by one, since together they would come out with other last bits than alone, and miss the cache.
+        alone = tuple(self.embed([each]) for each in texts)
+        return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts).split(1)
+
     # The network
 
     def predict(self, x: Tensor, t: Tensor | int, text: Tensor, *, inject: bool = False) -> Tensor:
@@ -135,8 +146,8 @@ class Backbone:
 
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
         With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
-        With gradients, what the layers know of the step stays until ``attending`` is left: checkpointed layers run
-        again in the backward pass.
+        With gradient checkpointing, what the layers know of the step stays until ``attending`` is left: they run again
+        in the backward pass.
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
@@ -151,7 +162,7 @@ class Backbone:
             ).sample
         finally:
             self._context.inject = False
-            if not torch.is_grad_enabled():
+            if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
                 self._context.frames = 1
         return output.float().unflatten(0, (branches, frames))
 
@@ -188,18 +199,30 @@ class Backbone:
         """
         if not self._temporal:
             self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
-            self.positions = positions
+
+    @property
+    def positions(self) -> bool:
+        """Whether the temporal attention knows which frame is which."""
+        return any(layer.positions for layer in temporal.temporal_layers(self.unet))
+
+    @positions.setter
+    def positions(self, known: bool) -> None:
+        for layer in temporal.temporal_layers(self.unet):
+            layer.positions = known
 
     def detach_temporal(self) -> None:
         """Take the temporal attention off again; the UNet is what it was, to the bit."""
         if self._temporal:
             self._remove(self._temporal)
             temporal.detach_temporal(self.unet)
-            self.positions = False
 
     def attach_motion(self, adapter: MotionAdapter) -> None:
         """Add an AnimateDiff motion adapter. Raises WeightsError when it does not fit this UNet."""
         self._motion = temporal.attach_motion(self.unet, adapter, self._context)
+
+    @property
+    def has_motion(self) -> bool:
+        return bool(self._motion)
 
     def detach_motion(self) -> None:
         if self._motion:

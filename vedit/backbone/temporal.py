@@ -77,6 +77,11 @@ def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
             yield module
 
 
+def temporal_layers(unet: nn.Module) -> list[TemporalAttention]:
+    """The temporal attention layers that are attached to a UNet."""
+    return [module for module in unet.modules() if isinstance(module, TemporalAttention)]
+
+
 def attach_temporal(
     unet: UNet2DConditionModel, context: StepContext, *, positions: bool = False, seed: int = 0
 ) -> list[RemovableHandle]:
@@ -179,12 +184,3 @@ def span_frames(unet: UNet2DConditionModel, context: StepContext) -> list[Remova
     for norm in [*norms, unet.conv_norm_out]:
         handles += [norm.register_forward_pre_hook(before), norm.register_forward_hook(after)]
     return handles
-
-
-def temporal_state(unet: UNet2DConditionModel) -> dict[str, Tensor]:
-    """The tensors of the temporal layers, under their checkpoint names."""
-    return {
-        name: tensor.detach().clone()
-        for name, tensor in unet.state_dict().items()
-        if "_temp." in name and "motion_modules" not in name
-    }

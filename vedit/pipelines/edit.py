@@ -11,13 +11,14 @@ from torch import Tensor
 
 from vedit import registry, settling
 from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, DeviceError, MediaError
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.masks import Keep, difference_mask
-from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words, working_size
+from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words
 from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, within_memory
 from vedit.progress import Progress
@@ -106,7 +107,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             with stage("tuning"):
                 tune(
                     backbone,
-                    source,
+                    source.frames,
                     words,
                     steps=config.tune,
                     learning_rate=config.learning_rate,
@@ -119,7 +120,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             latents = backbone.encode(source.frames)
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
-            text, prompt, negative = (backbone.embed([each]) for each in (words, config.prompt, config.negative))
+            text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
         with stage(config.prior):
             start = prior.start(
                 backbone,
@@ -148,7 +149,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
                     progress=progress,
                 )
             metrics["reconstruction_db"] = found.db
-            warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(config.tune or config.adapter))
+            warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
         keep = None
         if config.mask == "auto" and words.strip():
             with stage("mask"):

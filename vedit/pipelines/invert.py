@@ -39,7 +39,7 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)
-    warn_if_poor(found, vae, prompted=bool(words), tuned=config.adapter is not None)
+    warn_if_poor(found, vae, prompted=bool(words), tuned=bool(backbone.changed))
     clip = source.with_frames(frames).resized(size)
     if config.output is not None:
         clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
 
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
-from vedit.clip import Clip, ClipInfo, fit_size, probe, read_clip
+from vedit.backbone.sizes import working_size
+from vedit.clip import Clip, ClipInfo, probe, read_clip
 from vedit.clip.reading import choose_frames
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
-from vedit.errors import VeditWarning, WeightsError
+from vedit.errors import VeditWarning
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -77,31 +76,11 @@ def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
     )
 
 
-def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], patch: int) -> Size:
-    """The size (H, W) to work at, in whole patches: the longer side as wanted, else the model's own; aspect kept."""
-    return fit_size(size, wanted or native_side(unet_config, patch), multiple=patch)
-
-
-def native_side(unet_config: Mapping[str, Any], patch: int) -> int | None:
-    """The side in pixels of the pictures that a model was trained on: 512 for SD 1.5; None where it does not say."""
-    latent = unet_config.get("sample_size")
-    if isinstance(latent, (list, tuple)):
-        latent = max(latent, default=None)
-    if not latent:
-        return None
-    if not isinstance(latent, (int, float)) or latent < 1:
-        raise WeightsError(f"the unet's sample_size is {latent!r}: expected the side of its latents, or null.")
-    return int(latent) * patch
-
-
 def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
-    """Apply the adapter of a config, if it has one, and say what the clip shows: by the config, else by the adapter."""
-    words = config.source_prompt
+    """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
     if config.adapter is not None:
-        adapter = Adapter.load(config.adapter)
-        adapter.apply(backbone)
-        words = str(adapter.config.get("prompt", "")) if words is None else words
-    return words or ""
+        Adapter.load(config.adapter).apply(backbone)
+    return backbone.learned if config.source_prompt is None else config.source_prompt
 
 
 def attention_kind(config: Job, backbone: Backbone) -> str:
@@ -109,4 +88,4 @@ def attention_kind(config: Job, backbone: Backbone) -> str:
     if config.attention is not None:
         return config.attention
     own = backbone.default_attention
-    return DEFAULT_ATTENTION if own == "per_frame" and config.motion is None else own
+    return DEFAULT_ATTENTION if own == "per_frame" and not backbone.has_motion else own

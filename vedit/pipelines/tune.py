@@ -25,7 +25,7 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     with within_memory():
         adapter = tune(
             backbone,
-            source,
+            source.frames,
             config.prompt,
             steps=config.steps,
             learning_rate=config.learning_rate,
