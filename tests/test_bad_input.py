@@ -247,14 +247,6 @@ def own_source(desk: Desk, *more: str) -> list[object]:
     return desk.edit(*more, clip=clip)
 
 
-def denied(desk: Desk) -> list[object]:
-    folder = desk.bad / "closed"
-    folder.mkdir(mode=0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("this user may write everywhere")
-    return desk.edit("-o", folder / "o.mp4")
-
-
 def no_cuda(arguments: list[object]) -> list[object]:
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
@@ -436,6 +428,10 @@ WORDS: dict[str, Case] = {
     "YAML too deep": (lambda d: with_config(d, "a: " + "[" * 9000), "settings.yaml", "not YAML"),
     "YAML that grows": (lambda d: with_config(d, bomb()), "10 faults", "there is no such setting"),
     "YAML within itself": (lambda d: with_config(d, "lora: &a [*a]"), "settings.yaml:1: lora", "string"),
+    "a number as prompt": (lambda d: with_config(d, "source_prompt: 3"), "source_prompt: 3", "put quotes"),
+    "a number as LoRA": (lambda d: with_config(d, "lora: 3"), "lora: 3 is neither", "a list"),
+    "a number as path": (lambda d: with_config(d, "sheet: 3"), "sheet: 3 is no path", "put quotes"),
+    "one LoRA": (lambda d: d.edit("--set", "lora=abc"), "the LoRA 'abc' is no file", "expected file.safetensors"),
     "a list as settings": (lambda d: with_config(d, "- steps\n"), "holds no settings", "steps: 20"),
     "a picture as settings": (lambda d: with_config(d, b"\x89PNG\xff\xfe"), "is not text", "expected a YAML file"),
     "a wrong type": (
@@ -452,7 +448,16 @@ FILES: dict[str, Case] = {
         "file does not exist",
         "another place",
     ),
-    "a closed folder": (denied, "no permission", "choose another folder"),
+    "a sheet among the clip's pictures": (
+        lambda d: d.edit("--sheet", pictures(d, (8, 8)) / "s.png", clip=d.bad / "pictures"),
+        "s.png would become a picture of the clip",
+        "another place",
+    ),
+    "the settings of another output": (
+        lambda d: beside(d, "o.yaml", d.edit("-o", d.out / "o.mov")),
+        "the settings of o.mov go there",
+        "--overwrite",
+    ),
     "the output exists": (lambda d: beside(d, "o.mp4", d.edit()), "o.mp4 exists already", "--overwrite"),
     "the sidecar exists": (lambda d: beside(d, "o.yaml", d.edit()), "o.yaml exists already", "--overwrite"),
     "the sheet exists": (
@@ -581,6 +586,74 @@ def test_bad_input_in_a_process_of_its_own(case: str, fragment: str, desk: Desk)
     assert done.stderr.count("\n") == 1, done.stderr
     assert fragment in done.stderr
     assert snapshot(desk.bad, desk.out) == before
+
+
+def test_what_may_not_be_read_or_written_is_told(desk: Desk) -> None:
+    """In one process, without the rights to pass over permissions, which root has."""
+    drop = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may read and write everywhere, and setpriv is not here")
+        rights = "-dac_override,-dac_read_search"
+        drop = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"]
+    closed, unreadable = desk.bad / "closed", desk.folder()
+    weights, notes = unreadable / f"{UNET}.safetensors", desk.bad / "model2" / "vedit.json"
+    shutil.copytree(desk.good.model, notes.parent)
+    notes.write_text("{}")
+    adapter = desk.file("adapter.safetensors", desk.good.adapter.read_bytes())
+    lora = desk.file("lora.safetensors", desk.good.lora.read_bytes())
+    closed.mkdir()
+    cases: list[tuple[list[object], str]] = [
+        (desk.edit("-o", closed / "o.mp4"), f"no permission to write into {closed}"),
+        (desk.edit("-o", closed / "in" / "o.mp4"), f"no permission to look into {closed}"),
+        (desk.edit("--sheet", closed / "s.png"), f"no permission to write into {closed}"),
+        (desk.edit(clip=closed / "c.mp4"), "cannot be opened: Permission denied"),
+        (desk.edit(model=closed / "x"), "no permission to read"),
+        (desk.edit("--dry-run", model=closed / "x"), "no permission to read"),
+        (desk.edit("--adapter", closed / "x"), "no permission to read"),
+        (desk.edit("--adapter", adapter), "no permission to read"),
+        (desk.edit("--lora", closed / "x"), "no permission to read"),
+        (desk.edit("--lora", lora), "no permission to read"),
+        (desk.edit("--motion", closed / "x"), "no permission to read"),
+        (desk.edit(model=unreadable), "no permission to read"),
+        (desk.edit(model=notes.parent), "no permission to read"),
+        (["rerun", closed / "o.yaml"], "cannot be read: Permission denied"),
+        (["invert", desk.good.clip, "--model", desk.good.model, "-o", closed / "o.mp4"], "no permission to write"),
+        (["tune", desk.good.clip, "--prompt", "a", "-o", closed / "a.safetensors"], "config.yaml cannot be read"),
+    ]
+    shut = [closed, weights, notes, adapter, lora]
+    for each in shut:
+        each.chmod(0)
+    code = (
+        "import json, os, sys\n"
+        "from vedit.cli import main\n"
+        "for arguments in json.load(sys.stdin): print(main(arguments), file=sys.stderr)\n"
+        "print(main(['doctor']))\n"
+    )
+    given = json.dumps([[str(each) for each in arguments] for arguments, _ in cases])
+    environment = os.environ | {"XDG_CONFIG_HOME": str(closed), "VEDIT_CACHE": str(closed / "cache")}
+    try:
+        done = subprocess.run(
+            [*drop, sys.executable, "-c", code],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=desk.out,
+            env=environment,
+        )
+    finally:
+        for each in shut:
+            each.chmod(0o700)
+    lines = [line for line in done.stderr.splitlines() if not line.endswith(" s")]
+    told = [line for line in lines if not line.startswith("warning: the cache ")]
+    assert told[1::2] == ["2"] * len(cases), done.stderr
+    for (_, said), line in zip(cases, told[::2], strict=True):
+        assert line.startswith("error: ")
+        assert said in line
+    assert done.stdout.endswith("0\n")
+    assert "cannot be read: Permission denied" in done.stdout
+    assert not list(desk.out.iterdir())
 
 
 def test_one_pixel_is_a_clip_too(desk: Desk, vedit: Callable[..., Ran]) -> None:

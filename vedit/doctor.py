@@ -113,13 +113,17 @@ def _mini() -> str:
 
 
 def _size(folder: Path) -> str:
-    if not folder.is_dir():
-        return "not there yet"
-    return f"{sum(each.stat().st_size for each in folder.rglob('*') if each.is_file()) / 1e6:.1f} MB"
+    try:
+        if not folder.is_dir():
+            return "not there yet"
+        return f"{sum(each.stat().st_size for each in folder.rglob('*') if each.is_file()) / 1e6:.1f} MB"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _free(folder: Path) -> str:
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    # os.path: unlike Path.exists, no for what lies in a closed folder
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.exists(each))  # noqa: PTH110
     return f"{shutil.disk_usage(there).free / 1e9:.0f} GB"
 
 

@@ -25,7 +25,7 @@ from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
-from vedit.config import EditConfig, InvertConfig
+from vedit.config import HUB_NAMES, EditConfig, InvertConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
@@ -84,11 +84,12 @@ def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     yield "memory, about", _memory(config, model, activations, frames, size)
 
 
+@sources.permitted()
 def config_folder(model: str) -> Path:
     """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
     path = Path(model).expanduser()
-    if model in sources.HUB_NAMES:
-        return sources.from_hub(sources.HUB_NAMES[model], ())
+    if model in HUB_NAMES:
+        return sources.from_hub(HUB_NAMES[model], ())
     if sources.is_hub_id(model):
         return sources.from_hub(model, ())
     if model == "mini" or not path.is_file():

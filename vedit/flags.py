@@ -30,9 +30,7 @@ FILE_FLAGS = {
 }
 
 
-def configured(
-    kind: type[Settings], *positional: str, required: bool = False
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def configured(kind: type[Settings], *positional: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn ``command(config, ...)`` into a typer command whose flags are the fields of ``kind``.
 
     ``positional`` names the fields that are arguments. The command's own further parameters stay flags of their own.

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from vedit.errors import WeightsError
+from vedit.errors import ConfigError, WeightsError
 
 Prediction = Literal["epsilon", "v_prediction"]
 
@@ -43,6 +43,12 @@ class Schedule:
             trained = scheduler.config.num_train_timesteps
             raise WeightsError(f"the model was trained on {trained} timesteps, too few for {steps} steps; take fewer.")
         scheduler.set_timesteps(steps)
+        trained = scheduler.config.num_train_timesteps
+        if steps > trained // 2 and int(scheduler.timesteps[0]) < 0.95 * trained - 1:
+            raise ConfigError(
+                f"{steps} steps would begin at timestep {int(scheduler.timesteps[0])} of {trained}, far from noise; "
+                f"take up to {trained // 2}, or {trained}."
+            )
         alpha_bar = scheduler.alphas_cumprod.float()
         # With an offset and as many steps as were trained, the first would lie one past the end.
         times = scheduler.timesteps.long().clamp(max=len(alpha_bar) - 1)

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from vedit import __version__
 from vedit.atomic import whole_file
-from vedit.config import IN_MEMORY, Settings, bounds, nearest
+from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, nearest
 from vedit.errors import ConfigError
 
 LARGEST_FILE = 1_000_000
@@ -145,7 +145,7 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
         return str(_absolute(folder / Path(value).expanduser()))
     if name in kind.places:
         stem, scale = _scaled(value)
-        if "/" in stem and (folder / Path(stem).expanduser()).exists():
+        if "/" in stem and _there(folder / Path(stem).expanduser()):
             return str(_absolute(folder / Path(stem).expanduser())) + scale
     return value
 
@@ -154,17 +154,22 @@ def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
     """The reverse: as ``_anchored`` reads it."""
     if isinstance(value, list):
         return [_portable(name, each, folder, config) for each in value]
-    if not isinstance(value, str) or value == str(IN_MEMORY):
-        return value
+    if not isinstance(value, str) or value == str(IN_MEMORY) or (name == "model" and value in ("mini", *HUB_NAMES)):
+        return value  # a model's own name stands for it even where a folder is called so
     stem, scale = _scaled(value) if name in config.places else (value, "")
     path = Path(stem).expanduser()
-    if name not in config.paths and not (name in config.places and path.exists()):
+    if name not in config.paths and not (name in config.places and _there(path)):
         return value
     whole = _absolute(path)
     if not whole.is_relative_to(folder):
         return str(whole) + scale
     inside = whole.relative_to(folder).as_posix()
     return (inside if name in config.paths else f"./{inside}") + scale
+
+
+def _there(path: Path) -> bool:
+    """Unlike ``Path.exists``, no for what lies in a closed folder: whoever reads it will tell."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _absolute(path: Path) -> Path:
@@ -197,6 +202,12 @@ def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]
             return f"{place}: {given} is not a number"
         case "bool_parsing" | "bool_type":
             return f"{place}: {given} is neither true nor false"
+        case "string_type":
+            return f"{place}: {given} is not a string of text; put quotes around it"
+        case "tuple_type":
+            return f"{place}: {given} is neither a string of text nor a list of them"
+        case "path_type":
+            return f"{place}: {given} is no path; put quotes around it"
         case "literal_error":
             choices = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
             return f"{place}: {given} is unknown; {nearest(str(detail['input']), choices)}"

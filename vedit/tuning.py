@@ -145,6 +145,7 @@ def tune(
     adapter = Adapter(tensors, config, backbone.fingerprint)
     backbone.changed = adapter.digest()
     backbone.learned = prompt
+    backbone.loaded_with.pop("adapter", None)
     backbone.default_attention = attention
     return adapter
 

@@ -139,3 +139,12 @@ def test_frames_must_be_whole_patches(backbone: Backbone) -> None:
 def test_an_unknown_kind_names_the_nearest(backbone: Backbone) -> None:
     with pytest.raises(PartError, match="sparse_causal"), backbone.attending("sparse_casual"):
         pass
+
+
+def test_predict_leaves_the_unet_ready_for_others(sd1: Path) -> None:
+    """With gradients on, which is torch's default, the bare UNet still takes any batch afterwards."""
+    backbone = load_backbone(sd1, device="cpu")
+    x, text = torch.randn(1, 4, 8, 8), backbone.embed(["a cat"])
+    before = backbone.unet(x, 10, text).sample
+    backbone.predict(torch.randn(1, 3, 4, 8, 8), 10, text)
+    assert torch.equal(backbone.unet(x, 10, text).sample, before)

@@ -11,6 +11,7 @@ from huggingface_hub import constants
 from tests.backbone import toys
 from vedit.backbone import sources
 from vedit.backbone.loading import load_backbone, read_parts
+from vedit.config import HUB_NAMES
 from vedit.errors import WeightsError
 
 
@@ -35,7 +36,7 @@ def test_the_hubs_cache_is_used_offline(hub: Path, sd1: Path) -> None:
     with pytest.raises(WeightsError, match="not in the local cache"):
         load_backbone("someone/model")
     cache(hub, "someone/model", sd1)
-    cache(hub, sources.HUB_NAMES["sd15"], sd1)
+    cache(hub, HUB_NAMES["sd15"], sd1)
     assert toys.same(load_backbone("someone/model"), read_parts(sd1))
     assert toys.same(load_backbone("sd15"), read_parts(sd1))
 
@@ -63,7 +64,7 @@ def test_a_single_file_finds_its_configs_in_the_cache(hub: Path, tmp_path: Path,
     file = toys.original_file(sd2, tmp_path / "model.safetensors")
     with pytest.raises(WeightsError, match=r"put a folder 'model' beside it.*sd2-community"):
         load_backbone(file)
-    cache(hub, sources.HUB_NAMES["sd21"], sd2, ignore="*.safetensors")
+    cache(hub, HUB_NAMES["sd21"], sd2, ignore="*.safetensors")
     assert toys.same(load_backbone(file), read_parts(sd2))
     assert read_parts(file).scheduler["prediction_type"] == "v_prediction"
 

@@ -13,8 +13,8 @@ import torch
 
 from tests.clip.making import NTSC, beep_at, hum, make_video, picture_clip
 from vedit.atomic import whole_file, whole_folder
-from vedit.clip import probe, read_clip
-from vedit.errors import MediaError
+from vedit.clip import probe, read_clip, writing
+from vedit.errors import MediaError, VeditWarning
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.m4v", "a.mov", "a.mkv", "a.webm"])
@@ -120,3 +120,39 @@ def test_whole_file(tmp_path: Path) -> None:
         _break_off(beside / "x")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(100, 12), (120, 10), (250, 5)])
+def test_a_gif_of_a_fast_clip_leaves_frames_out(tmp_path: Path, rate: int, shown: int) -> None:
+    """It lasts as long as the clip, to a hundredth of a second."""
+    clip = picture_clip(12, rate=rate)
+    if shown < 12:
+        with pytest.warns(VeditWarning, match=f"{12 - shown} of 12 are left out"):
+            clip.save(tmp_path / "a.gif")
+    else:
+        clip.save(tmp_path / "a.gif")
+    with av.open(str(tmp_path / "a.gif")) as container:
+        times = [frame.pts for frame in container.decode(video=0)]
+    assert times == list(range(shown))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.gif", "gif"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libx264")])
+def test_a_fault_names_the_codec_in_use(tmp_path: Path, name: str, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(writing, "_write_gif", fail)
+    monkeypatch.setattr(writing, "_write_video", fail)
+    with pytest.raises(MediaError, match=f"encoded with {codec}: no"):
+        picture_clip(2).save(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["\U0001f3ac" * 60 + ".mkv", "\U0001f3ac" * 60, "o" * 246 + ".mkv"])
+def test_long_names_of_any_letters_are_written(tmp_path: Path, name: str) -> None:
+    picture_clip(2).save(tmp_path / name)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_file_system_refuses_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="could not be written"):
+        picture_clip(2).save(f"{tmp_path / ('a.' + 'o' * 300)}/")

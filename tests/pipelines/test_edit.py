@@ -14,6 +14,7 @@ import torch
 import yaml
 
 import vedit as package
+from tests.backbone import toys
 from tests.conftest import Ran
 from vedit.backbone import Backbone, load_backbone
 from vedit.clip import Clip, probe, read_clip
@@ -127,6 +128,32 @@ def test_the_api_takes_a_path_and_cuts_it(backbone: Backbone, toy_clip: Path, tm
     result = edited(backbone, toy_clip, frames=2, start=1, stride=2, output=tmp_path / "out.gif", gate=False)
     assert len(result.clip) == 2
     assert [path.name for path in result.files] == ["out.gif", "out.yaml"]
+
+
+def test_an_edit_through_the_api_can_be_rerun_too(
+    vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path
+) -> None:
+    """With all that the model was loaded with; and the words of its adapter hold wherever it came from."""
+    learnt = tmp_path / "learnt.safetensors"
+    package.tune(load_backbone(toy_model, device="cpu"), read_clip(toy_clip, frames=2), "red", steps=2).save(learnt)
+    backbone = load_backbone(toy_model, device="cpu", adapter=learnt)
+    result = edited(backbone, toy_clip, output=tmp_path / "one.mp4")
+    assert result.config.source_prompt == "red"
+    assert result.config.adapter == learnt
+    assert vedit("rerun", tmp_path / "one.yaml", "-o", tmp_path / "two.mp4").status == 0
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+def test_a_rerun_with_another_model_of_the_same_name_is_warned_of(
+    vedit: Command, sd1: Path, toy_clip: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(sd1, tmp_path / "model"))
+    assert vedit("edit", toy_clip, "a cat", "--model", model, "--steps", 1, "-o", tmp_path / "a.mp4").status == 0
+    assert "as it was then" not in vedit("rerun", tmp_path / "a.yaml", "--overwrite").err
+    shutil.copytree(toys.sd_folder(tmp_path / "other", seed=3) / "unet", model / "unet", dirs_exist_ok=True)
+    again = vedit("rerun", tmp_path / "a.yaml", "--overwrite")
+    assert again.status == 0
+    assert "as it was then" in again.err
 
 
 def test_a_clip_in_memory_cannot_be_rerun(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.clip.making import picture_clip
 from tests.conftest import Ran
 from vedit import tuning
 from vedit.backbone.adapter import Adapter
@@ -64,3 +65,32 @@ def test_it_goes_on_where_it_was_interrupted(
 )
 def test_wrong_wishes_are_one_line(vedit: Command, toy_clip: Path, arguments: list[str], said: str) -> None:
     assert said in vedit("tune", toy_clip, *arguments).complaint
+
+
+def test_an_adapter_of_the_current_folder_has_its_name(
+    vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "fox"
+    picture_clip(2).save(folder)
+    monkeypatch.chdir(folder)
+    ran = vedit("tune", ".", "--prompt", "a fox", "--model", toy_model, "--steps", 1, "--size", 16)
+    assert ran.status == 0, ran.err
+    assert (folder / "fox.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_interruption_tells_what_it_left(
+    kept: bool, vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "a.safetensors"
+
+    def interrupted(*_: object, checkpoint: Path, **__: object) -> None:
+        if kept:
+            checkpoint.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "tune", interrupted)
+    ran = vedit("tune", toy_clip, "--prompt", "a", "--model", toy_model, "-o", output)
+    assert ran.status == 130
+    left = f"the same command goes on from {tmp_path / 'a.checkpoint.pt'}" if kept else "nothing partial was left"
+    assert ran.err.endswith(f"error: interrupted; {left}\n")

@@ -75,7 +75,13 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     tuned = load_backbone(sd1, device="cpu")
     tuned.changed = "an adapter's hash"
     keys.add(inversion_key(tuned, latents, text, 4))
-    assert len(keys) == 9
+    backbone.attach_temporal()
+    keys.add(inversion_key(backbone, latents, text, 4))
+    backbone.positions = True
+    keys.add(inversion_key(backbone, latents, text, 4))
+    backbone.detach_temporal()
+    assert inversion_key(backbone, latents, text, 4) in keys
+    assert len(keys) == 11
 
 
 def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
+from vedit.backbone.sources import permitted
 from vedit.errors import WeightsError
 
 FORMAT = "vedit adapter 1"
@@ -36,11 +37,13 @@ class Adapter:
             beside.write_bytes(save({name: tensor.contiguous() for name, tensor in self.tensors.items()}, metadata))
 
     @classmethod
+    @permitted()
     def load(cls, path: str | Path) -> Adapter:
         """Raises WeightsError for what is missing, damaged or no adapter."""
         path = Path(path)
         if not path.is_file():
             raise WeightsError(f"the adapter {path} is not there; `vedit tune` writes one.")
+        path.open("rb").close()  # safetensors says "no such file" of one that may not be read
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}

@@ -39,6 +39,7 @@ _ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
 """What its motion modules were trained with, whatever the model's own schedule is."""
 
 
+@sources.permitted()
 def load_backbone(
     name: str | Path = "mini",
     *,
@@ -95,6 +96,14 @@ def load_backbone(
             backbone.attach_motion(_settle(modules, place, number))
         if adapter is not None:
             Adapter.load(Path(adapter).expanduser()).apply(backbone)
+    backbone.loaded_with = {
+        "motion": None if motion is None else str(motion),
+        "lora": tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]:g}" for each in loras),
+        "adapter": adapter,
+        "device": device,
+        "dtype": dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch."),
+        "kernel": kernel,
+    }
     return backbone
 
 
@@ -331,6 +340,7 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
     backbone.default_attention = "sparse_causal"
 
 
+@sources.permitted()
 def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path]]:
     """AnimateDiff's motion modules, and the files they came from: a MotionAdapter folder, a hub id, or its own file."""
     path = Path(name).expanduser()

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit.backbone.checkpoints import read_header, read_tensors
+from vedit.backbone.sources import permitted
 from vedit.errors import WeightsError
 
 
+@permitted()
 def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
     """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
     name, scale = (spec, 1.0) if isinstance(spec, str) else spec

@@ -57,6 +57,8 @@ class Backbone:
         self.notes = notes or ModelNotes()
         self.changed = ""
         """Hash of what an adapter changed since loading."""
+        self.loaded_with: dict[str, Any] = {}
+        """What else the model was loaded with, under the names of the settings."""
         self.learned = ""
         """The words of the clip that was learnt, by tuning or from an adapter."""
         self.default_attention = "per_frame"

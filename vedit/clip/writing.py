@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +25,7 @@ from vedit.atomic import whole_file, whole_folder
 from vedit.clip.images import RATE_KEY
 from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
-from vedit.errors import MediaError
+from vedit.errors import MediaError, VeditWarning
 
 OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
 """Files that can be written; a name without a suffix is a folder of PNGs."""
@@ -64,6 +65,10 @@ def write_clip(
         return
     if suffix not in OUTPUTS:
         raise MediaError(f"{path}: {suffix} cannot be written; use one of {' '.join(OUTPUTS)}, or no suffix for PNGs")
+    if suffix == ".gif":
+        codec = "gif"
+    elif suffix == ".webm" and codec == "libx264":
+        codec = "libvpx-vp9"
     with whole_file(path, overwrite) as beside:
         try:
             if suffix == ".gif":
@@ -86,8 +91,6 @@ def _write_video(
     crf: int,
     codec: str,
 ) -> None:
-    if suffix == ".webm" and codec == "libx264":
-        codec = "libvpx-vp9"
     options = {"movflags": "+faststart"} if suffix in (".mp4", ".m4v", ".mov") else {}
     with av.open(f"file:{path}", "w", container_options=options) as out:
         _bitexact(out)
@@ -158,6 +161,9 @@ def _mux(out: OutputContainer, stream: VideoStream, frame: VideoFrame | None, ra
 
 
 def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
+    """A frame of a GIF lasts a hundredth of a second or more: of a faster clip those are left out that would begin with
+    the one before them, so that it lasts as long.
+    """
     with av.open(f"file:{path}", "w", format="gif") as out:
         _bitexact(out)
         hundredth = Fraction(1, 100)
@@ -165,15 +171,27 @@ def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = frames.shape[3], frames.shape[2], "pal8"
         stream.codec_context.time_base = hundredth
+        last, left_out = -1, 0
         for index, pixels in enumerate(_bytes(frames)):
+            time = round(index / rate / hundredth)
+            if time == last:
+                left_out += 1
+                continue
+            last = time
             image = Image.fromarray(pixels).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
             colours = np.full((256, 4), 255, np.uint8)  # alpha first
             palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
             colours[: len(palette), 1:] = palette
             frame = VideoFrame.from_ndarray((np.asarray(image), colours), format="pal8")  # type: ignore[arg-type]
-            frame.pts, frame.time_base = round(index / rate / hundredth), hundredth
+            frame.pts, frame.time_base = time, hundredth
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+    if left_out:
+        warnings.warn(
+            f"a GIF shows 100 frames per second at most; {left_out} of {len(frames)} are left out.",
+            VeditWarning,
+            stacklevel=2,
+        )
 
 
 def _write_folder(folder: Path, frames: Tensor, rate: Fraction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError, DeviceError, MediaError
+from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.masks import Keep, difference_mask
 from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words
 from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
-from vedit.pipelines.running import Timings, check_output, check_video, inversions, within_memory
+from vedit.pipelines.running import Timings, check_output, check_video, inversions, named_after, within_memory
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
@@ -31,10 +32,11 @@ from vedit.tuning import tune
 class EditResult:
     """An edited clip, and how it came about.
 
-    ``config``: all settings, with what was left to vedit filled in. ``timings``: seconds by stage. ``metrics``: what
-    the VAE's round trip keeps of the source ("vae_db") and, where it was measured, the reconstruction from the
-    inversion ("reconstruction_db"), and the share of the frames that the edit may change ("edited_share", 0 to 1).
-    ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was written, the video first.
+    ``config``: all settings, with the words and the attention kind that were left to vedit filled in. ``timings``:
+    seconds by stage. ``metrics``: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured,
+    the reconstruction from the inversion ("reconstruction_db"), and the share of the frames that the edit may change
+    ("edited_share", 0 to 1). ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was
+    written, the video first.
     """
 
     clip: Clip
@@ -64,7 +66,7 @@ def edit(
     if isinstance(clip, Clip) and (idle := sorted(settings.keys() & {"frames", "start", "stride", "allow_partial"})):
         raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
     place = IN_MEMORY if isinstance(clip, Clip) else clip
-    given = {**settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
+    given = {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
     config = settling.settle(EditConfig, settling.Layer(given))
     _check_outputs(config)
     if isinstance(clip, Clip):
@@ -76,25 +78,42 @@ def edit(
     return _written(_edit(config, source, size, backbone, progress), source)
 
 
-def run(config: EditConfig, progress: Progress | None = None) -> EditResult:
-    """All of ``vedit edit``, from settings to files. Without ``output``, "<clip>-edited.mp4" in the current folder."""
+def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
+    """All of ``vedit edit``, from settings to files. Without ``output``, "<clip>-edited.mp4" in the current folder.
+
+    ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
+    """
     config = checked(config)
     source, size, backbone = open_job(config)
-    return _written(_edit(config, source, size, backbone, progress), source)
+    return _written(_edit(config, source, size, backbone, progress, made_with), source)
 
 
 def checked(config: EditConfig) -> EditConfig:
     """The config with its output named, once everything that it asks for can be written. Raises as ``run`` does."""
     if config.clip == IN_MEMORY:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
-    config = config.model_copy(update={"output": config.output or Path(f"{config.clip.stem}-edited.mp4")})
+    config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
     _check_outputs(config)
     return config
 
 
-def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None) -> EditResult:
+def _edit(
+    config: EditConfig,
+    source: Clip,
+    size: Size,
+    backbone: Backbone,
+    progress: Progress | None,
+    made_with: str = "",
+) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out."""
     words = source_words(config, backbone)
+    model = backbone.state_fingerprint()
+    if made_with not in ("", model):
+        warnings.warn(
+            f"{config.model} is not the model, as it was then, that the result was made with; another comes out.",
+            VeditWarning,
+            stacklevel=2,
+        )
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)
@@ -165,7 +184,7 @@ def _edit(config: EditConfig, source: Clip, size: Size, backbone: Backbone, prog
             _check_finite(edited, "edit", backbone)
         with stage("decoding"):
             clip = source.with_frames(backbone.decode(edited)).resized(size)
-    return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone))
+    return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone, model))
 
 
 def _check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
@@ -178,9 +197,9 @@ def _plain(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _made_with(backbone: Backbone) -> dict[str, str]:
+def _made_with(backbone: Backbone, model: str) -> dict[str, str]:
     return {
-        "model": backbone.fingerprint,
+        "model": model,
         "device": str(backbone.device),
         "dtype": _plain(backbone.dtype),
         "kernel": backbone.kernel,
@@ -196,7 +215,7 @@ def _check_outputs(config: EditConfig) -> None:
     """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
-        check_output(_sidecar(config.output), config.clip, config.overwrite)
+        check_output(_sidecar(config.output), config.clip, config.overwrite, settings_of=config.output)
     if config.sheet is not None:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")

@@ -79,7 +79,9 @@ def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
 def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
     """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
     if config.adapter is not None:
-        Adapter.load(config.adapter).apply(backbone)
+        adapter = Adapter.load(config.adapter)
+        if adapter.digest() != backbone.changed:
+            adapter.apply(backbone)
     return backbone.learned if config.source_prompt is None else config.source_prompt
 
 

@@ -13,7 +13,8 @@ from tempfile import TemporaryFile
 
 import torch
 
-from vedit.atomic import OUR_PICTURES, check_target
+from vedit.atomic import OUR_PICTURES, check_folder, check_target
+from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
 from vedit.config import EditConfig, InvertConfig, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
@@ -69,14 +70,31 @@ def check_video(config: EditConfig | InvertConfig) -> None:
     check_output(output, config.clip, config.overwrite, folder=not suffix)
 
 
-def check_output(output: Path, clip: Path, overwrite: bool, *, folder: bool = False) -> None:
-    """Whether one output can be written, before any work. Raises MediaError, and ConfigError for the clip itself."""
+def named_after(clip: Path, ending: str) -> Path:
+    """An output in the current folder, by the name of a clip; of "." and the like, by the name of that folder."""
+    return Path(f"{Path(os.path.abspath(clip)).stem or 'clip'}{ending}")  # noqa: PTH100 (links keep their names)
+
+
+def check_output(
+    output: Path, clip: Path, overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
+) -> None:
+    """Whether one output can be written, before any work; ``settings_of``, where it is the file of settings that goes
+    with another. Raises MediaError, and ConfigError for the clip itself.
+    """
     if not output.name or len(os.fsencode(output.name)) > LONGEST_NAME:
         raise MediaError(f"{output}: expected a name of 1 to {LONGEST_NAME} bytes.")
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
-    if output.exists() and clip.exists() and output.samefile(clip):
+    check_folder(output)
+    if _same(output, clip):
         raise ConfigError(f"{output} is the clip itself; write to another place.")
+    if output.suffix.lower() in PICTURES and _same(output.parent, clip):
+        raise ConfigError(f"{output} would become a picture of the clip, which is that folder; write to another place.")
+    if settings_of is not None and os.path.lexists(output) and not overwrite:
+        raise MediaError(
+            f"{output} exists already, and the settings of {settings_of.name} go there; choose another name, or "
+            "--overwrite it"
+        )
     check_target(output, overwrite)
     try:
         with TemporaryFile(dir=output.parent):  # permissions alone do not tell: a disk may be full or read-only
@@ -84,9 +102,19 @@ def check_output(output: Path, clip: Path, overwrite: bool, *, folder: bool = Fa
     except OSError as error:
         raise MediaError(f"{output} cannot be written: {error.strerror}; choose another folder.") from error
     if output.is_dir():
-        others = [each.name for each in output.iterdir() if not OUR_PICTURES.fullmatch(each.name)]
+        try:
+            others = [each.name for each in output.iterdir() if not OUR_PICTURES.fullmatch(each.name)]
+        except OSError as error:
+            raise MediaError(f"{output} cannot be replaced: {error.strerror}; choose another name.") from error
         if not folder or others:
             raise MediaError(f"{output} is a folder that is not replaced; choose another name.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or lies in a closed folder: reading or writing it will tell
+        return False
 
 
 def _printable(path: Path) -> bool:

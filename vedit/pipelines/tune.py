@@ -7,7 +7,7 @@ from pathlib import Path
 from vedit.config import TuneConfig
 from vedit.errors import MediaError
 from vedit.pipelines.opening import attention_kind, open_job
-from vedit.pipelines.running import check_output, within_memory
+from vedit.pipelines.running import check_output, named_after, within_memory
 from vedit.progress import Progress
 from vedit.tuning import tune
 
@@ -21,7 +21,7 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     output = checked(config).output
     assert output is not None
     source, _, backbone = open_job(config)
-    checkpoint = output.with_suffix(".checkpoint.pt")
+    checkpoint = checkpoint_of(output)
     with within_memory():
         adapter = tune(
             backbone,
@@ -40,9 +40,14 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     return output
 
 
+def checkpoint_of(output: Path) -> Path:
+    """Where a tuning that was interrupted is kept."""
+    return output.with_suffix(".checkpoint.pt")
+
+
 def checked(config: TuneConfig) -> TuneConfig:
     """The config with its output named, once that can be written. Raises MediaError, or ConfigError for the clip."""
-    output = config.output or Path(f"{config.clip.stem}.safetensors")
+    output = config.output or named_after(config.clip, ".safetensors")
     if output.suffix != ".safetensors":
         raise MediaError(f"{output}: an adapter is written as .safetensors.")
     check_output(output, config.clip, config.overwrite)
