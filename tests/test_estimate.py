@@ -54,6 +54,8 @@ def test_nothing_is_run_loaded_or_written(
         (["--start", "5"], "has 5 frames"),
         (["--model", "no-such-model"], "no-such-model"),
         (["--device", "cuda:99"], "cuda:99"),
+        (["--adapter", "no-such.safetensors"], "no-such.safetensors is not there"),
+        (["--lora", "no-such.safetensors"], "no-such.safetensors"),
         (["-o", "taken.mp4"], "taken.mp4 exists already"),
         (["-o", "free.mp4"], "free.yaml exists already"),
         (["-o", "no/such/out.mp4"], "does not exist"),

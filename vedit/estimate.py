@@ -22,7 +22,9 @@ from vedit import registry
 from vedit.attention.context import StepContext
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, sources, temporal
+from vedit.backbone.adapter import Adapter
 from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
+from vedit.backbone.lora import split_scale
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, EditConfig, InvertConfig
@@ -60,6 +62,12 @@ def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     info, chosen = examine(config)
+    for spec in config.lora:
+        split_scale(spec)  # says what is not there
+    if config.adapter is not None:
+        learned = str(Adapter.load(config.adapter).config.get("prompt", ""))
+        if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:
+            config = config.model_copy(update={"source_prompt": learned})
     frames = len(chosen)
     folder = config_folder(config.model)
     dtype = choose_dtype(config.dtype, choose_device(config.device))

@@ -63,7 +63,8 @@ def edit(
     """
     if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
         raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
-    if isinstance(clip, Clip) and (idle := sorted(settings.keys() & {"frames", "start", "stride", "allow_partial"})):
+    of_files = {"frames", "start", "stride", "allow_partial"}
+    if isinstance(clip, Clip) and (idle := sorted(name for name in of_files if settings.get(name) is not None)):
         raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
     place = IN_MEMORY if isinstance(clip, Clip) else clip
     given = {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
