@@ -14,7 +14,8 @@ from vedit.attention.context import StepContext
 def attach_injection(unet: UNet2DConditionModel, context: StepContext) -> RemovableHandle:
     """Let the first resnet of the second up block take the first branch's output while ``context.inject`` holds.
 
-    Its features carry the layout of a picture, not its colours. Queries and keys are lent by the processors.
+    Its features carry the layout of a picture and, lent for long, its colours too. Queries and keys are lent by the
+    processors.
     """
 
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
