@@ -203,6 +203,13 @@ class EditSettings(Settings):
     )
     negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
     guidance: float = Field(7.5, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    saturation: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share kept of the part of guidance that only saturates: 1 is classifier-free guidance as it was "
+        "published, 0 projects that part away.",
+    )
     mask: Literal["auto", "none"] = Field(
         "auto",
         description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,8 +19,9 @@ class Guider(Protocol):
     def text(self) -> Tensor:
         """Text embeddings of the branches, (N, T, D)."""
 
-    def combine(self, outputs: Tensor) -> Tensor:
-        """The branches' outputs (N, F, 4, h, w) to one (F, 4, h, w)."""
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
+        """The branches' outputs (N, F, 4, h, w) to one (F, 4, h, w); ``clean`` tells what clean latents an output
+        (F, 4, h, w) amounts to."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Unguided:
     def text(self) -> Tensor:
         return self.prompt
 
-    def combine(self, outputs: Tensor) -> Tensor:
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
         return outputs[0]
 
 
@@ -41,19 +44,35 @@ class ClassifierFree:
 
     Both (1, T, D). Scale 1 is the prompt alone. With the source's prompt as the negative, guidance is the difference
     that the edit asks for, and nothing else.
+
+    What guidance adds beyond the prompt's own prediction has a part along the predicted clean latents of each frame,
+    which makes a picture more saturated rather than more like its prompt. ``saturation`` is how much of that part is
+    kept, 0 to 1: with 1 this is guidance as it was published, with 0 only the part across remains (adaptive projected
+    guidance without its momentum and threshold, Sadat et al. 2024, section 4).
     """
 
     prompt: Tensor
     negative: Tensor
     scale: float
+    saturation: float = 1.0
 
     @property
     def text(self) -> Tensor:
         return torch.cat(same_length(self.negative, self.prompt))
 
-    def combine(self, outputs: Tensor) -> Tensor:
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
         negative, positive = outputs
-        return negative + self.scale * (positive - negative)
+        lead = (self.scale - 1) * (positive - negative)
+        if self.saturation < 1:
+            # The clean latents are linear in the output, so a direction in the one is the same in the other.
+            lead = lead - (1 - self.saturation) * _along(lead, clean(positive))
+        return positive + lead
+
+
+def _along(x: Tensor, direction: Tensor) -> Tensor:
+    """The part of each frame of ``x`` (F, 4, h, w) that lies along that frame of ``direction``."""
+    unit = F.normalize(direction.flatten(1), dim=1).view_as(direction)
+    return (x * unit).sum((1, 2, 3), keepdim=True) * unit
 
 
 def same_length(*texts: Tensor) -> tuple[Tensor, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ def denoise(
                 split = True
         if outputs is None:
             outputs = torch.cat([_outputs(backbone, x, t, one[None], lender, index) for one in text])
-        x = schedule.step(x, guider.combine(outputs), index)
+        x = schedule.step(x, guider.combine(outputs.float(), partial(schedule.clean, x, index=index)), index)
         if after_step is not None:
             x = after_step(x, index)
         if progress is not None:

@@ -84,6 +84,10 @@ class Schedule:
         clean, noise = self.clean_and_noise(x.float(), output.float(), level)
         return to.sqrt() * clean + (1 - to).sqrt() * noise
 
+    def clean(self, x: Tensor, output: Tensor, *, index: int) -> Tensor:
+        """The clean latents that ``output`` predicts from ``x`` before step ``index``."""
+        return self.clean_and_noise(x, output, self.levels[index].to(x.device))[0]
+
     def step(self, x: Tensor, output: Tensor, index: int) -> Tensor:
         """One step towards clean: ``x`` at step ``index`` (0 is the noisiest) to the next."""
         return self.move(x, output, self.levels[index].to(x.device), self.levels[index + 1].to(x.device))

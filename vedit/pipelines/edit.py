@@ -179,7 +179,7 @@ def _edit(
         with stage("denoising"):
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
-                guider = ClassifierFree(prompt, negative, config.guidance)
+                guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
             lender = Source(text, trace, round(config.inject * len(steps)))
             edited = denoise(backbone, x, steps, guider, source=lender, after_step=keep, progress=progress)
             _check_finite(edited, "edit", backbone)
