@@ -19,6 +19,7 @@ from typing import Any
 from vedit.errors import PartError
 
 TABLES: Mapping[str, Mapping[str, str]] = {
+    "annotators": {},
     "attention": {
         "per_frame": "vedit.attention.kinds:PerFrame",
         "sparse_causal": "vedit.attention.kinds:SparseCausal",

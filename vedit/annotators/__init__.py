@@ -1,0 +1,62 @@
+"""Clip in, control pictures out: what a ControlNet is shown of a clip."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vedit.clip import Clip, read_clip
+from vedit.clip.images import PICTURES, read_picture
+from vedit.clip.sizes import resize
+from vedit.config import Settings
+from vedit.errors import ConfigError, MediaError
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What an annotator found in a clip.
+
+    frames: (F, 3, H, W) float32 in [0, 1], drawn as the ControlNets of that kind were trained on it
+    """
+
+    frames: Tensor
+
+    def save_data(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write what was found as numbers. Raises ConfigError where the picture is all there is."""
+        raise ConfigError(f"{path}: this annotator finds no more than its picture; leave --save-data.")
+
+
+class Annotator(ABC):
+    """Draws control pictures of a clip's own size. Heavy libraries are imported when one is made or used."""
+
+    class Options(Settings):
+        """What can be chosen; every choice has a default."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or self.Options()
+
+    @abstractmethod
+    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+        """Of a clip (F, 3, H, W); networks run on ``device``. Repeats to the bit on a CPU."""
+
+    def read(self, path: Path, clip: Clip) -> Annotation:
+        """What lies in a file instead of being looked for in ``clip``: control pictures drawn before, as a video, a
+        folder of pictures, or one picture for all frames. Raises MediaError for another number of frames."""
+        return Annotation(read_frames(path, clip))
+
+
+def read_frames(path: Path, clip: Clip) -> Tensor:
+    """Pictures (F, 3, H, W) for each frame of ``clip``, at its size: from a video or a folder, or one for all."""
+    if path.suffix.lower() in PICTURES:
+        frames = resize(read_picture(path)[None], clip.size).expand(len(clip), -1, -1, -1)
+    else:
+        frames = read_clip(path, size=clip.size).frames
+    if len(frames) != len(clip):
+        raise MediaError(f"{path} has {len(frames)} frames, the clip {len(clip)}; give one for each, or one picture.")
+    return frames
