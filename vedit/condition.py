@@ -33,13 +33,16 @@ class Residuals:
 
         return Residuals(tuple(times(each) for each in self.down), times(self.mid))
 
-    def behind(self, branches: int) -> Residuals:
-        """With so many batches of silence, F frames each, in front: branches that are not controlled."""
+    def to(self, device: torch.device, dtype: torch.dtype) -> Residuals:
+        return Residuals(tuple(each.to(device, dtype) for each in self.down), self.mid.to(device, dtype))
 
-        def pad(x: Tensor, frames: int) -> Tensor:
+    def behind(self, frames: int) -> Residuals:
+        """With one more branch of so many frames in front, which is not controlled."""
+
+        def pad(x: Tensor) -> Tensor:
             return torch.cat([x.new_zeros(frames, *x.shape[1:]), x])
 
-        return Residuals(tuple(pad(each, branches) for each in self.down), pad(self.mid, branches))
+        return Residuals(tuple(map(pad, self.down)), pad(self.mid))
 
 
 class Control(Protocol):
@@ -55,7 +58,7 @@ class Condition:
 
     residuals: what it adds to the UNet's features, if anything
     envelope: (F,) its strength in each frame
-    start, stop: the window of the sampling, as shares 0 to 1 of its steps, in which it acts
+    start, stop: the window in which it acts, as shares 0 (pure noise) to 1 (clean) of the whole trajectory
     key: names what it depends on, so that an inversion made under it can be cached
     """
 
@@ -65,16 +68,13 @@ class Condition:
     stop: float = 1.0
     key: str = ""
 
-    def active(self, index: int, steps: int) -> bool:
-        """Whether it acts in the step of this index: the whole step must lie in the window, as in diffusers."""
-        return index / steps >= self.start and (index + 1) / steps <= self.stop
+    def active(self, window: tuple[float, float]) -> bool:
+        """Whether it acts in a step that begins and ends at these shares: all of the step must lie in the window."""
+        return window[0] >= self.start and window[1] <= self.stop
 
 
-def residuals(
-    conditions: Sequence[Condition], x: Tensor, t: int, text: Tensor, index: int, steps: int
-) -> Residuals | None:
-    """The sum of what the conditions that are active in this step add; None where none does."""
-    acting = [each for each in conditions if each.residuals is not None and each.active(index, steps)]
-    if not acting:
-        return None
-    return reduce(Residuals.__add__, (each.residuals(x, t, text).scaled(each.envelope) for each in acting))  # type: ignore[misc]
+def residuals(conditions: Sequence[Condition], x: Tensor, t: int, text: Tensor) -> Residuals | None:
+    """The sum of what conditions add to the UNet, for latents ``x`` (F, 4, h, w) at timestep ``t`` with ``text``
+    (N, T, D). None where none adds anything."""
+    added = [each.residuals(x, t, text).scaled(each.envelope) for each in conditions if each.residuals is not None]
+    return reduce(Residuals.__add__, added) if added else None

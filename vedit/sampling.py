@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.condition import Condition, residuals
 from vedit.guiders import Guider, same_length
 from vedit.progress import Progress
 from vedit.schedule import Schedule
@@ -36,30 +37,33 @@ def denoise(
     schedule: Schedule,
     guider: Guider,
     *,
+    conditions: Sequence[Condition] = (),
     source: Source | None = None,
     after_step: Callable[[Tensor, int], Tensor] | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """From noise (F, 4, h, w) at the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
-    ``source`` lends its structure in its first steps. ``after_step`` may correct the latents (F, 4, h, w) after the
-    step of a given index (``masks.Keep.blend`` does). The branches of the guider run as one batch; when memory does
-    not suffice for that, one after the other.
+    ``conditions`` steer beside the prompt. ``source`` lends its structure in its first steps. ``after_step`` may
+    correct the latents (F, 4, h, w) after the step of a given index (``masks.Keep.blend`` does). The branches of the
+    guider run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
     text = guider.text.to(backbone.device)
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
-        lender = source if source is not None and index < source.steps else None
+        lent = source.before(index).to(x) if source is not None and index < source.steps else None
+        lender = None if source is None or lent is None else (source.text.to(text), lent)
+        acting = [each for each in conditions if each.active(schedule.window(index))]
         outputs = None
         if not split:
             try:
-                outputs = _outputs(backbone, x, t, text, lender, index)
+                outputs = _outputs(backbone, x, t, text, acting, lender)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 split = True
         if outputs is None:
-            outputs = torch.cat([_outputs(backbone, x, t, one[None], lender, index) for one in text])
+            outputs = torch.cat([_outputs(backbone, x, t, one[None], acting, lender) for one in text])
         x = schedule.step(x, guider.combine(outputs.float(), partial(schedule.clean, x, index=index)), index)
         if after_step is not None:
             x = after_step(x, index)
@@ -68,14 +72,24 @@ def denoise(
     return x
 
 
-def _outputs(backbone: Backbone, x: Tensor, t: int, text: Tensor, lender: Source | None, index: int) -> Tensor:
-    """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` (N, T, D)."""
-    branches = x.expand(len(text), *x.shape)
+def _outputs(
+    backbone: Backbone,
+    x: Tensor,
+    t: int,
+    text: Tensor,
+    acting: Sequence[Condition],
+    lender: tuple[Tensor, Tensor] | None,
+) -> Tensor:
+    """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` (N, T, D), under the
+    conditions that are ``acting``; ``lender`` is the source's text (1, T, D) and latents (F, 4, h, w)."""
+    branches, added = x.expand(len(text), *x.shape), residuals(acting, x, t, text)
     if lender is None:
-        return backbone.predict(branches, t, text)
-    theirs, ours = same_length(lender.text.to(text), text)
-    together = torch.cat([lender.before(index).to(x)[None], branches])
-    return backbone.predict(together, t, torch.cat([theirs, ours]), inject=True)[1:]
+        return backbone.predict(branches, t, text, residuals=added)
+    theirs, ours = same_length(lender[0], text)
+    together = torch.cat([lender[1][None], branches])
+    if added is not None:
+        added = added.behind(len(x))  # the source is as it is
+    return backbone.predict(together, t, torch.cat([theirs, ours]), inject=True, residuals=added)[1:]
 
 
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:

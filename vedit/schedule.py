@@ -26,8 +26,8 @@ class Schedule:
     timesteps: Tensor
     levels: Tensor
     prediction: Prediction = "epsilon"
-    whole: bool = True
-    """Whether it begins at pure noise."""
+    skipped: int = 0
+    """Steps of the whole trajectory, from pure noise on, that are left out before the first of these."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], steps: int) -> Schedule:
@@ -63,8 +63,17 @@ class Schedule:
     def last(self, count: int) -> Schedule:
         """The last ``count`` steps of this schedule."""
         first = len(self) - count
-        whole = self.whole and first == 0
-        return replace(self, timesteps=self.timesteps[first:], levels=self.levels[first:], whole=whole)
+        return replace(self, timesteps=self.timesteps[first:], levels=self.levels[first:], skipped=self.skipped + first)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it begins at pure noise."""
+        return self.skipped == 0
+
+    def window(self, index: int) -> tuple[float, float]:
+        """Where the step of this index begins and ends, as shares of the whole trajectory: 0 is pure noise."""
+        total = self.skipped + len(self)
+        return (self.skipped + index) / total, (self.skipped + index + 1) / total
 
     def clean_and_noise(self, x: Tensor, output: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted clean latents and noise from the network's output at noise level ``level`` (alpha_bar)."""

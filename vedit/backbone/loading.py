@@ -80,20 +80,21 @@ def load_backbone(
 
     with _on_device(place):
         backbone = Backbone(
-            vae=_settle(parts.vae, place, torch.float32),
-            text_encoder=_settle(parts.text_encoder, place, number),
+            vae=settle(parts.vae, place, torch.float32),
+            text_encoder=settle(parts.text_encoder, place, number),
             tokenizer=parts.tokenizer,
-            unet=_settle(parts.unet, place, number),
+            unet=settle(parts.unet, place, number),
             scheduler_config=parts.scheduler,
             kernel=kernel,
             name=str(name),
             fingerprint=checkpoints.fingerprint(files, remarks),
             notes=read_notes(where),
+            folder=where if where.is_dir() else None,
         )
         if parts.temporal:
             make_tune_a_video(backbone, parts.temporal)
         if modules is not None:
-            backbone.attach_motion(_settle(modules, place, number))
+            backbone.attach_motion(settle(modules, place, number))
         if adapter is not None:
             Adapter.load(Path(adapter).expanduser()).apply(backbone)
     backbone.loaded_with = {
@@ -366,7 +367,8 @@ def check_motion(modules: MotionAdapter, unet: UNet2DConditionModel) -> None:
         raise WeightsError(f"the motion modules are for a unet with channels {theirs}, this model's are {own}.")
 
 
-def _settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
+def settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """A module that is only to be run, on its device and in its numbers."""
     # nn.Module's own: diffusers' override warns of a list of modules to keep in float32 that is empty for these
     return nn.Module.to(module, device=device, dtype=dtype).requires_grad_(False).eval()
 

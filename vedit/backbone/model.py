@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -23,6 +24,7 @@ from vedit.backbone import temporal
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
+from vedit.condition import Residuals
 from vedit.errors import MediaError
 from vedit.schedule import Schedule
 
@@ -46,6 +48,7 @@ class Backbone:
         name: str = "",
         fingerprint: str = "",
         notes: ModelNotes | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.vae = vae.eval().requires_grad_(False)
         self.text_encoder = text_encoder.eval().requires_grad_(False)
@@ -55,6 +58,8 @@ class Backbone:
         self.name = name
         self.fingerprint = fingerprint
         self.notes = notes or ModelNotes()
+        self.folder = folder
+        """Where the model lies, with what else came along."""
         self.changed = ""
         """Hash of what an adapter changed since loading."""
         self.loaded_with: dict[str, Any] = {}
@@ -70,7 +75,11 @@ class Backbone:
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
         attach_injection(unet, self._context)
-        for block in temporal.transformer_blocks(unet):
+        self.follow(unet)
+
+    def follow(self, net: nn.Module) -> None:
+        """Give a network's spatial transformers (the UNet's own, or a ControlNet's) the attention kind in force."""
+        for block in temporal.transformer_blocks(net):
             block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
             block.attn2.set_processor(FrameProcessor(self._context, across_frames=False))
 
@@ -143,30 +152,49 @@ class Backbone:
 
     # The network
 
-    def predict(self, x: Tensor, t: Tensor | int, text: Tensor, *, inject: bool = False) -> Tensor:
+    def predict(
+        self,
+        x: Tensor,
+        t: Tensor | int,
+        text: Tensor,
+        *,
+        inject: bool = False,
+        residuals: Residuals | None = None,
+    ) -> Tensor:
         """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
 
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
         With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
-        With gradient checkpointing, what the layers know of the step stays until ``attending`` is left: they run again
-        in the backward pass.
+        ``residuals`` of the N branches are added to its features.
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
-        self._context.frames = frames
-        self._context.kind = self._kind(self.attention)
-        self._context.inject = inject
-        try:
+        added = None if residuals is None else residuals.to(self.device, self.dtype)
+        with self.step(frames, inject=inject):
             output = self.unet(
                 x.flatten(0, 1).to(self.dtype),
                 torch.as_tensor(t, device=self.device),
                 words.flatten(0, 1).to(self.device, self.dtype),
+                down_block_additional_residuals=None if added is None else added.down,
+                mid_block_additional_residual=None if added is None else added.mid,
             ).sample
+        return output.float().unflatten(0, (branches, frames))
+
+    @contextmanager
+    def step(self, frames: int, *, inject: bool = False) -> Iterator[None]:
+        """Within the block, the layers that join frames know how many there are, and which kind is in force.
+
+        With gradient checkpointing they know it until ``attending`` is left: they run again in the backward pass.
+        """
+        self._context.frames = frames
+        self._context.kind = self._kind(self.attention)
+        self._context.inject = inject
+        try:
+            yield
         finally:
             self._context.inject = False
             if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
                 self._context.frames = 1
-        return output.float().unflatten(0, (branches, frames))
 
     def schedule(self, steps: int) -> Schedule:
         """The model's own noise schedule at ``steps`` DDIM steps."""

@@ -20,6 +20,8 @@ class ModelNotes(BaseModel):
     """The least that its VAE's round trip keeps, in dB, of a clip of the kind that the model was trained on."""
     learning_rate: float | None = Field(None, gt=0)
     """What one-shot tuning takes on this model: a narrow network learns at a higher rate than Stable Diffusion."""
+    controls: dict[str, str] = {}
+    """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
 
 
 def read_notes(place: Path) -> ModelNotes:

@@ -1,0 +1,133 @@
+"""ControlNets that see the frames of a clip as the UNet beside them does (Zhang et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from diffusers import ControlNetModel
+from torch import Tensor
+
+from vedit.backbone import checkpoints, sources
+from vedit.backbone.loading import empty, settle
+from vedit.backbone.model import Backbone
+from vedit.condition import Residuals
+from vedit.config import nearest
+from vedit.errors import WeightsError
+
+PUBLISHED: Mapping[int, Mapping[str, str]] = {
+    768: {
+        "edge": "lllyasviel/control_v11p_sd15_canny",
+        "soft_edge": "lllyasviel/control_v11p_sd15_softedge",
+        "lineart": "lllyasviel/control_v11p_sd15_lineart",
+        "depth": "lllyasviel/control_v11f1p_sd15_depth",
+        "pose": "lllyasviel/control_v11p_sd15_openpose",
+    },
+    1024: {
+        "edge": "thibaud/controlnet-sd21-canny-diffusers",
+        "soft_edge": "thibaud/controlnet-sd21-hed-diffusers",
+        "lineart": "thibaud/controlnet-sd21-lineart-diffusers",
+        "depth": "thibaud/controlnet-sd21-depth-diffusers",
+        "pose": "thibaud/controlnet-sd21-openposev2-diffusers",
+    },
+}
+"""Hub ids of the ControlNets that are taken when none is named: by the width of the model's text encoder (768 is SD
+1.x, 1024 SD 2.x) and by kind."""
+
+_FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels")
+
+
+class ControlNet:
+    """One ControlNet beside one backbone: the same attention kind, kernel, device and numbers."""
+
+    def __init__(self, net: ControlNetModel, backbone: Backbone, fingerprint: str = "") -> None:
+        """Raises WeightsError where the net is not made for a UNet like the backbone's."""
+        for field in _FITTING:
+            theirs, ours = net.config.get(field), backbone.unet.config.get(field)
+            if theirs is not None and _plain(theirs) != _plain(ours):
+                raise WeightsError(
+                    f"the ControlNet has {field} {_plain(theirs)}, this model {_plain(ours)}: they do not belong "
+                    "together. Name one that was trained for this model."
+                )
+        factor = 2 ** (len(net.config.conditioning_embedding_out_channels) - 1)
+        if factor != backbone.patch:
+            raise WeightsError(
+                f"the ControlNet takes pictures {factor} times as large as the latents, this model's are "
+                f"{backbone.patch} times: they do not belong together."
+            )
+        self.net = settle(net, backbone.device, backbone.dtype)
+        self.fingerprint = fingerprint
+        self._backbone = backbone
+        backbone.follow(net)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the prompt makes a difference to it."""
+        return any(name.endswith("attn2") for name, _ in self.net.named_modules())
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
+        """What ``pictures`` (F, 3, H, W) in [0, 1] add to the UNet at timestep ``t``: for latents ``x`` (F, 4, h, w),
+        which all branches share, and ``text`` (N, T, D).
+
+        Branches that would come out the same, since they share their words or the net reads none, are computed once.
+        """
+        backbone, branches, frames = self._backbone, len(text), len(x)
+        alike = not self.reads_words or all(torch.equal(each, text[0]) for each in text[1:])
+        words = text[:1] if alike else text
+        with backbone.step(frames):
+            down, mid = self.net(
+                x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
+                torch.as_tensor(t, device=backbone.device),
+                words.to(backbone.device, backbone.dtype).repeat_interleave(frames, dim=0),
+                controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
+                return_dict=False,
+            )
+        copies = branches // len(words)
+        return Residuals(tuple(each.repeat(copies, 1, 1, 1) for each in down), mid.repeat(copies, 1, 1, 1))
+
+
+@sources.permitted()
+def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlNet:
+    """The ControlNet that ``name`` stands for: a folder in diffusers' layout or a hub id. None is the one that the
+    model brings along for this kind of control, else the published one for models of its width.
+
+    Raises WeightsError when there is none, and for one that is damaged or does not fit the model.
+    """
+    folder = _folder(kind, name, backbone)
+    config = checkpoints.read_config(folder / "config.json")
+    if config.get("_class_name", "ControlNetModel") != "ControlNetModel":
+        raise WeightsError(f"'{folder}' is a {config['_class_name']}; expected a ControlNetModel.")
+    files = sources.part_files(folder, "")
+    net = empty(ControlNetModel, config)
+    checkpoints.fill(net, checkpoints.read_tensors(files), "ControlNet")
+    return ControlNet(net, backbone, checkpoints.fingerprint(files))
+
+
+def _folder(kind: str, name: str | None, backbone: Backbone) -> Path:
+    if name is None:
+        own = backbone.notes.controls
+        if kind in own and backbone.folder is not None:
+            return backbone.folder / own[kind]
+        published = PUBLISHED.get(backbone.unet.config.cross_attention_dim, {})
+        if kind not in published:
+            known = {**published, **own}
+            hint = f" Known for this model: {', '.join(known)}." if known else ""
+            raise WeightsError(
+                f"no ControlNet for '{kind}' is known that fits this model; name one with net=, a folder or a hub "
+                f"id.{hint}"
+            )
+        name = published[kind]
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if sources.is_hub_id(name):
+        return sources.from_hub(name, ("",))
+    here = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    hint = f"; {nearest(path.name, here)}" if here else ""
+    raise WeightsError(f"'{name}' is no folder and no hub id of a ControlNet{hint}.")
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, (list, tuple)) else value
