@@ -28,6 +28,9 @@ MOST_WORDS = 2_000
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
 
+STRONGEST = 2.0
+"""Most that a control may weigh; 1 is what its net was trained with."""
+
 HUB_NAMES: Mapping[str, str] = {
     "sd14": "CompVis/stable-diffusion-v1-4",
     "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -36,6 +39,7 @@ HUB_NAMES: Mapping[str, str] = {
 }
 """Short names and their hub ids. SD 1.5 and 2.1 are at maintained mirrors: the first publishers took theirs down."""
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
 
 
@@ -119,7 +123,17 @@ def _path(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, (str, dict)) else value
+
+
+def _strengths(value: Any) -> float | tuple[float, ...]:
+    try:
+        numbers = [float(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers or not all(0 <= each <= STRONGEST for each in numbers):
+        raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, or a list of such numbers")
+    return tuple(numbers) if isinstance(value, (list, tuple)) else numbers[0]
 
 
 def _kind_of(family: str) -> AfterValidator:
@@ -135,7 +149,9 @@ def _kind_of(family: str) -> AfterValidator:
 Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 Prompt = Annotated[Words, AfterValidator(_wanted)]
 Place = Annotated[Path, BeforeValidator(_path)]
+Annotator = Annotated[str, _kind_of("annotators")]
 Attention = Annotated[str, _kind_of("attention")]
+Conditioner = Annotated[str, _kind_of("conditioners")]
 Prior = Annotated[str, _kind_of("priors")]
 
 
@@ -152,6 +168,14 @@ class Settings(BaseModel):
 
     places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
     """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
+
+    nested: ClassVar[Mapping[str, type[Settings]]] = {}
+    """Fields that hold several settings of their own."""
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        """The settings of a short text, for those that have one. Raises ValueError where it cannot be read."""
+        raise ValueError("is text; expected settings by their names")
 
 
 class ClipSettings(Settings):
@@ -191,6 +215,97 @@ class ModelSettings(Settings):
     )
     kernel: Literal["auto", "xformers", "sdpa", "math"] = Field(
         "auto", description="Attention kernel; auto is the fastest that agrees numerically."
+    )
+
+
+class ControlSettings(Settings):
+    """One control: what is looked for in the clip, and how strongly and when it steers.
+
+    As text: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as "edge", "pose:keypoints.json" or "flow:0.5@0-0.6".
+    """
+
+    paths: ClassVar[frozenset[str]] = frozenset({"source"})
+    places: ClassVar[frozenset[str]] = frozenset({"net"})
+
+    kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
+    weight: Annotated[float | tuple[float, ...], BeforeValidator(_strengths)] = Field(
+        1.0, description="How strongly it steers, 0 to 2; in a file also a list, one for each frame."
+    )
+    source: Place | None = Field(
+        None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
+    )
+    net: str | None = Field(None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one.")
+    start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
+    stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator (`vedit inspect`).")
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        rest, at, window = text.rpartition("@")
+        values: dict[str, Any] = {}
+        if at and (span := re.fullmatch(r"([\d.]+)-([\d.]+)", window)):
+            values["start"], values["stop"] = span.groups()
+        elif at and "/" not in window and "." not in window:
+            raise ValueError(f"has the window '{window}'; expected START-STOP in shares of the steps, such as 0-0.6")
+        else:
+            rest = text
+        values["kind"], *parts = rest.split(":")
+        for part in parts:
+            name = "net" if part.startswith("net=") else "weight" if _NUMBER.fullmatch(part) else "source"
+            if not part or name in values:
+                raise ValueError(f"has {name} twice" if part else "has an empty part; expected KIND[:WEIGHT][:FILE]")
+            values[name] = part.removeprefix("net=")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return cls.read(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        backwards = self.start >= self.stop
+        return _agreed(self, ["the window ends before it begins; expected START below STOP"] if backwards else [])
+
+
+class ConditionSettings(Settings):
+    """One conditioner and its options. As text: KIND[:KEY=VALUE,...]."""
+
+    kind: Conditioner = Field(description="Which conditioner (`vedit parts`).")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        import yaml
+
+        kind, _, rest = text.partition(":")
+        options = {}
+        for each in rest.split(",") if rest else ():
+            key, equals, value = each.partition("=")
+            if not equals or not key.strip():
+                raise ValueError(f"has the option '{each}'; expected KEY=VALUE")
+            options[key.strip()] = yaml.safe_load(value)
+        return {"kind": kind, "options": options}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return cls.read(value) if isinstance(value, str) else value
+
+
+class GuideSettings(Settings):
+    """Control"""
+
+    nested: ClassVar[Mapping[str, type[Settings]]] = {"control": ControlSettings, "condition": ConditionSettings}
+
+    control: Annotated[tuple[ControlSettings, ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Guide by what is found in the clip: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 "
+        "or flow:0.5@0-0.6; may be given several times.",
+    )
+    control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
+    condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(_listed)] = Field(
+        (), description="Any other conditioner: KIND[:KEY=VALUE,...]; may be given several times."
     )
 
 
@@ -283,6 +398,7 @@ class EditConfig(
     AttentionSettings,
     StepSettings,
     ModelSettings,
+    GuideSettings,
     EditSettings,
     ClipSettings,
 ):
@@ -330,6 +446,26 @@ class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSett
 
     source_prompt: Words | None = Field(
         None, description="What the clip shows; by default the words that the adapter was tuned on, else none."
+    )
+
+
+class InspectConfig(VideoSettings, ClipSettings):
+    """All that one look at a clip depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "save_data", "sheet"})
+
+    kind: Annotator = Field(description="What to look for (`vedit parts`, annotators).")
+    size: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="Longer side in pixels at which to look; the clip's own by default. The result has the clip's own.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Of the kind.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    save_data: Place | None = Field(None, description="Also write what was found as numbers, where the kind has them.")
+    sheet: Place | None = Field(
+        None, description="Also write a contact sheet (.png): the source above, what was found below."
     )
 
 

@@ -19,17 +19,27 @@ from typing import Any
 from vedit.errors import PartError
 
 TABLES: Mapping[str, Mapping[str, str]] = {
-    "annotators": {},
+    "annotators": {
+        "edge": "vedit.annotators.edge:Edge",
+        "soft_edge": "vedit.annotators.learned:SoftEdge",
+        "depth": "vedit.annotators.learned:Depth",
+        "lineart": "vedit.annotators.learned:LineArt",
+    },
     "attention": {
         "per_frame": "vedit.attention.kinds:PerFrame",
         "sparse_causal": "vedit.attention.kinds:SparseCausal",
         "first_frame": "vedit.attention.kinds:FirstFrame",
         "full": "vedit.attention.kinds:Full",
+        "flow": "vedit.attention.flow:FlowGuided",
+    },
+    "conditioners": {
+        "control": "vedit.conditioners.control:Control",
     },
     "priors": {
         "inversion": "vedit.priors.inversion:Inversion",
         "gaussian": "vedit.priors.gaussian:Gaussian",
         "shared": "vedit.priors.gaussian:Shared",
+        "flow_warped": "vedit.priors.flow_warped:FlowWarped",
     },
 }
 """For each family of parts, the kinds that ship with vedit."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from vedit import __version__
+from vedit import __version__, registry
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, nearest
 from vedit.errors import ConfigError
@@ -48,6 +48,13 @@ def settle(kind: type[C], *layers: Layer) -> C:
     except ValidationError as error:
         found = [_fault(detail, places, kind) for detail in error.errors(include_url=False)]
         raise ConfigError(_joined(found)) from None
+
+
+def made(family: str, kind: str, options: Mapping[str, Any]) -> Any:
+    """A part of the registry, with its own options. Raises PartError for an unknown kind or one that fails, and
+    ConfigError for options that it does not have."""
+    part = registry.load(family, kind)
+    return part(settle(part.Options, Layer(options, lambda name: f"{kind}: {name}")))
 
 
 def assignments(texts: Iterable[str]) -> Layer:
@@ -137,6 +144,9 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
 
 def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
+    if inner := kind.nested.get(name):
+        many = value if isinstance(value, list) else [value]
+        return [_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
     if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
         return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
     if not isinstance(value, str) or value in ("", str(IN_MEMORY)):
@@ -150,8 +160,10 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     return value
 
 
-def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
+def _portable(name: str, value: Any, folder: Path, config: Settings | type[Settings]) -> Any:
     """The reverse: as ``_anchored`` reads it."""
+    if inner := config.nested.get(name):
+        return [_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
     if isinstance(value, list):
         return [_portable(name, each, folder, config) for each in value]
     if not isinstance(value, str) or value == str(IN_MEMORY) or (name == "model" and value in ("mini", *HUB_NAMES)):
@@ -165,6 +177,16 @@ def _portable(name: str, value: Any, folder: Path, config: Settings) -> Any:
         return str(whole) + scale
     inside = whole.relative_to(folder).as_posix()
     return (inside if name in config.paths else f"./{inside}") + scale
+
+
+def _inner(value: Any, kind: type[Settings], change: Callable[[str, Any], Any]) -> Any:
+    """The settings of one of several things, its short text read, with ``change(name, value)`` made to each."""
+    if isinstance(value, str):
+        try:
+            value = kind.read(value)
+        except ValueError:
+            return value  # the config will say what is wrong with it
+    return {key: change(str(key), part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _there(path: Path) -> bool:
@@ -189,6 +211,9 @@ def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]
     said, context = detail["type"], detail.get("ctx", {})
     given = _brief(detail["input"])
     field = kind.model_fields.get(name)
+    if (inner := kind.nested.get(name)) and (own := [str(each) for each in detail["loc"][2:]]):
+        name, field = own[0], inner.model_fields.get(own[0])
+        place, kind = f"{place}: {name}", inner
     match said:
         case "missing":
             return f"{name} is missing: {field.description if field else ''}"

@@ -1,0 +1,29 @@
+"""What steers an edit beside its prompt."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.condition import Condition
+from vedit.config import Settings
+
+
+class Conditioner(ABC):
+    """A clip in, a condition out, in two phases: looking at the clip, and making of it what the model takes."""
+
+    Options: ClassVar[type[Settings]] = Settings
+    """What can be chosen; every choice has a default."""
+
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = options or self.Options()
+
+    @abstractmethod
+    def prepare(self, clip: Clip) -> Any:
+        """What is found in the clip at its working size. On the CPU; needs no model."""
+
+    @abstractmethod
+    def condition(self, prepared: Any, backbone: Backbone) -> Condition:
+        """What was prepared, on the model's device."""

@@ -15,13 +15,17 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
+from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
+from vedit.flow import estimate_flow
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.masks import Keep, difference_mask
-from vedit.pipelines.opening import attention_kind, open_job, read_source, source_words
+from vedit.pipelines.guiding import conditions
+from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, named_after, within_memory
+from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
@@ -122,7 +126,11 @@ def _edit(
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
 
-    with within_memory(), backbone.attending(kind):
+    flow = None
+    if needs_flow("attention", kind) or needs_flow("priors", config.prior):
+        with stage("flow"):
+            flow = estimate_flow(source.frames, device=backbone.device)
+    with within_memory(), backbone.attending(kind, flow):
         if config.tune:
             with stage("tuning"):
                 tune(
@@ -141,17 +149,22 @@ def _edit(
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
+        steering: tuple[Condition, ...] = ()
+        if config.control or config.condition:
+            with stage("control"):
+                steering = conditions(config, source, backbone)
         with stage(config.prior):
-            start = prior.start(
-                backbone,
+            given = Given(
                 latents,
                 text,
                 schedule,
                 seed=config.seed,
                 refine=config.refine,
+                flow=flow,
                 cache=cache,
                 progress=progress,
             )
+            start = prior.start(backbone, given)
             _check_finite(start.noise, config.prior, backbone)
         steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
@@ -181,7 +194,9 @@ def _edit(
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
             lender = Source(text, trace, round(config.inject * len(steps)))
-            edited = denoise(backbone, x, steps, guider, source=lender, after_step=keep, progress=progress)
+            edited = denoise(
+                backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
+            )
             _check_finite(edited, "edit", backbone)
         with stage("decoding"):
             clip = source.with_frames(backbone.decode(edited)).resized(size)

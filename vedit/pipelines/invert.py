@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vedit.clip import Clip
 from vedit.config import InvertConfig
-from vedit.pipelines.opening import attention_kind, open_job, source_words
+from vedit.flow import estimate_flow
+from vedit.pipelines.opening import attention_kind, needs_flow, open_job, source_words
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.running import check_video, inversions, within_memory
 from vedit.priors.inversion import cached_invert, reconstruct
@@ -29,7 +30,9 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     source, size, backbone = open_job(checked(config))
     words = source_words(config, backbone)
     cache = inversions(config.cache)
-    with within_memory(), backbone.attending(attention_kind(config, backbone)):
+    kind = attention_kind(config, backbone)
+    flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None
+    with within_memory(), backbone.attending(kind, flow):
         latents = backbone.encode(source.frames)
         vae = round_trip(backbone, latents, source.frames)
         text = backbone.embed([words])

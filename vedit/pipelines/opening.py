@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from vedit import registry
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
@@ -91,3 +92,8 @@ def attention_kind(config: Job, backbone: Backbone) -> str:
         return config.attention
     own = backbone.default_attention
     return DEFAULT_ATTENTION if own == "per_frame" and not backbone.has_motion else own
+
+
+def needs_flow(family: str, kind: str) -> bool:
+    """Whether a part, of the family "attention" or "priors", follows the flow of the clip."""
+    return bool(getattr(registry.load(family, kind), "needs_flow", False))

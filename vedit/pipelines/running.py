@@ -16,7 +16,7 @@ import torch
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, InvertConfig, cache_folder
+from vedit.config import EditConfig, InspectConfig, InvertConfig, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 
 LONGEST_NAME = 250
@@ -53,7 +53,7 @@ def within_memory() -> Iterator[None]:
         raise
 
 
-def check_video(config: EditConfig | InvertConfig) -> None:
+def check_video(config: EditConfig | InvertConfig | InspectConfig) -> None:
     """Whether the video that ``config`` asks for, if any, can be written; before any work.
 
     Raises MediaError, and ConfigError where it would replace the clip itself.

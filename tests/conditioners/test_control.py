@@ -1,0 +1,87 @@
+"""From a control's settings to what steers the model."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import ControlNetModel
+
+import vedit
+from vedit.backbone import Backbone, load_backbone
+from vedit.clip import Clip
+from vedit.conditioners.control import Control
+from vedit.config import ControlSettings
+from vedit.errors import ConfigError, MediaError
+
+
+def clip(frames: int = 3) -> Clip:
+    pictures = torch.zeros(frames, 3, 64, 64)
+    for index in range(frames):
+        pictures[index, :, 16:48, 8 + 4 * index : 32 + 4 * index] = 1
+    return Clip(pictures, Fraction(8))
+
+
+@pytest.fixture
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+@pytest.fixture
+def net(backbone: Backbone, tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    made = ControlNetModel.from_unet(backbone.unet, conditioning_embedding_out_channels=_factors(backbone))
+    for block in (*made.controlnet_down_blocks, made.controlnet_mid_block):
+        torch.nn.init.normal_(block.weight, std=0.05)
+    torch.nn.init.normal_(made.controlnet_cond_embedding.conv_out.weight, std=0.05)
+    made.save_pretrained(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def _factors(backbone: Backbone) -> tuple[int, ...]:
+    return (4, 8, 16, 16)[-backbone.patch.bit_length() :]
+
+
+def test_the_clips_edges_steer(backbone: Backbone, net: Path) -> None:
+    control = Control(ControlSettings(kind="edge", net=str(net), weight=(0, 0.5, 1), start=0.2, stop=0.7))
+    shown = control.prepare(clip())
+    assert shown.shape == (3, 3, 64, 64)
+    assert shown[1, 0, 16:48].any()
+    condition = control.condition(shown, backbone)
+    assert condition.envelope.tolist() == [0, 0.5, 1]
+    assert (condition.start, condition.stop) == (0.2, 0.7)
+    assert condition.key != control.condition(shown.flip(0), backbone).key
+
+
+def test_pictures_drawn_before_take_the_annotators_place(tmp_path: Path) -> None:
+    drawn = clip().frames.flip(-1)
+    Clip(drawn, Fraction(8)).save(tmp_path / "drawn")
+    taken = Control(ControlSettings(kind="edge", source=tmp_path / "drawn")).prepare(clip())
+    torch.testing.assert_close(taken, drawn, atol=1 / 255, rtol=0)
+    one = Control(ControlSettings(kind="edge", source=tmp_path / "drawn" / "00000.png")).prepare(clip(5))
+    assert one.shape == (5, 3, 64, 64)
+    with pytest.raises(MediaError, match="has 3 frames, the clip 4"):
+        Control(ControlSettings(kind="edge", source=tmp_path / "drawn")).prepare(clip(4))
+
+
+def test_what_does_not_fit_the_clip_is_refused() -> None:
+    with pytest.raises(ConfigError, match="2 weights for 3 frames"):
+        Control(ControlSettings(kind="edge", weight=(1, 1))).prepare(clip())
+    with pytest.raises(ConfigError, match="did you mean 'low'"):
+        Control(ControlSettings(kind="edge", options={"lwo": 3})).prepare(clip())
+
+
+def test_an_edit_follows_its_control(backbone: Backbone, net: Path) -> None:
+    def edited(**settings: object) -> torch.Tensor:
+        result = vedit.edit(backbone, clip(), "a cat", steps=2, gate=False, prior="gaussian", strength=1, **settings)
+        return result.clip.frames
+
+    plain = edited()
+    assert torch.equal(edited(control=[f"edge:0:net={net}"]), plain)
+    steered = edited(control=[f"edge:net={net}"])
+    assert (steered - plain).abs().max() > 1e-3
+    assert torch.equal(edited(control=[f"edge:net={net}"]), steered)
+    assert (edited(control=[f"edge:net={net}", f"edge:0.5:net={net}@0-0.5"]) - steered).abs().max() > 1e-3
+    assert torch.equal(edited(), plain)

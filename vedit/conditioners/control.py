@@ -1,0 +1,56 @@
+"""ControlNet guidance: an annotator's pictures of the clip steer where things go (Zhang et al. 2023)."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from vedit.annotators import Annotator
+from vedit.backbone.control import load_controlnet
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.condition import Condition
+from vedit.conditioners import Conditioner
+from vedit.config import ControlSettings
+from vedit.errors import ConfigError
+from vedit.settling import made
+
+
+class Control(Conditioner):
+    """One annotator and the ControlNet that reads its pictures."""
+
+    Options = ControlSettings
+
+    def __init__(self, options: ControlSettings | None = None) -> None:
+        super().__init__(options or ControlSettings(kind="edge"))
+
+    def prepare(self, clip: Clip) -> Tensor:
+        """Control pictures (F, 3, H, W) in [0, 1] at the clip's size.
+
+        Raises ConfigError where strengths are given for another number of frames, and what annotating or reading the
+        file raises.
+        """
+        weight, source = self.options.weight, self.options.source
+        if isinstance(weight, tuple) and len(weight) != len(clip):
+            raise ConfigError(
+                f"control {self.options.kind}: {len(weight)} weights for {len(clip)} frames; give one for each."
+            )
+        annotator: Annotator = made("annotators", self.options.kind, self.options.options)
+        return (annotator.annotate(clip) if source is None else annotator.read(source, clip)).frames
+
+    def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
+        """Raises WeightsError where no ControlNet fits the model."""
+        net = load_controlnet(self.options.kind, self.options.net, backbone)
+        weight = self.options.weight
+        envelope = torch.tensor(weight) if isinstance(weight, tuple) else torch.full((len(prepared),), weight)
+        content = blake2b(prepared.contiguous().numpy().tobytes(), digest_size=16).hexdigest()
+        return Condition(
+            envelope,
+            partial(net, prepared),
+            start=self.options.start,
+            stop=self.options.stop,
+            key=f"{net.fingerprint} {content} {envelope.tolist()} {self.options.start} {self.options.stop}",
+        )

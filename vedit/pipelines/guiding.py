@@ -1,0 +1,21 @@
+"""The conditions that a config asks for."""
+
+from __future__ import annotations
+
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.condition import Condition
+from vedit.conditioners import Conditioner
+from vedit.conditioners.control import Control
+from vedit.config import GuideSettings
+from vedit.settling import made
+
+
+def conditions(config: GuideSettings, clip: Clip, backbone: Backbone) -> tuple[Condition, ...]:
+    """What is found in a clip at its working size, ready to steer the model.
+
+    Raises PartError, ConfigError, MediaError or WeightsError, as the conditioners do.
+    """
+    chosen: list[Conditioner] = [Control(each) for each in config.control]
+    chosen += [made("conditioners", each.kind, each.options) for each in config.condition]
+    return tuple(each.condition(each.prepare(clip), backbone) for each in chosen)
