@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import pytest
 import torch
 from huggingface_hub import constants
@@ -95,6 +94,7 @@ CLIPS: dict[str, Case] = {
         "cannot be read as video",
         "expected",
     ),
+    "one pixel": (lambda d: d.edit(clip=video(d.bad / "dot.mp4", 3, (1, 1))), "1x1", "expected 8x8 or more"),
     "zero frames": (lambda d: d.edit(clip=video(d.bad / "z.mp4", 0)), "z.mp4", "cut short"),
     "start past the end": (lambda d: d.edit("--start", 5), f"has {CLIP_FRAMES} frames", "start 5 is past its end"),
     "more frames than there are": (lambda d: d.edit("--frames", 9), f"{CLIP_FRAMES} frames", "ask for fewer"),
@@ -466,12 +466,3 @@ def test_what_may_not_be_read_or_written_is_told(desk: Desk) -> None:
     assert done.stdout.endswith("0\n")
     assert "cannot be read: Permission denied" in done.stdout
     assert not list(desk.out.iterdir())
-
-
-def test_one_pixel_is_a_clip_too(desk: Desk, vedit: Callable[..., Ran]) -> None:
-    """It is worked on at the model's size, and the result has its own again."""
-    ran = vedit(*desk.edit(clip=video(desk.bad / "dot.mp4", 3, (1, 1))))
-    assert ran.status == 0, ran.err
-    assert "3 frames, 1x1, 25 fps, silent" in ran.out
-    with av.open(str(desk.out / "o.mp4")) as found:
-        assert [(frame.height, frame.width) for frame in found.decode(video=0)] == [(1, 1)] * 3

@@ -6,11 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from vedit.clip.sizes import Size, fit_size
-from vedit.errors import WeightsError
+from vedit.errors import MediaError, WeightsError
+
+LEAST_SIDE = 8
+"""Pixels: smaller pictures show nothing that could be edited."""
+
+
+def check_pictures(size: Size) -> None:
+    """Raise MediaError for pictures (H, W) too small to show anything."""
+    height, width = size
+    if min(size) < LEAST_SIDE:
+        raise MediaError(
+            f"the clip's pictures are {width}x{height}, too small to edit; expected {LEAST_SIDE}x{LEAST_SIDE} or more."
+        )
 
 
 def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], patch: int) -> Size:
-    """The size (H, W) to work at, in whole patches: the longer side as wanted, else the model's own; aspect kept."""
+    """The size (H, W) to work at, in whole patches: the longer side as wanted, else the model's own; aspect kept.
+
+    Raises MediaError for pictures that are too small.
+    """
+    check_pictures(size)
     return fit_size(size, wanted or native_side(unet_config, patch), multiple=patch)
 
 

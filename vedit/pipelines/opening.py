@@ -8,7 +8,7 @@ from vedit import registry
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
-from vedit.backbone.sizes import working_size
+from vedit.backbone.sizes import check_pictures, working_size
 from vedit.clip import Clip, ClipInfo, probe, read_clip
 from vedit.clip.reading import choose_frames
 from vedit.clip.sizes import Size
@@ -39,6 +39,7 @@ def examine(config: Job) -> tuple[ClipInfo, range]:
     Raises MediaError for too few frames, damage that is not allowed, and pictures that the codec cannot encode.
     """
     info = probe(config.clip)
+    check_pictures(info.size)
     if not isinstance(config, TuneConfig) and config.output is not None:
         check_size(config.codec, info.size)
     chosen = choose_frames(

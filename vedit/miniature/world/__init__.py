@@ -1,6 +1,6 @@
 """The procedural world of the miniature: scenes from seeds, frames from scenes, and exact ground truth."""
 
-from vedit.miniature.world.render import PALETTE, Rendered, draw_frame, render
+from vedit.miniature.world.render import PALETTE, Rendered, draw_frame, exact_flow, render
 from vedit.miniature.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -30,6 +30,7 @@ __all__ = [
     "Rendered",
     "Scene",
     "draw_frame",
+    "exact_flow",
     "held_out_triple",
     "render",
     "sample_scene",

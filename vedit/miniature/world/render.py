@@ -124,6 +124,11 @@ def _object_in_look(scene: Scene, thing: Object, under: Array, gap: Array, cover
     return under * (1 - cover) + colour * shade * cover
 
 
+def exact_flow(scene: Scene, time: float) -> Array:
+    """Motion (2, H, W) in pixels (x, y) of what each pixel shows at ``time``, until one frame later."""
+    return _exact_flow(scene, time, draw_frame(scene, time, 0.0)[1])
+
+
 def _exact_flow(scene: Scene, time: float, masks: Array) -> Array:
     flow = np.empty((2, SIZE, SIZE), dtype=np.float32)
     camera = np.asarray(scene.camera, dtype=np.float32)
