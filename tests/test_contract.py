@@ -8,6 +8,8 @@ import torch
 
 from vedit import registry
 from vedit.backbone import Backbone, load_backbone
+from vedit.flow import estimate_flow
+from vedit.priors import Given
 from vedit.sampling import noise
 
 PARTS = [(family, kind) for family in registry.TABLES for kind in registry.names(family)]
@@ -45,10 +47,11 @@ def test_attention_kinds_gather_for_every_frame(kind: str) -> None:
 @pytest.mark.parametrize("kind", registry.names("priors"))
 def test_priors_start_from_noise_and_repeat(kind: str, backbone: Backbone) -> None:
     latents, text = noise(0, 3, (4, 8, 8)), backbone.embed(["a cat"])
-    schedule = backbone.schedule(4)
+    schedule, flow = backbone.schedule(4), estimate_flow(torch.rand(3, 3, 16, 16))
 
     def start(seed: int) -> torch.Tensor:
-        made = registry.load("priors", kind)().start(backbone, latents, text, schedule, seed=seed)
+        given = Given(latents, text, schedule, seed=seed, flow=flow)
+        made = registry.load("priors", kind)().start(backbone, given)
         assert made.noise.shape == latents.shape
         if made.trace is not None:
             assert made.trace.shape == (5, *latents.shape)

@@ -15,7 +15,7 @@ FLOORS = [
     {"errors"},
     {"registry", "progress", "atomic"},
     {"clip", "schedule", "miniature"},
-    {"sheet", "config"},
+    {"sheet", "config", "flow"},
     {"settling"},
     {"attention", "condition"},
     {"backbone"},

@@ -11,12 +11,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vedit import registry
 from vedit.atomic import whole_file
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
 from vedit.errors import DeviceError, WeightsError
+from vedit.flow import estimate_flow
 from vedit.progress import Progress
 from vedit.schedule import training_levels
 
@@ -122,7 +124,8 @@ def tune(
     backbone.unet.train()
     try:
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
-        with backbone.attending(attention), _mixed(backbone):
+        flow = estimate_flow(frames) if registry.load("attention", attention).needs_flow else None
+        with backbone.attending(attention, flow), _mixed(backbone):
             for step in range(first, steps):
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
                 time, noisy = _draw(latents, levels, generator, FROM_NOISE if motion else 0)

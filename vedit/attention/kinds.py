@@ -7,17 +7,25 @@ Stable Diffusion UNet and its ControlNets. With one frame every kind is plain se
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 
 class AttentionKind(ABC):
-    """Chooses the keys of spatial self-attention."""
+    """Chooses the keys of spatial self-attention, and may go on with what comes out of it."""
+
+    needs_flow: ClassVar[bool] = False
+    """Whether it is made with the flow of the clip and the size of its latents, ``kind(flow, (h, w))``."""
 
     @abstractmethod
     def gather(self, tokens: Tensor) -> Tensor:
         """(N, F, T, C), the keys or values of every frame, to (N, F, S, C), those that each frame attends to."""
+
+    def after(self, tokens: Tensor, heads: int) -> Tensor:
+        """(N, F, T, C), what each token has attended to, to what it makes of it, before it is projected."""
+        return tokens
 
 
 class PerFrame(AttentionKind):

@@ -44,12 +44,17 @@ class FrameProcessor:
         heads = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
         output = attend(*_one_dtype(*heads), self.context.kernel)
         output = output.transpose(1, 2).flatten(2).to(dtype)
+        if self.across_frames:
+            output = self.context.kind.after(self._apart(output), attn.heads).flatten(0, 1)
         output = attn.to_out[1](attn.to_out[0](output))
         return output / attn.rescale_output_factor
 
     def _gather(self, tokens: Tensor) -> Tensor:
-        frames = self.context.frames
-        return self.context.kind.gather(tokens.unflatten(0, (-1, frames))).flatten(0, 1)
+        return self.context.kind.gather(self._apart(tokens)).flatten(0, 1)
+
+    def _apart(self, tokens: Tensor) -> Tensor:
+        """(N F, T, C) to (N, F, T, C)."""
+        return tokens.unflatten(0, (-1, self.context.frames))
 
 
 def _one_dtype(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:

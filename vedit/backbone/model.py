@@ -25,7 +25,8 @@ from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
 from vedit.condition import Residuals
-from vedit.errors import MediaError
+from vedit.errors import ConfigError, MediaError
+from vedit.flow import Flow
 from vedit.schedule import Schedule
 
 
@@ -69,11 +70,14 @@ class Backbone:
         self.default_attention = "per_frame"
         """The attention kind in force when nothing else is said: that which the weights were trained with."""
         self._kinds: dict[str, AttentionKind] = {}
+        self._following: tuple[str, Flow, AttentionKind] | None = None
+        """The kind that follows a flow, with its paths: they are the same in every step."""
         self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
         self._motion: list[RemovableHandle] = []
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
+        self._flow: Flow | None = None
         attach_injection(unet, self._context)
         self.follow(unet)
 
@@ -100,6 +104,12 @@ class Backbone:
     def attention(self) -> str:
         """The attention kind in force."""
         return self._attending or self.default_attention
+
+    @property
+    def attention_key(self) -> str:
+        """The attention kind in force, and the flow that it follows, if any: what a cached inversion depends on."""
+        follows = self._flow is not None and registry.load("attention", self.attention).needs_flow
+        return f"{self.attention}+{self._flow.digest()}" if follows and self._flow else self.attention
 
     @property
     def patch(self) -> int:
@@ -201,20 +211,36 @@ class Backbone:
         return Schedule.from_config(self.scheduler_config, steps)
 
     @contextmanager
-    def attending(self, kind: str) -> Iterator[None]:
-        """Within the block, self-attention follows this kind; afterwards as before. Raises PartError if unknown."""
-        self._kind(kind)
-        before, self._attending = self._attending, kind
+    def attending(self, kind: str, flow: Flow | None = None) -> Iterator[None]:
+        """Within the block, self-attention follows this kind; afterwards as before.
+
+        ``flow`` of the clip, for a kind that needs one; one that is in force already stays so. Raises PartError for an
+        unknown kind and ConfigError for one that lacks its flow.
+        """
+        before = self._attending, self._flow
+        self._flow = self._flow if flow is None else flow
         try:
+            self._kind(kind)
+            self._attending = kind
             yield
         finally:
-            self._attending = before
+            self._attending, self._flow = before
             self._context.frames = 1
 
     def _kind(self, name: str) -> AttentionKind:
-        if name not in self._kinds:
-            self._kinds[name] = registry.load("attention", name)()
-        return self._kinds[name]
+        part = registry.load("attention", name)
+        if not part.needs_flow:
+            return self._kinds.setdefault(name, part())
+        if self._flow is None:
+            raise ConfigError(
+                f"the attention kind {name} follows the motion of the clip: give its flow, "
+                f"attending('{name}', flow=vedit.flow.estimate_flow(frames))."
+            )
+        held = self._following
+        if held is None or held[:2] != (name, self._flow):
+            cells = self._flow.size[0] // self.patch, self._flow.size[1] // self.patch
+            self._following = held = (name, self._flow, part(self._flow, cells))
+        return held[2]
 
     # Layers that join frames
 

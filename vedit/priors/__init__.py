@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.condition import Condition
+from vedit.flow import Flow
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -35,19 +37,35 @@ class Start:
         return (self.noise if steps.whole else noised[-1]), torch.stack([latents, *noised])
 
 
-class Prior(Protocol):
-    """A way from clean latents to starting noise."""
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a prior may start from; each takes what it needs.
 
-    def start(
-        self,
-        backbone: Backbone,
-        latents: Tensor,
-        text: Tensor,
-        schedule: Schedule,
-        *,
-        seed: int,
-        refine: int = 0,
-        cache: Path | None = None,
-        progress: Progress | None = None,
-    ) -> Start:
-        """``latents`` (F, 4, h, w), ``text`` (1, T, D) of the source's prompt; ``refine`` for a prior that inverts."""
+    latents: (F, 4, h, w), the clip's own
+    text: (1, T, D), the source's prompt
+    schedule: that of the sampling
+    seed: of what is drawn
+    refine: how often each step of an inversion is corrected
+    flow: the clip's, for a prior that ``needs_flow``
+    conditions: what steers an inversion
+    cache: the folder of inversions; None keeps none
+    """
+
+    latents: Tensor
+    text: Tensor
+    schedule: Schedule
+    seed: int = 0
+    refine: int = 0
+    flow: Flow | None = None
+    conditions: tuple[Condition, ...] = ()
+    cache: Path | None = None
+    progress: Progress | None = None
+
+
+class Prior(Protocol):
+    """A way from clean latents to starting noise.
+
+    One that follows the clip's motion says so by a class attribute, ``needs_flow = True``; it is then given the flow.
+    """
+
+    def start(self, backbone: Backbone, given: Given) -> Start: ...

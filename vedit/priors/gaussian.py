@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.priors import Start
-from vedit.progress import Progress
+from vedit.priors import Given, Start
 from vedit.sampling import noise
-from vedit.schedule import Schedule
 
 
 class Gaussian:
     """Independent Gaussian noise for every frame, keyed by (seed, frame)."""
 
-    def start(
-        self,
-        backbone: Backbone,
-        latents: Tensor,
-        text: Tensor,
-        schedule: Schedule,
-        *,
-        seed: int,
-        refine: int = 0,
-        cache: Path | None = None,
-        progress: Progress | None = None,
-    ) -> Start:
-        frames, channels, height, width = latents.shape
-        return Start(self.draw(seed, frames, (channels, height, width)).to(backbone.device))
+    def start(self, backbone: Backbone, given: Given) -> Start:
+        frames, channels, height, width = given.latents.shape
+        return Start(self.draw(given.seed, frames, (channels, height, width)).to(backbone.device))
 
     def draw(self, seed: int, frames: int, shape: tuple[int, int, int]) -> Tensor:
         """Noise (F, *shape)."""

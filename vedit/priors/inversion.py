@@ -17,10 +17,9 @@ from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
 from vedit.errors import MediaError, VeditWarning
 from vedit.guiders import Unguided
-from vedit.priors import Start
+from vedit.priors import Given, Start
 from vedit.progress import Progress
 from vedit.sampling import denoise
-from vedit.schedule import Schedule
 
 
 @torch.no_grad()
@@ -105,7 +104,7 @@ def inversion_key(backbone: Backbone, x0: Tensor, text: Tensor, steps: int, refi
         "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
         "steps": steps,
         "refine": refine,
-        "attention": backbone.attention,
+        "attention": backbone.attention_key,
         "clip_wide_norm": backbone.has_clip_wide_norm,
         "kernel": backbone.kernel,
         "dtype": str(backbone.dtype),
@@ -121,17 +120,14 @@ def inversion_key(backbone: Backbone, x0: Tensor, text: Tensor, steps: int, refi
 class Inversion:
     """The prior of editing: the clip's own noise, and the trace that led to it."""
 
-    def start(
-        self,
-        backbone: Backbone,
-        latents: Tensor,
-        text: Tensor,
-        schedule: Schedule,
-        *,
-        seed: int,
-        refine: int = 0,
-        cache: Path | None = None,
-        progress: Progress | None = None,
-    ) -> Start:
-        trace = cached_invert(backbone, latents, text, len(schedule), refine=refine, cache=cache, progress=progress)
+    def start(self, backbone: Backbone, given: Given) -> Start:
+        trace = cached_invert(
+            backbone,
+            given.latents,
+            given.text,
+            len(given.schedule),
+            refine=given.refine,
+            cache=given.cache,
+            progress=given.progress,
+        )
         return Start(trace[-1], trace)

@@ -1,0 +1,77 @@
+"""Attention along the paths that things take through a clip: FLATTEN (Cong et al. 2023, section 3.3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vedit.attention.kinds import SparseCausal
+from vedit.clip.sizes import Size
+from vedit.errors import ConfigError
+from vedit.flow import Flow, Tracks, tracks
+
+LARGEST_PIECE = 2**25
+"""Numbers of keys that are gathered at a time: 128 MiB in float32."""
+
+
+class FlowGuided(SparseCausal):
+    """Frame i sees frames 0 and i - 1; then each token also sees itself along its own path through the clip.
+
+    Along the path the outcome of the first attention is query, key and value at once, so there are no new weights.
+    That happens at the resolution of the latents, the finest that the UNet has: below it, a cell shows more than one
+    thing. Tokens that are hidden, or have left the picture, are not seen.
+    """
+
+    needs_flow: ClassVar[bool] = True
+
+    def __init__(self, flow: Flow | None = None, cells: Size = (0, 0)) -> None:
+        """``cells`` (h, w): the size of the latents. Without a flow there is the first attention alone."""
+        self.flow, self.cells = flow, cells
+        self._places: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+    def after(self, tokens: Tensor, heads: int) -> Tensor:
+        frames, length = tokens.shape[1:3]
+        if self.flow is None or frames == 1 or length != self.cells[0] * self.cells[1]:
+            return tokens
+        if len(self.flow) != frames:
+            raise ConfigError(
+                f"attention along a flow of {len(self.flow)} frames was asked for {frames}; "
+                "estimate the flow of the frames that are worked on."
+            )
+        return along(tokens, heads, *self._on(tokens.device))
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._places:
+            assert self.flow is not None
+            places, seen = indices(tracks(self.flow, self.cells), self.cells)
+            self._places[device] = places.to(device), seen.to(device)
+        return self._places[device]
+
+
+def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
+    """Which token of which frame each token sees: indices (F T, F) into all F T tokens, and which of them count."""
+    height, width = cells
+    column, row = found.places.round().long().unbind(-1)
+    nearest = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    first = torch.arange(len(nearest))[None, :, None] * (height * width)
+    return (nearest + first).transpose(1, 2).flatten(0, 1), found.seen.transpose(1, 2).flatten(0, 1)
+
+
+def along(tokens: Tensor, heads: int, places: Tensor, seen: Tensor) -> Tensor:
+    """softmax(x k^T / sqrt(d)) k over the tokens k that each token x of (N, F, T, C) sees: of the same shape.
+
+    ``places`` and ``seen`` are those of ``indices``. Few enough at a time that memory stays bounded.
+    """
+    branches, frames, _, width = tokens.shape
+    every = tokens.flatten(1, 2)
+    rows = max(1, LARGEST_PIECE // (branches * frames * width))
+    pieces = []
+    for query, where, which in zip(every.split(rows, 1), places.split(rows), seen.split(rows), strict=True):
+        keys = every[:, where].unflatten(-1, (heads, -1)).transpose(2, 3)  # (N, R, heads, F, d)
+        scores = keys @ query.unflatten(-1, (heads, -1))[..., None] * (width // heads) ** -0.5
+        scores = scores.float().masked_fill(~which[None, :, None, :, None], -torch.inf)
+        weights = scores.softmax(dim=-2).to(keys.dtype)
+        pieces.append((weights * keys).sum(-2).flatten(2))
+    return torch.cat(pieces, dim=1).view_as(tokens)

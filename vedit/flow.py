@@ -1,0 +1,245 @@
+"""Optical flow: how far each pixel moves from frame to frame, which are hidden, and the paths that they follow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vedit.atomic import whole_file
+from vedit.clip.sizes import Size
+from vedit.errors import MediaError, PartError, WeightsError
+
+Method = Literal["dis", "raft"]
+"""DIS: Kroeger et al. 2016, in OpenCV, without weights. RAFT: Teed & Deng 2020, through torchvision."""
+
+CPU = torch.device("cpu")
+
+FINE_BELOW = 256
+"""Shorter side in pixels up to which DIS goes down to single pixels; larger frames end at half the resolution, which
+costs a quarter."""
+
+SMOOTHING = 15
+"""Steps of DIS's variational refinement, where OpenCV's preset has 5: 4 % less error in small frames."""
+
+DIS_SIDE, RAFT_SIDE = 16, 128
+"""Shortest sides that the methods take: smaller frames are continued at their borders."""
+
+_Pair = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The motion of a clip of F frames of H x W pixels, both ways.
+
+    forward: (F - 1, 2, H, W) how far (x, y), in pixels, what a pixel of frame i shows has moved in frame i + 1
+    backward: (F - 1, 2, H, W) the same from frame i + 1 to frame i
+    hidden: (F - 1, H, W) bool, which pixels of frame i are not to be seen in frame i + 1
+    appeared: (F - 1, H, W) bool, which pixels of frame i + 1 were not to be seen in frame i
+    """
+
+    forward: Tensor
+    backward: Tensor
+    hidden: Tensor
+    appeared: Tensor
+
+    @classmethod
+    def both_ways(cls, forward: Tensor, backward: Tensor) -> Flow:
+        """From the two directions, (F - 1, 2, H, W) each; what is hidden is where they disagree."""
+        return cls(forward, backward, disagreement(forward, backward), disagreement(backward, forward))
+
+    def __len__(self) -> int:
+        """How many frames the clip has."""
+        return len(self.forward) + 1
+
+    @property
+    def size(self) -> Size:
+        return int(self.forward.shape[2]), int(self.forward.shape[3])
+
+    def digest(self) -> str:
+        """Names the flow, so that what was made with it can be cached."""
+        found = hashlib.blake2b(digest_size=8)
+        for each in (self.forward, self.backward, self.hidden, self.appeared):
+            found.update(each.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the four arrays, under their names here, as .npz. Raises MediaError where it cannot be written."""
+        if path.suffix.lower() != ".npz":
+            raise MediaError(f"{path}: flow is written as .npz.")
+        with whole_file(path, overwrite) as beside:
+            np.savez_compressed(
+                beside,
+                forward=self.forward.cpu().numpy(),
+                backward=self.backward.cpu().numpy(),
+                hidden=self.hidden.cpu().numpy(),
+                appeared=self.appeared.cpu().numpy(),
+            )
+
+
+def estimate_flow(frames: Tensor, method: Method = "dis", device: torch.device = CPU) -> Flow:
+    """The flow of frames (F, 3, H, W) in [0, 1], on the CPU, in float32; RAFT runs on ``device``.
+
+    Each pair of frames is looked at alone, so a longer clip has the same flow in its first frames.
+    Raises PartError for an unknown method, and for RAFT where torchvision cannot be imported; WeightsError where its
+    weights cannot be had.
+    """
+    if method not in get_args(Method):
+        raise PartError(f"'{method}' is no way to estimate flow; expected {' or '.join(get_args(Method))}.")
+    frames = frames.detach().float().cpu().clamp(0, 1)
+    if len(frames) == 1:
+        still = frames.new_zeros(0, 2, *frames.shape[2:])
+        return Flow.both_ways(still, still)
+    side = DIS_SIDE if method == "dis" else RAFT_SIDE
+    padded, height, width = _continued(frames, side), *frames.shape[2:]
+    pair = _dis(min(padded.shape[2:])) if method == "dis" else _raft(device)
+    there = torch.stack([pair(a, b) for a, b in pairwise(padded)])
+    back = torch.stack([pair(b, a) for a, b in pairwise(padded)])
+    return Flow.both_ways(there[..., :height, :width].contiguous(), back[..., :height, :width].contiguous())
+
+
+def _continued(frames: Tensor, side: int) -> Tensor:
+    """With the last row and column repeated until both are multiples of 8 pixels, and at least ``side``."""
+    down, across = (max(side, -(-length // 8) * 8) - length for length in frames.shape[2:])
+    return F.pad(frames, (0, across, 0, down), mode="replicate")
+
+
+def _dis(side: int) -> _Pair:
+    import cv2
+
+    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    found.setFinestScale(0 if side <= FINE_BELOW else 1)
+    found.setVariationalRefinementIterations(SMOOTHING)
+
+    def grey(frame: Tensor) -> NDArray[np.uint8]:
+        pixels = frame.mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()
+        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]  # the stubs know no numbers
+
+    def pair(first: Tensor, second: Tensor) -> Tensor:
+        flow = found.calc(grey(first), grey(second), None)  # type: ignore[call-overload]  # None: an array of its own
+        return torch.from_numpy(flow).permute(2, 0, 1).contiguous()
+
+    return pair
+
+
+def _raft(device: torch.device) -> _Pair:
+    try:
+        models = import_module("torchvision.models.optical_flow")
+    except (ImportError, RuntimeError) as error:  # torchvision beside a torch of another build fails as it registers
+        raise PartError(
+            "the flow method raft needs a torchvision that fits this torch: pip install 'vedit[annotators]'; "
+            "or use the method dis, which needs none."
+        ) from error
+    try:
+        network = models.raft_large(weights=models.Raft_Large_Weights.DEFAULT, progress=False)
+    except OSError as error:
+        raise WeightsError(f"RAFT's weights cannot be fetched: {error}; use the method dis, which has none.") from error
+    network = network.eval().requires_grad_(False).to(device)
+
+    def pair(first: Tensor, second: Tensor) -> Tensor:
+        a, b = (frame[None].to(device) * 2 - 1 for frame in (first, second))
+        return network(a, b)[-1][0].cpu()
+
+    return pair
+
+
+def disagreement(there: Tensor, back: Tensor) -> Tensor:
+    """Where (K, H, W) the way ``there`` (K, 2, H, W) and the way ``back`` from where it leads do not cancel, or it
+    leads out of the picture: what is hidden. Sundaram, Brox & Keutzer 2010, eq. 5.
+    """
+    if not len(there):
+        return torch.zeros(0, *there.shape[2:], dtype=torch.bool)
+    targets = _pixels(there) + there.permute(0, 2, 3, 1)
+    returned = sample(back, targets)
+    gap = (there + returned).square().sum(1)
+    allowed = 0.01 * (there.square().sum(1) + returned.square().sum(1)) + 0.5
+    return (gap > allowed) | ~_within(targets, (there.shape[2], there.shape[3]))
+
+
+def sample(values: Tensor, places: Tensor) -> Tensor:
+    """``values`` (K, C, H, W) at the ``places`` (K, ..., 2), x and y in pixels: (K, C, ...), bilinear; what lies
+    outside is as at the border."""
+    height, width = values.shape[2:]
+    scale = torch.tensor([2 / width, 2 / height], device=places.device)
+    grid = ((places + 0.5) * scale - 1).reshape(len(places), 1, -1, 2)
+    found = F.grid_sample(values, grid, align_corners=False, padding_mode="border")
+    return found.reshape(*found.shape[:2], *places.shape[1:-1])
+
+
+def _pixels(like: Tensor) -> Tensor:
+    """The places (H, W, 2) of all pixels of (..., H, W)."""
+    height, width = like.shape[-2:]
+    return centres((height, width), (height, width)).to(like.device)
+
+
+def centres(cells: Size, size: Size) -> Tensor:
+    """Where the centres of a grid of ``cells`` (h, w) over a picture of ``size`` (H, W) lie: (h, w, 2), x and y in
+    pixels."""
+    y, x = ((torch.arange(n) + 0.5) * (full / n) - 0.5 for n, full in zip(cells, size, strict=True))
+    return torch.stack([x.expand(cells), y[:, None].expand(cells)], dim=-1)
+
+
+def _within(places: Tensor, size: Size) -> Tensor:
+    """Which places (..., 2), in pixels, lie in a picture of ``size`` (H, W)."""
+    x, y = places.unbind(-1)
+    return (x >= -0.5) & (x <= size[1] - 0.5) & (y >= -0.5) & (y <= size[0] - 0.5)
+
+
+def follow(places: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """One step along a flow (2, H, W): where ``places`` (K, 2) in pixels lead, and which of them are still ``seen``
+    (K,). What is not seen is carried on all the same.
+    """
+    height, width = hidden.shape
+    column, row = (places + 0.5).floor().long().unbind(-1)
+    lost = hidden[row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    moved = places + sample(flow[None], places[None])[0].T
+    return moved, seen & ~lost & _within(moved, (height, width))
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Where each cell of each frame is in all frames of a clip: F frames, h x w cells.
+
+    places: (F, F, h w, 2) for the cells of the first axis' frame, x and y in cells in the second axis' frame
+    seen: (F, F, h w) bool, whether it is to be seen there; in its own frame it always is
+    """
+
+    places: Tensor
+    seen: Tensor
+
+
+def tracks(flow: Flow, cells: Size) -> Tracks:
+    """Follow the centre of every cell of a grid (h, w) through the whole clip, by chaining the flow.
+
+    A cell that was hidden once, or left the picture, stays lost: the flow does not say where it comes back.
+    """
+    frames, count = len(flow), cells[0] * cells[1]
+    start = centres(cells, flow.size).reshape(count, 2)
+    places = start.repeat(frames, frames, 1, 1)
+    seen = torch.ones(frames, frames, count, dtype=torch.bool)
+    for now in range(frames - 1):  # all cells that started in this frame or before it, one frame on
+        places[: now + 1, now + 1], seen[: now + 1, now + 1] = _all(
+            places[: now + 1, now], seen[: now + 1, now], flow.forward[now], flow.hidden[now]
+        )
+    for now in reversed(range(1, frames)):  # and all that started in it or after it, one frame back
+        places[now:, now - 1], seen[now:, now - 1] = _all(
+            places[now:, now], seen[now:, now], flow.backward[now - 1], flow.appeared[now - 1]
+        )
+    scale = torch.tensor([cells[1] / flow.size[1], cells[0] / flow.size[0]])
+    return Tracks((places + 0.5) * scale - 0.5, seen)
+
+
+def _all(places: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """``follow`` for places (Q, K, 2) and seen (Q, K)."""
+    moved, still = follow(places.flatten(0, 1), seen.flatten(), flow, hidden)
+    return moved.view_as(places), still.view_as(seen)

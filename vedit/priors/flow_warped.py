@@ -1,0 +1,65 @@
+"""Noise that moves with the clip: what a cell shows keeps its noise wherever it goes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vedit.backbone.model import Backbone
+from vedit.clip.sizes import Size
+from vedit.errors import ConfigError
+from vedit.flow import Flow, tracks
+from vedit.priors import Given, Start
+from vedit.sampling import noise
+
+
+class FlowWarped:
+    """Gaussian noise carried along the flow, whole cells at a time.
+
+    Warping noise by interpolation would blur it, and a model expects it white. So each cell of a frame is traced back
+    to the first frame in which what it shows is seen, and takes the noise of the nearest cell there, unchanged. Where
+    it appears for the first time, and where another cell has taken that noise already, it has noise of its own, keyed
+    by (seed, frame). No draw is in a frame twice: every frame is white and Gaussian, exactly.
+    """
+
+    needs_flow: ClassVar[bool] = True
+
+    def start(self, backbone: Backbone, given: Given) -> Start:
+        """Raises ConfigError without a flow, and for the flow of another clip."""
+        frames, channels, height, width = given.latents.shape
+        if given.flow is None or len(given.flow) != frames:
+            found = "none was given" if given.flow is None else f"one of {len(given.flow)} frames was given"
+            raise ConfigError(
+                f"the prior flow_warped needs the flow of the clip's {frames} frames, and {found}; "
+                "use flow=vedit.flow.estimate_flow(frames)."
+            )
+        fresh = noise(given.seed, frames, (channels, height, width))
+        drawn = fresh.permute(0, 2, 3, 1).reshape(-1, channels)
+        taken = drawn[sources(given.flow, (height, width))]
+        return Start(taken.view(frames, height, width, channels).permute(0, 3, 1, 2).contiguous().to(backbone.device))
+
+
+def sources(flow: Flow, cells: Size) -> Tensor:
+    """Whose noise each cell of a grid (h, w) shows: (F, h w), as an index into the fresh noise of all frames' cells.
+
+    Depends on the frames up to its own alone.
+    """
+    height, width = cells
+    count = height * width
+    found = tracks(flow, cells)
+    near = found.places.round()
+    column, row = near[..., 0].clamp(0, width - 1).long(), near[..., 1].clamp(0, height - 1).long()
+    gap = (found.places - near).square().sum(-1)
+    own = torch.arange(len(flow) * count).view(len(flow), count)
+    shown = own.clone()
+    every = torch.arange(count)
+    for frame in range(1, len(flow)):
+        first = found.seen[frame, : frame + 1].int().argmax(0)  # once lost, a cell stays lost
+        wanted = shown[first, (row * width + column)[frame, first, every]]
+        # Of several cells that come from one, the nearest takes its noise.
+        rank = gap[frame, first, every].argsort(stable=True).argsort()
+        best = torch.full((len(flow) * count,), count).scatter_reduce(0, wanted, rank, "amin")
+        shown[frame] = torch.where(best[wanted] == rank, wanted, own[frame])
+    return shown
