@@ -35,7 +35,7 @@ def replace_edit(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) ->
 def test_help_lists_the_commands(vedit: Command) -> None:
     ran = vedit("--help")
     assert ran.status == 0
-    assert {"edit", "tune", "invert", "rerun", "doctor", "parts"} <= set(ran.out.split())
+    assert {"edit", "tune", "invert", "inspect", "rerun", "doctor", "parts"} <= set(ran.out.split())
 
 
 def test_help_is_quick_and_imports_no_torch() -> None:

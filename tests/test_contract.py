@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from vedit import registry
+from vedit.annotators import Annotator
 from vedit.backbone import Backbone, load_backbone
+from vedit.clip import Clip, read_clip
+from vedit.errors import PartError, WeightsError
 from vedit.flow import estimate_flow
 from vedit.priors import Given
 from vedit.sampling import noise
@@ -28,6 +32,28 @@ def test_every_part_can_be_made_and_says_what_it_is(family: str, kind: str) -> N
     assert kind.isidentifier()
     assert kind == kind.lower()
     part()  # every part has defaults
+
+
+@pytest.mark.parametrize("kind", registry.names("annotators"))
+def test_annotators_draw_every_frame_at_the_clips_size_and_repeat(
+    kind: str, toy_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    part = registry.load("annotators", kind)()
+    assert isinstance(part, Annotator)
+    assert isinstance(part.options, part.Options)
+    clip = read_clip(toy_clip, frames=3, size=92)
+    try:
+        drawn = part.annotate(clip).frames
+    except (PartError, WeightsError) as error:
+        pytest.skip(f"says what it lacks: {error}")
+    assert drawn.shape == clip.frames.shape
+    assert drawn.dtype == torch.float32
+    assert drawn.min() >= 0.0
+    assert drawn.max() <= 1.0
+    assert torch.equal(part.annotate(clip).frames, drawn)
+    alone = Clip(clip.frames[:1], clip.rate)
+    assert part.annotate(alone).frames.shape == alone.frames.shape
 
 
 @pytest.mark.parametrize("kind", registry.names("attention"))

@@ -20,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from vedit import __version__
-from vedit.config import EditConfig, InvertConfig, TuneConfig
+from vedit.config import EditConfig, InspectConfig, InvertConfig, TuneConfig
 from vedit.errors import ConfigError, VeditError, VeditWarning
 from vedit.flags import configured
 from vedit.progress import Display
@@ -108,6 +108,20 @@ def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = Fal
 
 
 @app.command()
+@configured(InspectConfig, "kind", "clip", within="options")
+def inspect(config: InspectConfig, verbose: Verbose = False) -> None:
+    """See what a control would be shown of a clip, before computing is spent on it.
+
+    KIND is an annotator, such as edge or depth (`vedit parts`); its own options are given by --set, as in
+    --set low=50.
+    """
+    from vedit.pipelines import inspect as pipeline
+
+    for path in pipeline.run(config).files:
+        print(path)
+
+
+@app.command()
 def rerun(
     sidecar: Annotated[Path, typer.Argument(metavar="SIDECAR.yaml", help="What was written beside a result.")],
     output: Annotated[
@@ -169,6 +183,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     for path in files[1:]:
         print(path)
     shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
+    shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
     print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
     print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.timings.items()))
 

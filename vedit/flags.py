@@ -30,10 +30,13 @@ FILE_FLAGS = {
 }
 
 
-def configured(kind: type[Settings], *positional: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def configured(
+    kind: type[Settings], *positional: str, within: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn ``command(config, ...)`` into a typer command whose flags are the fields of ``kind``.
 
-    ``positional`` names the fields that are arguments. The command's own further parameters stay flags of their own.
+    ``positional`` names the fields that are arguments; ``within``, a field that is no flag but a mapping, which --set
+    then fills. The command's own further parameters stay flags of their own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,10 +47,15 @@ def configured(kind: type[Settings], *positional: str) -> Callable[[Callable[...
             config, assign = given.pop("config"), given.pop("assign")
             layers = [file(Path(config), kind)] if config else []
             if assign:
-                layers.append(assignments(assign))
+                layer = assignments(assign)
+                layers.append(layer if within is None else Layer({within: layer.values}))
             command(settle(kind, *layers, flags(given, positional)), **extra)
 
-        parameters = [_parameter(kind, name, field, name in positional) for name, field in _ordered(kind, positional)]
+        parameters = [
+            _parameter(kind, name, field, name in positional)
+            for name, field in _ordered(kind, positional)
+            if name != within
+        ]
         parameters += [_keyword(name, annotation) for name, annotation in FILE_FLAGS.items()]
         parameters += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -24,8 +24,18 @@ LABEL = 18
 _PAPER, _INK = (24, 24, 24), (230, 230, 230)
 
 
-def contact_sheet(source: Clip, edited: Clip, path: str | Path, *, columns: int = 8, overwrite: bool = False) -> None:
+def contact_sheet(
+    source: Clip,
+    edited: Clip,
+    path: str | Path,
+    *,
+    columns: int = 8,
+    label: str = "edited",
+    overwrite: bool = False,
+) -> None:
     """Write a PNG with `columns` evenly chosen frames of `source` above those of `edited` at the same moments.
+
+    `label` is written above the latter.
 
     Fewer columns where the clips have fewer frames. Pictures are scaled down, never up, so that the sheet is about
     1600 pixels wide. Raises MediaError as Clip.save does.
@@ -34,7 +44,7 @@ def contact_sheet(source: Clip, edited: Clip, path: str | Path, *, columns: int 
         raise ValueError(f"a sheet needs one column or more, not {columns}")
     columns = min(columns, max(len(source), len(edited)))
     across = max(1, (MAX_WIDTH - GAP * (columns + 1)) // columns)
-    rows = [(label, _row(clip, columns, across)) for label, clip in (("source", source), ("edited", edited))]
+    rows = [(label, _row(clip, columns, across)) for label, clip in (("source", source), (label, edited))]
     width = max(GAP + sum(image.width + GAP for image in images) for _, images in rows)
     height = GAP + sum(LABEL + images[0].height + GAP for _, images in rows)
 

@@ -1,0 +1,216 @@
+"""Soft edges, depth and line art: networks of controlnet_aux, with weights of a local folder or of the hub.
+
+The networks are controlnet_aux's own; reading their weights and running them over a clip is done here, so that a file
+of weights can run no code, a network saved on CUDA loads without it, and depth has one scale for the whole clip.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vedit.annotators import CPU, Annotation, Annotator
+from vedit.clip import Clip
+from vedit.clip.sizes import Size, fit_size, resize
+from vedit.config import Place
+from vedit.errors import PartError, WeightsError
+
+HUB = "lllyasviel/Annotators"
+"""Where the weights are fetched from when no folder is named."""
+
+STRIDE = 64
+"""Pixels: the networks work at sides that are multiples of it."""
+
+
+class Learned(Annotator):
+    """What the annotators with a network have in common: weights, the working size, one frame at a time."""
+
+    class Options(Annotator.Options):
+        """Of every annotator with a network."""
+
+        weights: Place | None = Field(None, description=f"Folder of weights; by default they are fetched from {HUB}.")
+        resolution: int = Field(512, ge=STRIDE, le=4096, description="Shorter side at which the network looks.")
+
+    options: Options
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def file(self) -> str:
+        """The name of the file of weights, as on the hub."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """controlnet_aux's network, its weights still to be read."""
+
+    @abstractmethod
+    def look(self, network: nn.Module, frame: Tensor) -> Tensor:
+        """What the network says of a frame (1, 3, h, w) in [0, 1], as (1, 1, h, w)."""
+
+    def finish(self, found: Tensor) -> Tensor:
+        """All frames' findings (F, 1, H, W) brought to [0, 1]."""
+        return found.clamp(0.0, 1.0)
+
+    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+        """Raises PartError without controlnet_aux, and WeightsError for weights that are missing or do not fit."""
+        network = self._open().to(device)
+        inside = working_size(clip.size, self.options.resolution)
+        with torch.inference_mode():
+            found = [self._at_size(network, frame[None].to(device), inside) for frame in clip.frames]
+            drawn = self.finish(torch.cat(found)).repeat(1, 3, 1, 1)
+        return Annotation(drawn.clone())
+
+    def _at_size(self, network: nn.Module, frame: Tensor, inside: Size) -> Tensor:
+        found = self.look(network, resize(frame, inside)).float().cpu()
+        return functional.interpolate(found, frame.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+
+    def _open(self) -> nn.Module:
+        """The network with its weights; nothing is fetched where controlnet_aux is missing."""
+        folder = self.options.weights
+        path = None if folder is None else in_folder(self.file, folder)
+        try:
+            with warnings.catch_warnings(action="ignore"):  # it imports all of its detectors, and some complain
+                network = self.network()
+        except Exception as error:  # not only ImportError: a torchvision of another build fails in its own ways
+            raise PartError(
+                f"'{self.kind}' needs controlnet_aux, which cannot be imported here ({error}); "
+                "pip install 'vedit[annotators]'"
+            ) from error
+        path = path or from_hub(self.file)
+        try:
+            network.load_state_dict(read_weights(path))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0].rstrip(":")
+            raise WeightsError(f"{path} does not fit: {reason}; expected {self.file} of {HUB}.") from error
+        return network.eval()
+
+
+class SoftEdge(Learned):
+    """Soft edges, bright on black, by HED or by PiDiNet."""
+
+    kind = "soft_edge"
+
+    class Options(Learned.Options):
+        """Which network."""
+
+        detector: Literal["hed", "pidinet"] = Field("hed", description="Network.")
+
+    options: Options
+
+    @property
+    def file(self) -> str:
+        return {"hed": "ControlNetHED.pth", "pidinet": "table5_pidinet.pth"}[self.options.detector]
+
+    def network(self) -> nn.Module:
+        if self.options.detector == "hed":
+            from controlnet_aux.hed import ControlNetHED_Apache2
+
+            return ControlNetHED_Apache2()
+        from controlnet_aux.pidi.model import pidinet
+
+        return pidinet()
+
+    def look(self, network: nn.Module, frame: Tensor) -> Tensor:
+        if self.options.detector == "pidinet":
+            return network(frame.flip(1))[-1]  # it was trained on BGR
+        size = frame.shape[-2:]
+        sides = [functional.interpolate(side, size, mode="bilinear") for side in network(frame * 255.0)]
+        return torch.stack(sides).mean(0).sigmoid()
+
+
+class Depth(Learned):
+    """Inverse depth by MiDaS (DPT hybrid), near is bright; nearest and furthest are those of the whole clip."""
+
+    kind = "depth"
+
+    @property
+    def file(self) -> str:
+        return "dpt_hybrid-midas-501f0c75.pt"
+
+    def network(self) -> nn.Module:
+        from controlnet_aux.midas.midas.dpt_depth import DPTDepthModel
+
+        return DPTDepthModel(path=None, backbone="vitb_rn50_384", non_negative=True)
+
+    def look(self, network: nn.Module, frame: Tensor) -> Tensor:
+        return network(frame * 2.0 - 1.0)[None]
+
+    def finish(self, found: Tensor) -> Tensor:
+        """A scale for each frame, as for single pictures, would flicker. Where all is equally far, all is black."""
+        least, most = found.min(), found.max()
+        return (found - least) / (most - least).clamp_min(torch.finfo(found.dtype).tiny)
+
+
+class LineArt(Learned):
+    """Line drawings, white on black, fine or coarse."""
+
+    kind = "lineart"
+
+    class Options(Learned.Options):
+        """Which lines."""
+
+        coarse: bool = Field(False, description="Fewer, bolder lines.")
+
+    options: Options
+
+    @property
+    def file(self) -> str:
+        return "sk_model2.pth" if self.options.coarse else "sk_model.pth"
+
+    def network(self) -> nn.Module:
+        from controlnet_aux.lineart import Generator
+
+        return Generator(3, 1, 3)
+
+    def look(self, network: nn.Module, frame: Tensor) -> Tensor:
+        return 1.0 - network(frame)  # it draws black on white
+
+
+def working_size(size: Size, resolution: int) -> Size:
+    """The size (H, W) at which a network looks: the shorter side near ``resolution``, each a multiple of ``STRIDE``."""
+    scale = resolution / min(size)
+    return fit_size(size, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), STRIDE)
+
+
+def in_folder(file: str, folder: Path) -> Path:
+    """A file of weights in a folder. Raises WeightsError where it is not there."""
+    path = folder / file
+    if not path.is_file():
+        raise WeightsError(f"{path} is not there; expected {file} of {HUB}: put it there, or leave out weights.")
+    return path
+
+
+def from_hub(file: str) -> Path:
+    """A file of weights of the hub, its local cache first. Raises WeightsError where it cannot be had."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(HUB, file))
+    except Exception as error:  # the network fails in many libraries' ways; the cause stays attached
+        raise WeightsError(
+            f"{file} of '{HUB}' is not in the local cache and the hub cannot be reached ({type(error).__name__}): "
+            "connect once to fetch it, or name a folder that holds it as weights."
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The tensors of a file by their names. Raises WeightsError where it is damaged or holds more than tensors."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise WeightsError(f"no permission to read '{path}'; ask for it, or name another folder.") from error
+    except Exception as error:  # zip, pickle and torch each have errors of their own
+        raise WeightsError(f"{path} cannot be read: damaged, or it holds more than weights; fetch it again.") from error
+    for wrapper in ("state_dict", "model"):  # as training scripts leave them
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
+        raise WeightsError(f"{path} holds no weights by name; fetch it again.")
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
