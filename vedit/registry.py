@@ -24,6 +24,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "soft_edge": "vedit.annotators.learned:SoftEdge",
         "depth": "vedit.annotators.learned:Depth",
         "lineart": "vedit.annotators.learned:LineArt",
+        "pose": "vedit.annotators.pose:Pose",
     },
     "attention": {
         "per_frame": "vedit.attention.kinds:PerFrame",
