@@ -107,6 +107,15 @@ def test_what_is_missing_is_told(part: type[Learned], tmp_path: Path, monkeypatc
         part(part.Options(weights=tmp_path)).annotate(clip())
 
 
+def test_a_library_that_is_there_but_broken_is_told(weights: Path) -> None:
+    class Broken(Grey):
+        def network(self) -> nn.Module:
+            raise RuntimeError("operator torchvision::nms does not exist")
+
+    with pytest.raises(PartError, match=r"'grey' .* does not work here \(operator .* see docs/annotators.md"):
+        Broken(Broken.Options(weights=weights)).annotate(clip())
+
+
 def test_the_hub_is_asked_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -78,10 +78,15 @@ class Learned(Annotator):
         try:
             with warnings.catch_warnings(action="ignore"):  # it imports all of its detectors, and some complain
                 network = self.network()
-        except Exception as error:  # not only ImportError: a torchvision of another build fails in its own ways
+        except ImportError as error:
             raise PartError(
                 f"'{self.kind}' needs controlnet_aux, which cannot be imported here ({error}); "
                 "pip install 'vedit[annotators]'"
+            ) from error
+        except Exception as error:  # as a torchvision that was built for another PyTorch fails
+            raise PartError(
+                f"'{self.kind}' needs controlnet_aux, which is installed but does not work here ({error}); see "
+                "docs/annotators.md for an environment in which it does."
             ) from error
         path = path or from_hub(self.file)
         try:
