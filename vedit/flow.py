@@ -35,6 +35,9 @@ SMOOTHING = 15
 DIS_SIDE, RAFT_SIDE = 16, 128
 """Shortest sides that the methods take: smaller frames are continued at their borders."""
 
+TIE = 1e-3
+"""Of a cell: above what rounding adds to a path of many frames, below what is estimated."""
+
 _Pair = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -216,6 +219,13 @@ class Tracks:
 
     places: Tensor
     seen: Tensor
+
+
+def nearest(places: Tensor, cells: Size) -> Tensor:
+    """The cells (...) of a grid (h, w), numbered along its rows, that lie nearest to ``places`` (..., 2) in cells."""
+    # Half-way between two cells all places must go the same way, or a uniform motion would tear its picture.
+    column, row = (places + (0.5 + TIE)).floor().long().unbind(-1)
+    return row.clamp(0, cells[0] - 1) * cells[1] + column.clamp(0, cells[1] - 1)
 
 
 def tracks(flow: Flow, cells: Size) -> Tracks:

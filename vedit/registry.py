@@ -25,6 +25,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "depth": "vedit.annotators.learned:Depth",
         "lineart": "vedit.annotators.learned:LineArt",
         "pose": "vedit.annotators.pose:Pose",
+        "flow": "vedit.annotators.flow:OpticalFlow",
     },
     "attention": {
         "per_frame": "vedit.attention.kinds:PerFrame",

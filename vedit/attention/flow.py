@@ -10,7 +10,7 @@ from torch import Tensor
 from vedit.attention.kinds import SparseCausal
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
-from vedit.flow import Flow, Tracks, tracks
+from vedit.flow import Flow, Tracks, nearest, tracks
 
 LARGEST_PIECE = 2**25
 """Numbers of keys that are gathered at a time: 128 MiB in float32."""
@@ -52,11 +52,9 @@ class FlowGuided(SparseCausal):
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
     """Which token of which frame each token sees: indices (F T, F) into all F T tokens, and which of them count."""
-    height, width = cells
-    column, row = found.places.round().long().unbind(-1)
-    nearest = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-    first = torch.arange(len(nearest))[None, :, None] * (height * width)
-    return (nearest + first).transpose(1, 2).flatten(0, 1), found.seen.transpose(1, 2).flatten(0, 1)
+    which = nearest(found.places, cells)
+    first = torch.arange(len(which))[None, :, None] * (cells[0] * cells[1])
+    return (which + first).transpose(1, 2).flatten(0, 1), found.seen.transpose(1, 2).flatten(0, 1)
 
 
 def along(tokens: Tensor, heads: int, places: Tensor, seen: Tensor) -> Tensor:

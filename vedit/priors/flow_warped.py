@@ -10,7 +10,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
-from vedit.flow import Flow, tracks
+from vedit.flow import Flow, centres, nearest, tracks
 from vedit.priors import Given, Start
 from vedit.sampling import noise
 
@@ -46,18 +46,16 @@ def sources(flow: Flow, cells: Size) -> Tensor:
 
     Depends on the frames up to its own alone.
     """
-    height, width = cells
-    count = height * width
+    count = cells[0] * cells[1]
     found = tracks(flow, cells)
-    near = found.places.round()
-    column, row = near[..., 0].clamp(0, width - 1).long(), near[..., 1].clamp(0, height - 1).long()
-    gap = (found.places - near).square().sum(-1)
+    near = nearest(found.places, cells)
+    gap = (found.places - centres(cells, cells).reshape(count, 2)[near]).square().sum(-1)
     own = torch.arange(len(flow) * count).view(len(flow), count)
     shown = own.clone()
     every = torch.arange(count)
     for frame in range(1, len(flow)):
         first = found.seen[frame, : frame + 1].int().argmax(0)  # once lost, a cell stays lost
-        wanted = shown[first, (row * width + column)[frame, first, every]]
+        wanted = shown[first, near[frame, first, every]]
         # Of several cells that come from one, the nearest takes its noise.
         rank = gap[frame, first, every].argsort(stable=True).argsort()
         best = torch.full((len(flow) * count,), count).scatter_reduce(0, wanted, rank, "amin")

@@ -1,0 +1,129 @@
+"""Attention along the flow."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.test_flow import moving, uniform
+from vedit import registry
+from vedit.attention import flow as attention
+from vedit.attention.flow import FlowGuided, along, indices
+from vedit.attention.kernels import attend
+from vedit.attention.kinds import SparseCausal
+from vedit.backbone import Backbone, load_backbone
+from vedit.errors import ConfigError
+from vedit.flow import Flow, estimate_flow, tracks
+from vedit.sampling import noise
+
+SIZE, CELLS = (48, 64), (6, 8)
+
+
+@pytest.fixture(scope="module")
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+def tokens(branches: int = 2, frames: int = 4, width: int = 8) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(branches, frames, CELLS[0] * CELLS[1], width, generator=generator)
+
+
+def test_each_token_attends_along_its_path_and_nowhere_else() -> None:
+    """One by one, with the plain formula, against all at once."""
+    x, found = tokens(), tracks(uniform((8.0, -8.0), 4, SIZE), CELLS)
+    made = along(x, 2, *indices(found, CELLS))
+    for frame, row, column in [(0, 3, 2), (1, 0, 0), (2, 5, 7), (3, 2, 6)]:
+        path = []
+        for other in range(4):
+            there = row - (other - frame), column + (other - frame)
+            if 0 <= there[0] < CELLS[0] and 0 <= there[1] < CELLS[1]:
+                path.append((other, there[0] * CELLS[1] + there[1]))
+        here = row * CELLS[1] + column
+        keys = torch.stack([x[:, other, place] for other, place in path], dim=1).unflatten(-1, (2, 4)).transpose(1, 2)
+        query = x[:, frame, here].unflatten(-1, (2, 4))[:, :, None]
+        expected = attend(query, keys, keys, "math").flatten(1)
+        assert torch.allclose(made[:, frame, here], expected, atol=1e-6)
+
+
+def test_what_is_seen_nowhere_else_stays_as_it_is() -> None:
+    x = tokens()
+    away = uniform((200.0, 0.0), 4, SIZE)
+    assert torch.allclose(along(x, 2, *indices(tracks(away, CELLS), CELLS)), x, atol=1e-6)
+
+
+def test_pieces_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, where = tokens(), indices(tracks(uniform((3.0, 5.0), 4, SIZE), CELLS), CELLS)
+    whole = along(x, 2, *where)
+    monkeypatch.setattr(attention, "LARGEST_PIECE", 1000)
+    assert torch.allclose(along(x, 2, *where), whole, atol=1e-6)
+
+
+def test_only_at_the_size_of_the_latents_and_for_its_own_frames() -> None:
+    kind = FlowGuided(uniform((8.0, 0.0), 4, SIZE), CELLS)
+    x = tokens()
+    assert not torch.allclose(kind.after(x, 2), x)
+    assert kind.after(x[:, :, :12], 2) is not None
+    assert torch.equal(kind.after(x[:, :, :12], 2), x[:, :, :12])
+    assert torch.equal(kind.after(x[:, :1], 2), x[:, :1])
+    assert torch.equal(FlowGuided().after(x, 2), x)
+    assert torch.equal(kind.gather(x), SparseCausal().gather(x))
+    with pytest.raises(ConfigError, match="flow of 4 frames was asked for 3"):
+        kind.after(x[:, :3], 2)
+
+
+def test_paths_are_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, x = FlowGuided(uniform((8.0, 0.0), 4, SIZE), CELLS), tokens()
+    first = kind.after(x, 2)
+    monkeypatch.setattr(attention, "tracks", None)
+    assert torch.equal(kind.after(x, 2), first)
+
+
+def predicted(backbone: Backbone, kind: str, flow: Flow | None, frames: int = 3) -> Tensor:
+    size = flow.size if flow is not None else (32, 32)
+    x = noise(0, frames, (4, size[0] // backbone.patch, size[1] // backbone.patch))
+    with torch.no_grad(), backbone.attending(kind, flow):
+        return backbone.predict(x.expand(2, *x.shape), 500, backbone.embed(["red", ""]))
+
+
+def test_in_a_model_it_joins_the_frames_along_the_flow(backbone: Backbone) -> None:
+    moves, away = uniform((6.0, 0.0), 3, (32, 32)), uniform((99.0, 0.0), 3, (32, 32))
+    followed, base = predicted(backbone, "flow", moves), predicted(backbone, "sparse_causal", None)
+    assert not torch.allclose(followed, base, atol=1e-3)
+    # Nothing to be seen along the paths: what is left is the first attention.
+    assert torch.allclose(predicted(backbone, "flow", away), base, atol=1e-5)
+    assert torch.equal(predicted(backbone, "flow", moves), followed)
+    assert torch.equal(predicted(backbone, "sparse_causal", None), base)
+
+
+def test_one_frame_is_plain_self_attention(backbone: Backbone) -> None:
+    alone = estimate_flow(moving((1, 0), frames=1, size=(32, 32)))
+    assert torch.equal(predicted(backbone, "flow", alone, 1), predicted(backbone, "per_frame", None, 1))
+
+
+def test_without_a_flow_it_says_what_to_give(backbone: Backbone) -> None:
+    with pytest.raises(ConfigError, match="give its flow"), backbone.attending("flow"):
+        pass
+    assert backbone.attention == backbone.default_attention
+    with backbone.attending("per_frame"):
+        pass
+
+
+def test_a_flow_in_force_holds_within_and_names_what_is_cached(backbone: Backbone) -> None:
+    one, other = uniform((6.0, 0.0), 3, (32, 32)), uniform((7.0, 0.0), 3, (32, 32))
+    keys = set()
+    for flow in (one, other):
+        with backbone.attending("flow", flow):
+            keys.add(backbone.attention_key)
+            with backbone.attending("sparse_causal"):
+                assert backbone.attention_key == "sparse_causal"
+            with backbone.attending("flow"):
+                keys.add(backbone.attention_key)
+    assert len(keys) == 2
+    assert backbone.attention_key == backbone.default_attention
+
+
+def test_only_what_follows_a_flow_asks_for_one() -> None:
+    asking = [kind for kind in registry.names("attention") if registry.load("attention", kind).needs_flow]
+    assert asking == ["flow"]

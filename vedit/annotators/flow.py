@@ -1,0 +1,96 @@
+"""Motion, drawn on the colour wheel of optical flow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vedit.annotators import CPU, Annotation, Annotator
+from vedit.clip import Clip
+from vedit.flow import Flow, Method, estimate_flow
+
+SLOWEST = 1.0
+"""Least scale that is chosen, in pixels per frame: below it lies the estimate's own error, which would otherwise fill
+a clip that stands still with colour."""
+
+HUES = {"red": 15, "yellow": 6, "green": 4, "cyan": 11, "blue": 13, "magenta": 6}
+"""How many steps of the Middlebury colour wheel lead from each colour to the next (Baker et al. 2011, figure 2): more
+where the eye tells more apart."""
+
+
+class OpticalFlow(Annotator):
+    """Optical flow as colour: the hue is the direction, the saturation the speed, and what stands still is white.
+
+    Frame i shows the motion to frame i + 1; the last frame, which has no next, what led to it, where it led. One scale
+    holds for the whole clip, so a colour means the same speed in all of it.
+    """
+
+    class Options(Annotator.Options):
+        """How flow is estimated, and its scale."""
+
+        method: Method = Field("dis", description="dis: OpenCV's, without weights; raft: torchvision's, with them.")
+        scale: float | None = Field(
+            None,
+            gt=0,
+            le=10_000,
+            description="Speed of full saturation, in pixels per frame; by default the clip's own 99th percentile.",
+        )
+
+    options: Options
+
+    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+        flow = estimate_flow(clip.frames, self.options.method, device)
+        shown = every_frame(flow)
+        return FlowAnnotation(draw_flow(shown, self.options.scale or own_scale(shown)), flow)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowAnnotation(Annotation):
+    """Pictures, and the flow that they show."""
+
+    flow: Flow
+
+    def save_data(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the flow as .npz (``Flow.save``)."""
+        self.flow.save(path, overwrite=overwrite)
+
+
+def every_frame(flow: Flow) -> Tensor:
+    """A motion (F, 2, H, W) for each frame: to the next one, and in the last the way back, turned round."""
+    if len(flow) == 1:
+        return torch.zeros(1, 2, *flow.size)
+    return torch.cat([flow.forward, -flow.backward[-1:]])
+
+
+def own_scale(flow: Tensor) -> float:
+    """The speed that 99 of 100 pixels of a flow (F, 2, H, W) keep below, and at least ``SLOWEST``."""
+    speed = flow.norm(dim=1).flatten()
+    return max(SLOWEST, float(speed.kthvalue(math.ceil(0.99 * len(speed))).values))
+
+
+def draw_flow(flow: Tensor, scale: float) -> Tensor:
+    """Flow (F, 2, H, W) in pixels as pictures (F, 3, H, W) in [0, 1]: a speed of ``scale`` has full saturation, and
+    what is faster is darkened to three quarters, as in the Middlebury benchmark (Baker et al. 2011)."""
+    wheel = colour_wheel().to(flow)
+    x, y = (flow / scale).unbind(1)
+    speed = torch.hypot(x, y)[:, None]
+    turn = (torch.atan2(-y, -x) / torch.pi + 1) / 2 * (len(wheel) - 1)
+    before = turn.floor().long()
+    part = (turn - before)[..., None]
+    hue = (wheel[before] * (1 - part) + wheel[(before + 1) % len(wheel)] * part).permute(0, 3, 1, 2)
+    return torch.where(speed <= 1, 1 - speed.clamp(max=1) * (1 - hue), 0.75 * hue)
+
+
+def colour_wheel() -> Tensor:
+    """The 55 hues of the wheel (K, 3), from red by yellow, green, cyan, blue and magenta back to red."""
+    corners = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]], dtype=torch.float32)
+    pieces = []
+    for number, steps in enumerate(HUES.values()):
+        part = (torch.arange(steps) / steps)[:, None]
+        pieces.append(corners[number] * (1 - part) + corners[(number + 1) % 6] * part)
+    return torch.cat(pieces)
