@@ -155,6 +155,40 @@ Conditioner = Annotated[str, _kind_of("conditioners")]
 Prior = Annotated[str, _kind_of("priors")]
 
 
+def mask_kind(mask: str) -> str:
+    """What a mask is given as: "auto", "none", "box", "word", or else "path"."""
+    kind, colon, _ = mask.partition(":")
+    if colon and kind in ("box", "word"):
+        return kind
+    return mask if mask in ("auto", "none") else "path"
+
+
+def box_of(text: str) -> tuple[float, float, float, float]:
+    """The X, Y, W, H of "box:X,Y,W,H": the upper left corner and the size. Pixels of the clip's own pictures; where all
+    four are at most 1, shares of their width and height. Raises ValueError."""
+    parts = text.removeprefix("box:").split(",")
+    if len(parts) != 4 or not all(_NUMBER.fullmatch(part.strip()) for part in parts):
+        raise ValueError("is no box; expected box:X,Y,W,H, in pixels, or in shares where all four are at most 1")
+    x, y, width, height = (float(part) for part in parts)
+    if x < 0 or y < 0:
+        raise ValueError("begins outside of the picture; expected X and Y of 0 or more")
+    if width <= 0 or height <= 0:
+        raise ValueError("has no area; expected W and H above 0")
+    return x, y, width, height
+
+
+def _mask(value: Any) -> Any:
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str):
+        return value
+    kind = mask_kind(text)
+    if kind == "box":
+        box_of(text)
+    if kind == "word" and not text.removeprefix("word:").strip():
+        raise ValueError("names no word; expected word:WORD, a word of the source prompt")
+    return str(_path(text)) if kind == "path" else text
+
+
 class Settings(BaseModel):
     """Settings: frozen, and closed to unknown names."""
 
@@ -163,11 +197,14 @@ class Settings(BaseModel):
     transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
     """What holds for one run only, and so is not written into the sidecar."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter"})
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter", "mask"})
     """Fields that are paths; in a YAML file they are relative to that file."""
 
     places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
     """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
+
+    spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
+    """What such fields of ``paths`` hold that is no path."""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {}
     """Fields that hold several settings of their own."""
@@ -325,10 +362,12 @@ class EditSettings(Settings):
         description="Share kept of the part of guidance that only saturates: 1 is classifier-free guidance as it was "
         "published, 0 projects that part away.",
     )
-    mask: Literal["auto", "none"] = Field(
+    mask: Annotated[str, BeforeValidator(_mask)] = Field(
         "auto",
-        description="Where the edit may happen. auto: where the prompt and the source prompt disagree, and the rest "
-        "is kept (needs both); none: everywhere.",
+        description="Where the edit may happen; the rest is kept. auto: where the prompt and the source prompt "
+        "disagree (needs both); none: everywhere; a picture, video or folder that is white there; box:X,Y,W,H in "
+        "pixels of the clip, or in shares of it where all four are at most 1; word:WORD, where the clip shows this "
+        "word of the source prompt.",
     )
     inject: float = Field(
         0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
@@ -338,7 +377,8 @@ class EditSettings(Settings):
     )
     prior: Prior = Field(
         "inversion",
-        description="Where sampling starts: the clip's inversion, or noise: gaussian, or shared by all frames.",
+        description="Where sampling starts: the clip's inversion, or noise: gaussian, shared by all frames, or "
+        "flow_warped, carried along the clip's motion.",
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")

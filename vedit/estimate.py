@@ -28,7 +28,7 @@ from vedit.backbone.lora import split_scale
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, EditConfig, InvertConfig
-from vedit.masks import NOISE_LEVELS, SAMPLES
+from vedit.masks import NOISE_LEVELS, SAMPLES, word
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
 
@@ -257,6 +257,8 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         add("reconstruction steps", config.steps_taken, once)
     if config.mask == "auto" and config.source_prompt:
         add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
+    if config.mask.startswith("word:"):
+        add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
     branches = 1 if config.guidance == 1 else 2
     lent = round(config.inject * config.steps_taken)
     add("denoising steps with the source", lent, model.predict(size, branches + 1))

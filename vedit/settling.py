@@ -149,7 +149,7 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
         return [_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
     if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
         return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
-    if not isinstance(value, str) or value in ("", str(IN_MEMORY)):
+    if not isinstance(value, str) or value in ("", str(IN_MEMORY)) or _spoken(name, value, kind):
         return value
     if name in kind.paths:
         return str(_absolute(folder / Path(value).expanduser()))
@@ -166,7 +166,9 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
         return [_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
     if isinstance(value, list):
         return [_portable(name, each, folder, config) for each in value]
-    if not isinstance(value, str) or value == str(IN_MEMORY) or (name == "model" and value in ("mini", *HUB_NAMES)):
+    if not isinstance(value, str) or value == str(IN_MEMORY) or _spoken(name, value, config):
+        return value
+    if name == "model" and value in ("mini", *HUB_NAMES):
         return value  # a model's own name stands for it even where a folder is called so
     stem, scale = _scaled(value) if name in config.places else (value, "")
     path = Path(stem).expanduser()
@@ -176,7 +178,13 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
     if not whole.is_relative_to(folder):
         return str(whole) + scale
     inside = whole.relative_to(folder).as_posix()
-    return (inside if name in config.paths else f"./{inside}") + scale
+    plain = name in config.paths and not _spoken(name, inside, config)
+    return (inside if plain else f"./{inside}") + scale
+
+
+def _spoken(name: str, value: str, kind: Settings | type[Settings]) -> bool:
+    """Whether a field that may hold a path holds words of its own instead."""
+    return name in kind.spoken and kind.spoken[name].fullmatch(value) is not None
 
 
 def _inner(value: Any, kind: type[Settings], change: Callable[[str, Any], Any]) -> Any:

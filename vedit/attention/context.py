@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from vedit.attention.kernels import Kernel
+from vedit.attention.kernels import Kernel, weights
 from vedit.attention.kinds import AttentionKind
+
+
+@dataclass
+class Watch:
+    """Keeps where attention goes in the layers of so many ``places`` (h w), while it is on.
+
+    words: of each such layer, (N F, places, T), how much each place looks at each token of the prompt, mean over heads
+    own: (N F, places, S), how much it looks at the places that the attention kind shows it
+    """
+
+    places: int
+    words: list[Tensor] = field(default_factory=list)
+    own: list[Tensor] = field(default_factory=list)
+
+    def see(self, query: Tensor, key: Tensor, *, words: bool) -> None:
+        """Of one layer, ``query`` (B, heads, T, d) and ``key`` (B, heads, S, d)."""
+        if query.shape[2] == self.places:
+            (self.words if words else self.own).append(weights(query, key).mean(1))
 
 
 @dataclass
@@ -19,6 +37,8 @@ class StepContext:
     frames: int = 1
     inject: bool = False
     """Whether the first branch is the source, whose queries, keys and features the others take over."""
+    watch: Watch | None = None
+    """Who wants to know where attention goes, if anyone does."""
 
     def lend(self, tensor: Tensor) -> Tensor:
         """While injecting, the first branch's part of (N F, ...) for every branch; else the tensor as it is."""

@@ -43,8 +43,15 @@ def _sdpa(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _math(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    scores = query.float() @ key.float().transpose(-1, -2) * query.shape[-1] ** -0.5
-    return (scores.softmax(dim=-1) @ value.float()).to(query.dtype)
+    return (weights(query, key) @ value.float()).to(query.dtype)
+
+
+def weights(query: Tensor, key: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) in float32, (B, heads, T, S).
+
+    ``query`` (B, heads, T, d); ``key`` (B, heads, S, d).
+    """
+    return (query.float() @ key.float().transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(dim=-1)
 
 
 def _xformers(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

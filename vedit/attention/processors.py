@@ -41,8 +41,10 @@ class FrameProcessor:
         dtype = value.dtype
         if attn.upcast_attention:
             query, key = query.float(), key.float()
-        heads = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
-        output = attend(*_one_dtype(*heads), self.context.kernel)
+        query, key, value = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
+        if self.context.watch is not None:
+            self.context.watch.see(query, key, words=not self.across_frames)
+        output = attend(*_one_dtype(query, key, value), self.context.kernel)
         output = output.transpose(1, 2).flatten(2).to(dtype)
         if self.across_frames:
             output = self.context.kind.after(self._apart(output), attn.heads).flatten(0, 1)

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit import registry
-from vedit.attention.context import StepContext
+from vedit.attention.context import StepContext, Watch
 from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
@@ -205,6 +205,15 @@ class Backbone:
             self._context.inject = False
             if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
                 self._context.frames = 1
+
+    @contextmanager
+    def watching(self, places: int) -> Iterator[Watch]:
+        """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
+        self._context.watch = Watch(places)
+        try:
+            yield self._context.watch
+        finally:
+            self._context.watch = None
 
     def schedule(self, steps: int) -> Schedule:
         """The model's own noise schedule at ``steps`` DDIM steps."""

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from vedit.errors import ConfigError
+
 
 @torch.no_grad()
 def embed(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str]) -> Tensor:
@@ -29,3 +31,24 @@ def embed(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str]
     tokens = torch.tensor(rows, device=encoder.device)
     states = encoder(tokens).last_hidden_state
     return states.unflatten(0, (len(texts), count)).flatten(1, 2)
+
+
+def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:
+    """Where ``embed`` puts a word, or several in a row, of the prompt ``text`` among the T tokens; all of its places.
+
+    Raises ConfigError, with the words that there are, where it is not said.
+    """
+    room = tokenizer.model_max_length - 2
+    all_of, wanted = (tokenizer.tokenize(each) for each in (text, word))
+    begins = [
+        index
+        for index in range(len(all_of) - len(wanted) + 1)
+        if wanted and all_of[index : index + len(wanted)] == wanted
+        # A word may be cut into several tokens; the last of them bears the mark of its end.
+        if index == 0 or all_of[index - 1].endswith("</w>")
+    ]
+    if not begins:
+        said = dict.fromkeys(text.split())
+        raise ConfigError(f"the source prompt does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
+    places = [begin + offset for begin in begins for offset in range(len(wanted))]
+    return [place // room * tokenizer.model_max_length + 1 + place % room for place in places]

@@ -20,10 +20,11 @@ from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.guiders import ClassifierFree, Guider, Unguided
-from vedit.masks import Keep, difference_mask
+from vedit.masks import Keep, untouched
+from vedit.pipelines import masking
 from vedit.pipelines.guiding import conditions
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
-from vedit.pipelines.quality import reconstruction, round_trip, warn_if_poor
+from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, named_after, within_memory
 from vedit.priors import Given
 from vedit.progress import Progress
@@ -38,9 +39,10 @@ class EditResult:
 
     ``config``: all settings, with the words and the attention kind that were left to vedit filled in. ``timings``:
     seconds by stage. ``metrics``: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured,
-    the reconstruction from the inversion ("reconstruction_db"), and the share of the frames that the edit may change
-    ("edited_share", 0 to 1). ``made_with``: the model's fingerprint, the device, the versions. ``files``: what was
-    written, the video first.
+    the reconstruction from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may
+    change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft edge, are kept by
+    the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"). ``made_with``: the model's fingerprint, the
+    device, the versions. ``files``: what was written, the video first.
     """
 
     clip: Clip
@@ -61,8 +63,9 @@ def edit(
 ) -> EditResult:
     """Edit a clip with a loaded model.
 
-    ``clip``: a Clip, or the path of one. ``settings``: the fields of EditConfig. Nothing is written unless ``output``
-    (or ``sheet``) is given. The backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good.
+    ``clip``: a Clip, or the path of one. ``settings``: the fields of EditConfig; ``mask`` may also be a tensor
+    (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output`` (or ``sheet``) is given. The backbone
+    comes back as it was, except that ``tune`` and ``adapter`` change it for good.
     Raises ConfigError for the settings, and what reading, tuning, sampling and writing raise.
     """
     if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
@@ -71,6 +74,9 @@ def edit(
     if isinstance(clip, Clip) and (idle := sorted(name for name in of_files if settings.get(name) is not None)):
         raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
     place = IN_MEMORY if isinstance(clip, Clip) else clip
+    painted = settings.get("mask")
+    if isinstance(painted, Tensor):
+        settings["mask"] = str(IN_MEMORY)
     given = {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
     config = settling.settle(EditConfig, settling.Layer(given))
     _check_outputs(config)
@@ -80,7 +86,8 @@ def edit(
     else:
         size = probe(config.clip).size
         source = read_source(config, size, backbone)
-    return _written(_edit(config, source, size, backbone, progress), source)
+    mask = painted if isinstance(painted, Tensor) else None
+    return _written(_edit(config, source, size, backbone, progress, mask=mask), source)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -89,6 +96,7 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
+    masking.check(config)
     source, size, backbone = open_job(config)
     return _written(_edit(config, source, size, backbone, progress, made_with), source)
 
@@ -109,6 +117,7 @@ def _edit(
     backbone: Backbone,
     progress: Progress | None,
     made_with: str = "",
+    mask: Tensor | None = None,
 ) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out."""
     words = source_words(config, backbone)
@@ -119,6 +128,7 @@ def _edit(
             VeditWarning,
             stacklevel=2,
         )
+    masking.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)
@@ -153,6 +163,9 @@ def _edit(
         if config.control or config.condition:
             with stage("control"):
                 steering = conditions(config, source, backbone)
+        with stage("mask"):
+            said = masking.Words(words, text, prompt)
+            mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
         with stage(config.prior):
             given = Given(
                 latents,
@@ -184,9 +197,7 @@ def _edit(
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
         keep = None
-        if config.mask == "auto" and words.strip():
-            with stage("mask"):
-                mask = difference_mask(backbone, latents, text, prompt, seed=config.seed, progress=progress)
+        if mask is not None:
             keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"):
@@ -199,7 +210,10 @@ def _edit(
             )
             _check_finite(edited, "edit", backbone)
         with stage("decoding"):
-            clip = source.with_frames(backbone.decode(edited)).resized(size)
+            frames = backbone.decode(edited)
+            clip = source.with_frames(frames).resized(size)
+        if mask is not None:
+            metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
     return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone, model))
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -26,16 +26,26 @@ POOR = 18.0
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Peak signal-to-noise ratio of a clip against the original, in dB: over all frames, and of the worst frame."""
+    """Peak signal-to-noise ratio of a clip against the original, in dB: over all frames, and of the worst frame.
+
+    errors: the squared errors (F, 1, H, W), mean over the channels; None where only the figures were kept
+    """
 
     db: float
     worst: float
+    errors: Tensor | None = field(default=None, repr=False, compare=False)
+
+    def within(self, where: Tensor) -> float:
+        """In dB over the pixels ``where`` (F, 1, H, W) is 1, of which there is at least one."""
+        assert self.errors is not None, "only the figures were kept"
+        return _decibels(float((self.errors * where.cpu()).sum() / where.sum()))
 
 
 def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
     """Of frames (F, 3, H, W) in [0, 1] against the original ones."""
-    errors = (frames.float().cpu() - original.float().cpu()).square().mean(dim=(1, 2, 3))
-    return Fidelity(_decibels(float(errors.mean())), _decibels(float(errors.max())))
+    errors = (frames.float().cpu() - original.float().cpu()).square().mean(dim=1, keepdim=True)
+    of_frames = errors.mean(dim=(1, 2, 3))
+    return Fidelity(_decibels(float(of_frames.mean())), _decibels(float(of_frames.max())), errors)
 
 
 def _decibels(error: float) -> float:

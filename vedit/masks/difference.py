@@ -1,15 +1,13 @@
-"""Where an edit should happen: masks on latents, and keeping what lies outside."""
+"""The automatic mask: where two prompts disagree about a clip."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.guiders import same_length
+from vedit.masks.keep import surroundings
 from vedit.progress import Progress
 from vedit.sampling import noise
 from vedit.schedule import training_levels
@@ -25,20 +23,6 @@ LOCAL = 3.0
 
 AGREED = 1.4
 """How many times less the prompts must differ somewhere, in an edit that is not local, for that to be kept."""
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
-
-    mask: Tensor
-    trace: Tensor
-
-    def blend(self, x: Tensor, index: int) -> Tensor:
-        """Latents after step ``index``, with the source's own put back where nothing should change."""
-        steps = len(self.trace) - 1
-        source = self.trace[steps - index - 1].to(x.device)
-        return source + self.mask.to(x.device) * (x - source)
 
 
 @torch.no_grad()
@@ -74,7 +58,7 @@ def difference_mask(
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
     if not total.any():
         return total  # two prompts that say the same
-    smooth = _blur(total)
+    smooth = surroundings(total)
     # On roots, or the strongest differences alone would set the threshold.
     inside = smooth.sqrt() > otsu(smooth.sqrt().flatten())
     if not _many_times(smooth, inside, LOCAL):
@@ -83,17 +67,12 @@ def difference_mask(
         if inside.float().mean() < 0.5 or not _many_times(total, inside, AGREED):
             inside = torch.ones_like(inside)
     chosen = inside.float()
-    return (chosen + _blur(chosen)) / 2
+    return (chosen + surroundings(chosen)) / 2
 
 
 def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
     """Whether ``values`` are on average so many times larger inside than outside."""
     return bool(inside.any() and not inside.all() and values[inside].mean() >= times * values[~inside].mean())
-
-
-def _blur(x: Tensor) -> Tensor:
-    """Mean over 3 x 3 latent pixels."""
-    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
 
 
 def otsu(values: Tensor, bins: int = 128) -> float:

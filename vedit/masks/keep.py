@@ -1,0 +1,52 @@
+"""Keeping what lies outside of a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vedit.clip.sizes import Size
+
+COVERED = 0.25
+"""Share of a latent's pixels from which on a mask opens it wholly."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
+
+    mask: Tensor
+    trace: Tensor
+
+    def blend(self, x: Tensor, index: int) -> Tensor:
+        """Latents after step ``index``, with the source's own put back where nothing should change."""
+        steps = len(self.trace) - 1
+        source = self.trace[steps - index - 1].to(x.device)
+        return source + self.mask.to(x.device) * (x - source)
+
+
+def cells(mask: Tensor, patch: int, steps: int) -> Tensor:
+    """Where latents may change (F, 1, H / patch, W / patch), for a ``mask`` of pixels (F, 1, H, W), both in [0, 1].
+
+    A latent of which the mask covers a quarter is as open as the mask is there, one that it covers less is so in
+    proportion: were it the covered share alone, the old attribute would shine through along the edge. Around them lies
+    a soft edge, one latent wide, since a decoder looks beyond a latent's own pixels. ``Keep`` blends after each of the
+    ``steps``, so a grey g becomes the root that leaves g of what the first step changes.
+    """
+    level = F.max_pool2d(mask, patch)
+    covered = F.avg_pool2d(mask, patch) / level.clamp(min=1e-6)
+    opened = level ** (1 / steps) * (covered / COVERED).clamp(max=1)
+    return torch.maximum(opened, surroundings(opened))
+
+
+def untouched(mask: Tensor, size: Size) -> Tensor:
+    """The pixels (F, 1, *size), as a mask of 0 and 1, of the latents that a mask (F, 1, h, w) leaves to the source."""
+    return F.interpolate((mask == 0).float(), size=size, mode="nearest")
+
+
+def surroundings(x: Tensor) -> Tensor:
+    """Mean over 3 x 3 latents (F, 1, h, w), the border's repeated."""
+    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)

@@ -1,0 +1,98 @@
+"""Where an edit may happen, as its settings say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vedit.backbone.model import Backbone
+from vedit.backbone.prompts import tokens_of
+from vedit.clip import Clip
+from vedit.clip.sizes import Size
+from vedit.config import IN_MEMORY, EditConfig, mask_kind
+from vedit.errors import ConfigError
+from vedit.masks import box_mask, cells, check_mask, difference_mask, fitted, read_mask, word_mask
+from vedit.pipelines.opening import examine
+from vedit.pipelines.quality import Fidelity
+from vedit.progress import Progress
+
+
+def check(config: EditConfig) -> None:
+    """What can be seen to be wrong with the mask before the model is loaded. Raises ConfigError and MediaError."""
+    kind = mask_kind(config.mask)
+    if config.mask == str(IN_MEMORY):
+        raise ConfigError("the mask of these settings was in memory, not in a file; give one with --set mask=PATH.")
+    if kind == "box":
+        picture = examine(config)[0].size
+        box_mask(config.mask, picture, picture)
+    elif kind == "path":
+        check_mask(Path(config.mask), *_counts(config))
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the source shows and what it is to show: in words, and as embeddings (1, T, D) of one T."""
+
+    source: str
+    source_text: Tensor
+    target_text: Tensor
+
+
+def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> list[int]:
+    """Where the word of a mask stands in the source prompt; none for other masks. Raises ConfigError."""
+    if mask_kind(config.mask) != "word":
+        return []
+    if not source_prompt.strip():
+        raise ConfigError(f"--mask {config.mask} is a word of the source prompt; give one with --source-prompt.")
+    return tokens_of(backbone.tokenizer, source_prompt, config.mask.removeprefix("word:"))
+
+
+def find_mask(
+    config: EditConfig,
+    source: Clip,
+    picture: Size,
+    backbone: Backbone,
+    latents: Tensor,
+    words: Words,
+    given: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor | None:
+    """The latents that may change (F, 1, h, w) in [0, 1]; None for all of them.
+
+    ``source`` at the working size, made of pictures of size ``picture``, and its ``latents``; ``given`` is a mask in
+    memory (F or 1, 1, H, W). Raises ConfigError and MediaError for masks that are no masks of this clip.
+    """
+    kind, frames = mask_kind(config.mask), len(source)
+    if given is not None:
+        pixels = fitted(given, frames, source.size)
+    elif kind == "box":
+        pixels = box_mask(config.mask, picture, source.size)
+    elif kind == "path":
+        whole = frames if config.clip == IN_MEMORY else _counts(config)[0]
+        pixels = read_mask(Path(config.mask), config, whole, frames, source.size)
+    elif kind == "word":
+        tokens = mask_tokens(config, words.source, backbone)
+        return word_mask(backbone, latents, words.source_text, tokens, seed=config.seed, progress=progress)
+    elif kind == "auto" and words.source.strip():
+        return difference_mask(
+            backbone, latents, words.source_text, words.target_text, seed=config.seed, progress=progress
+        )
+    else:
+        return None
+    return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
+
+
+def outside(edited: Fidelity, round_trip: Fidelity, untouched: Tensor) -> dict[str, float]:
+    """How well the pixels that a mask leaves alone, ``untouched`` (F, 1, H, W), are kept by the edit and by the VAE
+    alone, in dB; nothing where there are none."""
+    if not untouched.any():
+        return {}
+    return {"outside_db": edited.within(untouched), "outside_vae_db": round_trip.within(untouched)}
+
+
+def _counts(config: EditConfig) -> tuple[int, int]:
+    """How many frames the clip's file has, and how many of them are edited."""
+    info, chosen = examine(config)
+    return info.frames, len(chosen)
