@@ -14,7 +14,15 @@ import torch
 from tests.annotators.pose.making import STANDING
 from vedit import registry
 from vedit.annotators.pose import Pose
-from vedit.annotators.pose.detectors import DETECTORS, FROM_COCO, FROM_MEDIAPIPE, _with_neck, detect, gathered
+from vedit.annotators.pose.detectors import (
+    DETECTORS,
+    FROM_COCO,
+    FROM_MEDIAPIPE,
+    _with_neck,
+    detect,
+    from_openpose,
+    gathered,
+)
 from vedit.clip import Clip, read_clip
 from vedit.errors import PartError
 from vedit.miniature.world.shapes import JOINTS
@@ -56,6 +64,19 @@ def test_frames_may_have_nobody_in_them() -> None:
     assert people.shape == (3, 2, 18, 3)
     assert people.max(axis=(2, 3)).tolist() == [[0, 0], [1, 0], [1, 2]]
     assert gathered([[], []]).shape == (2, 0, 18, 3)
+
+
+def test_openpose_s_people_are_put_together_from_its_candidates() -> None:
+    candidates = [[10.0, 20.0, 0.7, 0], [30.0, 40.0, 1.02, 1], [50.0, 60.0, 0.5, 2]]
+    row = np.full((2, 20), -1.0)
+    row[0, 0], row[0, 4], row[1, 17] = 2, 0, 1
+    people = from_openpose(np.array(candidates), row)
+    assert people.shape == (2, 18, 3)
+    assert people[0, 0].tolist() == [50, 60, 0.5]
+    assert people[0, 4].tolist() == [10, 20, 0.7]
+    assert people[1, 17].tolist() == [30, 40, 1]
+    assert np.count_nonzero(people[..., 2]) == 3
+    assert from_openpose(np.array([]), np.zeros((0, 20))).shape == (0, 18, 3)
 
 
 def test_a_missing_detector_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

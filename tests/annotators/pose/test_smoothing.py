@@ -140,3 +140,9 @@ def test_someone_far_away_is_somebody_new_and_specks_are_nobody() -> None:
     assert people.known[:3, 0].all()
     assert people.known[3:, 1].all()
     assert people.known.sum() == 6 * 18
+
+
+def test_a_face_alone_may_move_as_fast_as_a_person() -> None:
+    points = walk(6, (40, 64), (10, 0))[:, None]
+    points[:, :, 1:14] = np.nan  # 12 pixels across, and it starts off without notice
+    assert track(keypoints(points)).points.shape == (6, 1, 18, 2)

@@ -127,13 +127,17 @@ def _openpose(frames: Tensor, device: torch.device, weights: Path | None) -> Ite
         (pixels,) = _pixels(resize(frame[None], inside))
         with torch.inference_mode():
             candidates, people = body(np.ascontiguousarray(pixels[..., ::-1]))  # BGR
-        # Each person is a row of indices into the candidates (x, y, score, id), -1 where a joint was not found.
-        rows = np.asarray(people, np.float64).reshape(-1, 20)[:, :JOINTS].astype(int)
-        table = np.concatenate([np.asarray(candidates, np.float64).reshape(-1, 4)[:, :3], np.zeros((1, 3))])
-        found = table[rows]  # -1 is the last row, of zeros
+        found = from_openpose(candidates, people)
         found[..., :2] = (found[..., :2] + 0.5) * back - 0.5
-        found[..., 2] = found[..., 2].clip(0, 1)
         yield list(found)
+
+
+def from_openpose(candidates: Any, people: Any) -> Array:
+    """Its answer as people (P, 18, 3). Each person is a row whose first 18 numbers are indices into the candidates (x,
+    y, score, id), -1 where a joint was not found."""
+    rows = np.asarray(people, np.float64).reshape(-1, JOINTS + 2)[:, :JOINTS].astype(int)
+    triples = np.asarray(candidates, np.float64).reshape(-1, 4)[:, :3].clip(None, [np.inf, np.inf, 1.0])
+    return np.concatenate([triples, np.zeros((1, 3))])[rows]  # -1 is the last row, of zeros
 
 
 Detector = Callable[[Tensor, torch.device, Path | None], Iterator[list[Person]]]

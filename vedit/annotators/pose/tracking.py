@@ -19,6 +19,9 @@ FURTHEST = 0.5
 """Share of someone's own extent that they may be away from where they were expected, on the mean of the joints. An
 extent is the diagonal of the box around the joints."""
 
+LEAST_EXTENT = 0.25
+"""Share of the picture's shorter side: a face alone is small, but may move as fast as the whole person."""
+
 
 @dataclass
 class _Track:
@@ -48,13 +51,13 @@ def track(keypoints: Keypoints) -> Keypoints:
     """
     from scipy.optimize import linear_sum_assignment
 
-    forget = REMEMBERED * float(keypoints.rate)
+    forget, least = REMEMBERED * float(keypoints.rate), LEAST_EXTENT * min(keypoints.size)
     tracks: list[_Track] = []
     columns: list[tuple[int, int, int]] = []  # frame, person as detected, person as tracked
     for frame, people in enumerate(keypoints.points):
         present = [number for number, known in enumerate(keypoints.known[frame]) if known.sum() >= FEWEST]
         alive = [number for number, each in enumerate(tracks) if frame - each.seen <= max(1.0, forget)]
-        cost = np.array([[_apart(people[p], tracks[t].expected(frame)) for t in alive] for p in present])
+        cost = np.array([[_apart(people[p], tracks[t].expected(frame), least) for t in alive] for p in present])
         found: dict[int, int] = {}
         if cost.size:
             for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1e6)), strict=True):
@@ -78,10 +81,11 @@ def _shared(one: Array, other: Array) -> NDArray[np.bool_]:
     return np.isfinite((one + other).sum(axis=-1))
 
 
-def _apart(joints: Array, expected: Array) -> float:
-    """Mean distance of the joints that both have, as a share of the person's extent; infinite where there are none."""
+def _apart(joints: Array, expected: Array, least: float) -> float:
+    """Mean distance of the joints that both have, as a share of the person's extent, which counts as ``least`` pixels
+    or more; infinite where there are none."""
     both = _shared(joints, expected)
     if not both.any():
         return np.inf
     extent = float(np.hypot(*(np.nanmax(joints, axis=0) - np.nanmin(joints, axis=0))))
-    return float(np.linalg.norm(joints[both] - expected[both], axis=-1).mean()) / max(extent, 1.0)
+    return float(np.linalg.norm(joints[both] - expected[both], axis=-1).mean()) / max(extent, least)
