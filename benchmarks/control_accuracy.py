@@ -23,7 +23,8 @@ from benchmarks.judge import Judge, load_judge
 from benchmarks.judge.joints import Joints, load_joints
 from benchmarks.table import figure, percent, show
 from vedit import Clip, load_backbone
-from vedit.annotators.pose import draw, exact
+from vedit.annotators.pose.drawing import draw
+from vedit.annotators.pose.exact import exact
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
@@ -74,7 +75,7 @@ def cases(kind: str, count: int, first: int) -> list[Case]:
 def pictures(kind: str, case: Case) -> Tensor:
     """What the ControlNet is shown: as a user would have it from the clip, but exact joints for pose."""
     if kind == "pose":
-        return draw(exact(case.source))
+        return draw(exact(case.source.scene, frames=FRAMES))
     return Control(ControlSettings(kind=kind)).prepare(case.clip)
 
 

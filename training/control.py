@@ -26,6 +26,8 @@ from training.diffusion import OFFSET_NOISE, SCHEDULE, Denoiser
 from training.loop import Recipe, load_average, start_workers, train
 from training.presets import PRESETS, Preset
 from vedit.annotators.edge import Edge
+from vedit.annotators.pose.drawing import draw
+from vedit.annotators.pose.exact import exact
 from vedit.clip import Clip
 from vedit.miniature import world
 from vedit.miniature.world.scene import Scene
@@ -60,17 +62,15 @@ def draw_edge(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
 
 
 def draw_pose(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
-    from vedit.annotators.pose import draw, exact
-
     return draw(exact(scene, time))[0]
 
 
 def draw_flow(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
-    from vedit.annotators.flow import draw_flow as draw
+    from vedit.annotators.flow import draw_flow as draw_on_wheel
 
     flow = torch.from_numpy(world.exact_flow(scene, time))
     largest = float(flow.norm(dim=0).max())
-    return draw(flow[None], scale=largest * float(chance.uniform(0.9, 1.4)))[0]
+    return draw_on_wheel(flow[None], scale=largest * float(chance.uniform(0.9, 1.4)))[0]
 
 
 DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow}

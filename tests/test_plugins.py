@@ -1,0 +1,69 @@
+"""Parts of another package, really installed: found by their entry points, and used by the command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from tests.conftest import Ran
+from vedit import registry
+from vedit.clip import read_clip
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages in which the toy one is installed."""
+    source = shutil.copytree(Path(__file__).with_name("toy_plugin"), tmp_path_factory.mktemp("source") / "toy_plugin")
+    target = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
+    return target
+
+
+@pytest.fixture(autouse=True)
+def _installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(site))
+    registry._third_party.cache_clear()
+    yield
+    registry._third_party.cache_clear()
+
+
+def test_its_parts_are_shown(vedit: Command) -> None:
+    shown = vedit("parts").out
+    assert "toy_negative" in shown
+    assert "toy_plugin.parts:Ramp" in shown
+
+
+def test_its_annotator_is_one_like_ours(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    given = ("inspect", "toy_negative", toy_clip, "-o", tmp_path / "o")
+    done = vedit(*given)
+    assert done.status == 0, done.err
+    turned, source = read_clip(tmp_path / "o").frames, read_clip(toy_clip).frames
+    assert (turned - (1 - source)).abs().max() < 0.01
+    assert "strength" in vedit(*given, "--overwrite", "--set", "strength=2").complaint
+
+
+def test_its_conditioner_steers_an_edit(vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path) -> None:
+    def edited(name: str, *more: object) -> Tensor:
+        settings = ("--model", toy_model, "--steps", 2, "--device", "cpu", "--prior", "gaussian", "--frames", 3)
+        done = vedit("edit", toy_clip, "a cat", *settings, "--strength", 1, "-o", tmp_path / name, *more)
+        assert done.status == 0, done.err
+        return read_clip(tmp_path / name).frames
+
+    change = (edited("plain") - edited("steered", "--condition", "toy_ramp:strength=100")).abs().amax((1, 2, 3))
+    assert change[0] == 0
+    assert change[2] > 0.002
+    assert (
+        "did you mean 'strength'"
+        in vedit(
+            "edit", toy_clip, "a cat", "--condition", "toy_ramp:strenth=1", "--model", toy_model, "-o", tmp_path / "no"
+        ).complaint
+    )

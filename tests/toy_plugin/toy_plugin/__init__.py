@@ -1,0 +1,1 @@
+"""Parts that another package brings to vedit."""
