@@ -186,7 +186,10 @@ def _mask(value: Any) -> Any:
         box_of(text)
     if kind == "word" and not text.removeprefix("word:").strip():
         raise ValueError("names no word; expected word:WORD, a word of the source prompt")
-    return str(_path(text)) if kind == "path" else text
+    if kind != "path":
+        return text
+    plain = str(_path(text))
+    return plain if mask_kind(plain) == "path" else f"./{plain}"  # a Path loses the "./" that tells it from a word
 
 
 class Settings(BaseModel):
