@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import ControlNetModel
 from torch import Tensor
 
 from tests.test_flow import moving, uniform
@@ -13,6 +14,7 @@ from vedit.attention.flow import FlowGuided, along, indices
 from vedit.attention.kernels import attend
 from vedit.attention.kinds import SparseCausal
 from vedit.backbone import Backbone, load_backbone
+from vedit.backbone.control import ControlNet
 from vedit.errors import ConfigError
 from vedit.flow import Flow, estimate_flow, tracks
 from vedit.sampling import noise
@@ -127,3 +129,23 @@ def test_a_flow_in_force_holds_within_and_names_what_is_cached(backbone: Backbon
 def test_only_what_follows_a_flow_asks_for_one() -> None:
     asking = [kind for kind in registry.names("attention") if registry.load("attention", kind).needs_flow]
     assert asking == ["flow"]
+
+
+def test_a_controlnet_follows_the_flow_too(backbone: Backbone) -> None:
+    torch.manual_seed(0)
+    made = ControlNetModel.from_unet(
+        backbone.unet,
+        conditioning_channels=3,
+        conditioning_embedding_out_channels=tuple(8 for _ in range(backbone.patch.bit_length())),
+    )
+    torch.nn.init.normal_(made.controlnet_down_blocks[-1].weight, std=0.05)
+    net, x, text = ControlNet(made, backbone), noise(0, 3, (4, 16, 16)), backbone.embed(["red"])
+    shown, size = torch.rand(3, 3, 16 * backbone.patch, 16 * backbone.patch), (16 * backbone.patch,) * 2
+    ends = []
+    for flow in (uniform((float(backbone.patch), 0.0), 3, size), uniform((9999.0, 0.0), 3, size)):
+        with backbone.attending("flow", flow):
+            ends.append(net(shown, x, 500, text).down[-1])
+    with backbone.attending("sparse_causal"):
+        ends.append(net(shown, x, 500, text).down[-1])
+    assert not torch.allclose(ends[0], ends[2], atol=1e-5)
+    assert torch.allclose(ends[1], ends[2], atol=1e-5)
