@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol
@@ -31,18 +31,22 @@ class Residuals:
             frames = weights.to(x).repeat(len(x) // len(weights))
             return x * frames[:, None, None, None]
 
-        return Residuals(tuple(times(each) for each in self.down), times(self.mid))
+        return self.map(times)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Residuals:
-        return Residuals(tuple(each.to(device, dtype) for each in self.down), self.mid.to(device, dtype))
+        return self.map(lambda x: x.to(device, dtype))
 
     def behind(self, frames: int) -> Residuals:
         """With one more branch of so many frames in front, which is not controlled."""
+        return self.after(self.map(lambda x: x.new_zeros(frames, *x.shape[1:])))
 
-        def pad(x: Tensor) -> Tensor:
-            return torch.cat([x.new_zeros(frames, *x.shape[1:]), x])
+    def after(self, other: Residuals) -> Residuals:
+        """With the branches of ``other`` in front."""
+        down = tuple(torch.cat(pair) for pair in zip(other.down, self.down, strict=True))
+        return Residuals(down, torch.cat([other.mid, self.mid]))
 
-        return Residuals(tuple(map(pad, self.down)), pad(self.mid))
+    def map(self, change: Callable[[Tensor], Tensor]) -> Residuals:
+        return Residuals(tuple(map(change, self.down)), change(self.mid))
 
 
 class Control(Protocol):

@@ -19,15 +19,26 @@ from vedit.schedule import Schedule
 @dataclass(frozen=True)
 class Source:
     """The clip being edited, as a lender of its structure: its ``text`` (1, T, D), the ``trace`` (S + 1, F, 4, h, w),
-    clean first, that the steps follow, and for how many ``steps`` from the beginning it lends."""
+    clean first, that the steps follow, for how many ``steps`` from the beginning it lends, and whether it is ``guided``
+    by the conditions too, as it is where they guided its inversion."""
 
     text: Tensor
     trace: Tensor
     steps: int
+    guided: bool = False
 
-    def before(self, index: int) -> Tensor:
-        """The source's own latents (F, 4, h, w) before the step of this index."""
-        return self.trace[len(self.trace) - 1 - index]
+    def at(self, index: int) -> Lender:
+        """The source as it is before the step of this index."""
+        return Lender(self.text, self.trace[len(self.trace) - 1 - index], self.guided)
+
+
+@dataclass(frozen=True)
+class Lender:
+    """The source in one step: its ``text`` (1, T, D) and ``latents`` (F, 4, h, w), and whether it is ``guided``."""
+
+    text: Tensor
+    latents: Tensor
+    guided: bool
 
 
 @torch.no_grad()
@@ -52,8 +63,7 @@ def denoise(
     text = guider.text.to(backbone.device)
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
-        lent = source.before(index).to(x) if source is not None and index < source.steps else None
-        lender = None if source is None or lent is None else (source.text.to(text), lent)
+        lender = source.at(index) if source is not None and index < source.steps else None
         acting = [each for each in conditions if each.active(schedule.window(index))]
         outputs = None
         if not split:
@@ -78,17 +88,19 @@ def _outputs(
     t: int,
     text: Tensor,
     acting: Sequence[Condition],
-    lender: tuple[Tensor, Tensor] | None,
+    lender: Lender | None,
 ) -> Tensor:
     """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` (N, T, D), under the
-    conditions that are ``acting``; ``lender`` is the source's text (1, T, D) and latents (F, 4, h, w)."""
+    conditions that are ``acting``, beside the source that is its ``lender``."""
     branches, added = x.expand(len(text), *x.shape), residuals(acting, x, t, text)
     if lender is None:
         return backbone.predict(branches, t, text, residuals=added)
-    theirs, ours = same_length(lender[0], text)
-    together = torch.cat([lender[1][None], branches])
+    theirs, ours = same_length(lender.text.to(text), text)
+    latents = lender.latents.to(x)
     if added is not None:
-        added = added.behind(len(x))  # the source is as it is
+        own = residuals(acting, latents, t, theirs) if lender.guided else None
+        added = added.after(own) if own is not None else added.behind(len(x))
+    together = torch.cat([latents[None], branches])
     return backbone.predict(together, t, torch.cat([theirs, ours]), inject=True, residuals=added)[1:]
 
 

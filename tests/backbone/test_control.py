@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.control import ControlNet, load_controlnet
 from vedit.condition import Condition
 from vedit.errors import WeightsError
-from vedit.guiders import ClassifierFree
-from vedit.sampling import denoise, noise
+from vedit.guiders import ClassifierFree, Unguided
+from vedit.priors.inversion import inversion_key, invert, reconstruct
+from vedit.sampling import Source, denoise, noise
 
 STEPS = 4
 WEIGHTS = (0.8, 0.5)
@@ -136,3 +138,21 @@ def test_nets_that_do_not_fit_are_refused(sd1: Path, sd2: Path, folders: list[Pa
         load_controlnet("edge", str(folders[0]), small)
     with pytest.raises(WeightsError, match="do not belong"):
         ControlNet(ControlNetModel.from_unet(backbone.unet, conditioning_embedding_out_channels=(8, 16)), backbone)
+
+
+def test_an_inversion_under_control_comes_back_under_it(sd1: Path, folders: list[Path]) -> None:
+    backbone = load_backbone(sd1, device="cpu")
+    acting = conditions(backbone, folders[:1], frames=2, stop=0.6)
+    latents, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
+    trace = invert(backbone, latents, text, 10, refine=8, conditions=acting)
+    guided, plain = (reconstruct(backbone, trace, text, 10, conditions=each) for each in (acting, ()))
+    assert (guided - latents).std() < 0.3 * (plain - latents).std()
+    named = [replace(acting[0], key=key) for key in ("one", "other")]
+    assert len({inversion_key(backbone, latents, text, 10, 1, [each]) for each in named}) == 2
+    # The source that lends its layout is steered where its inversion was.
+    lent = [Source(text, trace, 10, guided=guided) for guided in (True, False)]
+    steered, free = (
+        denoise(backbone, trace[-1], backbone.schedule(10), Unguided(text), conditions=acting, source=each)
+        for each in lent
+    )
+    assert (steered - latents).std() < 0.3 * (free - latents).std()

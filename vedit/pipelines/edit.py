@@ -96,7 +96,6 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    masking.check(config)
     source, size, backbone = open_job(config)
     return _written(_edit(config, source, size, backbone, progress, made_with), source)
 
@@ -107,6 +106,7 @@ def checked(config: EditConfig) -> EditConfig:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
     config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
     _check_outputs(config)
+    masking.check(config)
     return config
 
 
@@ -163,6 +163,7 @@ def _edit(
         if config.control or config.condition:
             with stage("control"):
                 steering = conditions(config, source, backbone)
+        guiding = steering if config.control_inversion else ()
         with stage("mask"):
             said = masking.Words(words, text, prompt)
             mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
@@ -174,6 +175,7 @@ def _edit(
                 seed=config.seed,
                 refine=config.refine,
                 flow=flow,
+                conditions=guiding,
                 cache=cache,
                 progress=progress,
             )
@@ -191,6 +193,7 @@ def _edit(
                     text,
                     config.steps,
                     refine=config.refine,
+                    conditions=guiding,
                     cache=cache,
                     progress=progress,
                 )
@@ -204,7 +207,7 @@ def _edit(
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
-            lender = Source(text, trace, round(config.inject * len(steps)))
+            lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(guiding))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
             )

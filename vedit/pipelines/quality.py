@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
+from vedit.condition import Condition
 from vedit.errors import MediaError, VeditWarning
 from vedit.priors.inversion import inversion_key, reconstruct
 from vedit.progress import Progress, renamed
@@ -79,14 +81,15 @@ def reconstruction(
     steps: int,
     *,
     refine: int = 0,
+    conditions: Sequence[Condition] = (),
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Fidelity:
     """How near sampling comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that their ``latents``
-    were inverted to in ``steps``, each taken with so much ``refine``; with the same prompt ``text`` (1, T, D), and
-    without guidance. Kept in ``cache`` beside the inversion.
+    were inverted to in ``steps``, each taken with so much ``refine`` and under these ``conditions``; with the same
+    prompt ``text`` (1, T, D), and without guidance. Kept in ``cache`` beside the inversion.
     """
-    key = f"{inversion_key(backbone, latents, text, steps, refine)}-{len(trace) - 1}"
+    key = f"{inversion_key(backbone, latents, text, steps, refine, conditions)}-{len(trace) - 1}"
     note = None if cache is None else cache / f"{key}.json"
     if note is not None and note.is_file():
         try:
@@ -94,7 +97,9 @@ def reconstruction(
             return Fidelity(float(known["db"]), float(known["worst"]))
         except (OSError, ValueError, KeyError, TypeError):
             pass  # a damaged note is measured anew
-    again = reconstruct(backbone, trace, text, steps, progress=renamed(progress, "reconstructing"))
+    again = reconstruct(
+        backbone, trace, text, steps, conditions=conditions, progress=renamed(progress, "reconstructing")
+    )
     found = fidelity(backbone.decode(again), frames)
     if note is not None and math.isfinite(found.db):
         with suppress(MediaError), whole_file(note, overwrite=True) as beside:  # kept only to save time

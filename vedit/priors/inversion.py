@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
+from vedit.condition import Condition, residuals
 from vedit.errors import MediaError, VeditWarning
 from vedit.guiders import Unguided
 from vedit.priors import Given, Start
@@ -30,6 +32,7 @@ def invert(
     steps: int,
     *,
     refine: int = 0,
+    conditions: Sequence[Condition] = (),
     progress: Progress | None = None,
 ) -> Tensor:
     """Latents (F, 4, h, w) and their prompt's embedding (1, T, D) to the trace (S + 1, F, 4, h, w), clean first.
@@ -38,16 +41,22 @@ def invert(
     but is told the timestep where they are going. That is an approximation, whose errors can grow until a frame is
     lost. With ``refine`` each step is taken again so many times, with the noise predicted where it led, which brings it
     near the point from which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with
-    Accelerated Iterative Diffusion Inversion", section 3.2). Runs under the attention kind in force.
+    Accelerated Iterative Diffusion Inversion", section 3.2). Runs under the attention kind in force, and
+    with ``conditions`` under what they add.
     """
     schedule = backbone.schedule(steps)
     x = x0.to(backbone.device, torch.float32)
+
+    def said(latents: Tensor) -> Tensor:
+        acting = [each for each in conditions if each.active(schedule.window(index))]
+        return backbone.predict(latents[None], t, text, residuals=residuals(acting, latents, t, text))[0]
+
     trace = [x]
     for index in reversed(range(steps)):
         t = int(schedule.timesteps[index])
-        there = schedule.invert(x, backbone.predict(x[None], t, text)[0], index)
+        there = schedule.invert(x, said(x), index)
         for _ in range(refine):
-            there = schedule.invert_as(x, backbone.predict(there[None], t, text)[0], there, index)
+            there = schedule.invert_as(x, said(there), there, index)
         x = there
         trace.append(x)
         if progress is not None:
@@ -56,14 +65,21 @@ def invert(
 
 
 def reconstruct(
-    backbone: Backbone, trace: Tensor, text: Tensor, steps: int, *, progress: Progress | None = None
+    backbone: Backbone,
+    trace: Tensor,
+    text: Tensor,
+    steps: int,
+    *,
+    conditions: Sequence[Condition] = (),
+    progress: Progress | None = None,
 ) -> Tensor:
-    """Sample back from a trace's end with its own prompt (1, T, D) and no guidance: latents (F, 4, h, w).
+    """Sample back from a trace's end with its own prompt (1, T, D), the ``conditions`` that it was made under and no
+    guidance: latents (F, 4, h, w).
 
     ``steps`` are those of the whole inversion; of a trace that was cut shorter, as many are taken as it has.
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
-    return denoise(backbone, trace[-1], schedule, Unguided(text), progress=progress)
+    return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
 
 
 def cached_invert(
@@ -73,6 +89,7 @@ def cached_invert(
     steps: int,
     *,
     refine: int = 0,
+    conditions: Sequence[Condition] = (),
     cache: Path | None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -80,13 +97,17 @@ def cached_invert(
 
     Safe for several processes at once: a file appears whole or not at all, and who comes second writes the same.
     """
+
+    def afresh() -> Tensor:
+        return invert(backbone, x0, text, steps, refine=refine, conditions=conditions, progress=progress)
+
     if cache is None:
-        return invert(backbone, x0, text, steps, refine=refine, progress=progress)
-    path = cache / f"{inversion_key(backbone, x0, text, steps, refine)}.safetensors"
+        return afresh()
+    path = cache / f"{inversion_key(backbone, x0, text, steps, refine, conditions)}.safetensors"
     if path.exists():
         with suppress(SafetensorError, OSError, KeyError):  # a damaged file is made anew
             return load_file(path)["trace"].to(backbone.device)
-    trace = invert(backbone, x0, text, steps, refine=refine, progress=progress)
+    trace = afresh()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with whole_file(path, overwrite=True) as beside:
@@ -96,14 +117,23 @@ def cached_invert(
     return trace
 
 
-def inversion_key(backbone: Backbone, x0: Tensor, text: Tensor, steps: int, refine: int = 0) -> str:
-    """Hash of the latents, the prompt's embedding, the weights, the schedule, and how they are computed."""
+def inversion_key(
+    backbone: Backbone,
+    x0: Tensor,
+    text: Tensor,
+    steps: int,
+    refine: int = 0,
+    conditions: Sequence[Condition] = (),
+) -> str:
+    """Hash of the latents, the prompt's embedding, the weights, the schedule, what conditions there are, and how it is
+    computed."""
     digest = hashlib.blake2b(digest_size=16)
     how = {
         "weights": backbone.state_fingerprint(),
         "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
         "steps": steps,
         "refine": refine,
+        "conditions": [each.key for each in conditions],
         "attention": backbone.attention_key,
         "clip_wide_norm": backbone.has_clip_wide_norm,
         "kernel": backbone.kernel,
@@ -127,6 +157,7 @@ class Inversion:
             given.text,
             len(given.schedule),
             refine=given.refine,
+            conditions=given.conditions,
             cache=given.cache,
             progress=given.progress,
         )
