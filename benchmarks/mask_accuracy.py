@@ -57,8 +57,8 @@ def found(backbone: Backbone, case: Case) -> float:
 
 
 def row(title: str, backbone: Backbone, chosen: list[Case], judge: Judge, steps: int) -> list[str]:
-    """One line of the table. A word cannot name what a thing is not, so its edits are the object's own; its overlap with
-    the object's true mask is measured on all clips."""
+    """One line of the table. A word cannot name what a thing is not, so its edits are the object's own; its overlap
+    with the object's true mask is measured on all clips."""
     figures = []
     for case in chosen:
         if title.startswith("word") and case.change == "background":
