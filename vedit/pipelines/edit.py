@@ -163,6 +163,7 @@ def _edit(
         if config.control or config.condition:
             with stage("control"):
                 steering = conditions(config, source, backbone)
+        guiding = steering if config.control_inversion else ()
         with stage("mask"):
             said = masking.Words(words, text, prompt)
             mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
@@ -174,6 +175,7 @@ def _edit(
                 seed=config.seed,
                 refine=config.refine,
                 flow=flow,
+                conditions=guiding,
                 cache=cache,
                 progress=progress,
             )
@@ -191,6 +193,7 @@ def _edit(
                     text,
                     config.steps,
                     refine=config.refine,
+                    conditions=guiding,
                     cache=cache,
                     progress=progress,
                 )
@@ -204,7 +207,7 @@ def _edit(
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
-            lender = Source(text, trace, round(config.inject * len(steps)))
+            lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(guiding))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
             )
