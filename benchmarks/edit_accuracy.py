@@ -26,8 +26,11 @@ from benchmarks.table import figure, percent, show
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
-PLAIN: Mapping[str, Any] = {"mask": "none", "strength": 1.0, "inject": 0.0, "saturation": 1.0, "gate": False}
-"""Plain guidance against the empty prompt, over the whole frame, from full noise: the setting of the original."""
+PLAIN: Mapping[str, Any] = {
+    "mask": "none", "strength": 1.0, "inject": 0.0, "saturation": 1.0, "guidance": 7.5, "gate": False,
+}  # fmt: skip
+"""Stable Diffusion's usual guidance against the empty prompt, over the whole frame, from full noise: the original's
+way."""
 
 
 def editing(model: str, *, away_from_source: bool = False, **settings: Any) -> Edit:
@@ -131,14 +134,14 @@ def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning
 def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[list[str]]:
     """The dial between changing and keeping, for three ways of holding on to the source."""
     ways: dict[str, Mapping[str, Any]] = {
-        "whole frame, full noise": {"mask": "none", "strength": 1.0, "inject": 0.0},
-        "the default without injection": {"inject": 0.0},
-        "the default": {},
+        "whole frame, full noise": PLAIN,
+        "the default without injection": {"inject": 0.0, "gate": False},
+        "the default": {"gate": False},
     }
     lines = []
     for title, settings in ways.items():
-        for scale in (2.0, 4.0, 7.5, 12.0):
-            edit = editing(model, steps=steps, gate=False, guidance=scale, **settings)
+        for scale in (2.0, 4.0, 6.0, 12.0):
+            edit = editing(model, steps=steps, **{**settings, "guidance": scale})
             lines.append(summary(f"{title}, guidance {scale:g}", measured(edit, chosen, judge)))
             print(*lines[-1], sep=" | ", flush=True)
     return lines

@@ -1,0 +1,138 @@
+"""What can be asked for: one definition behind the flags, the YAML files, the API and the sidecar.
+
+A default is written here and nowhere else. Each field's description is its flag's help. Nothing heavy is imported, so
+that ``--help`` stays quick. ``vedit.settling`` fills these from flags and files, and reports the faults.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
+from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
+from vedit.config.settings import (
+    AttentionSettings,
+    ClipSettings,
+    EditSettings,
+    InversionSettings,
+    ModelSettings,
+    Settings,
+    StepSettings,
+    TuningSettings,
+    VideoSettings,
+)
+from vedit.config.values import Annotator, Place, Prompt, Words, agreed, bounds, box_of, mask_kind, nearest
+
+IN_MEMORY = Path("(in memory)")
+"""Stands for the clip in the settings of an edit whose clip was not read from a file."""
+
+
+class EditConfig(
+    VideoSettings,
+    InversionSettings,
+    TuningSettings,
+    AttentionSettings,
+    StepSettings,
+    ModelSettings,
+    GuideSettings,
+    EditSettings,
+    ClipSettings,
+):
+    """All that one edit depends on."""
+
+    @property
+    def steps_taken(self) -> int:
+        """Denoising steps that are really taken: the strength's share of them, and one at least."""
+        return max(1, round(self.strength * self.steps))
+
+    gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
+    sheet: Place | None = Field(
+        None, description="Also write a contact sheet (.png): the source above, the edit below."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        faults = []
+        if self.tune and not (self.source_prompt or "").strip():
+            faults.append("tune needs source_prompt, the words that say what the clip shows")
+        if self.tune and self.adapter is not None:
+            faults.append("tune and adapter exclude each other; the adapter is a tuning already")
+        return agreed(self, faults)
+
+
+class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
+    """All that one tuning depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output"})
+
+    prompt: Prompt = Field(description="What the clip shows.")
+    steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps.")
+    output: Place | None = Field(None, description="Where to write the adapter (.safetensors).")
+    overwrite: bool = Field(False, description="Replace an adapter that exists.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        taken = self.adapter is not None
+        return agreed(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
+
+
+class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
+    """All that one inversion depends on."""
+
+    source_prompt: Words | None = Field(
+        None, description="What the clip shows; by default the words that the adapter was tuned on, else none."
+    )
+
+
+class InspectConfig(VideoSettings, ClipSettings):
+    """All that one look at a clip depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "save_data", "sheet"})
+
+    kind: Annotator = Field(description="What to look for (`vedit parts`, annotators).")
+    size: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="Longer side in pixels at which to look; the clip's own by default. The result has the clip's own.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Of the kind.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    save_data: Place | None = Field(None, description="Also write what was found as numbers, where the kind has them.")
+    sheet: Place | None = Field(
+        None, description="Also write a contact sheet (.png): the source above, what was found below."
+    )
+
+
+__all__ = [
+    "HUB_NAMES",
+    "IN_MEMORY",
+    "AttentionSettings",
+    "ClipSettings",
+    "ConditionSettings",
+    "ControlSettings",
+    "EditConfig",
+    "EditSettings",
+    "GuideSettings",
+    "InspectConfig",
+    "InversionSettings",
+    "InvertConfig",
+    "ModelSettings",
+    "Place",
+    "Settings",
+    "StepSettings",
+    "TuneConfig",
+    "TuningSettings",
+    "VideoSettings",
+    "bounds",
+    "box_of",
+    "cache_folder",
+    "default_model",
+    "mask_kind",
+    "nearest",
+    "user_folder",
+]

@@ -1,0 +1,103 @@
+"""What else steers an edit: controls and other conditioners, each with settings of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from vedit.config.settings import Settings
+from vedit.config.values import NUMBER, Annotator, Conditioner, Place, agreed, listed, strengths
+
+
+class ControlSettings(Settings):
+    """One control: what is looked for in the clip, and how strongly and when it steers.
+
+    As text: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as "edge", "pose:keypoints.json" or "flow:0.5@0-0.6".
+    """
+
+    paths: ClassVar[frozenset[str]] = frozenset({"source"})
+    places: ClassVar[frozenset[str]] = frozenset({"net"})
+
+    kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
+    weight: Annotated[float | tuple[float, ...], BeforeValidator(strengths)] = Field(
+        1.0, description="How strongly it steers, 0 to 2; in a file also a list, one for each frame."
+    )
+    source: Place | None = Field(
+        None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
+    )
+    net: str | None = Field(None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one.")
+    start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
+    stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator (`vedit inspect`).")
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        rest, at, window = text.rpartition("@")
+        values: dict[str, Any] = {}
+        if at and (span := re.fullmatch(r"([\d.]+)-([\d.]+)", window)):
+            values["start"], values["stop"] = span.groups()
+        elif at and "/" not in window and "." not in window:
+            raise ValueError(f"has the window '{window}'; expected START-STOP in shares of the steps, such as 0-0.6")
+        else:
+            rest = text
+        values["kind"], *parts = rest.split(":")
+        for part in parts:
+            name = "net" if part.startswith("net=") else "weight" if NUMBER.fullmatch(part) else "source"
+            if not part or name in values:
+                raise ValueError(f"has {name} twice" if part else "has an empty part; expected KIND[:WEIGHT][:FILE]")
+            values[name] = part.removeprefix("net=")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return cls.read(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        backwards = self.start >= self.stop
+        return agreed(self, ["the window ends before it begins; expected START below STOP"] if backwards else [])
+
+
+class ConditionSettings(Settings):
+    """One conditioner and its options. As text: KIND[:KEY=VALUE,...]."""
+
+    kind: Conditioner = Field(description="Which conditioner (`vedit parts`).")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        import yaml
+
+        kind, _, rest = text.partition(":")
+        options = {}
+        for each in rest.split(",") if rest else ():
+            key, equals, value = each.partition("=")
+            if not equals or not key.strip():
+                raise ValueError(f"has the option '{each}'; expected KEY=VALUE")
+            options[key.strip()] = yaml.safe_load(value)
+        return {"kind": kind, "options": options}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return cls.read(value) if isinstance(value, str) else value
+
+
+class GuideSettings(Settings):
+    """Control"""
+
+    nested: ClassVar[Mapping[str, type[Settings]]] = {"control": ControlSettings, "condition": ConditionSettings}
+
+    control: Annotated[tuple[ControlSettings, ...], BeforeValidator(listed)] = Field(
+        (),
+        description="Guide by what is found in the clip: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 "
+        "or flow:0.5@0-0.6; may be given several times.",
+    )
+    control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
+    condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(listed)] = Field(
+        (), description="Any other conditioner: KIND[:KEY=VALUE,...]; may be given several times."
+    )

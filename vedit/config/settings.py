@@ -1,0 +1,163 @@
+"""The groups of settings that commands share: one definition and one default each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vedit.config.models import default_model
+from vedit.config.values import Attention, Place, Prior, Prompt, Words, listed, mask_text
+
+
+class Settings(BaseModel):
+    """Settings: frozen, and closed to unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
+    """What holds for one run only, and so is not written into the sidecar."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter", "mask"})
+    """Fields that are paths; in a YAML file they are relative to that file."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
+    """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
+
+    spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
+    """What such fields of ``paths`` hold that is no path."""
+
+    nested: ClassVar[Mapping[str, type[Settings]]] = {}
+    """Fields that hold several settings of their own."""
+
+    @classmethod
+    def read(cls, text: str) -> dict[str, Any]:
+        """The settings of a short text, for those that have one. Raises ValueError where it cannot be read."""
+        raise ValueError("is text; expected settings by their names")
+
+
+class ClipSettings(Settings):
+    """Clip"""
+
+    clip: Place = Field(description="Video file, or folder of pictures.")
+    frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
+    start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
+    stride: int = Field(1, ge=1, description="Take each n-th frame; the clip lasts as long as before.")
+    size: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="Longer side in pixels at which the model works; the one it was trained at by default. "
+        "The result has the clip's own size.",
+    )
+    allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
+
+
+class ModelSettings(Settings):
+    """Model"""
+
+    model: str = Field(
+        default_factory=default_model,
+        min_length=1,
+        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder in diffusers layout, or a .safetensors "
+        "file. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
+    )
+    motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
+    lora: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        (), description="LoRA file, or file:scale; may be given several times."
+    )
+    adapter: Place | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="Numbers of the UNet; auto is float16 on CUDA and float32 elsewhere."
+    )
+    kernel: Literal["auto", "xformers", "sdpa", "math"] = Field(
+        "auto", description="Attention kernel; auto is the fastest that agrees numerically."
+    )
+
+
+class EditSettings(Settings):
+    """Edit"""
+
+    prompt: Prompt = Field(description="What the edited clip shows.")
+    source_prompt: Words | None = Field(
+        None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
+    )
+    negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
+    guidance: float = Field(6.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    saturation: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share kept of the part of guidance that only saturates: 1 is classifier-free guidance as it was "
+        "published, 0 projects that part away.",
+    )
+    mask: Annotated[str, BeforeValidator(mask_text)] = Field(
+        "auto",
+        description="Where the edit may happen; the rest is kept. auto: where the prompt and the source prompt "
+        "disagree (needs both); none: everywhere; a picture, video or folder that is white there; box:X,Y,W,H in "
+        "pixels of the clip, or in shares of it where all four are at most 1; word:WORD, where the clip shows this "
+        "word of the source prompt.",
+    )
+    inject: float = Field(
+        0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
+    )
+    strength: float = Field(
+        0.95, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+    )
+    prior: Prior = Field(
+        "inversion",
+        description="Where sampling starts: the clip's inversion, or noise: gaussian, shared by all frames, or "
+        "flow_warped, carried along the clip's motion.",
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
+    tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")
+
+
+class StepSettings(Settings):
+    """Sampling"""
+
+    steps: int = Field(50, ge=1, le=1000, description="DDIM steps, each way.")
+
+
+class AttentionSettings(Settings):
+    """Attention"""
+
+    attention: Attention | None = Field(
+        None, description="Which frames each frame looks at (`vedit parts`); by default what the model was tuned with."
+    )
+
+
+class InversionSettings(Settings):
+    """Inversion"""
+
+    refine: int = Field(
+        1, ge=0, le=20, description="Times that each step of the inversion is corrected; 0 is plain DDIM inversion."
+    )
+    cache: bool = Field(True, description="Keep inversions on disk and use them again.")
+
+
+class TuningSettings(Settings):
+    """Tuning"""
+
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Of one-shot tuning; by default what the model asks for, else 3e-5."
+    )
+    recipe: Literal["motion", "original"] = Field(
+        "motion",
+        description="How a clip is learnt: motion, so that it also comes back from fresh noise; or original, as "
+        "Tune-A-Video does it.",
+    )
+
+
+class VideoSettings(Settings):
+    """Output"""
+
+    output: Place | None = Field(
+        None, description="Where to write: .mp4 .m4v .mov .mkv .webm .gif, or no suffix for a folder of PNGs."
+    )
+    overwrite: bool = Field(False, description="Replace outputs that exist.")
+    crf: int = Field(18, ge=0, le=51, description="Quality of the encoder: 0 is best, larger is smaller.")
+    codec: Literal["libx264", "libx265", "libvpx-vp9"] = Field("libx264", description="Encoder.")

@@ -1,0 +1,144 @@
+"""Single values as they may be given: words, places, strengths, masks, and the names of parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
+
+from vedit import registry
+
+LONGEST_PROMPT = 20_000
+"""Characters. Long prompts are legitimate, in chunks of the tokenizer's length, but not whole books."""
+
+MOST_WORDS = 2_000
+"""Words of a prompt, about 35 chunks of Stable Diffusion's tokenizer."""
+
+STRONGEST = 2.0
+"""Most that a control may weigh; 1 is what its net was trained with."""
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+_PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at what was meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(names)}"
+
+
+def bounds(field: FieldInfo) -> str:
+    """The range of a field's numbers, such as "1..1000" or "1 or more"; empty where it has none."""
+    limits = {
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
+    }
+    if "gt" in limits:
+        return f"above {limits['gt']}, at most {limits['le']}"
+    if "ge" not in limits:
+        return ""
+    return f"{limits['ge']}..{limits['le']}" if "le" in limits else f"{limits['ge']} or more"
+
+
+def _words(text: str) -> str:
+    """A prompt as it may be given. Raises ValueError, which pydantic reports, for a path and for a whole book."""
+    if _PATH_LIKE.fullmatch(text.strip()):
+        raise ValueError("looks like a path; expected words that say what is to be seen")
+    if len(text.split()) > MOST_WORDS:
+        raise ValueError(f"has {len(text.split()):,} words; expected at most {MOST_WORDS:,}")
+    return text
+
+
+def _wanted(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; expected words that say what is to be seen")
+    return text
+
+
+def _path(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value.strip() or "\0" in value:
+            raise ValueError("is no path")
+        return Path(value).expanduser()
+    return value
+
+
+def listed(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, dict)) else value
+
+
+def strengths(value: Any) -> float | tuple[float, ...]:
+    try:
+        numbers = [float(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers or not all(0 <= each <= STRONGEST for each in numbers):
+        raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, or a list of such numbers")
+    return tuple(numbers) if isinstance(value, (list, tuple)) else numbers[0]
+
+
+def _kind_of(family: str) -> AfterValidator:
+    def known(kind: str) -> str:
+        kinds = registry.names(family)
+        if kind not in kinds:
+            raise ValueError(f"is unknown; {nearest(kind, kinds)}")
+        return kind
+
+    return AfterValidator(known)
+
+
+Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
+Prompt = Annotated[Words, AfterValidator(_wanted)]
+Place = Annotated[Path, BeforeValidator(_path)]
+Annotator = Annotated[str, _kind_of("annotators")]
+Attention = Annotated[str, _kind_of("attention")]
+Conditioner = Annotated[str, _kind_of("conditioners")]
+Prior = Annotated[str, _kind_of("priors")]
+
+
+def mask_kind(mask: str) -> str:
+    """What a mask is given as: "auto", "none", "box", "word", or else "path"."""
+    kind, colon, _ = mask.partition(":")
+    if colon and kind in ("box", "word"):
+        return kind
+    return mask if mask in ("auto", "none") else "path"
+
+
+def box_of(text: str) -> tuple[float, float, float, float]:
+    """The X, Y, W, H of "box:X,Y,W,H": the upper left corner and the size. Pixels of the clip's own pictures; where all
+    four are at most 1, shares of their width and height. Raises ValueError."""
+    parts = text.removeprefix("box:").split(",")
+    if len(parts) != 4 or not all(NUMBER.fullmatch(part.strip()) for part in parts):
+        raise ValueError("is no box; expected box:X,Y,W,H, in pixels, or in shares where all four are at most 1")
+    x, y, width, height = (float(part) for part in parts)
+    if x < 0 or y < 0:
+        raise ValueError("begins outside of the picture; expected X and Y of 0 or more")
+    if width <= 0 or height <= 0:
+        raise ValueError("has no area; expected W and H above 0")
+    return x, y, width, height
+
+
+def mask_text(value: Any) -> Any:
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str):
+        return value
+    kind = mask_kind(text)
+    if kind == "box":
+        box_of(text)
+    if kind == "word" and not text.removeprefix("word:").strip():
+        raise ValueError("names no word; expected word:WORD, a word of the source prompt")
+    if kind != "path":
+        return text
+    plain = str(_path(text))
+    return plain if mask_kind(plain) == "path" else f"./{plain}"  # a Path loses the "./" that tells it from a word
+
+
+def agreed(settings: Any, faults: list[str]) -> Any:
+    if faults:
+        raise ValueError("; ".join(faults))
+    return settings
