@@ -96,14 +96,15 @@ def summary(title: str, figures: Figures) -> list[str]:
     ]
 
 
-FRESH_GUIDANCE = 2.0
-"""From fresh noise, where the prompt alone must make the picture: enough for what it says, and not so much that it
-drowns the motion. Chosen on development clips."""
+FRESH_GUIDANCE = 3.0
+"""From fresh noise, where the prompt alone must make the picture."""
 
 HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", "s"]
 
 
-def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning: int) -> list[list[str]]:
+def fresh_noise(
+    model: str, chosen: list[Case], judge: Judge, steps: int, tuning: int, only: tuple[str, ...]
+) -> list[list[str]]:
     """From fresh noise only tuning can know the clip: its motion, and with the same words its looks."""
     table = []
     ways: dict[str, Mapping[str, Any]] = {
@@ -112,6 +113,8 @@ def fresh_noise(model: str, chosen: list[Case], judge: Judge, steps: int, tuning
         f"tuned, {tuning} steps": {"steps": tuning},
     }
     for title, tuned in ways.items():
+        if not title.startswith(only):
+            continue
         figures: dict[str, Figures] = {"source": [], "edited": []}
         for case in chosen:
             backbone = vedit.load_backbone(model)
@@ -156,15 +159,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--tune", type=int, default=100)
     parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the third table")
-    parser.add_argument("--rows", nargs="*", help="rows of the first table, by the starts of their names")
+    parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by the starts of their names")
     parser.add_argument("--save", type=Path, help="also write every clip's figures of the first table as JSON")
     arguments = parser.parse_args()
     chosen, judge = cases(arguments.clips), load_judge()
-    some = chosen[: arguments.some_clips]
+    some, only = chosen[: arguments.some_clips], tuple(arguments.rows)
     if arguments.table in (None, "edits"):
         everything = {}
         for title, way in rows(arguments.model, arguments.steps, arguments.tune).items():
-            if arguments.rows and not title.startswith(tuple(arguments.rows)):
+            if not title.startswith(only):
                 continue
             everything[title] = measured(way, chosen, judge)
             print(*summary(title, everything[title]), sep=" | ", flush=True)
@@ -176,7 +179,7 @@ def main() -> None:
         lines = frontier(arguments.model, some, judge, arguments.steps)
         show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)
     if arguments.table in (None, "fresh"):
-        lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune)
+        lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune, only)
         columns = ["", "track px to the source's motion", "the changed attribute right", "the others right", "warp"]
         show(f"From fresh noise, {len(some)} clips, {arguments.steps} steps", columns, lines)
 

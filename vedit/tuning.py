@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from hashlib import blake2b
 from pathlib import Path
-from random import Random
 from typing import Literal
 
 import torch
@@ -41,15 +40,6 @@ FROM_NOISE = 0.5
 UNDECIDED = 0.65
 """Share of the training timesteps above which a picture's layout is still open; pure noise is learnt from there on."""
 
-TERSE = 0.6
-"""Share of the steps of ``motion`` that see the prompt with words left out."""
-
-LEFT_OUT = 0.3
-"""How likely each word is to be left out of such a prompt."""
-
-PHRASINGS = 40
-"""How many such prompts there are."""
-
 
 def tuned_parameters(unet: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that tuning changes, by name."""
@@ -83,11 +73,10 @@ def tune(
     attention, one timestep per step for the whole clip, independent noise per frame, mean squared error on what the
     network predicts; only that latents and text are computed once.
 
-    ``motion`` tunes the same parameters, and differs in four things. The temporal attention knows which frame is which.
-    Half of the steps show the network pure noise where layout is decided, as sampling does: what is noised from the
-    clip still shows the clip faintly, even at the last timestep (Lin et al. 2024, section 3.1), and who may read the
-    layout there need not learn it. Most steps see the prompt with some of its words left out, or the motion would hang
-    on the very words that an edit changes. And errors count as errors of v (Salimans & Ho 2022, section 4), because as
+    ``motion`` tunes the same parameters, and differs in three things. The temporal attention knows which frame is
+    which. Half of the steps show the network pure noise where layout is decided, as sampling does: what is noised from
+    the clip still shows the clip faintly, even at the last timestep (Lin et al. 2024, section 3.1), and who may read
+    the layout there need not learn it. And errors count as errors of v (Salimans & Ho 2022, section 4), because as
     errors of epsilon those of the layout are next to nothing.
 
     ``learning_rate`` None is the model's own (``vedit.json``), else the original's 3e-5. Parameters are tuned in
@@ -111,7 +100,7 @@ def tune(
         "clip_norm": clip_norm, "recipe": recipe, "positions": backbone.positions, "attention": attention, "seed": seed,
         "frames": len(frames), "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
-    texts = backbone.embed([prompt, *(_phrasings(prompt, seed) if motion else ())])
+    text = backbone.embed([prompt])
     schedule = backbone.schedule(1)  # only for what the network predicts
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     chosen = tuned_parameters(backbone.unet)
@@ -129,7 +118,6 @@ def tune(
             for step in range(first, steps):
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
                 time, noisy = _draw(latents, levels, generator, FROM_NOISE if motion else 0)
-                text = _either(texts, generator) if motion else texts
                 level = levels[time]
                 target = schedule.output_for(noisy, latents, level)
                 loss = _loss(backbone, noisy, time, text, target)
@@ -178,19 +166,6 @@ def _draw(latents: Tensor, levels: Tensor, generator: torch.Generator, from_nois
     time = int(torch.randint(first, len(levels), (1,), generator=generator))
     fresh = torch.randn(latents.shape, generator=generator).to(latents)
     return time, fresh if pure else levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
-
-
-def _phrasings(prompt: str, seed: int) -> list[str]:
-    """The prompt with words left out at random, many times."""
-    rng = Random(seed)
-    return [" ".join(word for word in prompt.split() if rng.random() >= LEFT_OUT) for _ in range(PHRASINGS)]
-
-
-def _either(texts: Tensor, generator: torch.Generator) -> Tensor:
-    """The prompt, which is the first of ``texts`` (N, T, D), or one of the terse ones after it: (1, T, D)."""
-    terse = float(torch.rand((), generator=generator)) < TERSE
-    which = int(torch.randint(1, len(texts), (1,), generator=generator)) if terse else 0
-    return texts[which : which + 1]
 
 
 def _mixed(backbone: Backbone) -> torch.autocast:
