@@ -58,7 +58,7 @@ class Cost:
 def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     """Tables of the settled settings, the work and the memory: title, rows. Loads no weights.
 
-    Motion modules and LoRAs are not counted. Raises MediaError and WeightsError as the job itself would.
+    Motion modules, LoRAs and ControlNets are not counted. Raises MediaError and WeightsError as the job itself would.
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     info, chosen = examine(config)

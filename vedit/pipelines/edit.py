@@ -21,8 +21,7 @@ from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.masks import Keep, untouched
-from vedit.pipelines import masking
-from vedit.pipelines.guiding import conditions
+from vedit.pipelines import guiding, masking
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import Timings, check_output, check_video, inversions, named_after, within_memory
@@ -107,6 +106,7 @@ def checked(config: EditConfig) -> EditConfig:
     config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
     _check_outputs(config)
     masking.check(config)
+    guiding.check(config)
     return config
 
 
@@ -141,6 +141,11 @@ def _edit(
         with stage("flow"):
             flow = estimate_flow(source.frames, device=backbone.device)
     with within_memory(), backbone.attending(kind, flow):
+        steering: tuple[Condition, ...] = ()
+        if config.control or config.condition:
+            with stage("control"):
+                steering = guiding.conditions(config, source, backbone)
+        there = steering if config.control_inversion else ()
         if config.tune:
             with stage("tuning"):
                 tune(
@@ -159,11 +164,6 @@ def _edit(
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
-        steering: tuple[Condition, ...] = ()
-        if config.control or config.condition:
-            with stage("control"):
-                steering = conditions(config, source, backbone)
-        guiding = steering if config.control_inversion else ()
         with stage("mask"):
             said = masking.Words(words, text, prompt)
             mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
@@ -175,7 +175,7 @@ def _edit(
                 seed=config.seed,
                 refine=config.refine,
                 flow=flow,
-                conditions=guiding,
+                conditions=there,
                 cache=cache,
                 progress=progress,
             )
@@ -193,7 +193,7 @@ def _edit(
                     text,
                     config.steps,
                     refine=config.refine,
-                    conditions=guiding,
+                    conditions=there,
                     cache=cache,
                     progress=progress,
                 )
@@ -207,7 +207,7 @@ def _edit(
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
                 guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
-            lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(guiding))
+            lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
             )

@@ -8,7 +8,18 @@ from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.conditioners.control import Control
 from vedit.config import GuideSettings
+from vedit.errors import MediaError
 from vedit.settling import made
+
+
+def check(config: GuideSettings) -> None:
+    """What can be seen to be wrong with the controls before the model is loaded. Raises MediaError."""
+    for control in config.control:
+        if control.source is not None and not control.source.exists():
+            raise MediaError(
+                f"control {control.kind}: {control.source} does not exist; expected keypoints (.json), or pictures "
+                "drawn before: a video, a folder or one picture."
+            )
 
 
 def conditions(config: GuideSettings, clip: Clip, backbone: Backbone) -> tuple[Condition, ...]:
