@@ -13,7 +13,7 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"registry", "progress", "atomic"},
+    {"registry", "progress", "atomic", "threshold"},
     {"clip", "schedule", "miniature"},
     {"sheet", "config", "flow"},
     {"settling"},

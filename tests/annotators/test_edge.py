@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from vedit.annotators.edge import FAINTEST, Edge, otsu
+from vedit.annotators.edge import FAINTEST, Edge
 from vedit.clip import Clip
 from vedit.miniature.world import BACKGROUNDS, Rendered, render, sample_scene
 
@@ -126,13 +126,3 @@ def test_a_threshold_that_is_given_is_kept(
 def test_low_is_not_above_high() -> None:
     with pytest.raises(ValidationError, match="low is 200 and high 100"):
         Edge.Options(low=200, high=100)
-
-
-def test_otsu_divides_two_heaps() -> None:
-    heaps = np.concatenate([np.random.default_rng(0).normal(40, 6, 900), np.random.default_rng(1).normal(120, 9, 100)])
-    counts = np.bincount(heaps.astype(int), minlength=200)
-    assert 58 < otsu(counts) < 95
-    best, _ = cv2.threshold(np.repeat(np.arange(200), counts).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
-    assert otsu(counts) == best + 1, "OpenCV names the last bin of the lower class"
-    assert otsu(np.array([0, 0, 5, 0])) == 0
-    assert otsu(np.zeros(4, np.int64)) == 0

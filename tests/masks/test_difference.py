@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree
-from vedit.masks import Keep, difference_mask, otsu
+from vedit.masks import Keep, difference_mask
 from vedit.miniature import world
 from vedit.priors.inversion import invert
 from vedit.sampling import denoise, noise
@@ -52,13 +52,6 @@ def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone
     latents = noise(1, 1, (4, 8, 8))
     long = backbone.embed(["a cat on a mat " * 20])
     assert difference_mask(backbone, latents, backbone.embed(["a dog"]), long).shape == (1, 1, 8, 8)
-
-
-def test_otsu_parts_two_heaps() -> None:
-    generator = torch.Generator().manual_seed(0)
-    few, many = 5 + 0.3 * torch.randn(50, generator=generator), 1 + 0.3 * torch.randn(500, generator=generator)
-    assert 2 < otsu(torch.cat([few, many])) < 4.2
-    assert otsu(torch.ones(10)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -86,21 +86,6 @@ def choose_thresholds(gradients: Iterable[Gradients]) -> tuple[float, float]:
     for along_x, along_y in gradients:
         steepness = np.hypot(along_x.astype(np.float32), along_y.astype(np.float32)).max(axis=2)
         counts += np.bincount(steepness.astype(np.int64).ravel(), minlength=STEEPEST)
-    steep = otsu(counts)
-    steepest = steep + otsu(counts[steep:])
+    steep = otsu_bin(counts)
+    steepest = steep + otsu_bin(counts[steep:])
     return max(FAINTEST, float(steep)), max(FAINTEST, float(steepest))
-
-
-def otsu(counts: NDArray[np.int64]) -> int:
-    """The bin at which the upper of two classes begins, their means lying furthest apart for their sizes (Otsu 1979);
-    0 where all are in one bin.
-    """
-    values = np.arange(len(counts))
-    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * values)[:-1]
-    above = counts.sum() - below
-    divided = (below > 0) & (above > 0)
-    if not divided.any():
-        return 0
-    apart = sums[divided] / below[divided] - ((counts * values).sum() - sums[divided]) / above[divided]
-    between = below[divided] * above[divided] * apart**2.0
-    return int(values[1:][divided][between.argmax()])

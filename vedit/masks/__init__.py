@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vedit.masks.difference import NOISE_LEVELS, SAMPLES, difference_mask, otsu
+from vedit.masks.difference import NOISE_LEVELS, SAMPLES, difference_mask
 from vedit.masks.given import box_mask, check_mask, fitted, read_mask
 from vedit.masks.keep import Keep, cells, untouched
 from vedit.masks.word import word_mask
@@ -16,7 +16,6 @@ __all__ = [
     "check_mask",
     "difference_mask",
     "fitted",
-    "otsu",
     "read_mask",
     "untouched",
     "word_mask",

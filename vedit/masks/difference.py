@@ -11,6 +11,7 @@ from vedit.masks.keep import surroundings
 from vedit.progress import Progress
 from vedit.sampling import noise
 from vedit.schedule import training_levels
+from vedit.threshold import otsu
 
 NOISE_LEVELS = (0.4, 0.5, 0.6, 0.7)
 """Shares of the training timesteps at which the two prompts are compared: where layout is decided, not texture."""
@@ -73,18 +74,3 @@ def difference_mask(
 def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
     """Whether ``values`` are on average so many times larger inside than outside."""
     return bool(inside.any() and not inside.all() and values[inside].mean() >= times * values[~inside].mean())
-
-
-def otsu(values: Tensor, bins: int = 128) -> float:
-    """The threshold that best parts ``values`` (K,) in two (Otsu 1979, "A threshold selection method from gray-level
-    histograms", eq. 18)."""
-    low, high = float(values.min()), float(values.max())
-    if high <= low:
-        return low
-    counts = torch.histc(values.float().cpu(), bins, low, high).double()
-    middles = low + (torch.arange(bins, dtype=torch.float64) + 0.5) * (high - low) / bins
-    share = counts / counts.sum()
-    below, moment = share.cumsum(0), (share * middles).cumsum(0)
-    between = (moment[-1] * below - moment).square() / (below * (1 - below)).clamp(min=1e-12)
-    best = int(between[:-1].argmax())
-    return low + (best + 1) * (high - low) / bins

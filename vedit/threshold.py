@@ -1,0 +1,32 @@
+"""Where a histogram falls in two."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def otsu_bin(counts: NDArray[np.int64]) -> int:
+    """The bin at which the upper of two classes begins, their means lying furthest apart for their sizes (Otsu 1979);
+    0 where all are in one bin.
+    """
+    values = np.arange(len(counts))
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * values)[:-1]
+    above = counts.sum() - below
+    divided = (below > 0) & (above > 0)
+    if not divided.any():
+        return 0
+    apart = sums[divided] / below[divided] - ((counts * values).sum() - sums[divided]) / above[divided]
+    between = below[divided] * above[divided] * apart**2.0
+    return int(values[1:][divided][between.argmax()])
+
+
+def otsu(values: Tensor, bins: int = 128) -> float:
+    """The threshold that best parts ``values`` (K,) in two, by their histogram (Otsu 1979, eq. 18)."""
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return low
+    counts = torch.histc(values.float().cpu(), bins, low, high)
+    return low + otsu_bin(counts.long().numpy()) * (high - low) / bins
