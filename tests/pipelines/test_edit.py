@@ -241,7 +241,7 @@ def test_nothing_partial_is_left(
 
 
 def test_numbers_that_are_none_are_told(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone, "predict", lambda x, t, text: torch.full_like(x, float("nan")))
+    monkeypatch.setattr(backbone, "predict", lambda x, t, text, **_: torch.full_like(x, float("nan")))
     with pytest.raises(DeviceError, match="inversion came out as NaN in float32"):
         edited(backbone, clip)
 

@@ -164,9 +164,10 @@ def _edit(
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
-        with stage("mask"):
-            said = masking.Words(words, text, prompt)
-            mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
+        if masking.is_asked(config, words):
+            with stage("mask"):
+                said = masking.Words(words, text, prompt)
+                mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
         with stage(config.prior):
             given = Given(
                 latents,

@@ -49,6 +49,11 @@ def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> l
     return tokens_of(backbone.tokenizer, source_prompt, config.mask.removeprefix("word:"))
 
 
+def is_asked(config: EditConfig, source_prompt: str) -> bool:
+    """Whether anything is to be kept; the automatic mask needs words to compare."""
+    return config.mask != "none" and bool(config.mask != "auto" or source_prompt.strip())
+
+
 def find_mask(
     config: EditConfig,
     source: Clip,
@@ -58,8 +63,8 @@ def find_mask(
     words: Words,
     given: Tensor | None = None,
     progress: Progress | None = None,
-) -> Tensor | None:
-    """The latents that may change (F, 1, h, w) in [0, 1]; None for all of them.
+) -> Tensor:
+    """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``is_asked``.
 
     ``source`` at the working size, made of pictures of size ``picture``, and its ``latents``; ``given`` is a mask in
     memory (F or 1, 1, H, W). Raises ConfigError and MediaError for masks that are no masks of this clip.
@@ -75,12 +80,10 @@ def find_mask(
     elif kind == "word":
         tokens = mask_tokens(config, words.source, backbone)
         return word_mask(backbone, latents, words.source_text, tokens, seed=config.seed, progress=progress)
-    elif kind == "auto" and words.source.strip():
+    else:
         return difference_mask(
             backbone, latents, words.source_text, words.target_text, seed=config.seed, progress=progress
         )
-    else:
-        return None
     return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
 
 
