@@ -90,7 +90,8 @@ def made(backbone: Backbone, case: Case, condition: Condition | None, steps: int
     return backbone.decode(latents)
 
 
-def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints) -> dict[str, float]:
+def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints | None) -> dict[str, float]:
+    """What the table shows of one clip; its joints where there is a ``finder``."""
     seen, thing = judge.see(frames), case.source.scene.objects[0]
     true = F.avg_pool2d(torch.from_numpy(case.source.masks[:, :1]), 4) > 0.5
     ours = seen.mask > 0.5
@@ -102,14 +103,14 @@ def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints) -> dict[st
         "ground": float(np.mean([each == case.background for each in seen.background])),
         "shape": float(np.mean([each == thing.shape for each in seen.shape])),
     }
-    if thing.shape == "person":
+    if finder is not None:
         found["joints"] = float(np.mean(finder.distances(frames, case.source.joints[:, 0]) <= NEAR))
     return found
 
 
 def row(title: str, found: list[dict[str, float]]) -> list[str]:
     values = {name: [each[name] for each in found if name in each] for name in (*found[0], "joints")}
-    joints = percent(values["joints"]) if len(values["joints"]) == len(found) else ""
+    joints = percent(values["joints"]) if values["joints"] else ""
     return [
         title, figure(values["overlap"], 2), joints, figure(values["track"]), percent(values["colour"]),
         percent(values["ground"]), percent(values["shape"]),
@@ -125,8 +126,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=5.0)
     arguments = parser.parse_args()
-    backbone, judge, finder = load_backbone(arguments.model), load_judge(), load_joints()
+    backbone, judge = load_backbone(arguments.model), load_judge()
     for kind in arguments.kinds:
+        finder = load_joints() if kind == "pose" else None
         net = load_controlnet(kind, None, backbone)
         chosen = cases(kind, arguments.clips, arguments.first)
         shown = [pictures(kind, case) for case in chosen]

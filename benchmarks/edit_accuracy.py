@@ -134,7 +134,7 @@ def fresh_noise(
     return table
 
 
-def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[list[str]]:
+def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tuple[str, ...]) -> list[list[str]]:
     """The dial between changing and keeping, for three ways of holding on to the source."""
     ways: dict[str, Mapping[str, Any]] = {
         "whole frame, full noise": PLAIN,
@@ -143,6 +143,8 @@ def frontier(model: str, chosen: list[Case], judge: Judge, steps: int) -> list[l
     }
     lines = []
     for title, settings in ways.items():
+        if not title.startswith(only):
+            continue
         for scale in (2.0, 4.0, 6.0, 12.0):
             edit = editing(model, steps=steps, **{**settings, "guidance": scale})
             lines.append(summary(f"{title}, guidance {scale:g}", measured(edit, chosen, judge)))
@@ -176,7 +178,7 @@ def main() -> None:
         lines = [summary(title, figures) for title, figures in everything.items()]
         show(f"{len(chosen)} held-out clips of 8 frames, {arguments.steps} steps", HEADER, lines)
     if arguments.table in (None, "frontier"):
-        lines = frontier(arguments.model, some, judge, arguments.steps)
+        lines = frontier(arguments.model, some, judge, arguments.steps, only)
         show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)
     if arguments.table in (None, "fresh"):
         lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune, only)

@@ -61,6 +61,7 @@ def main() -> None:
     with torch.no_grad():
         again = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample / 2 + 0.5
     floor = float(psnr(again.clamp(0, 1), frames).quantile(0.01)) - 1.5
+    whole, out = out, out.with_name(f"{out.name}.part")
     shutil.rmtree(out, ignore_errors=True)
     vae.half().save_pretrained(out / "vae")
     denoiser.unet.half().save_pretrained(out / "unet")
@@ -90,6 +91,9 @@ def main() -> None:
         "controls": controls,
     }
     (out / "vedit.json").write_text(json.dumps(notes, indent=2) + "\n")
+    shutil.rmtree(whole, ignore_errors=True)
+    out.rename(whole)
+    out = whole
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB, floor of the VAE's round trip {floor:.1f} dB")
 
