@@ -8,11 +8,14 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 import vedit
-from benchmarks.held_out import cases, measure
+from benchmarks.held_out import cases, centres, measure
 from benchmarks.judge import load_judge
 from benchmarks.miniature_quality import decibels
 from vedit.backbone import Backbone
+from vedit.backbone.notes import read_notes
 from vedit.backbone.sources import MINI
+from vedit.conditioners.control import Control
+from vedit.config import ControlSettings
 from vedit.guiders import ClassifierFree
 from vedit.miniature import world
 from vedit.priors.inversion import invert, reconstruct
@@ -25,7 +28,10 @@ def mini() -> Backbone:
 
 
 def test_it_is_small() -> None:
-    assert sum(path.stat().st_size for path in Path(MINI).rglob("*") if path.is_file()) < 15e6
+    sizes = {path: path.stat().st_size for path in Path(MINI).rglob("*") if path.is_file()}
+    controls = sum(size for path, size in sizes.items() if path.parent.name.startswith("controlnet_"))
+    assert sum(sizes.values()) - controls < 15e6
+    assert controls < 10e6
 
 
 def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:
@@ -109,3 +115,20 @@ def test_the_default_edit_changes_what_it_should_and_keeps_the_rest() -> None:
     assert sum(each["changed"] for each in found) / 6 > 0.7
     assert sum(each["kept"] for each in found) / 6 > 0.85
     assert sum(each["unchanged"] for each in found) / 6 > 22
+
+
+@pytest.mark.parametrize("kind", sorted(read_notes(MINI).controls))
+def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None:
+    """From pure noise, by words of another colour and ground than those of the clip that is looked at."""
+    case = cases(1, first=880_000)[0]
+    thing = case.source.scene.objects[0]
+    wanted = case.source.scene.changed(colour="blue" if thing.colour != "blue" else "red", background="sand")
+    control = Control(ControlSettings(kind=kind))
+    condition = control.condition(control.prepare(case.clip), mini)
+    guider = ClassifierFree(mini.embed([wanted.caption]), mini.embed([""]), 5.0)
+    truth, judge, gaps = centres(case.source.masks[:, 0]), load_judge(), []
+    for steered in ((condition,), ()):
+        with mini.attending("sparse_causal"):
+            latents = denoise(mini, noise(3, 8, (4, 16, 16)), mini.schedule(12), guider, conditions=steered)
+        gaps.append(float((judge.see(mini.decode(latents)).centre - truth).norm(dim=1).mean()))
+    assert gaps[0] < 6 < 15 < gaps[1], gaps
