@@ -22,9 +22,9 @@ from benchmarks.held_out import centres
 from benchmarks.judge import Judge, load_judge
 from benchmarks.judge.joints import Joints, load_joints
 from benchmarks.table import figure, percent, show
+from training.poses import exact
 from vedit import Clip, load_backbone
 from vedit.annotators.pose.drawing import draw
-from vedit.annotators.pose.exact import exact
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition

@@ -24,10 +24,10 @@ from training.captions import sentence
 from training.data import draw_scene
 from training.diffusion import OFFSET_NOISE, SCHEDULE, Denoiser
 from training.loop import Recipe, load_average, start_workers, train
+from training.poses import exact
 from training.presets import PRESETS, Preset
 from vedit.annotators.edge import Edge
 from vedit.annotators.pose.drawing import draw
-from vedit.annotators.pose.exact import exact
 from vedit.clip import Clip
 from vedit.miniature import world
 from vedit.miniature.world.scene import Scene

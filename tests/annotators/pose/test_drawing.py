@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.annotators.pose.making import STANDING, keypoints, walk
-from vedit.annotators.pose import draw, exact
+from training.poses import exact
+from vedit.annotators.pose import draw
 from vedit.annotators.pose.drawing import COLOURS, DARKENED, LIMBS
 from vedit.annotators.pose.keypoints import Array
 from vedit.miniature.world import sample_scene

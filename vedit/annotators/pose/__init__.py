@@ -12,14 +12,13 @@ from pydantic import Field
 from vedit.annotators import CPU, Annotation, Annotator
 from vedit.annotators.pose.detectors import detect
 from vedit.annotators.pose.drawing import draw
-from vedit.annotators.pose.exact import exact
 from vedit.annotators.pose.keypoints import Keypoints, read_keypoints
 from vedit.annotators.pose.smoothing import drop, fill, one_euro, savgol
 from vedit.annotators.pose.tracking import track
 from vedit.clip import Clip
 from vedit.config import Place
 
-__all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "exact", "read_keypoints"]
+__all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "read_keypoints"]
 
 
 @dataclass(frozen=True, eq=False)
