@@ -166,8 +166,6 @@ def test_weights_as_training_leaves_them(tmp_path: Path) -> None:
 
 # controlnet_aux's own networks, with random weights, beside its own detectors.
 
-_lent: list[torch.library.Library] = []
-
 
 @pytest.fixture(scope="module")
 def _controlnet_aux() -> None:
@@ -175,11 +173,9 @@ def _controlnet_aux() -> None:
     declared here: nothing calls them."""
     if find_spec("controlnet_aux") is None:
         pytest.skip("controlnet_aux is not installed; docs/annotators.md says how to run this in its own environment")
-    if sys.platform == "linux" and torch.version.cuda is None and not _lent:
-        library = torch.library.Library("torchvision", "DEF")
+    if sys.platform == "linux" and torch.version.cuda is None:
         for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _lent.append(library)
+            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
 def stirred(network: nn.Module) -> nn.Module:

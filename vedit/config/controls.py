@@ -95,7 +95,7 @@ class GuideSettings(Settings):
     control: Annotated[tuple[ControlSettings, ...], BeforeValidator(listed)] = Field(
         (),
         description="Guide by what is found in the clip: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 "
-        "or flow:0.5@0-0.6; may be given several times.",
+        "or depth:0.5@0-0.6; may be given several times.",
     )
     control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
     condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(listed)] = Field(

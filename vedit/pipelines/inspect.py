@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from vedit.annotators import CPU, Annotation, Annotator
-from vedit.clip import Clip, probe, read_clip
+from vedit.clip import Clip, probe
 from vedit.clip.writing import check_size
 from vedit.config import InspectConfig
 from vedit.errors import ConfigError, MediaError
+from vedit.pipelines.opening import read_chosen
 from vedit.pipelines.running import check_output, check_video, named_after, within_memory
 from vedit.settling import made
 from vedit.sheet import contact_sheet
@@ -35,14 +36,7 @@ def run(config: InspectConfig) -> InspectResult:
     assert config.output is not None
     size = probe(config.clip).size
     check_size(config.codec, size)
-    source = read_clip(
-        config.clip,
-        frames=config.frames,
-        start=config.start,
-        stride=config.stride,
-        size=config.size,
-        allow_partial=config.allow_partial,
-    )
+    source = read_chosen(config, config.size)
     with within_memory():
         annotation = annotator.annotate(source, _device(config.device))
         clip = source.with_frames(annotation.frames).resized(size)

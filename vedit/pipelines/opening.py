@@ -68,12 +68,17 @@ def load_model(config: ModelSettings) -> Backbone:
 
 def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
     """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
+    return read_chosen(config, working_size(size, config.size, backbone.unet.config, backbone.patch))
+
+
+def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
+    """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
     return read_clip(
         config.clip,
         frames=config.frames,
         start=config.start,
         stride=config.stride,
-        size=working_size(size, config.size, backbone.unet.config, backbone.patch),
+        size=size,
         allow_partial=config.allow_partial,
     )
 

@@ -41,22 +41,22 @@ def invert(
     but is told the timestep where they are going. That is an approximation, whose errors can grow until a frame is
     lost. With ``refine`` each step is taken again so many times, with the noise predicted where it led, which brings it
     near the point from which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with
-    Accelerated Iterative Diffusion Inversion", section 3.2). Runs under the attention kind in force, and
-    with ``conditions`` under what they add.
+    Accelerated Iterative Diffusion Inversion", section 3.2). Runs under the attention kind in force and the
+    ``conditions``.
     """
     schedule = backbone.schedule(steps)
     x = x0.to(backbone.device, torch.float32)
 
-    def said(latents: Tensor) -> Tensor:
+    def output(latents: Tensor, index: int) -> Tensor:
+        t = int(schedule.timesteps[index])
         acting = [each for each in conditions if each.active(schedule.window(index))]
         return backbone.predict(latents[None], t, text, residuals=residuals(acting, latents, t, text))[0]
 
     trace = [x]
     for index in reversed(range(steps)):
-        t = int(schedule.timesteps[index])
-        there = schedule.invert(x, said(x), index)
+        there = schedule.invert(x, output(x, index), index)
         for _ in range(refine):
-            there = schedule.invert_as(x, said(there), there, index)
+            there = schedule.invert_as(x, output(there, index), there, index)
         x = there
         trace.append(x)
         if progress is not None:
