@@ -79,6 +79,16 @@ def test_its_faults_are_the_jobs(
     assert {path.name for path in tmp_path.iterdir()} == {"taken.mp4", "free.yaml"}
 
 
+def test_controlnets_count(vedit: Command, tmp_path: Path) -> None:
+    arguments = ("edit", "examples/star.mp4", "a blue star moving left over sand", "--steps", "10", "--strength", "1")
+    alone = vedit(*arguments, "-o", tmp_path / "o.mp4", "--dry-run").out
+    control = ("--control", "edge@0-0.6", "--control-inversion", "--refine", "1", "--no-gate")
+    steered = vedit(*arguments, *control, "-o", tmp_path / "o.mp4", "--dry-run").out
+    assert "ControlNet" not in alone
+    times = {line.split("  ")[1]: line.split()[-4] for line in steered.splitlines() if "ControlNet" in line}
+    assert times == {"ControlNet edge": "6", "ControlNet edge, inverting": "12"}
+
+
 def test_outputs_of_every_command_are_checked(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
     tune = ("tune", toy_clip, "--prompt", "a dog", "-o", tmp_path / "a.mp4")
     assert "written as .safetensors" in vedit(*tune, "--dry-run").complaint

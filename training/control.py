@@ -1,38 +1,42 @@
-"""Stage 3, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow).
+"""Stage 4, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow).
 
 Each is small and reads no words: residual blocks alone, beginning as a copy of the UNet's. What it is shown is vedit's
 own drawing: edges of the rendered frame, the figure's exact joints, the exact flow. Half of the prompts are empty, as
 in ControlNet (Zhang et al. 2023, section 3.4), and errors count as errors of v, since what a control decides is the
-layout, of which errors of epsilon hardly speak.
+layout, of which errors of epsilon hardly speak. Learns beside the model's folder, and ends up in it.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, DDIMScheduler
-from safetensors.torch import load_file
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.captions import sentence
 from training.data import draw_scene
-from training.diffusion import OFFSET_NOISE, SCHEDULE, Denoiser
-from training.loop import Recipe, load_average, start_workers, train
+from training.diffusion import OFFSET_NOISE
+from training.loop import Recipe, start_workers, train
 from training.poses import exact
-from training.presets import PRESETS, Preset
 from vedit.annotators.edge import Edge
 from vedit.annotators.pose.drawing import draw
+from vedit.backbone.notes import read_notes
+from vedit.backbone.sources import MINI
 from vedit.clip import Clip
 from vedit.miniature import world
 from vedit.miniature.world.scene import Scene
 
 BATCH = 32
+POOL = 8192
+"""Frames."""
+
 EMPTY = 0.5
 """Share of the prompts that are empty."""
 
@@ -43,17 +47,20 @@ Draw = Callable[[Scene, int, np.random.Generator], Tensor]
 """(scene, frame, chance) -> control picture (3, H, W) in [0, 1]."""
 
 
-def build_control(preset: Preset) -> ControlNetModel:
-    """Beside a UNet of three levels: its residual blocks without the transformers."""
-    return ControlNetModel(
-        block_out_channels=preset.unet_channels,
-        layers_per_block=1,
-        down_block_types=("DownBlock2D",) * 3,
+def build_control(unet: UNet2DConditionModel) -> ControlNetModel:
+    """The UNet's residual blocks without its transformers, holding its weights."""
+    channels = unet.config.block_out_channels
+    control = ControlNetModel(
+        block_out_channels=channels,
+        layers_per_block=unet.config.layers_per_block,
+        down_block_types=("DownBlock2D",) * len(channels),
         mid_block_type="UNetMidBlock2D",
-        cross_attention_dim=preset.text_width,
-        norm_num_groups=16,
+        cross_attention_dim=unet.config.cross_attention_dim,
+        norm_num_groups=unet.config.norm_num_groups,
         conditioning_embedding_out_channels=(8, 16, 32, 32),
     )
+    control.load_state_dict(unet.state_dict(), strict=False)
+    return control
 
 
 def draw_edge(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
@@ -76,50 +83,72 @@ def draw_flow(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
 DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow}
 
 
-def load_pool(folder: Path, kind: str) -> tuple[Tensor, list[Scene], list[int]]:
-    """Latents (B, 4, h, w), scenes, and the frame of each; for pose, figures mostly."""
-    shards = [load_file(path) for path in sorted(folder.glob("pool*.safetensors"))]
-    latents, seeds = (torch.cat([shard[key] for shard in shards]) for key in ("latents", "seeds"))
-    scenes = [draw_scene(seed, 0.0) for seed in seeds.tolist()]
-    keep = [
-        index
-        for index, scene in enumerate(scenes)
-        if kind != "pose" or scene.objects[0].shape == "person" or index % 40 == 0
-    ]
-    return latents[keep], [scenes[index] for index in keep], [int(seeds[index]) % 8 for index in keep]
+def suits(kind: str, scene: Scene, chance: np.random.Generator) -> bool:
+    """Whether a ControlNet of this kind learns from the scene: poses from figures, and rarely from an empty picture."""
+    return kind != "pose" or scene.objects[0].shape == "person" or chance.random() < 0.01
 
 
-def train_control(kind: str, diffusion: Path, out: Path, preset: Preset, recipe: Recipe, device: torch.device) -> None:
-    tokenizer = CLIPTokenizer.from_pretrained(diffusion / "tokenizer")
-    base = Denoiser(preset, tokenizer)
-    load_average(base, diffusion / "unet.pt")
-    base = base.to(device).eval().requires_grad_(False)
-    torch.manual_seed(0)
-    control = build_control(preset)
-    control.load_state_dict(base.unet.state_dict(), strict=False)
-    control = control.to(device).train()
-    latents, scenes, times = load_pool(diffusion, kind)
-    alpha_bar = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
+@dataclass(frozen=True)
+class Pool:
+    """What is drawn once and learned from many times."""
+
+    latents: Tensor
+    """(N, 4, h, w), scaled."""
+    scenes: list[Scene]
+    shown: Tensor
+    """Control pictures (N, 3, H, W), uint8."""
+
+
+@torch.no_grad()
+def draw_pool(kind: str, vae: AutoencoderKL, size: int) -> Pool:
+    chance, scenes, latents, shown = np.random.default_rng(50_000_000), [], [], []
+    for _ in range(0, size, BATCH):
+        frames, pictures = [], []
+        while len(frames) < BATCH:
+            seed = int(chance.integers(2**40))
+            scene, time = draw_scene(seed, 0.0), seed % 8
+            if suits(kind, scene, chance):
+                scenes.append(scene)
+                frames.append(torch.from_numpy(world.draw_frame(scene, time, scene.intensity)[0]).clamp(0, 1))
+                pictures.append((DRAW[kind](scene, time, chance) * 255).round().byte())
+        pixels = (torch.stack(frames) * 2 - 1).to(vae.device, memory_format=torch.channels_last)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            moments = vae.encode(pixels).latent_dist.mean
+        latents.append(moments.float().cpu() * vae.config.scaling_factor)
+        shown.append(torch.stack(pictures))
+    return Pool(torch.cat(latents), scenes, torch.cat(shown))
+
+
+def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, recipe: Recipe) -> None:
+    """Teach ``control`` beside the frozen Stable Diffusion in the folder ``model``."""
+    _, _, device = start_workers()
+    unet = UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32).to(device)
+    vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32).to(device)
+    encoder = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(device)
+    tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
+    for frozen in (unet, vae, encoder):
+        frozen.eval().requires_grad_(False)
+    control.to(device, memory_format=torch.channels_last).train()
+    unet.to(memory_format=torch.channels_last)
+    pool = draw_pool(kind, vae.to(memory_format=torch.channels_last), POOL)
+    alpha_bar = DDIMScheduler.from_pretrained(model / "scheduler").alphas_cumprod.to(device)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(0, len(scenes), (BATCH,), generator=generator)
         chance = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
-        clean, texts, shown = latents[chosen].float(), [], []
-        for index in chosen.tolist():
-            texts.append("" if chance.random() < EMPTY else sentence(scenes[index], chance))
-            shown.append(DRAW[kind](scenes[index], times[index], chance))
-        noise = torch.randn(clean.shape, generator=generator)
-        noise = noise + OFFSET_NOISE * torch.randn((BATCH, 4, 1, 1), generator=generator)
-        t = torch.randint(0, 1000, (BATCH,), generator=generator)
-        clean, noise, t = (tensor.to(device, non_blocking=True) for tensor in (clean, noise, t))
+        chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
+        texts = ["" if chance.random() < EMPTY else sentence(pool.scenes[index], chance) for index in chosen.tolist()]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+        clean, shown = pool.latents[chosen].to(device), pool.shown[chosen].to(device) / 255
+        with torch.no_grad():
+            words = encoder(tokens).last_hidden_state
+        noise = torch.randn(clean.shape, generator=generator)
+        noise = (noise + OFFSET_NOISE * torch.randn((BATCH, 4, 1, 1), generator=generator)).to(device)
+        t = torch.randint(0, 1000, (BATCH,), generator=generator).to(device)
         level = alpha_bar[t][:, None, None, None]
         noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
-        with torch.no_grad():
-            words = base.text_encoder(tokens).last_hidden_state
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            down, mid = control(noisy, t, words, torch.stack(shown).to(device), return_dict=False)
-            predicted = base.unet(
+            down, mid = control(noisy, t, words, shown, return_dict=False)
+            predicted = unet(
                 noisy, t, words, down_block_additional_residuals=down, mid_block_additional_residual=mid
             ).sample
         weight = (1 / level).clamp(max=HEAVIEST)
@@ -128,17 +157,33 @@ def train_control(kind: str, diffusion: Path, out: Path, preset: Preset, recipe:
     train(control, loss, recipe, out / f"{kind}.pt")
 
 
+def ship(control: ControlNetModel, kind: str, model: Path) -> None:
+    """Put a trained ControlNet, in half precision, into the model's folder, and its name into the folder's notes."""
+    name = f"controlnet_{kind}"
+    control.half().save_pretrained(model / name)
+    notes = read_notes(model)
+    controls = dict(sorted({**notes.controls, kind: name}.items()))
+    (model / "vedit.json").write_text(notes.model_copy(update={"controls": controls}).model_dump_json(indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=DRAW, required=True)
-    parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--diffusion", type=Path, default=Path("runs/diffusion"))
+    parser.add_argument("--model", type=Path, default=Path(MINI))
     parser.add_argument("--out", type=Path, default=Path("runs/control"))
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--more", action="store_true", help="begin with the ControlNet that is in the model's folder")
     arguments = parser.parse_args()
-    _, _, device = start_workers()
+    torch.manual_seed(0)
+    if arguments.more:
+        control = ControlNetModel.from_pretrained(
+            arguments.model / f"controlnet_{arguments.kind}", torch_dtype=torch.float32
+        )
+    else:
+        control = build_control(UNet2DConditionModel.from_pretrained(arguments.model / "unet"))
     recipe = Recipe(steps=arguments.steps, learning_rate=1e-3, ema=0.998)
-    train_control(arguments.kind, arguments.diffusion, arguments.out, PRESETS[arguments.preset], recipe, device)
+    train_control(control, arguments.kind, arguments.model, arguments.out, recipe)
+    ship(control, arguments.kind, arguments.model)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Last stage: the trained parts as one folder in diffusers layout, in half precision.
+"""Stage 3: the trained parts as one folder in diffusers layout, in half precision. ControlNets are made for it after.
 
 ``python -m training.export --out vedit/miniature/weights``
 """
@@ -11,14 +11,13 @@ import shutil
 from pathlib import Path
 
 import torch
-from diffusers import ControlNetModel, DDIMScheduler
+from diffusers import DDIMScheduler
 from transformers import CLIPTokenizer
 
-from training.control import DRAW, build_control
 from training.data import frame_batch
 from training.diffusion import SCHEDULE, Denoiser
 from training.loop import load_average
-from training.presets import PRESETS, Preset
+from training.presets import PRESETS
 from training.vae import load_final
 
 ABOUT = (
@@ -31,13 +30,6 @@ LEARNING_RATE = 2e-3
 """What one-shot tuning takes on so narrow a network; Stable Diffusion's 3e-5 would not move it."""
 
 
-def load_control(kind: str, folder: Path, preset: Preset) -> ControlNetModel:
-    """A trained ControlNet, its averaged weights."""
-    net = build_control(preset)
-    print(f"ControlNet {kind} at step", load_average(net, folder / f"{kind}.pt"))
-    return net
-
-
 def psnr(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Peak signal to noise ratio of each frame in dB; (B, 3, H, W) in [0, 1] to (B,)."""
     return -10 * (a - b).square().mean((1, 2, 3)).log10()
@@ -48,7 +40,6 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--vae", type=Path, default=Path("runs/vae"))
     parser.add_argument("--diffusion", type=Path, default=Path("runs/diffusion"))
-    parser.add_argument("--control", type=Path, default=Path("runs/control"))
     parser.add_argument("--out", type=Path, default=Path("vedit/miniature/weights"))
     arguments = parser.parse_args()
     preset, out = PRESETS[arguments.preset], arguments.out
@@ -81,14 +72,10 @@ def main() -> None:
         "vae": ["diffusers", "AutoencoderKL"],
     }
     (out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    controls = {kind: f"controlnet_{kind}" for kind in DRAW if (arguments.control / f"{kind}.pt").exists()}
-    for kind, name in controls.items():
-        load_control(kind, arguments.control, preset).half().save_pretrained(out / name)
     notes = {
         "about": ABOUT,
         "vae_floor_db": round(floor, 1),
         "learning_rate": LEARNING_RATE,
-        "controls": controls,
     }
     (out / "vedit.json").write_text(json.dumps(notes, indent=2) + "\n")
     shutil.rmtree(whole, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -23,11 +23,13 @@ from vedit.attention.context import StepContext
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.adapter import Adapter
+from vedit.backbone.control import empty_controlnet, locate, reads_words
 from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
 from vedit.backbone.lora import split_scale
+from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
-from vedit.config import HUB_NAMES, EditConfig, InvertConfig
+from vedit.config import HUB_NAMES, ControlSettings, EditConfig, InvertConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
@@ -58,7 +60,8 @@ class Cost:
 def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
     """Tables of the settled settings, the work and the memory: title, rows. Loads no weights.
 
-    Motion modules, LoRAs and ControlNets are not counted. Raises MediaError and WeightsError as the job itself would.
+    Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and WeightsError as the
+    job itself would.
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     info, chosen = examine(config)
@@ -97,9 +100,9 @@ def config_folder(model: str) -> Path:
     """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
     path = Path(model).expanduser()
     if model in HUB_NAMES:
-        return sources.from_hub(HUB_NAMES[model], ())
+        return sources.from_hub(HUB_NAMES[model], weights=False)
     if sources.is_hub_id(model):
-        return sources.from_hub(model, ())
+        return sources.from_hub(model, weights=False)
     if model == "mini" or not path.is_file():
         return sources.locate(model)
     try:
@@ -127,21 +130,37 @@ class Counted:
         self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
         kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
         context = StepContext(kind, "sdpa", frames)
-        for block in temporal.transformer_blocks(self.unet):
-            block.attn1.set_processor(FrameProcessor(context, across_frames=True))
-            block.attn2.set_processor(FrameProcessor(context, across_frames=False))
+        self.controls = [
+            empty_controlnet(locate_for(each, folder, self.unet))
+            for each in (config.control if isinstance(config, EditConfig) else ())
+        ]
+        for network in (self.unet, *self.controls):
+            for block in temporal.transformer_blocks(network):
+                block.attn1.set_processor(FrameProcessor(context, across_frames=True))
+                block.attn2.set_processor(FrameProcessor(context, across_frames=False))
         if self.tuning or inflated or config.adapter is not None:
             with init_empty_weights(include_buffers=False):
                 temporal.attach_temporal(self.unet, context)
         with self._fake:
             _shaped(self.vae, torch.float32)
-            _shaped(self.unet, dtype)
-        for network in (self.unet, self.vae):
+            for network in (self.unet, *self.controls):
+                _shaped(network, dtype)
+        for network in (self.unet, self.vae, *self.controls):
             network.eval().requires_grad_(False)
 
     def predict(self, size: Size, branches: int) -> Cost:
         """One prediction of the noise, for pictures of ``size`` (H, W) and so many branches of guidance."""
         return self._measured(lambda: self._unet(size, branches))
+
+    def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
+        """What one of ``controls`` adds to a prediction."""
+        own = branches if reads_words(net) else 1
+
+        def run() -> None:
+            pictures = torch.empty(own * self.frames, 3, *size, dtype=self.dtype)
+            net(*self._inputs(size, own), controlnet_cond=pictures, return_dict=False)
+
+        return self._measured(run)
 
     def learn(self, size: Size) -> Cost:
         """One step of tuning."""
@@ -167,7 +186,8 @@ class Counted:
 
     def weights(self) -> float:
         """Bytes of all networks; the VAE's in float32."""
-        other = sum(each.numel() for network in (self.unet, self.text) for each in network.parameters())
+        networks = (self.unet, self.text, *self.controls)
+        other = sum(each.numel() for network in networks for each in network.parameters())
         return other * self.dtype.itemsize + sum(each.numel() for each in self.vae.parameters()) * 4
 
     def tuned(self) -> int:
@@ -175,6 +195,9 @@ class Counted:
         return sum(each.numel() for each in tuned_parameters(self.unet).values())
 
     def _unet(self, size: Size, branches: int) -> Tensor:
+        return self.unet(*self._inputs(size, branches)).sample
+
+    def _inputs(self, size: Size, branches: int) -> tuple[Tensor, Tensor, Tensor]:
         count = branches * self.frames
         latents = torch.empty(count, 4, *(side // self.patch for side in size), dtype=self.dtype)
         text = torch.empty(
@@ -183,13 +206,19 @@ class Counted:
             self.unet.config.cross_attention_dim,
             dtype=self.dtype,
         )
-        return self.unet(latents, torch.zeros((), dtype=torch.long), text).sample
+        return latents, torch.zeros((), dtype=torch.long), text
 
     def _measured(self, run: Callable[[], object]) -> Cost:
         memory, work = _PeakMemory(), FlopCounterMode(display=False, custom_mapping=_COUNTED)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.tuning), self._fake, work, memory:
             run()
         return Cost(float(work.get_total_flops()), float(memory.peak))
+
+
+def locate_for(control: ControlSettings, folder: Path, unet: UNet2DConditionModel) -> Path:
+    """Where the ControlNet of a ``control`` is beside the model in ``folder``; of one on the hub, only its config."""
+    width = unet.config.cross_attention_dim
+    return locate(control.kind, control.net, width, folder, read_notes(folder), weights=False)
 
 
 def _shaped(network: nn.Module, dtype: torch.dtype) -> None:
@@ -260,6 +289,13 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
     if config.mask.startswith("word:"):
         add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
     branches = 1 if config.guidance == 1 else 2
+    for control, net in zip(config.control, model.controls, strict=True):
+        whole = round((control.stop - control.start) * config.steps)
+        acting = max(0, round((control.stop - max(control.start, 1 - config.steps_taken / config.steps)) * config.steps))
+        if inverted and config.control_inversion:
+            back = acting if config.gate else 0
+            add(f"ControlNet {control.kind}, inverting", whole * (1 + config.refine) + back, model.steer(net, size, 1))
+        add(f"ControlNet {control.kind}", acting, model.steer(net, size, branches))
     lent = round(config.inject * config.steps_taken)
     add("denoising steps with the source", lent, model.predict(size, branches + 1))
     add("denoising steps", config.steps_taken - lent, model.predict(size, branches))

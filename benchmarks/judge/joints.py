@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
@@ -19,8 +20,7 @@ from torch import Tensor, nn
 from benchmarks.judge.model import _stage
 from benchmarks.judge.train import any_scene, worn
 from training.loop import Recipe, start_workers, train
-from training.presets import PRESETS
-from training.vae import load_final
+from vedit.backbone.sources import MINI
 from vedit.miniature import world
 from vedit.miniature.world import shapes
 from vedit.miniature.world.scene import Scene, Split
@@ -112,13 +112,13 @@ def heat(joints: np.ndarray) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vae", type=Path, default=Path("runs/vae"))
+    parser.add_argument("--model", type=Path, default=Path(MINI))
     parser.add_argument("--out", type=Path, default=Path("runs/judge"))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--pool", type=int, default=3000, help="frames that go through the VAE once")
     arguments = parser.parse_args()
     start_workers()
-    vae = load_final(arguments.vae, PRESETS["small"])
+    vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
 
     def through(frames: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""Train the judge: ``python -m benchmarks.judge.train --vae runs/vae``.
+"""Train the judge: ``python -m benchmarks.judge.train``.
 
 On frames of all attribute triples, half of them sent through the VAE (the judge must know what a decoder does to a
 star's points) or blurred and noised, so that what it says of generated frames is fair. Its textures and seeds are
@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.judge.model import WEIGHTS, Judge
 from training.loop import Recipe, start_workers, train
-from training.presets import PRESETS
-from training.vae import load_final
+from vedit.backbone.sources import MINI
 from vedit.miniature import world
 from vedit.miniature.world.scene import Scene, Split
 
@@ -66,13 +66,13 @@ def worn(frames: Tensor, generator: torch.Generator) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vae", type=Path, default=Path("runs/vae"))
+    parser.add_argument("--model", type=Path, default=Path(MINI))
     parser.add_argument("--out", type=Path, default=Path("runs/judge"))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--pool", type=int, default=4000, help="frames that go through the VAE once")
     arguments = parser.parse_args()
     start_workers()
-    vae = load_final(arguments.vae, PRESETS["small"])
+    vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
     pool: list[tuple[Tensor, ...]] = []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for start in range(0, arguments.pool, 50):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 from diffusers import ControlNetModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from vedit.backbone import checkpoints, sources
 from vedit.backbone.loading import empty, settle
 from vedit.backbone.model import Backbone
+from vedit.backbone.notes import ModelNotes
 from vedit.condition import Residuals
 from vedit.config import nearest
 from vedit.errors import WeightsError
@@ -61,11 +62,6 @@ class ControlNet:
         self._backbone = backbone
         backbone.follow(net)
 
-    @property
-    def reads_words(self) -> bool:
-        """Whether the prompt makes a difference to it."""
-        return any(name.endswith("attn2") for name, _ in self.net.named_modules())
-
     @torch.no_grad()
     def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
         """What ``pictures`` (F, 3, H, W) in [0, 1] add to the UNet at timestep ``t``: for latents ``x`` (F, 4, h, w),
@@ -74,7 +70,7 @@ class ControlNet:
         Branches that would come out the same, since they share their words or the net reads none, are computed once.
         """
         backbone, branches, frames = self._backbone, len(text), len(x)
-        alike = not self.reads_words or all(torch.equal(each, text[0]) for each in text[1:])
+        alike = not reads_words(self.net) or all(torch.equal(each, text[0]) for each in text[1:])
         words = text[:1] if alike else text
         with backbone.step(frames):
             down, mid = self.net(
@@ -95,22 +91,37 @@ def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlN
 
     Raises WeightsError when there is none, and for one that is damaged or does not fit the model.
     """
-    folder = _folder(kind, name, backbone)
-    config = checkpoints.read_config(folder / "config.json")
-    if config.get("_class_name", "ControlNetModel") != "ControlNetModel":
-        raise WeightsError(f"'{folder}' is a {config['_class_name']}; expected a ControlNetModel.")
+    folder = locate(kind, name, backbone.unet.config.cross_attention_dim, backbone.folder, backbone.notes)
+    net = empty_controlnet(folder)
     files = sources.part_files(folder, "")
-    net = empty(ControlNetModel, config)
     checkpoints.fill(net, checkpoints.read_tensors(files), "ControlNet")
     return ControlNet(net, backbone, checkpoints.fingerprint(files))
 
 
-def _folder(kind: str, name: str | None, backbone: Backbone) -> Path:
+def empty_controlnet(folder: Path) -> ControlNetModel:
+    """The ControlNet in a folder, without its weights. Raises WeightsError."""
+    config = checkpoints.read_config(folder / "config.json")
+    if config.get("_class_name", "ControlNetModel") != "ControlNetModel":
+        raise WeightsError(f"'{folder}' is a {config['_class_name']}; expected a ControlNetModel.")
+    return empty(ControlNetModel, config)
+
+
+def reads_words(net: nn.Module) -> bool:
+    """Whether the prompt makes a difference to a ControlNet."""
+    return any(name.endswith("attn2") for name, _ in net.named_modules())
+
+
+def locate(
+    kind: str, name: str | None, width: int, model: Path | None, notes: ModelNotes, *, weights: bool = True
+) -> Path:
+    """The folder of the ControlNet that ``name`` stands for beside a model whose text encoder has this ``width``, with
+    its folder and notes; from the hub, its ``weights`` or only its config. Raises WeightsError.
+    """
     if name is None:
-        own = backbone.notes.controls
-        if kind in own and backbone.folder is not None:
-            return backbone.folder / own[kind]
-        published = PUBLISHED.get(backbone.unet.config.cross_attention_dim, {})
+        own = notes.controls if model is not None else {}
+        if model is not None and kind in own:
+            return model / own[kind]
+        published = PUBLISHED.get(width, {})
         if kind not in published:
             known = {**published, **own}
             hint = f" Known for this model: {', '.join(known)}." if known else ""
@@ -123,7 +134,7 @@ def _folder(kind: str, name: str | None, backbone: Backbone) -> Path:
     if path.is_dir():
         return path
     if sources.is_hub_id(name):
-        return sources.from_hub(name, ("",))
+        return sources.from_hub(name, ("",), weights=weights)
     here = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
     hint = f"; {nearest(path.name, here)}" if here else ""
     raise WeightsError(f"'{name}' is no folder and no hub id of a ControlNet{hint}.")

@@ -66,7 +66,7 @@ def locate(name: str | Path) -> Path:
             )
         return MINI
     if name in HUB_NAMES:
-        return from_hub(HUB_NAMES[str(name)], PARTS)
+        return from_hub(HUB_NAMES[str(name)])
     if path.is_dir():
         return path
     if path.is_file():
@@ -74,7 +74,7 @@ def locate(name: str | Path) -> Path:
             raise WeightsError(f"'{path}' is no model: expected a folder in diffusers' layout or a .safetensors file.")
         return path
     if is_hub_id(name):
-        return from_hub(str(name), PARTS)
+        return from_hub(str(name))
     near = get_close_matches(str(name), ["mini", *HUB_NAMES], n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known names: mini, {', '.join(HUB_NAMES)}."
     raise WeightsError(f"'{name}' is no folder, no .safetensors file and no hub id 'owner/name'; {hint}")
@@ -115,17 +115,17 @@ def part_files(folder: Path, part: str) -> list[Path]:
     return [folder / name for name in chosen]
 
 
-def from_hub(repo: str, parts: tuple[str, ...]) -> Path:
-    """The local snapshot of a hub repository, holding its configs, its tokenizer and the weights of ``parts``.
+def from_hub(repo: str, parts: tuple[str, ...] = PARTS, *, weights: bool = True) -> Path:
+    """The local snapshot of a hub repository, holding its configs, its tokenizer and the ``weights`` of its parts.
 
-    With no ``parts`` only the configs and the tokenizer. Raises WeightsError when it is neither cached nor reachable.
+    Raises WeightsError when it is neither cached nor reachable.
     """
     cached = _cached(repo)
-    if cached is not None and _complete(cached, parts):
+    if cached is not None and _complete(cached, parts, weights):
         return cached
     try:
         names = list_repo_files(repo)
-        chosen = [name for part in parts for name in weight_files(names, part)]
+        chosen = [name for part in parts for name in weight_files(names, part)] if weights else []
         return Path(snapshot_download(repo, allow_patterns=[*_CONFIGS, *chosen]))
     except RepositoryNotFoundError as error:
         gated = isinstance(error, GatedRepoError)
@@ -149,10 +149,11 @@ def _cached(repo: str) -> Path | None:
         return None
 
 
-def _complete(folder: Path, parts: tuple[str, ...]) -> bool:
+def _complete(folder: Path, parts: tuple[str, ...], weights: bool) -> bool:
     names = [path.relative_to(folder).as_posix() for path in folder.glob("**/*")]
-    needed = ["config.json"] if parts == ("",) else [*(f"{part}/config.json" for part in PARTS), *_OTHER_FILES]
-    return all(weight_files(names, part) for part in parts) and all(name in names for name in needed)
+    needed = ["config.json"] if parts == ("",) else [*(f"{part}/config.json" for part in parts), *_OTHER_FILES]
+    found = all(weight_files(names, part) for part in parts) if weights else True
+    return found and all(name in names for name in needed)
 
 
 def reference_folder(file: Path, family: str) -> Path:
@@ -164,7 +165,7 @@ def reference_folder(file: Path, family: str) -> Path:
     if beside.is_dir():
         return beside
     try:
-        return from_hub(HUB_NAMES[family], ())
+        return from_hub(HUB_NAMES[family], weights=False)
     except WeightsError as error:
         raise WeightsError(
             f"'{file.name}' holds weights only: put a folder '{beside.name}' beside it with the unet, vae, "
