@@ -110,10 +110,9 @@ def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints | None) -> 
 
 def row(title: str, found: list[dict[str, float]]) -> list[str]:
     values = {name: [each[name] for each in found if name in each] for name in (*found[0], "joints")}
-    joints = percent(values["joints"]) if values["joints"] else ""
     return [
-        title, figure(values["overlap"], 2), joints, figure(values["track"]), percent(values["colour"]),
-        percent(values["ground"]), percent(values["shape"]),
+        title, figure(values["overlap"], 2), percent(values["joints"]), figure(values["track"]),
+        percent(values["colour"]), percent(values["ground"]), percent(values["shape"]),
     ]  # fmt: skip
 
 

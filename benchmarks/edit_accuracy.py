@@ -1,8 +1,9 @@
 """How well an edit does what it was asked, and nothing else: ``python -m benchmarks.edit_accuracy``.
 
 Held-out clips of 8 frames, one attribute changed in each, judged against the exact counterfactual. The first table
-compares ways of editing; the second shows the dial between changing and keeping (guidance); the third what one-shot
-tuning buys where noise is fresh. Brackets are 95 % bootstrap intervals over clips.
+compares ways of editing; the second what the source's edges add to a tuned model where only colour or ground change;
+the third shows the dial between changing and keeping (guidance); the fourth what one-shot tuning buys where noise is
+fresh. Brackets are 95 % bootstrap intervals over clips.
 """
 
 from __future__ import annotations
@@ -62,12 +63,32 @@ def rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
         f"tuned ({tuning} steps)": editing(model, tune=tuning, **plain),
         "default of vedit edit": editing(model, steps=steps, gate=False),
         f"default, tuned ({tuning} steps)": editing(model, steps=steps, gate=False, tune=tuning),
+        "default, --attention flow": editing(model, steps=steps, gate=False, attention="flow"),
+    }
+
+
+def shaped_rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
+    """Ways of editing what leaves the shape as it is."""
+    tuned = {**PLAIN, "steps": steps, "tune": tuning}
+    return {
+        f"tuned ({tuning} steps)": editing(model, **tuned),
+        f"tuned ({tuning} steps) + edge": editing(model, control=("edge",), **tuned),
     }
 
 
 def _through_vae(model: str, case: Case) -> Tensor:
     backbone = vedit.load_backbone(model)
     return backbone.decode(backbone.encode(torch.from_numpy(case.wanted.frames).clamp(0, 1)))
+
+
+def compared(ways: Mapping[str, Edit], chosen: list[Case], judge: Judge, only: tuple[str, ...]) -> dict[str, Figures]:
+    """Every clip's figures of the ways whose names start like one of ``only``, printed as they come."""
+    found = {}
+    for title, way in ways.items():
+        if title.startswith(only):
+            found[title] = measured(way, chosen, judge)
+            print(*summary(title, found[title]), sep=" | ", flush=True)
+    return found
 
 
 def measured(edit: Edit, chosen: list[Case], judge: Judge) -> Figures:
@@ -141,42 +162,40 @@ def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tup
         "the default without injection": {"inject": 0.0, "gate": False},
         "the default": {"gate": False},
     }
-    lines = []
-    for title, settings in ways.items():
-        if not title.startswith(only):
-            continue
-        for scale in (2.0, 4.0, 6.0, 12.0):
-            edit = editing(model, steps=steps, **{**settings, "guidance": scale})
-            lines.append(summary(f"{title}, guidance {scale:g}", measured(edit, chosen, judge)))
-            print(*lines[-1], sep=" | ", flush=True)
-    return lines
+    edits = {
+        f"{title}, guidance {scale:g}": editing(model, steps=steps, **{**settings, "guidance": scale})
+        for title, settings in ways.items()
+        for scale in (2.0, 4.0, 6.0, 12.0)
+    }
+    return [summary(title, found) for title, found in compared(edits, chosen, judge, only).items()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", choices=["edits", "frontier", "fresh"], help="one table only")
+    parser.add_argument("--table", choices=["edits", "shaped", "frontier", "fresh"], help="one table only")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--clips", type=int, default=42)
-    parser.add_argument("--some-clips", type=int, default=12, help="clips of the second and the third table")
+    parser.add_argument("--first", type=int, default=900_000, help="seed of the first clip")
+    parser.add_argument("--some-clips", type=int, default=12, help="clips of the last two tables")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--tune", type=int, default=100)
-    parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the third table")
+    parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the last table")
     parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by the starts of their names")
     parser.add_argument("--save", type=Path, help="also write every clip's figures of the first table as JSON")
     arguments = parser.parse_args()
-    chosen, judge = cases(arguments.clips), load_judge()
+    chosen, judge = cases(arguments.clips, arguments.first), load_judge()
     some, only = chosen[: arguments.some_clips], tuple(arguments.rows)
     if arguments.table in (None, "edits"):
-        everything = {}
-        for title, way in rows(arguments.model, arguments.steps, arguments.tune).items():
-            if not title.startswith(only):
-                continue
-            everything[title] = measured(way, chosen, judge)
-            print(*summary(title, everything[title]), sep=" | ", flush=True)
-            if arguments.save:
-                arguments.save.write_text(json.dumps(everything, indent=1))
+        everything = compared(rows(arguments.model, arguments.steps, arguments.tune), chosen, judge, only)
+        if arguments.save:
+            arguments.save.write_text(json.dumps(everything, indent=1))
         lines = [summary(title, figures) for title, figures in everything.items()]
         show(f"{len(chosen)} held-out clips of 8 frames, {arguments.steps} steps", HEADER, lines)
+    if arguments.table in (None, "shaped"):
+        same = [case for case in chosen if case.change != "shape"]
+        ways = shaped_rows(arguments.model, arguments.steps, arguments.tune)
+        lines = [summary(title, figures) for title, figures in compared(ways, same, judge, only).items()]
+        show(f"Only colour or ground changed, {len(same)} clips, {arguments.steps} steps", HEADER, lines)
     if arguments.table in (None, "frontier"):
         lines = frontier(arguments.model, some, judge, arguments.steps, only)
         show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)

@@ -30,10 +30,16 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> No
 
 
 def percent(values: Sequence[float]) -> str:
+    """Empty where nothing was measured."""
     mean, low, high = interval(values)
+    if np.isnan(mean):
+        return ""
     return f"{100 * mean:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def figure(values: Sequence[float], digits: int = 1) -> str:
+    """Empty where nothing was measured."""
     mean, low, high = interval(values)
+    if np.isnan(mean):
+        return ""
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -290,11 +290,12 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
     branches = 1 if config.guidance == 1 else 2
     for control, net in zip(config.control, model.controls, strict=True):
-        whole = round((control.stop - control.start) * config.steps)
-        acting = max(0, round((control.stop - max(control.start, 1 - config.steps_taken / config.steps)) * config.steps))
+        begin = max(control.start, 1 - config.steps_taken / config.steps)
+        acting = max(0, round((control.stop - begin) * config.steps))
         if inverted and config.control_inversion:
-            back = acting if config.gate else 0
-            add(f"ControlNet {control.kind}, inverting", whole * (1 + config.refine) + back, model.steer(net, size, 1))
+            passes = round((control.stop - control.start) * config.steps) * (1 + config.refine)
+            passes += acting if config.gate else 0
+            add(f"ControlNet {control.kind}, inverting", passes, model.steer(net, size, 1))
         add(f"ControlNet {control.kind}", acting, model.steer(net, size, branches))
     lent = round(config.inject * config.steps_taken)
     add("denoising steps with the source", lent, model.predict(size, branches + 1))

@@ -62,12 +62,16 @@ def test_pieces_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.allclose(along(x, 2, *where), whole, atol=1e-6)
 
 
-def test_only_at_the_size_of_the_latents_and_for_its_own_frames() -> None:
-    kind = FlowGuided(uniform((8.0, 0.0), 4, SIZE), CELLS)
-    x = tokens()
-    assert not torch.allclose(kind.after(x, 2), x)
-    assert kind.after(x[:, :, :12], 2) is not None
-    assert torch.equal(kind.after(x[:, :, :12], 2), x[:, :, :12])
+def test_at_every_level_of_the_unet_and_for_its_own_frames() -> None:
+    flow = uniform((8.0, 0.0), 4, SIZE)
+    kind, x = FlowGuided(flow, CELLS), tokens()
+    for cells in (CELLS, (3, 4), (2, 2), (1, 1)):
+        here = x[:, :, : cells[0] * cells[1]]
+        made = kind.after(here, 2)
+        assert not torch.allclose(made, here)
+        assert torch.equal(made, along(here, 2, *indices(tracks(flow, cells), cells)))
+    with pytest.raises(ConfigError, match="6x8 met 13 tokens"):
+        kind.after(x[:, :, :13], 2)
     assert torch.equal(kind.after(x[:, :1], 2), x[:, :1])
     assert torch.equal(FlowGuided().after(x, 2), x)
     assert torch.equal(kind.gather(x), SparseCausal().gather(x))

@@ -1,6 +1,7 @@
 """The embedded model: what ships is small, loads like any Stable Diffusion, and knows its world."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,16 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 import vedit
-from benchmarks.held_out import cases, centres, measure
+from benchmarks import control_accuracy
+from benchmarks.control_accuracy import FRAMES
+from benchmarks.held_out import cases, measure
 from benchmarks.judge import load_judge
 from benchmarks.miniature_quality import decibels
 from vedit.backbone import Backbone
+from vedit.backbone.control import load_controlnet
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sources import MINI
-from vedit.conditioners.control import Control
-from vedit.config import ControlSettings
+from vedit.condition import Condition
 from vedit.guiders import ClassifierFree
 from vedit.miniature import world
 from vedit.priors.inversion import invert, reconstruct
@@ -120,15 +123,11 @@ def test_the_default_edit_changes_what_it_should_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize("kind", sorted(read_notes(MINI).controls))
 def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None:
     """From pure noise, by words of another colour and ground than those of the clip that is looked at."""
-    case = cases(1, first=880_000)[0]
-    thing = case.source.scene.objects[0]
-    wanted = case.source.scene.changed(colour="blue" if thing.colour != "blue" else "red", background="sand")
-    control = Control(ControlSettings(kind=kind))
-    condition = control.condition(control.prepare(case.clip), mini)
-    guider = ClassifierFree(mini.embed([wanted.caption]), mini.embed([""]), 5.0)
-    truth, judge, gaps = centres(case.source.masks[:, 0]), load_judge(), []
-    for steered in ((condition,), ()):
-        with mini.attending("sparse_causal"):
-            latents = denoise(mini, noise(3, 8, (4, 16, 16)), mini.schedule(12), guider, conditions=steered)
-        gaps.append(float((judge.see(mini.decode(latents)).centre - truth).norm(dim=1).mean()))
-    assert gaps[0] < 6 < 15 < gaps[1], gaps
+    case, net, judge = control_accuracy.cases(kind, 1, 880_000)[0], load_controlnet(kind, None, mini), load_judge()
+    control = Condition(torch.ones(FRAMES), partial(net, control_accuracy.pictures(kind, case)))
+    steered, free = (
+        control_accuracy.measure(control_accuracy.made(mini, case, condition, 12, 5.0, seed=3), case, judge, None)
+        for condition in (control, None)
+    )
+    assert steered["track"] < 6 < 12 < free["track"]
+    assert free["overlap"] < 0.3 < 0.5 < steered["overlap"]

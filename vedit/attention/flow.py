@@ -20,8 +20,7 @@ class FlowGuided(SparseCausal):
     """Frame i sees frames 0 and i - 1; then each token also sees itself along its own path through the clip.
 
     Along the path the outcome of the first attention is query, key and value at once, so there are no new weights.
-    That happens at the resolution of the latents, the finest that the UNet has: below it, a cell shows more than one
-    thing. Tokens that are hidden, or have left the picture, are not seen.
+    That happens at every resolution of the UNet. Tokens that are hidden, or have left the picture, are not seen.
     """
 
     needs_flow: ClassVar[bool] = True
@@ -29,25 +28,36 @@ class FlowGuided(SparseCausal):
     def __init__(self, flow: Flow | None = None, cells: Size = (0, 0)) -> None:
         """``cells`` (h, w): the size of the latents. Without a flow there is the first attention alone."""
         self.flow, self.cells = flow, cells
-        self._places: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._places: dict[tuple[Size, torch.device], tuple[Tensor, Tensor]] = {}
 
     def after(self, tokens: Tensor, heads: int) -> Tensor:
         frames, length = tokens.shape[1:3]
-        if self.flow is None or frames == 1 or length != self.cells[0] * self.cells[1]:
+        if self.flow is None or frames == 1:
             return tokens
         if len(self.flow) != frames:
             raise ConfigError(
                 f"attention along a flow of {len(self.flow)} frames was asked for {frames}; "
                 "estimate the flow of the frames that are worked on."
             )
-        return along(tokens, heads, *self._on(tokens.device))
+        return along(tokens, heads, *self._places_of(level(self.cells, length), self.flow, tokens.device))
 
-    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        if device not in self._places:
-            assert self.flow is not None
-            places, seen = indices(tracks(self.flow, self.cells), self.cells)
-            self._places[device] = places.to(device), seen.to(device)
-        return self._places[device]
+    def _places_of(self, cells: Size, flow: Flow, device: torch.device) -> tuple[Tensor, Tensor]:
+        if (cells, device) not in self._places:
+            places, seen = indices(tracks(flow, cells), cells)
+            self._places[cells, device] = places.to(device), seen.to(device)
+        return self._places[cells, device]
+
+
+def level(cells: Size, length: int) -> Size:
+    """The resolution (h, w) of a UNet's level with ``length`` tokens: each has half of the one above, rounded up."""
+    height, width = cells
+    while height * width > length:
+        height, width = -(-height // 2), -(-width // 2)
+    if height * width != length:
+        raise ConfigError(
+            f"attention along a flow on latents of {cells[0]}x{cells[1]} met {length} tokens: no level of theirs."
+        )
+    return height, width
 
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
