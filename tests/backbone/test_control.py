@@ -16,6 +16,7 @@ from vedit.backbone.control import ControlNet, load_controlnet
 from vedit.condition import Condition
 from vedit.errors import WeightsError
 from vedit.guiders import ClassifierFree, Unguided
+from vedit.priors import Given
 from vedit.priors.inversion import inversion_key, invert, reconstruct
 from vedit.sampling import Source, denoise, noise
 
@@ -147,8 +148,9 @@ def test_an_inversion_under_control_comes_back_under_it(sd1: Path, folders: list
     trace = invert(backbone, latents, text, 10, refine=8, conditions=acting)
     guided, plain = (reconstruct(backbone, trace, text, 10, conditions=each) for each in (acting, ()))
     assert (guided - latents).std() < 0.3 * (plain - latents).std()
-    named = [replace(acting[0], key=key) for key in ("one", "other")]
-    assert len({inversion_key(backbone, latents, text, 10, 1, [each]) for each in named}) == 2
+    given = Given(latents, text, backbone.schedule(10))
+    named = [replace(given, conditions=(replace(acting[0], key=key),)) for key in ("one", "other")]
+    assert len({inversion_key(backbone, each) for each in named}) == 2
     # The source that lends its layout is steered where its inversion was.
     lent = [Source(text, trace, 10, guided=guided) for guided in (True, False)]
     steered, free = (

@@ -1,6 +1,7 @@
 """Inversion, its way back, and its cache."""
 
 import multiprocessing
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
+from vedit.priors import Given
 from vedit.priors.inversion import cached_invert, inversion_key, invert, reconstruct
 from vedit.sampling import noise
 
@@ -50,37 +52,38 @@ def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequ
 def test_the_cache_gives_the_same_and_computes_once(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latents, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
-    first = cached_invert(backbone, latents, text, 4, cache=tmp_path / "cache")
+    given = Given(noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), cache=tmp_path / "cache")
+    first = cached_invert(backbone, given)
     files = list((tmp_path / "cache").iterdir())
     assert [file.suffix for file in files] == [".safetensors"]
     monkeypatch.setattr(type(backbone), "predict", None)  # any computing would fail
-    assert torch.equal(cached_invert(backbone, latents, text, 4, cache=tmp_path / "cache"), first)
+    assert torch.equal(cached_invert(backbone, given), first)
 
 
 def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
-    latents, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
-    keys = {inversion_key(backbone, latents, text, 4)}
-    assert inversion_key(backbone, latents.clone(), text.clone(), 4) in keys
-    keys.add(inversion_key(backbone, latents + 1e-6, text, 4))
-    keys.add(inversion_key(backbone, latents, backbone.embed(["a dog"]), 4))
-    keys.add(inversion_key(backbone, latents, text, 5))
-    keys.add(inversion_key(backbone, latents, text, 4, refine=1))
+    latents, text, schedule = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4)
+    given = Given(latents, text, schedule)
+    keys = {inversion_key(backbone, given)}
+    assert inversion_key(backbone, Given(latents.clone(), text.clone(), schedule)) in keys
+    keys.add(inversion_key(backbone, replace(given, latents=latents + 1e-6)))
+    keys.add(inversion_key(backbone, replace(given, text=backbone.embed(["a dog"]))))
+    keys.add(inversion_key(backbone, replace(given, schedule=backbone.schedule(5))))
+    keys.add(inversion_key(backbone, replace(given, refine=1)))
     with backbone.attending("full"):
-        keys.add(inversion_key(backbone, latents, text, 4))
+        keys.add(inversion_key(backbone, given))
     other = load_backbone(toys.sd_folder(tmp_path / "other", seed=1), device="cpu")
-    keys.add(inversion_key(other, latents, text, 4))
+    keys.add(inversion_key(other, given))
     half = load_backbone(sd1, device="cpu", dtype="bfloat16")
-    keys.add(inversion_key(half, latents, text, 4))
+    keys.add(inversion_key(half, given))
     tuned = load_backbone(sd1, device="cpu")
     tuned.changed = "an adapter's hash"
-    keys.add(inversion_key(tuned, latents, text, 4))
+    keys.add(inversion_key(tuned, given))
     backbone.attach_temporal()
-    keys.add(inversion_key(backbone, latents, text, 4))
+    keys.add(inversion_key(backbone, given))
     backbone.positions = True
-    keys.add(inversion_key(backbone, latents, text, 4))
+    keys.add(inversion_key(backbone, given))
     backbone.detach_temporal()
-    assert inversion_key(backbone, latents, text, 4) in keys
+    assert inversion_key(backbone, given) in keys
     assert len(keys) == 11
 
 
@@ -92,7 +95,8 @@ def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) ->
 
     backbone = load_backbone(model, device="cpu")
     latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
-    save_file({"trace": cached_invert(backbone, latents, text, 2, cache=cache, progress=step)}, result)
+    given = Given(latents, text, backbone.schedule(2), cache=cache, progress=step)
+    save_file({"trace": cached_invert(backbone, given)}, result)
 
 
 def test_several_at_once_write_one_whole_file(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:

@@ -186,18 +186,7 @@ def _edit(
         x, trace = start.at(steps, latents)
         if config.gate and start.trace is not None:
             with stage("gate"):
-                found = reconstruction(
-                    backbone,
-                    latents,
-                    source.frames,
-                    trace,
-                    text,
-                    config.steps,
-                    refine=config.refine,
-                    conditions=there,
-                    cache=cache,
-                    progress=progress,
-                )
+                found = reconstruction(backbone, given, trace, source.frames)
             metrics["reconstruction_db"] = found.db
             warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
         keep = None

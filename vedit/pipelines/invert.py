@@ -11,6 +11,7 @@ from vedit.flow import estimate_flow
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, source_words
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.running import check_video, inversions, within_memory
+from vedit.priors import Given
 from vedit.priors.inversion import cached_invert, reconstruct
 from vedit.progress import Progress, renamed
 
@@ -36,9 +37,10 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
         latents = backbone.encode(source.frames)
         vae = round_trip(backbone, latents, source.frames)
         text = backbone.embed([words])
-        trace = cached_invert(
-            backbone, latents, text, config.steps, refine=config.refine, cache=cache, progress=progress
+        given = Given(
+            latents, text, backbone.schedule(config.steps), refine=config.refine, cache=cache, progress=progress
         )
+        trace = cached_invert(backbone, given)
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)

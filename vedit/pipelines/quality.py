@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition
 from vedit.errors import MediaError, VeditWarning
+from vedit.priors import Given
 from vedit.priors.inversion import inversion_key, reconstruct
-from vedit.progress import Progress, renamed
+from vedit.progress import renamed
 
 TOLERANCE = 3.0
 """Decibels that a reconstruction may lie below the VAE's round trip."""
@@ -72,25 +70,13 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     return kept
 
 
-def reconstruction(
-    backbone: Backbone,
-    latents: Tensor,
-    frames: Tensor,
-    trace: Tensor,
-    text: Tensor,
-    steps: int,
-    *,
-    refine: int = 0,
-    conditions: Sequence[Condition] = (),
-    cache: Path | None = None,
-    progress: Progress | None = None,
-) -> Fidelity:
-    """How near sampling comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that their ``latents``
-    were inverted to in ``steps``, each taken with so much ``refine`` and under these ``conditions``; with the same
-    prompt ``text`` (1, T, D), and without guidance. Kept in ``cache`` beside the inversion.
+def reconstruction(backbone: Backbone, given: Given, trace: Tensor, frames: Tensor) -> Fidelity:
+    """How near sampling without guidance comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that
+    they were inverted to from what was ``given``. Kept in the cache beside the inversion.
     """
-    key = f"{inversion_key(backbone, latents, text, steps, refine, conditions)}-{len(trace) - 1}"
-    note = None if cache is None else cache / f"{key}.json"
+    note = None
+    if given.cache is not None:
+        note = given.cache / f"{inversion_key(backbone, given)}-{len(trace) - 1}.json"
     if note is not None and note.is_file():
         try:
             known = json.loads(note.read_text(encoding="utf-8"))
@@ -98,7 +84,12 @@ def reconstruction(
         except (OSError, ValueError, KeyError, TypeError):
             pass  # a damaged note is measured anew
     again = reconstruct(
-        backbone, trace, text, steps, conditions=conditions, progress=renamed(progress, "reconstructing")
+        backbone,
+        trace,
+        given.text,
+        len(given.schedule),
+        conditions=given.conditions,
+        progress=renamed(given.progress, "reconstructing"),
     )
     found = fidelity(backbone.decode(again), frames)
     if note is not None and math.isfinite(found.db):

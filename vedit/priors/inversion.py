@@ -7,7 +7,6 @@ import json
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -82,34 +81,32 @@ def reconstruct(
     return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
 
 
-def cached_invert(
-    backbone: Backbone,
-    x0: Tensor,
-    text: Tensor,
-    steps: int,
-    *,
-    refine: int = 0,
-    conditions: Sequence[Condition] = (),
-    cache: Path | None,
-    progress: Progress | None = None,
-) -> Tensor:
-    """``invert``, kept in the folder ``cache`` under a hash of everything that it depends on; None keeps nothing.
+def cached_invert(backbone: Backbone, given: Given) -> Tensor:
+    """``invert``, kept in the cache under a hash of everything that it depends on, if there is a cache.
 
     Safe for several processes at once: a file appears whole or not at all, and who comes second writes the same.
     """
 
     def afresh() -> Tensor:
-        return invert(backbone, x0, text, steps, refine=refine, conditions=conditions, progress=progress)
+        return invert(
+            backbone,
+            given.latents,
+            given.text,
+            len(given.schedule),
+            refine=given.refine,
+            conditions=given.conditions,
+            progress=given.progress,
+        )
 
-    if cache is None:
+    if given.cache is None:
         return afresh()
-    path = cache / f"{inversion_key(backbone, x0, text, steps, refine, conditions)}.safetensors"
+    path = given.cache / f"{inversion_key(backbone, given)}.safetensors"
     if path.exists():
         with suppress(SafetensorError, OSError, KeyError):  # a damaged file is made anew
             return load_file(path)["trace"].to(backbone.device)
     trace = afresh()
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        given.cache.mkdir(parents=True, exist_ok=True)
         with whole_file(path, overwrite=True) as beside:
             beside.write_bytes(save({"trace": trace.cpu().contiguous()}))
     except (MediaError, OSError) as error:
@@ -117,32 +114,25 @@ def cached_invert(
     return trace
 
 
-def inversion_key(
-    backbone: Backbone,
-    x0: Tensor,
-    text: Tensor,
-    steps: int,
-    refine: int = 0,
-    conditions: Sequence[Condition] = (),
-) -> str:
+def inversion_key(backbone: Backbone, given: Given) -> str:
     """Hash of the latents, the prompt's embedding, the weights, the schedule, what conditions there are, and how it is
     computed."""
     digest = hashlib.blake2b(digest_size=16)
     how = {
         "weights": backbone.state_fingerprint(),
         "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
-        "steps": steps,
-        "refine": refine,
-        "conditions": [each.key for each in conditions],
+        "steps": len(given.schedule),
+        "refine": given.refine,
+        "conditions": [each.key for each in given.conditions],
         "attention": backbone.attention_key,
         "clip_wide_norm": backbone.has_clip_wide_norm,
         "kernel": backbone.kernel,
         "dtype": str(backbone.dtype),
         "device": backbone.device.type,
-        "shape": list(x0.shape),
+        "shape": list(given.latents.shape),
     }
     digest.update(json.dumps(how, sort_keys=True).encode())
-    for tensor in (x0, text):
+    for tensor in (given.latents, given.text):
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -151,14 +141,5 @@ class Inversion:
     """The prior of editing: the clip's own noise, and the trace that led to it."""
 
     def start(self, backbone: Backbone, given: Given) -> Start:
-        trace = cached_invert(
-            backbone,
-            given.latents,
-            given.text,
-            len(given.schedule),
-            refine=given.refine,
-            conditions=given.conditions,
-            cache=given.cache,
-            progress=given.progress,
-        )
+        trace = cached_invert(backbone, given)
         return Start(trace[-1], trace)
