@@ -1,4 +1,7 @@
-"""Make the example clips from the procedural world: ``python examples/make.py``. Overwrites those that are there."""
+"""Make the example clips from the procedural world: ``python -m examples.make``. Overwrites those that are there.
+
+Beside the walking figure lie its joints, which no detector of poses would find in it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from training.poses import exact
 from vedit import Clip
 from vedit.miniature.world import Object, Scene, render
 
@@ -26,6 +30,8 @@ def main() -> None:
         frames = torch.from_numpy(render(scene, FRAMES).frames).clamp(0, 1)
         path = FOLDER / f"{name}.mp4"
         Clip(frames=frames, rate=Fraction(8)).save(path, overwrite=True)
+        if scene.objects[0].shape == "person":
+            exact(scene, frames=FRAMES).save(path.with_suffix(".json"), overwrite=True)
         print(f"{path.relative_to(FOLDER.parent)}: {scene.caption}")
 
 

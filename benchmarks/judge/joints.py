@@ -136,7 +136,8 @@ def main() -> None:
         chosen = torch.randint(0, len(their_frames), (half,), generator=generator)
         pictures = torch.cat([worn(frames, generator), their_frames[chosen]])
         wanted = heat(np.concatenate([joints, their_joints[chosen.numpy()]]))
-        return 20 * (finder(pictures).sigmoid() - wanted).square().mean()
+        # Cross-entropy, not squared error, under which a map that has once gone dark stays so.
+        return 20 * F.binary_cross_entropy_with_logits(finder(pictures), wanted)
 
     # No averaged weights: batch norm's statistics belong to the weights of the moment.
     recipe = Recipe(arguments.steps, 3e-3, ema=0.0, decay_from=0.3)
