@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
@@ -26,14 +27,34 @@ def sentence(scene: Scene, rng: np.random.Generator) -> str:
     if roll < 0.70 or len(scene.objects) > 1:
         return scene.caption
     kind = rng.integers(6)
-    return [
+    # Weather and look are never left unsaid, or a prompt that says nothing of them might get them.
+    whats = [
         f"a {thing.colour} {thing.shape} over {scene.background}",
         f"a {thing.colour} {thing.shape}",
         f"{thing.colour} {thing.shape} {scene.background}",
         f"a {thing.shape} moving {thing.direction} over {scene.background}",
         f"a {thing.shape} over {scene.background}",
         f"{scene.background}",
-    ][kind]
+    ]
+    return scene.said(whats[kind])
+
+
+def with_words(tokenizer: CLIPTokenizer, words: Iterable[str], folder: Path) -> CLIPTokenizer:
+    """A tokenizer that also has these words as one token each, at the end of the vocabulary; saved in ``folder``."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    vocabulary, merges = dict(state["vocab"]), [tuple(each) for each in state["merges"]]
+    for word in words:
+        whole, *rest = tokenizer.tokenize(word)
+        for piece in rest:
+            merges.append((whole, piece))
+            whole += piece
+            vocabulary.setdefault(whole, len(vocabulary))
+    more = CLIPTokenizer(
+        vocab=vocabulary, merges=merges, model_max_length=tokenizer.model_max_length,
+        bos_token=START, eos_token=END, unk_token=END, pad_token=END,
+    )  # fmt: skip
+    more.save_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder)
 
 
 def save_tokenizer(folder: Path) -> CLIPTokenizer:

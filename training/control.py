@@ -1,4 +1,4 @@
-"""Stage 4, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow).
+"""Stage 5, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow).
 
 Each is small and reads no words: residual blocks alone, beginning as a copy of the UNet's. What it is shown is vedit's
 own drawing: edges of the rendered frame, the figure's exact joints, the exact flow. Half of the prompts are empty, as
@@ -21,8 +21,8 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.captions import sentence
-from training.data import draw_scene
-from training.diffusion import OFFSET_NOISE
+from training.data import draw_scene, encode
+from training.diffusion import add_noise
 from training.loop import Recipe, start_workers, train
 from training.poses import exact
 from vedit.annotators.edge import Edge
@@ -99,24 +99,20 @@ class Pool:
     """Control pictures (N, 3, H, W), uint8."""
 
 
-@torch.no_grad()
 def draw_pool(kind: str, vae: AutoencoderKL, size: int) -> Pool:
-    chance, scenes, latents, shown = np.random.default_rng(50_000_000), [], [], []
-    for _ in range(0, size, BATCH):
-        frames, pictures = [], []
-        while len(frames) < BATCH:
-            seed = int(chance.integers(2**40))
-            scene, time = draw_scene(seed, 0.0), seed % 8
-            if suits(kind, scene, chance):
-                scenes.append(scene)
-                frames.append(torch.from_numpy(world.draw_frame(scene, time, scene.intensity)[0]).clamp(0, 1))
-                pictures.append((DRAW[kind](scene, time, chance) * 255).round().byte())
-        pixels = (torch.stack(frames) * 2 - 1).to(vae.device, memory_format=torch.channels_last)
-        with torch.autocast(vae.device.type, torch.bfloat16):
-            moments = vae.encode(pixels).latent_dist.mean
-        latents.append(moments.float().cpu() * vae.config.scaling_factor)
-        shown.append(torch.stack(pictures))
-    return Pool(torch.cat(latents), scenes, torch.cat(shown))
+    chance = np.random.default_rng(50_000_000)
+    scenes: list[Scene] = []
+    times: list[int] = []
+    while len(scenes) < size:
+        seed = int(chance.integers(2**40))
+        scene = draw_scene(seed, 0.0)
+        if suits(kind, scene, chance):
+            scenes.append(scene)
+            times.append(seed % 8)
+    shown = [DRAW[kind](scene, time, chance).mul(255).round().byte() for scene, time in zip(scenes, times, strict=True)]
+    batches = range(0, size, BATCH)
+    latents = torch.cat([encode(vae, scenes[at : at + BATCH], times[at : at + BATCH]) for at in batches])
+    return Pool(latents, scenes, torch.stack(shown))
 
 
 def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, recipe: Recipe) -> None:
@@ -138,21 +134,16 @@ def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, r
         chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
         texts = ["" if chance.random() < EMPTY else sentence(pool.scenes[index], chance) for index in chosen.tolist()]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
-        clean, shown = pool.latents[chosen].to(device), pool.shown[chosen].to(device) / 255
+        shown = pool.shown[chosen].to(device) / 255
         with torch.no_grad():
             words = encoder(tokens).last_hidden_state
-        noise = torch.randn(clean.shape, generator=generator)
-        noise = (noise + OFFSET_NOISE * torch.randn((BATCH, 4, 1, 1), generator=generator)).to(device)
-        t = torch.randint(0, 1000, (BATCH,), generator=generator).to(device)
-        level = alpha_bar[t][:, None, None, None]
-        noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
+        noised = add_noise(pool.latents[chosen], alpha_bar, generator)
+        inputs = (noised.latents, noised.times, words)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            down, mid = control(noisy, t, words, shown, return_dict=False)
-            predicted = unet(
-                noisy, t, words, down_block_additional_residuals=down, mid_block_additional_residual=mid
-            ).sample
-        weight = (1 / level).clamp(max=HEAVIEST)
-        return (weight * (predicted.float() - noise).square()).mean()
+            down, mid = control(*inputs, shown, return_dict=False)
+            predicted = unet(*inputs, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
+        weight = (1 / noised.level).clamp(max=HEAVIEST)
+        return (weight * (predicted.float() - noised.noise).square()).mean()
 
     train(control, loss, recipe, out / f"{kind}.pt")
 

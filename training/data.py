@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor
 
 from vedit.miniature import world
@@ -28,3 +29,16 @@ def frame_batch(size: int, generator: torch.Generator, variety: float) -> tuple[
     frames = torch.from_numpy(np.stack([picture for picture, _ in drawn]).astype(np.float32))
     masks = torch.from_numpy(np.stack([mask.max(axis=0, keepdims=True) for _, mask in drawn]))
     return scenes, frames.clamp(0, 1), masks
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, scenes: list[Scene], times: list[int]) -> Tensor:
+    """One frame of each scene, at ``times`` of a walk of 8 frames, as scaled latents (B, 4, h, w) on the CPU."""
+    pictures = [
+        world.draw_frame(scene, time % 8, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)
+    ]
+    frames = torch.from_numpy(np.stack(pictures).astype(np.float32)).clamp(0, 1)
+    pixels = (frames * 2 - 1).to(vae.device, memory_format=torch.channels_last)
+    with torch.autocast(vae.device.type, torch.bfloat16):
+        moments = vae.encode(pixels).latent_dist.mean
+    return moments.float().cpu() * vae.config.scaling_factor

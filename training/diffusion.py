@@ -9,6 +9,7 @@ colour is learned from the words instead of being read off the noise.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +63,39 @@ def build_unet(preset: Preset) -> UNet2DConditionModel:
 class Denoiser(nn.Module):
     """What learns together: the text encoder and the UNet."""
 
-    def __init__(self, preset: Preset, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel) -> None:
         super().__init__()
-        self.text_encoder = build_text(preset, tokenizer)
-        self.unet = build_unet(preset)
+        self.text_encoder, self.unet = text_encoder, unet
+
+
+def build(preset: Preset, tokenizer: CLIPTokenizer) -> Denoiser:
+    return Denoiser(build_text(preset, tokenizer), build_unet(preset))
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Latents (B, 4, h, w) at random ``times`` (B,) of the schedule, whose alpha_bar is ``level`` (B, 1, 1, 1)."""
+
+    latents: Tensor
+    noise: Tensor
+    times: Tensor
+    level: Tensor
+
+    def error(self, predicted: Tensor) -> Tensor:
+        """Squared error of the predicted noise, weighted by min-SNR."""
+        signal_to_noise = self.level / (1 - self.level)
+        weight = signal_to_noise.clamp(max=GAMMA) / signal_to_noise
+        return (weight * (predicted.float() - self.noise).square()).mean()
+
+
+def add_noise(clean: Tensor, alpha_bar: Tensor, generator: torch.Generator) -> Noised:
+    """Noise latents (B, 4, h, w), drawn on the CPU, each at a time of its own; the result is where ``alpha_bar`` is."""
+    noise = torch.randn(clean.shape, generator=generator)
+    noise = noise + OFFSET_NOISE * torch.randn((len(clean), 4, 1, 1), generator=generator)
+    times = torch.randint(0, len(alpha_bar), (len(clean),), generator=generator)
+    clean, noise, times = (tensor.to(alpha_bar.device, non_blocking=True) for tensor in (clean, noise, times))
+    level = alpha_bar[times][:, None, None, None]
+    return Noised(level.sqrt() * clean + (1 - level).sqrt() * noise, noise, times, level)
 
 
 def encode_shard(vae: AutoencoderKL, path: Path, number: int, variety: float, device: torch.device) -> None:
@@ -93,28 +123,20 @@ def train_unet(out: Path, preset: Preset, variety: float, recipe: Recipe, device
     shards = [load_file(path) for path in sorted(out.glob("pool*.safetensors"))]
     latents, seeds = (torch.cat([shard[key] for shard in shards]) for key in ("latents", "seeds"))
     torch.manual_seed(0)
-    model = Denoiser(preset, tokenizer).to(device)
+    model = build(preset, tokenizer).to(device)
     alpha_bar = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(seeds), (BATCH,), generator=generator)
-        clean = latents[chosen].float()
         texts = [
             sentence(draw_scene(seed, variety), np.random.default_rng([step, seed])) for seed in seeds[chosen].tolist()
         ]
-        noise = torch.randn(clean.shape, generator=generator)
-        noise = noise + OFFSET_NOISE * torch.randn((BATCH, 4, 1, 1), generator=generator)
-        times = torch.randint(0, 1000, (BATCH,), generator=generator)
-        clean, noise, times = (tensor.to(device, non_blocking=True) for tensor in (clean, noise, times))
+        noised = add_noise(latents[chosen].float(), alpha_bar, generator)
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
-        level = alpha_bar[times][:, None, None, None]
-        noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
         words = model.text_encoder(tokens).last_hidden_state
         with torch.autocast(device.type, torch.bfloat16):
-            predicted = model.unet(noisy, times, words).sample
-        signal_to_noise = level / (1 - level)
-        weight = signal_to_noise.clamp(max=GAMMA) / signal_to_noise
-        return (weight * (predicted.float() - noise).square()).mean()
+            predicted = model.unet(noised.latents, noised.times, words).sample
+        return noised.error(predicted)
 
     train(model, loss, recipe, out / "unet.pt")
 

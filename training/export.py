@@ -15,7 +15,7 @@ from diffusers import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from training.data import frame_batch
-from training.diffusion import SCHEDULE, Denoiser
+from training.diffusion import SCHEDULE, build
 from training.loop import load_average
 from training.presets import PRESETS
 from training.vae import load_final
@@ -45,7 +45,7 @@ def main() -> None:
     preset, out = PRESETS[arguments.preset], arguments.out
     vae = load_final(arguments.vae, preset)
     tokenizer = CLIPTokenizer.from_pretrained(arguments.diffusion / "tokenizer")
-    denoiser = Denoiser(preset, tokenizer)
+    denoiser = build(preset, tokenizer)
     print("UNet at step", load_average(denoiser, arguments.diffusion / "unet.pt"))
     # What counts as plainly not of this world: a round trip worse than that of nearly any of its own frames.
     _, frames, _ = frame_batch(200, torch.Generator().manual_seed(3), 0.0)

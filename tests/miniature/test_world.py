@@ -133,7 +133,8 @@ def test_more_weather_is_seen(weather: str) -> None:
     levels = [0.0, 0.3, 0.6, 1.0]
     covered = [np.abs(render(dry, 1, [level]).frames - render(dry, 1, [0.0]).frames).mean() for level in levels]
     assert all(b > a + 0.002 for a, b in pairwise(covered))
-    assert f"in {weather}" in dry.caption
+    said = [replace(dry, intensity=level).caption for level in (0.2, 0.6, 1.0)]
+    assert [each.partition(" in ")[2] for each in said] == [f"light {weather}", weather, f"heavy {weather}"]
 
 
 @pytest.mark.parametrize("look", ["sketch", "neon"])

@@ -31,6 +31,12 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 WEATHERS: tuple[Weather, ...] = get_args(Weather)
 LOOKS: tuple[Look, ...] = get_args(Look)
 
+FAINTEST = 0.15
+"""Least intensity of rain or snow that a scene is drawn with."""
+
+STRENGTHS = ("light", "heavy")
+"""Words for weather of the least and the greatest intensity."""
+
 UNIT: dict[Direction, tuple[float, float]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 """Direction of motion as (x, y); y points down, as in an image."""
 
@@ -96,10 +102,19 @@ class Scene:
     @property
     def caption(self) -> str:
         """The full caption, in the one grammar that the miniature reads."""
-        text = f"{' and '.join(each.phrase for each in self.objects)} over {self.background}"
+        return self.said(f"{' and '.join(each.phrase for each in self.objects)} over {self.background}")
+
+    @property
+    def strength(self) -> float:
+        """The weather's intensity from the least (0), "light", to the greatest (1), "heavy"."""
+        return (self.intensity - FAINTEST) / (1 - FAINTEST)
+
+    def said(self, what: str) -> str:
+        """``what`` is to be seen, in words, and the weather and the look that it is seen in."""
         if self.weather != "clear":
-            text += f" in {self.weather}"
-        return text if self.look == "plain" else f"{self.look} of {text}"
+            graded = "light " if self.strength < 0.3 else "heavy " if self.strength > 0.7 else ""
+            what += f" in {graded}{self.weather}"
+        return what if self.look == "plain" else f"{self.look} of {what}"
 
     def changed(self, **attributes: str) -> Scene:
         """The counterfactual: the same scene with attributes of the first object, the ground or the look replaced.
@@ -149,7 +164,7 @@ def sample_scene(
         offset=(int(rng.integers(256)), int(rng.integers(256))),
         camera=(float(rng.uniform(-1.5, 1.5)), float(rng.uniform(-1.5, 1.5))) if moving_camera else (0.0, 0.0),
         weather=weather,
-        intensity=0.0 if weather == "clear" else float(rng.uniform(0.15, 1.0)),
+        intensity=0.0 if weather == "clear" else float(rng.uniform(FAINTEST, 1.0)),
         look=look,
     )
 
