@@ -1,0 +1,221 @@
+"""Numbers that vary in time: a constant, keyframes, an expression of the time and of what is heard, or a feature.
+
+``6``; ``0:1, 2s:0.4, 8b:1:smooth`` (keyframes at a frame, a second, a beat, each with the easing of the way to it);
+``1 + 2*percussive`` or ``clip(sin(t), 0, 1)``; ``loudness``. Expressions are arithmetic over a list of names, read into
+a tree of our own: no code is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fractions import Fraction
+
+from vedit.errors import ConfigError
+
+FEATURES = ("loudness", "percussive", "bass", "mid", "treble", "onset", "beat", "centroid")
+"""What is heard, each 0 to 1 in every frame: ``vedit.listening``."""
+
+EASINGS: Mapping[str, Callable[[float], float]] = {
+    "linear": lambda u: u,
+    "smooth": lambda u: u * u * (3 - 2 * u),
+    "in": lambda u: u * u,
+    "out": lambda u: u * (2 - u),
+    "hold": lambda u: 0.0,
+}
+"""How the way to a keyframe is gone: the share of the change at each share of the time."""
+
+LONGEST = 300
+"""Characters of an expression: its parts lie within each other, and Python goes only so deep."""
+
+MOST_KEYS = 1000
+"""Keyframes of a timeline."""
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_KEY = re.compile(rf"\s*({_NUMBER})\s*([fsb]?)\s*:\s*({_NUMBER})\s*(?::\s*(\w+)\s*)?")
+_CONSTANTS = {"pi": math.pi}
+_TIMES = {"t": "seconds", "f": "frames", "b": "beats"}
+_FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., float]]] = {
+    "sin": (1, 1, math.sin),
+    "cos": (1, 1, math.cos),
+    "abs": (1, 1, abs),
+    "sqrt": (1, 1, math.sqrt),
+    "exp": (1, 1, math.exp),
+    "floor": (1, 1, math.floor),
+    "min": (2, 8, min),
+    "max": (2, 8, max),
+    "clip": (3, 3, lambda x, low, high: min(max(x, low), high)),
+}
+"""Names that may be called: least and most arguments, and what they do."""
+
+_OPERATORS: Mapping[type[ast.AST], Callable[..., float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+
+Names = Mapping[str, float]
+Value = Callable[[Names], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The frames that a timeline is asked for: how many, at which rate, and what is heard in each.
+
+    rate: frames per second
+    features: (F,) each, under the names of ``FEATURES``; empty where there is no sound
+    beats: (F,) where in the beats each frame lies, 0 at the first; None where there are none
+    """
+
+    frames: int
+    rate: Fraction
+    features: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    beats: Sequence[float] | None = None
+
+    def names(self, frame: int) -> dict[str, float]:
+        """What the names of an expression stand for in a frame."""
+        heard = {name: float(curve[frame]) for name, curve in self.features.items()}
+        beat = {} if self.beats is None else {"b": float(self.beats[frame])}
+        return {"t": float(frame / self.rate), "f": float(frame), **beat, **heard}
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A number in each frame. Made by ``read``."""
+
+    text: str
+    value: Value = field(compare=False, repr=False)
+    needs: frozenset[str] = frozenset()
+    """Names of features that it is made of, and "b" where it counts beats."""
+
+    @property
+    def constant(self) -> float | None:
+        """The number, where it is the same in all frames whatever they are."""
+        try:
+            return float(self.text)
+        except ValueError:
+            return None
+
+    def values(self, moments: Moments, *, low: float = -math.inf, high: float = math.inf) -> list[float]:
+        """The number of every frame (F,). Raises ConfigError where it needs what is not heard, where it has no value,
+        and where it leaves the range from ``low`` to ``high``."""
+        lacking = sorted(self.needs - moments.names(0).keys())
+        if lacking:
+            what = "beats" if lacking == ["b"] else ", ".join("beats" if name == "b" else name for name in lacking)
+            raise ConfigError(
+                f"the timeline '{self.text}' needs {what}, and no sound says them; give one with --audio."
+            )
+        found = []
+        for frame in range(moments.frames):
+            try:
+                value = float(self.value(moments.names(frame)))
+            except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: the root of a negative is complex
+                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: {error}.") from error
+            if not (low <= value <= high and math.isfinite(value)):
+                raise ConfigError(
+                    f"the timeline '{self.text}' is {value:g} in frame {frame}; expected {low:g} to {high:g}. "
+                    f"clip(..., {low:g}, {high:g}) keeps it there."
+                )
+            found.append(value)
+        return found
+
+
+def read(text: str | float) -> Timeline:
+    """What a timeline's text means. Raises ValueError, saying what is wrong with it."""
+    text = str(text).strip()
+    if not text:
+        raise ValueError("is empty; expected a number, keyframes such as 0:1, 2s:0.4, or an expression")
+    if ":" in text:
+        return _keyframes(text)
+    if len(text) > LONGEST:
+        raise ValueError(f"has {len(text):,} characters; expected an expression of at most {LONGEST}")
+    needs: set[str] = set()
+    try:
+        value = _value(ast.parse(text, mode="eval").body, needs)
+    except (SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+        raise ValueError(
+            "cannot be read; expected a number, keyframes such as 0:1, 2s:0.4, or an expression"
+        ) from error
+    return Timeline(text, value, frozenset(needs))
+
+
+def _keyframes(text: str) -> Timeline:
+    keys: list[tuple[float, float, str]] = []
+    unit, parts = "", text.split(",")
+    if len(parts) > MOST_KEYS:
+        raise ValueError(f"has {len(parts):,} keyframes; expected at most {MOST_KEYS:,}")
+    for part in parts:
+        found = _KEY.fullmatch(part)
+        if found is None:
+            raise ValueError(
+                f"has the keyframe '{part.strip()}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4"
+            )
+        time, unit_here, value, easing = found.groups()
+        unit_here = {"": "f", "s": "t"}.get(unit_here, unit_here)
+        if unit and unit_here != unit:
+            raise ValueError(f"mixes {_TIMES[unit]} and {_TIMES[unit_here]}; give all keyframes in one of them")
+        if easing is not None and easing not in EASINGS:
+            raise ValueError(f"has the easing '{easing}'; {_near(easing, EASINGS)}")
+        if keys and float(time) <= keys[-1][0]:
+            raise ValueError(f"goes back in time at '{part.strip()}'; expected keyframes in order")
+        unit = unit_here
+        keys.append((float(time), float(value), easing or "linear"))
+    times = [key[0] for key in keys]
+
+    def at(names: Names) -> float:
+        now = names[unit]
+        after = bisect_right(times, now)
+        if after in (0, len(keys)):
+            return keys[max(after - 1, 0)][1]
+        (begin, one, _), (end, other, easing) = keys[after - 1], keys[after]
+        return one + (other - one) * EASINGS[easing]((now - begin) / (end - begin))
+
+    return Timeline(text, at, frozenset({unit} & {"b"}))
+
+
+def _value(node: ast.AST, needs: set[str]) -> Value:
+    """A tree of an expression as a function of its names, which are added to ``needs``."""
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            held = float(number)
+            return lambda names: held
+        case ast.Name(id=name):
+            if name in _CONSTANTS:
+                known = _CONSTANTS[name]
+                return lambda names: known
+            if name not in (*_TIMES, *FEATURES):
+                raise ValueError(f"speaks of '{name}'; {_near(name, (*_TIMES, *FEATURES, *_FUNCTIONS))}")
+            needs |= {name} & {"b", *FEATURES}
+            return lambda names: names[name]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            work, one, other = _OPERATORS[type(op)], _value(left, needs), _value(right, needs)
+            return lambda names: work(one(names), other(names))
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
+            work, inner = _OPERATORS[type(op)], _value(operand, needs)
+            return lambda names: work(inner(names))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            if name not in _FUNCTIONS:
+                raise ValueError(f"calls '{name}'; {_near(name, _FUNCTIONS)}")
+            least, most, function = _FUNCTIONS[name]
+            if not least <= len(arguments) <= most:
+                wanted = str(least) if least == most else f"{least} to {most}"
+                raise ValueError(f"gives {name} {len(arguments)} numbers; expected {wanted}")
+            inner_values = [_value(each, needs) for each in arguments]
+            return lambda names: function(*(each(names) for each in inner_values))
+    raise ValueError(f"holds '{ast.unparse(node)}'; expected numbers, names, + - * / % ** and functions")
+
+
+def _near(name: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    found = get_close_matches(name, known, n=1)
+    return f"did you mean '{found[0]}'?" if found else f"expected one of {', '.join(known)}"
