@@ -87,3 +87,28 @@ def test_a_source_that_edits_itself_comes_back(backbone: Backbone) -> None:
         alone = backbone.predict(x[None], 501, words)
     torch.testing.assert_close(both, alone.expand_as(both), atol=1e-5, rtol=1e-4)
     assert torch.equal(backbone.predict(x[None], 501, words).detach(), alone)
+
+
+def test_what_varies_in_time_is_each_frame_by_itself(backbone: Backbone) -> None:
+    """Prompts, guidance and emphasis of their own for each frame, against one frame at a time."""
+    x, schedule = noise(0, 3, (4, 8, 8)), backbone.schedule(3)
+    prompts, none = backbone.embed(["a cat", "a dog", "a red star"]), backbone.embed([""])
+    weights = torch.ones(3, prompts.shape[1])
+    weights[:, 2] = torch.tensor([0.0, 1.5, 3.0])
+    scales = torch.tensor([1.0, 4.0, 7.5])
+    together = denoise(backbone, x, schedule, ClassifierFree(prompts[None], none, scales, 0.5, weights))
+    for frame in range(3):
+        guider = ClassifierFree(prompts[frame][None], none, float(scales[frame]), 0.5, weights[frame][None])
+        alone = denoise(backbone, x[frame][None], schedule, guider)
+        torch.testing.assert_close(together[frame][None], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_source_lends_to_prompts_that_vary_and_are_weighed(backbone: Backbone) -> None:
+    x, schedule, words = noise(0, 2, (4, 8, 8)), backbone.schedule(4), backbone.embed(["a cat"])
+    source = Source(words, invert(backbone, x, words, 4), 4)
+    varied = ClassifierFree(words[:, None].expand(-1, 2, -1, -1), backbone.embed([""]), 5.0)
+    plain = ClassifierFree(words, backbone.embed([""]), 5.0)
+    expected = denoise(backbone, x, schedule, plain, source=source)
+    torch.testing.assert_close(denoise(backbone, x, schedule, varied, source=source), expected, atol=1e-4, rtol=1e-4)
+    alike = ClassifierFree(words, backbone.embed([""]), 5.0, weights=torch.ones(2, words.shape[1]))
+    torch.testing.assert_close(denoise(backbone, x, schedule, alike, source=source), expected, atol=1e-4, rtol=1e-4)

@@ -17,7 +17,11 @@ class Guider(Protocol):
 
     @property
     def text(self) -> Tensor:
-        """Text embeddings of the branches, (N, T, D)."""
+        """Text embeddings of the branches: (N, T, D), or (N, F, T, D) where they vary in time."""
+
+    @property
+    def emphasis(self) -> Tensor | None:
+        """(N, F, T) how much each token counts in each frame, 1 being as it is; None where all count alike."""
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
         """The branches' outputs (N, F, 4, h, w) to one (F, 4, h, w); ``clean`` tells what clean latents an output
@@ -26,13 +30,19 @@ class Guider(Protocol):
 
 @dataclass(frozen=True)
 class Unguided:
-    """One prompt, taken at its word. ``prompt`` (1, T, D)."""
+    """One prompt, taken at its word: ``prompt`` (1, T, D), or (1, F, T, D) where it varies in time; ``weights`` (F, T)
+    of its tokens, if any."""
 
     prompt: Tensor
+    weights: Tensor | None = None
 
     @property
     def text(self) -> Tensor:
         return self.prompt
+
+    @property
+    def emphasis(self) -> Tensor | None:
+        return None if self.weights is None else self.weights[None]
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
         return outputs[0]
@@ -42,8 +52,9 @@ class Unguided:
 class ClassifierFree:
     """Classifier-free guidance (Ho & Salimans 2022): away from ``negative`` towards ``prompt``, ``scale`` times.
 
-    Both (1, T, D). Scale 1 is the prompt alone. With the source's prompt as the negative, guidance is the difference
-    that the edit asks for, and nothing else.
+    Both (1, T, D), or (1, F, T, D) where they vary in time; ``scale`` is a number, or one for each frame (F,), and 1 is
+    the prompt alone. ``weights`` (F, T) are those of the prompt's tokens, if any. With the source's prompt as the
+    negative, guidance is the difference that the edit asks for, and nothing else.
 
     What guidance adds beyond the prompt's own prediction has a part along the predicted clean latents of each frame,
     which makes a picture more saturated rather than more like its prompt. ``saturation`` is how much of that part is
@@ -53,16 +64,26 @@ class ClassifierFree:
 
     prompt: Tensor
     negative: Tensor
-    scale: float
+    scale: float | Tensor
     saturation: float = 1.0
+    weights: Tensor | None = None
 
     @property
     def text(self) -> Tensor:
-        return torch.cat(same_length(self.negative, self.prompt))
+        return torch.cat(alike(self.negative, self.prompt))
+
+    @property
+    def emphasis(self) -> Tensor | None:
+        if self.weights is None:
+            return None
+        times = self.text.shape[-2] // self.weights.shape[-1]
+        weights = self.weights.repeat(1, times)
+        return torch.stack([torch.ones_like(weights), weights])
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
         negative, positive = outputs
-        lead = (self.scale - 1) * (positive - negative)
+        scale = torch.as_tensor(self.scale, device=outputs.device, dtype=outputs.dtype).view(-1, 1, 1, 1)
+        lead = (scale - 1) * (positive - negative)
         if self.saturation < 1:
             # The clean latents are linear in the output, so a direction in the one is the same in the other.
             lead = lead - (1 - self.saturation) * _along(lead, clean(positive))
@@ -73,6 +94,14 @@ def _along(x: Tensor, direction: Tensor) -> Tensor:
     """The part of each frame of ``x`` (F, 4, h, w) that lies along that frame of ``direction``."""
     unit = F.normalize(direction.flatten(1), dim=1).view_as(direction)
     return (x * unit).sum((1, 2, 3), keepdim=True) * unit
+
+
+def alike(*texts: Tensor) -> tuple[Tensor, ...]:
+    """Text embeddings (N, T, D) or (N, F, T, D) of one length and, where one varies in time, all for each frame."""
+    frames = max((text.shape[1] for text in texts if text.ndim == 4), default=None)
+    if frames is not None:
+        texts = tuple(text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1) for text in texts)
+    return same_length(*texts)
 
 
 def same_length(*texts: Tensor) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
-from vedit.guiders import Guider, same_length
+from vedit.guiders import Guider, alike
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -60,7 +60,7 @@ def denoise(
     guider run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    text = guider.text.to(backbone.device)
+    text, emphasis = guider.text.to(backbone.device), guider.emphasis
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
         lender = source.at(index) if source is not None and index < source.steps else None
@@ -68,12 +68,14 @@ def denoise(
         outputs = None
         if not split:
             try:
-                outputs = _outputs(backbone, x, t, text, acting, lender)
+                outputs = _outputs(backbone, x, t, text, emphasis, acting, lender)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 split = True
         if outputs is None:
-            outputs = torch.cat([_outputs(backbone, x, t, one[None], acting, lender) for one in text])
+            weights = [None] * len(text) if emphasis is None else emphasis.split(1)
+            alone = zip(text.split(1), weights, strict=True)
+            outputs = torch.cat([_outputs(backbone, x, t, *each, acting, lender) for each in alone])
         x = schedule.step(x, guider.combine(outputs.float(), partial(schedule.clean, x, index=index)), index)
         if after_step is not None:
             x = after_step(x, index)
@@ -87,21 +89,26 @@ def _outputs(
     x: Tensor,
     t: int,
     text: Tensor,
+    emphasis: Tensor | None,
     acting: Sequence[Condition],
     lender: Lender | None,
 ) -> Tensor:
-    """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` (N, T, D), under the
-    conditions that are ``acting``, beside the source that is its ``lender``."""
+    """What the network says (N, F, 4, h, w) of ``x`` (F, 4, h, w) for the branches' ``text`` and its ``emphasis``,
+    under the conditions that are ``acting``, beside the source that is its ``lender``."""
     branches, added = x.expand(len(text), *x.shape), residuals(acting, x, t, text)
     if lender is None:
-        return backbone.predict(branches, t, text, residuals=added)
-    theirs, ours = same_length(lender.text.to(text), text)
+        return backbone.predict(branches, t, text, residuals=added, emphasis=emphasis)
+    theirs, ours = alike(lender.text.to(text), text)
+    if emphasis is not None:
+        emphasis = emphasis.repeat(1, 1, ours.shape[-2] // emphasis.shape[-1])
+        emphasis = torch.cat([torch.ones_like(emphasis[:1]), emphasis])
     latents = lender.latents.to(x)
     if added is not None:
         own = residuals(acting, latents, t, theirs) if lender.guided else None
         added = added.after(own) if own is not None else added.behind(len(x))
     together = torch.cat([latents[None], branches])
-    return backbone.predict(together, t, torch.cat([theirs, ours]), inject=True, residuals=added)[1:]
+    words = torch.cat([theirs, ours])
+    return backbone.predict(together, t, words, inject=True, residuals=added, emphasis=emphasis)[1:]
 
 
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:

@@ -37,6 +37,8 @@ class StepContext:
     frames: int = 1
     inject: bool = False
     """Whether the first branch is the source, whose queries, keys and features the others take over."""
+    emphasis: Tensor | None = None
+    """(N F, T) how much each token of the prompt counts in the UNet's cross-attention; None where all count alike."""
     watch: Watch | None = None
     """Who wants to know where attention goes, if anyone does."""
 

@@ -38,6 +38,9 @@ class FrameProcessor:
         if self.across_frames:
             query, key = self.context.lend(query), self.context.lend(key)
             key, value = (self._gather(tokens) for tokens in (key, value))
+        elif self.context.emphasis is not None:
+            # A share of attention, times its token's weight, is that share of the value times the weight.
+            value = value * self.context.emphasis[..., None]
         dtype = value.dtype
         if attn.upcast_attention:
             query, key = query.float(), key.float()

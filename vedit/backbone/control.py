@@ -65,18 +65,20 @@ class ControlNet:
     @torch.no_grad()
     def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
         """What ``pictures`` (F, 3, H, W) in [0, 1] add to the UNet at timestep ``t``: for latents ``x`` (F, 4, h, w),
-        which all branches share, and ``text`` (N, T, D).
+        which all branches share, and ``text`` (N, T, D) or (N, F, T, D).
 
         Branches that would come out the same, since they share their words or the net reads none, are computed once.
         """
         backbone, branches, frames = self._backbone, len(text), len(x)
         alike = not reads_words(self.net) or all(torch.equal(each, text[0]) for each in text[1:])
         words = text[:1] if alike else text
+        if words.ndim == 3:
+            words = words[:, None].expand(-1, frames, -1, -1)
         with backbone.step(frames):
             down, mid = self.net(
                 x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
                 torch.as_tensor(t, device=backbone.device),
-                words.to(backbone.device, backbone.dtype).repeat_interleave(frames, dim=0),
+                words.flatten(0, 1).to(backbone.device, backbone.dtype),
                 controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
                 return_dict=False,
             )

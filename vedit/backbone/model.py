@@ -170,17 +170,19 @@ class Backbone:
         *,
         inject: bool = False,
         residuals: Residuals | None = None,
+        emphasis: Tensor | None = None,
     ) -> Tensor:
         """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
 
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
         With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
-        ``residuals`` of the N branches are added to its features.
+        ``residuals`` of the N branches are added to its features. ``emphasis`` (N, F, T) is how much each token counts:
+        its share of the cross-attention is multiplied by it (AADiff, Lee et al. 2023, section 3.2).
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
         added = None if residuals is None else residuals.to(self.device, self.dtype)
-        with self.step(frames, inject=inject):
+        with self.step(frames, inject=inject, emphasis=emphasis):
             output = self.unet(
                 x.flatten(0, 1).to(self.dtype),
                 torch.as_tensor(t, device=self.device),
@@ -191,7 +193,7 @@ class Backbone:
         return output.float().unflatten(0, (branches, frames))
 
     @contextmanager
-    def step(self, frames: int, *, inject: bool = False) -> Iterator[None]:
+    def step(self, frames: int, *, inject: bool = False, emphasis: Tensor | None = None) -> Iterator[None]:
         """Within the block, the layers that join frames know how many there are, and which kind is in force.
 
         With gradient checkpointing they know it until ``attending`` is left: they run again in the backward pass.
@@ -199,10 +201,11 @@ class Backbone:
         self._context.frames = frames
         self._context.kind = self._kind(self.attention)
         self._context.inject = inject
+        self._context.emphasis = None if emphasis is None else emphasis.flatten(0, 1).to(self.device, self.dtype)
         try:
             yield
         finally:
-            self._context.inject = False
+            self._context.inject, self._context.emphasis = False, None
             if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
                 self._context.frames = 1
 
