@@ -95,10 +95,10 @@ def test_what_varies_in_time_is_each_frame_by_itself(backbone: Backbone) -> None
     prompts, none = backbone.embed(["a cat", "a dog", "a red star"]), backbone.embed([""])
     weights = torch.ones(3, prompts.shape[1])
     weights[:, 2] = torch.tensor([0.0, 1.5, 3.0])
-    scales = torch.tensor([1.0, 4.0, 7.5])
+    scales = [1.0, 4.0, 7.5]
     together = denoise(backbone, x, schedule, ClassifierFree(prompts[None], none, scales, 0.5, weights))
     for frame in range(3):
-        guider = ClassifierFree(prompts[frame][None], none, float(scales[frame]), 0.5, weights[frame][None])
+        guider = ClassifierFree(prompts[frame][None], none, scales[frame], 0.5, weights[frame][None])
         alone = denoise(backbone, x[frame][None], schedule, guider)
         torch.testing.assert_close(together[frame][None], alone, atol=1e-4, rtol=1e-4)
 

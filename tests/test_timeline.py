@@ -133,3 +133,8 @@ def test_only_a_number_is_constant() -> None:
     assert read("6").constant == 6
     assert read("0:6").constant is None
     assert read("t").constant is None
+
+
+def test_numbers_stay_numbers() -> None:
+    assert timeline.numbers(3, PLAIN, low=0, high=1) == 3.0
+    assert timeline.numbers("f", Moments(3, Fraction(1)), low=0, high=9) == [0, 1, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class ClassifierFree:
 
     prompt: Tensor
     negative: Tensor
-    scale: float | Tensor
+    scale: float | Sequence[float]
     saturation: float = 1.0
     weights: Tensor | None = None
 

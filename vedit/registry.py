@@ -41,6 +41,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "inversion": "vedit.priors.inversion:Inversion",
         "gaussian": "vedit.priors.gaussian:Gaussian",
         "shared": "vedit.priors.gaussian:Shared",
+        "walk": "vedit.priors.gaussian:Walk",
         "flow_warped": "vedit.priors.flow_warped:FlowWarped",
     },
 }

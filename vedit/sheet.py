@@ -25,7 +25,7 @@ _PAPER, _INK = (24, 24, 24), (230, 230, 230)
 
 
 def contact_sheet(
-    source: Clip,
+    source: Clip | None,
     edited: Clip,
     path: str | Path,
     *,
@@ -33,7 +33,7 @@ def contact_sheet(
     label: str = "edited",
     overwrite: bool = False,
 ) -> None:
-    """Write a PNG with `columns` evenly chosen frames of `source` above those of `edited` at the same moments.
+    """Write a PNG with `columns` evenly chosen frames of `source`, if any, above those of `edited` at the same moments.
 
     `label` is written above the latter.
 
@@ -42,9 +42,10 @@ def contact_sheet(
     """
     if columns < 1:
         raise ValueError(f"a sheet needs one column or more, not {columns}")
-    columns = min(columns, max(len(source), len(edited)))
+    both = [(name, clip) for name, clip in (("source", source), (label, edited)) if clip is not None]
+    columns = min(columns, max(len(clip) for _, clip in both))
     across = max(1, (MAX_WIDTH - GAP * (columns + 1)) // columns)
-    rows = [(label, _row(clip, columns, across)) for label, clip in (("source", source), (label, edited))]
+    rows = [(name, _row(clip, columns, across)) for name, clip in both]
     width = max(GAP + sum(image.width + GAP for image in images) for _, images in rows)
     height = GAP + sum(LABEL + images[0].height + GAP for _, images in rows)
 

@@ -136,6 +136,8 @@ def read(text: str | float) -> Timeline:
     text = str(text).strip()
     if not text:
         raise ValueError("is empty; expected a number, keyframes such as 0:1, 2s:0.4, or an expression")
+    if text.lstrip("+-").lower() in ("nan", "inf", "infinity"):
+        raise ValueError("is not a number")
     if ":" in text:
         return _keyframes(text)
     if len(text) > LONGEST:
@@ -148,6 +150,11 @@ def read(text: str | float) -> Timeline:
             "cannot be read; expected a number, keyframes such as 0:1, 2s:0.4, or an expression"
         ) from error
     return Timeline(text, value, frozenset(needs))
+
+
+def numbers(value: float | str, moments: Moments, *, low: float, high: float) -> float | list[float]:
+    """A number as it is; a timeline's text as the number of every frame (F,). Raises ConfigError as a timeline does."""
+    return read(value).values(moments, low=low, high=high) if isinstance(value, str) else float(value)
 
 
 def _keyframes(text: str) -> Timeline:

@@ -350,3 +350,31 @@ def test_the_config_is_the_definition_of_the_settings(backbone: Backbone, clip: 
     config = edited(backbone, clip, seed=3).config
     assert isinstance(config, EditConfig)
     assert (config.seed, config.model) == (3, backbone.name)
+
+
+def test_outside_of_the_mask_lie_the_clips_own_pixels_at_their_own_size(backbone: Backbone, clip: Clip) -> None:
+    mask = torch.zeros(3, 1, *clip.size)
+    mask[..., : clip.size[1] // 3] = 1
+    result = edited(backbone, clip, mask=mask, prior="gaussian", gate=False)
+    right = slice(38, None)
+    assert torch.equal(result.clip.frames[..., right], clip.frames[..., right])
+    assert not torch.allclose(result.clip.frames[..., :8], clip.frames[..., :8], atol=0.05)
+    without = edited(backbone, clip, mask=mask, prior="gaussian", gate=False, paste=False)
+    assert not torch.allclose(without.clip.frames[..., right], clip.frames[..., right], atol=0.01)
+    assert without.metrics["outside_db"] < result.metrics["outside_db"]
+
+
+def test_a_file_is_read_again_for_its_own_pixels(backbone: Backbone, toy_clip: Path) -> None:
+    result = edited(backbone, toy_clip, mask="box:0,0,0.4,1", prior="gaussian", gate=False, start=1, frames=2)
+    own = read_clip(toy_clip, start=1, frames=2).frames
+    assert torch.equal(result.clip.frames[..., 38:], own[..., 38:])
+
+
+def test_guidance_may_vary_in_time(backbone: Backbone, clip: Clip) -> None:
+    settings = {"prior": "gaussian", "mask": "none", "inject": 0.0, "attention": "per_frame", "gate": False}
+    varied = edited(backbone, clip, guidance="0:1, 2:9", **settings).clip.frames
+    steady = [edited(backbone, clip, guidance=scale, **settings).clip.frames for scale in (1.0, 5.0, 9.0)]
+    for frame in range(3):
+        torch.testing.assert_close(varied[frame], steady[frame][frame], atol=2e-3, rtol=0)
+    with pytest.raises(ConfigError, match="is 120 in frame 2; expected 0 to 100"):
+        edited(backbone, clip, guidance="0:1, 2:120", **settings)

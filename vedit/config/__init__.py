@@ -19,12 +19,26 @@ from vedit.config.settings import (
     EditSettings,
     InversionSettings,
     ModelSettings,
+    PromptSettings,
     Settings,
     StepSettings,
     TuningSettings,
     VideoSettings,
 )
-from vedit.config.values import Annotator, Place, Prompt, Words, agreed, bounds, box_of, mask_kind, nearest
+from vedit.config.sound import EmphasisSettings, SoundSettings, ThenSettings
+from vedit.config.values import (
+    Annotator,
+    Place,
+    Prior,
+    Prompt,
+    Varying,
+    Words,
+    agreed,
+    bounds,
+    box_of,
+    mask_kind,
+    nearest,
+)
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
@@ -61,6 +75,26 @@ class EditConfig(
         if self.tune and self.adapter is not None:
             faults.append("tune and adapter exclude each other; the adapter is a tuning already")
         return agreed(self, faults)
+
+
+class GenerateConfig(
+    VideoSettings, SoundSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
+):
+    """All that one generated clip depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "adapter", "audio"})
+
+    prompt: Words = Field(description="What the clip shows; may be empty where a sound says it.")
+    frames: int | None = Field(
+        None, ge=1, le=100_000, description="How many frames; by default as long as the sound, or 16."
+    )
+    rate: float = Field(8.0, gt=0, le=240, description="Frames per second.")
+    width: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
+    height: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
+    prior: Prior = Field(
+        "shared", description="Where sampling starts: noise, shared by all frames, walk, wandering, or gaussian, fresh."
+    )
+    sheet: Place | None = Field(None, description="Also write a contact sheet (.png).")
 
 
 class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
@@ -117,16 +151,22 @@ __all__ = [
     "ControlSettings",
     "EditConfig",
     "EditSettings",
+    "EmphasisSettings",
+    "GenerateConfig",
     "GuideSettings",
     "InspectConfig",
     "InversionSettings",
     "InvertConfig",
     "ModelSettings",
     "Place",
+    "PromptSettings",
     "Settings",
+    "SoundSettings",
     "StepSettings",
+    "ThenSettings",
     "TuneConfig",
     "TuningSettings",
+    "Varying",
     "VideoSettings",
     "bounds",
     "box_of",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vedit.config.models import default_model
-from vedit.config.values import Attention, Place, Prior, Prompt, Words, listed, mask_text
+from vedit.config.values import Attention, Place, Prior, Prompt, Varying, Words, listed, mask_text, varying
 
 
 class Settings(BaseModel):
@@ -78,15 +78,13 @@ class ModelSettings(Settings):
     )
 
 
-class EditSettings(Settings):
-    """Edit"""
+class PromptSettings(Settings):
+    """Prompt"""
 
-    prompt: Prompt = Field(description="What the edited clip shows.")
-    source_prompt: Words | None = Field(
-        None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
-    )
     negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
-    guidance: float = Field(6.0, ge=0, le=100, description="How far guidance leads to the prompt; 1 is none.")
+    guidance: Annotated[Varying, varying(0, 100)] = Field(
+        6.0, description="How far guidance leads to the prompt; 1 is none. May vary in time (`vedit inspect timeline`)."
+    )
     saturation: float = Field(
         0.0,
         ge=0,
@@ -94,12 +92,30 @@ class EditSettings(Settings):
         description="Share kept of the part of guidance that only saturates: 1 is classifier-free guidance as it was "
         "published, 0 projects that part away.",
     )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
+    walk: Annotated[Varying, varying(0, 1)] = Field(
+        0.1,
+        description="With --prior walk, how far the noise wanders in a frame: 0 stays with that of the frame before, "
+        "1 is fresh. May vary in time.",
+    )
+
+
+class EditSettings(PromptSettings):
+    """Edit"""
+
+    prompt: Prompt = Field(description="What the edited clip shows.")
+    source_prompt: Words | None = Field(
+        None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
+    )
     mask: Annotated[str, BeforeValidator(mask_text)] = Field(
         "auto",
         description="Where the edit may happen; the rest is kept. auto: where the prompt and the source prompt "
         "disagree (needs both); none: everywhere; a picture, video or folder that is white there; box:X,Y,W,H in "
         "pixels of the clip, or in shares of it where all four are at most 1; word:WORD, where the clip shows this "
         "word of the source prompt.",
+    )
+    paste: bool = Field(
+        True, description="Outside of the mask, put the clip's own pixels back; without it they are the VAE's."
     )
     inject: float = Field(
         0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
@@ -109,10 +125,9 @@ class EditSettings(Settings):
     )
     prior: Prior = Field(
         "inversion",
-        description="Where sampling starts: the clip's inversion, or noise: gaussian, shared by all frames, or "
-        "flow_warped, carried along the clip's motion.",
+        description="Where sampling starts: the clip's inversion, or noise: gaussian, shared by all frames, "
+        "walk, wandering from frame to frame, or flow_warped, carried along the clip's motion.",
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-from vedit import registry
+from vedit import registry, timeline
 
 LONGEST_PROMPT = 20_000
 """Characters. Long prompts are legitimate, in chunks of the tokenizer's length, but not whole books."""
@@ -80,6 +80,26 @@ def strengths(value: Any) -> float | tuple[float, ...]:
     if not numbers or not all(0 <= each <= STRONGEST for each in numbers):
         raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, or a list of such numbers")
     return tuple(numbers) if isinstance(value, (list, tuple)) else numbers[0]
+
+
+Varying = float | str
+"""A number, or a timeline of numbers."""
+
+
+def varying(low: float, high: float) -> BeforeValidator:
+    """Reads a number or a timeline; a number must lie within ``low`` and ``high``, as must what a timeline comes to."""
+
+    def read(value: Any) -> float | str:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError("is neither a number nor a timeline")
+        line = timeline.read(value)
+        if line.constant is None:
+            return line.text
+        if not low <= line.constant <= high:
+            raise ValueError(f"is out of range; expected {low:g}..{high:g}, or a timeline of such numbers")
+        return line.constant
+
+    return BeforeValidator(read)
 
 
 def _kind_of(family: str) -> AfterValidator:

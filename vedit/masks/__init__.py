@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vedit.masks.difference import NOISE_LEVELS, SAMPLES, difference_mask
 from vedit.masks.given import box_mask, check_mask, fitted, read_mask
-from vedit.masks.keep import Keep, cells, untouched
+from vedit.masks.keep import Keep, cells, paste, untouched
 from vedit.masks.word import word_mask
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "check_mask",
     "difference_mask",
     "fitted",
+    "paste",
     "read_mask",
     "untouched",
     "word_mask",

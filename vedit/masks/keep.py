@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vedit.clip.sizes import Size
+from vedit.clip.sizes import Size, resize
 
 COVERED = 0.25
 """Share of a latent's pixels from which on a mask opens it wholly."""
@@ -45,6 +45,27 @@ def cells(mask: Tensor, patch: int, steps: int) -> Tensor:
 def untouched(mask: Tensor, size: Size) -> Tensor:
     """The pixels (F, 1, *size), as a mask of 0 and 1, of the latents that a mask (F, 1, h, w) leaves to the source."""
     return F.interpolate((mask == 0).float(), size=size, mode="nearest")
+
+
+def paste(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """``edited`` frames (F, 3, H', W') with the pixels of the ``original`` (F, 3, H, W) put back, at its size, where a
+    mask on latents (F, 1, h, w) leaves the source alone; one fades into the other over the width of a latent.
+
+    The latents there are the source's own, but the VAE loses detail of them, and its decoder lets what is inside of
+    the mask show outside.
+    """
+    pasted = torch.empty_like(original)
+    for index in range(len(original)):
+        opened = (mask[index, None] > 0).to(original)
+        share = F.interpolate(opened, size=original.shape[2:], mode="bilinear", align_corners=False)
+        pasted[index] = torch.lerp(
+            original[index], resize(edited[index, None].to(original), _size(original))[0], share[0]
+        )
+    return pasted
+
+
+def _size(frames: Tensor) -> Size:
+    return int(frames.shape[2]), int(frames.shape[3])
 
 
 def surroundings(x: Tensor) -> Tensor:

@@ -7,28 +7,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from vedit import registry, settling
+from vedit import registry, settling, timeline
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
+from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.guiders import ClassifierFree, Guider, Unguided
-from vedit.masks import Keep, untouched
+from vedit.masks import Keep, paste, untouched
 from vedit.pipelines import guiding, masking
-from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
+from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, reread, source_words
 from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
-from vedit.pipelines.running import Timings, check_output, check_video, inversions, named_after, within_memory
+from vedit.pipelines.running import (
+    Timings,
+    check_finite,
+    check_output,
+    check_video,
+    inversions,
+    named_after,
+    sidecar,
+    state,
+    within_memory,
+)
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
+from vedit.timeline import Moments
 from vedit.tuning import tune
 
 
@@ -86,7 +96,8 @@ def edit(
         size = probe(config.clip).size
         source = read_source(config, size, backbone)
     mask = painted if isinstance(painted, Tensor) else None
-    return _written(_edit(config, source, size, backbone, progress, mask=mask), source)
+    original = clip if isinstance(clip, Clip) else None
+    return _written(_edit(config, source, size, backbone, progress, mask=mask, original=original), source)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -118,8 +129,10 @@ def _edit(
     progress: Progress | None,
     made_with: str = "",
     mask: Tensor | None = None,
+    original: Clip | None = None,
 ) -> EditResult:
-    """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out."""
+    """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source at
+    that size, where it is in memory."""
     words = source_words(config, backbone)
     model = backbone.state_fingerprint()
     if made_with not in ("", model):
@@ -135,6 +148,7 @@ def _edit(
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
+    moments = Moments(len(source), source.rate)
 
     flow = None
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
@@ -174,6 +188,7 @@ def _edit(
                 text,
                 schedule,
                 seed=config.seed,
+                walk=timeline.numbers(config.walk, moments, low=0, high=1),
                 refine=config.refine,
                 flow=flow,
                 conditions=there,
@@ -181,7 +196,7 @@ def _edit(
                 progress=progress,
             )
             start = prior.start(backbone, given)
-            _check_finite(start.noise, config.prior, backbone)
+            check_finite(start.noise, config.prior, backbone)
         steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
         if config.gate and start.trace is not None:
@@ -196,49 +211,31 @@ def _edit(
         with stage("denoising"):
             guider: Guider = Unguided(prompt)
             if config.guidance != 1:
-                guider = ClassifierFree(prompt, negative, config.guidance, config.saturation)
+                scale = timeline.numbers(config.guidance, moments, low=0, high=100)
+                guider = ClassifierFree(prompt, negative, scale, config.saturation)
             lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
             )
-            _check_finite(edited, "edit", backbone)
+            check_finite(edited, "edit", backbone)
         with stage("decoding"):
             frames = backbone.decode(edited)
-            clip = source.with_frames(frames).resized(size)
+            if mask is not None and config.paste:
+                whole = source if source.size == size else original or reread(config)
+                clip = source.with_frames(paste(frames, whole.frames, mask))
+                frames = clip.resized(source.size).frames
+            else:
+                clip = source.with_frames(frames).resized(size)
         if mask is not None:
             metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
-    return EditResult(clip, config, stage.seconds, metrics, _made_with(backbone, model))
-
-
-def _check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
-    """Raise DeviceError where a number format was too narrow for the model."""
-    if not bool(torch.isfinite(latents).all()):
-        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; use --dtype float32 or bfloat16.")
-
-
-def _plain(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _made_with(backbone: Backbone, model: str) -> dict[str, str]:
-    return {
-        "model": model,
-        "device": str(backbone.device),
-        "dtype": _plain(backbone.dtype),
-        "kernel": backbone.kernel,
-        "torch": str(torch.__version__),
-    }
-
-
-def _sidecar(output: Path) -> Path:
-    return output.with_suffix(".yaml")
+    return EditResult(clip, config, stage.seconds, metrics, state(backbone, model))
 
 
 def _check_outputs(config: EditConfig) -> None:
     """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
-        check_output(_sidecar(config.output), config.clip, config.overwrite, settings_of=config.output)
+        check_output(sidecar(config.output), config.clip, config.overwrite, settings_of=config.output)
     if config.sheet is not None:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
@@ -250,9 +247,9 @@ def _written(result: EditResult, source: Clip) -> EditResult:
     config, files = result.config, []
     if config.output is not None:
         result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
-        sidecar = _sidecar(config.output)
-        settling.save(config, sidecar, "edit", result.made_with, overwrite=config.overwrite)
-        files += [config.output, sidecar]
+        notes = sidecar(config.output)
+        settling.save(config, notes, "edit", result.made_with, overwrite=config.overwrite)
+        files += [config.output, notes]
     if config.sheet is not None:
         contact_sheet(source, result.clip, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)

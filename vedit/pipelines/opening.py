@@ -13,7 +13,7 @@ from vedit.clip import Clip, ClipInfo, probe, read_clip
 from vedit.clip.reading import choose_frames
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
-from vedit.config import ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
+from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import VeditWarning
 
 DEFAULT_ATTENTION = "sparse_causal"
@@ -83,6 +83,12 @@ def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
     )
 
 
+def reread(config: ClipSettings) -> Clip:
+    """The frames that ``config`` names once more, at their own size. What is amiss with the file is told already."""
+    with warnings.catch_warnings(action="ignore", category=VeditWarning):
+        return read_chosen(config, None)
+
+
 def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
     """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
     if config.adapter is not None:
@@ -92,7 +98,7 @@ def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
     return backbone.learned if config.source_prompt is None else config.source_prompt
 
 
-def attention_kind(config: Job, backbone: Backbone) -> str:
+def attention_kind(config: AttentionSettings, backbone: Backbone) -> str:
     """The attention kind to work under: by the config, else the model's own, else the default of a plain model."""
     if config.attention is not None:
         return config.attention

@@ -12,11 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import torch
+from torch import Tensor
 
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
+from vedit.backbone.model import Backbone
 from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, InspectConfig, InvertConfig, cache_folder
+from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 
 LONGEST_NAME = 250
@@ -53,7 +55,7 @@ def within_memory() -> Iterator[None]:
         raise
 
 
-def check_video(config: EditConfig | InvertConfig | InspectConfig) -> None:
+def check_video(config: EditConfig | InvertConfig | InspectConfig | GenerateConfig) -> None:
     """Whether the video that ``config`` asks for, if any, can be written; before any work.
 
     Raises MediaError, and ConfigError where it would replace the clip itself.
@@ -67,7 +69,8 @@ def check_video(config: EditConfig | InvertConfig | InspectConfig) -> None:
     fits = {".webm": ("libx264", "libvpx-vp9"), ".gif": ("libx264",), "": ("libx264",)}.get(suffix, (config.codec,))
     if config.codec not in fits:
         raise MediaError(f"{output}: {suffix or 'a folder'} cannot hold {config.codec}; leave --codec, or write .mp4.")
-    check_output(output, config.clip, config.overwrite, folder=not suffix)
+    source = config.audio if isinstance(config, GenerateConfig) else config.clip
+    check_output(output, source, config.overwrite, folder=not suffix)
 
 
 def named_after(clip: Path, ending: str) -> Path:
@@ -76,7 +79,7 @@ def named_after(clip: Path, ending: str) -> Path:
 
 
 def check_output(
-    output: Path, clip: Path, overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
+    output: Path, clip: Path | None, overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
 ) -> None:
     """Whether one output can be written, before any work; ``settings_of``, where it is the file of settings that goes
     with another. Raises MediaError, and ConfigError for the clip itself.
@@ -86,9 +89,9 @@ def check_output(
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
-    if _same(output, clip):
+    if clip is not None and _same(output, clip):
         raise ConfigError(f"{output} is the clip itself; write to another place.")
-    if output.suffix.lower() in PICTURES and _same(output.parent, clip):
+    if clip is not None and output.suffix.lower() in PICTURES and _same(output.parent, clip):
         raise ConfigError(f"{output} would become a picture of the clip, which is that folder; write to another place.")
     if settings_of is not None and os.path.lexists(output) and not overwrite:
         raise MediaError(
@@ -122,6 +125,32 @@ def _printable(path: Path) -> bool:
         return bool(str(path).encode())
     except UnicodeEncodeError:
         return False
+
+
+def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
+    """Raise DeviceError where a number format was too narrow for the model."""
+    if not bool(torch.isfinite(latents).all()):
+        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; use --dtype float32 or bfloat16.")
+
+
+def state(backbone: Backbone, model: str) -> dict[str, str]:
+    """What a result was made with: the ``model``'s fingerprint, the device, the versions."""
+    return {
+        "model": model,
+        "device": str(backbone.device),
+        "dtype": _plain(backbone.dtype),
+        "kernel": backbone.kernel,
+        "torch": str(torch.__version__),
+    }
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def sidecar(output: Path) -> Path:
+    """The file of settings beside an output."""
+    return output.with_suffix(".yaml")
 
 
 def inversions(wanted: bool) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +46,7 @@ class Given:
     text: (1, T, D), the source's prompt
     schedule: that of the sampling
     seed: of what is drawn
+    walk: how far noise wanders in each frame, 0 to 1: a number, or one of each frame (F,)
     refine: how often each step of an inversion is corrected
     flow: the clip's, for a prior that ``needs_flow``
     conditions: what steers an inversion
@@ -55,6 +57,7 @@ class Given:
     text: Tensor
     schedule: Schedule
     seed: int = 0
+    walk: float | Sequence[float] = 0.0
     refine: int = 0
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
@@ -19,6 +20,25 @@ class Gaussian:
     def draw(self, seed: int, frames: int, shape: tuple[int, int, int]) -> Tensor:
         """Noise (F, *shape)."""
         return noise(seed, frames, shape)
+
+
+class Walk:
+    """Noise that wanders: along great circles from one Gaussian noise to the next, ``given.walk`` of such a way in each
+    frame. 0 is the same noise for all frames, 1 a fresh one for each, and each frame's is Gaussian of unit variance.
+
+    Keyed by the seed and the way gone, so that a longer clip has the same noise in its first frames.
+    """
+
+    def start(self, backbone: Backbone, given: Given) -> Start:
+        frames, channels, height, width = given.latents.shape
+        steps = torch.as_tensor(given.walk, dtype=torch.float64).expand(frames).clone()
+        steps[0] = 0
+        gone = steps.cumsum(0)
+        marks = noise(given.seed, int(gone[-1]) + 2, (channels, height, width))
+        # Two independent noises are at right angles, near enough, so this is the great circle between them.
+        angle = ((gone - gone.floor()) * torch.pi / 2).float()[:, None, None, None]
+        here = gone.long()
+        return Start((angle.cos() * marks[here] + angle.sin() * marks[here + 1]).to(backbone.device))
 
 
 class Shared(Gaussian):

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -139,6 +140,8 @@ def inversion_key(backbone: Backbone, given: Given) -> str:
 
 class Inversion:
     """The prior of editing: the clip's own noise, and the trace that led to it."""
+
+    needs_clip: ClassVar[bool] = True
 
     def start(self, backbone: Backbone, given: Given) -> Start:
         trace = cached_invert(backbone, given)
