@@ -11,19 +11,22 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from vedit import __version__
-from vedit.config import EditConfig, InspectConfig, InvertConfig, TuneConfig
+from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
 from vedit.errors import ConfigError, VeditError, VeditWarning
 from vedit.flags import configured
 from vedit.progress import Display
+
+if TYPE_CHECKING:
+    from vedit.clip import Clip
 
 app = typer.Typer(
     name="vedit",
@@ -70,6 +73,16 @@ def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) 
     Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
     """
     _edit(config, dry_run)
+
+
+@app.command()
+@configured(GenerateConfig, "prompt")
+def generate(config: GenerateConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+    """Make a clip from a prompt, and let it follow a sound.
+
+    Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
+    """
+    _generate(config, dry_run)
 
 
 @app.command()
@@ -138,14 +151,21 @@ def rerun(
     from vedit.settling import Layer, assignments, file, read_yaml, settle
 
     content, _ = read_yaml(sidecar)
-    if content.get("command") != "edit":
-        raise ConfigError(f"{sidecar} is not a sidecar of `vedit edit`; pass settings of your own with --config.")
-    own, place = file(sidecar, EditConfig), Path(output or "")
+    made_by = content.get("command")
+    if made_by not in ("edit", "generate"):
+        raise ConfigError(
+            f"{sidecar} is not a sidecar of `vedit edit` or `vedit generate`; pass settings of your own with --config."
+        )
+    own, place = file(sidecar, EditConfig if made_by == "edit" else GenerateConfig), Path(output or "")
     sheet = {"sheet": str(place.parent / f"{place.stem}.png")} if output and own.values.get("sheet") else {}
     given = flags({"output": output, "overwrite": overwrite or None})
     made_with = content.get("made_with")
     model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
-    _edit(settle(EditConfig, own, Layer(sheet), assignments(assign or []), given), dry_run, model)
+    layers = own, Layer(sheet), assignments(assign or []), given
+    if made_by == "generate":
+        _generate(settle(GenerateConfig, *layers), dry_run, model)
+    else:
+        _edit(settle(EditConfig, *layers), dry_run, model)
 
 
 @app.command()
@@ -175,20 +195,39 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
         _show_estimate(pipeline.checked(config))
         return
     result = pipeline.run(config, progress=display, made_with=made_with)
-    clip, files = result.clip, result.files
+    _print_files(result.clip, result.files)
+    shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
+    shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
+    print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
+    _print_seconds(result.timings)
+
+
+def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> None:
+    from vedit.pipelines import generate as pipeline
+
+    if dry_run:
+        _show_estimate(pipeline.checked(config))
+        return
+    result = pipeline.run(config, progress=display, made_with=made_with)
+    _print_files(result.clip, result.files)
+    _print_seconds(result.timings)
+
+
+def _print_files(clip: Clip, files: Sequence[Path]) -> None:
+    """What was written, the clip first."""
     height, width = clip.size
     heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")
     sound = "with sound" if heard else "silent"
     print(f"{files[0]}  {len(clip)} frames, {width}x{height}, {float(clip.rate):g} fps, {sound}")
     for path in files[1:]:
         print(path)
-    shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
-    shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
-    print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
-    print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.timings.items()))
 
 
-def _show_estimate(config: EditConfig | TuneConfig | InvertConfig) -> None:
+def _print_seconds(timings: Mapping[str, float]) -> None:
+    print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
+
+
+def _show_estimate(config: EditConfig | TuneConfig | InvertConfig | GenerateConfig) -> None:
     from vedit.estimate import estimate
 
     for title, rows in estimate(config):

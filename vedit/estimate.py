@@ -29,8 +29,9 @@ from vedit.backbone.lora import split_scale
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
-from vedit.config import HUB_NAMES, ControlSettings, EditConfig, InvertConfig
+from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
+from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
 
@@ -57,33 +58,34 @@ class Cost:
     bytes: float = 0.0
 
 
-def estimate(config: Job) -> Iterator[tuple[str, Rows]]:
+def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     """Tables of the settled settings, the work and the memory: title, rows. Loads no weights.
 
     Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and WeightsError as the
     job itself would.
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
-    info, chosen = examine(config)
+    frames = frames_of(config) if isinstance(config, GenerateConfig) else len(examine(config)[1])
     for spec in config.lora:
         split_scale(spec)  # says what is not there
     if config.adapter is not None:
         learned = str(Adapter.load(config.adapter).config.get("prompt", ""))
         if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:
             config = config.model_copy(update={"source_prompt": learned})
-    frames = len(chosen)
     folder = config_folder(config.model)
     dtype = choose_dtype(config.dtype, choose_device(config.device))
     model = Counted(folder, config, frames, dtype)
-    size = working_size(info.size, config.size, model.unet_config, model.patch)
-    yield (
-        "clip",
-        [
+    if isinstance(config, GenerateConfig):
+        size = size_of(config, model.unet_config, model.patch)
+        told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
+    else:
+        info = examine(config)[0]
+        size = working_size(info.size, config.size, model.unet_config, model.patch)
+        told = [
             ["frames", f"{frames} of {info.frames}"],
             ["size", f"{info.size[1]}x{info.size[0]}, worked on at {size[1]}x{size[0]}"],
-            ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"],
-        ],
-    )
+        ]
+    yield "clip", [*told, ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"]]
     work, activations = _work(config, model, size, frames)
     yield (
         "work",
@@ -116,13 +118,13 @@ def config_folder(model: str) -> Path:
 class Counted:
     """A model's networks without content, as a job would run them."""
 
-    def __init__(self, folder: Path, config: Job, frames: int, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, config: Job | GenerateConfig, frames: int, dtype: torch.dtype) -> None:
         check_family(folder)
         own = checkpoints.read_config(folder / "unet" / "config.json")
         inflated = own.get("_class_name") == "UNet3DConditionModel"
         self.unet_config = checkpoints.flat_unet_config(own) if inflated else own
         self.dtype, self.frames = dtype, frames
-        self.tuning = not isinstance(config, InvertConfig | EditConfig) or bool(getattr(config, "tune", 0))
+        self.tuning = isinstance(config, TuneConfig) or (isinstance(config, EditConfig) and config.tune > 0)
         self._fake = FakeTensorMode()
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
@@ -258,7 +260,9 @@ class _PeakMemory(TorchDispatchMode):
         self.now -= size
 
 
-def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tuple[str, int, float]], float]:
+def _work(
+    config: Job | GenerateConfig, model: Counted, size: Size, frames: int
+) -> tuple[list[tuple[str, int, float]], float]:
     """The passes of a job, (what, how often, operations of each), and the largest activations in bytes."""
     encode, decode = model.encode(size), model.decode(size)
     work, largest = [("VAE, in", frames, encode.flop)], max(encode.bytes, decode.bytes)
@@ -268,8 +272,13 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
         work.append((name, times, cost.flop))
         largest = max(largest, cost.bytes)
 
-    if not isinstance(config, EditConfig | InvertConfig):
+    if isinstance(config, TuneConfig):
         add("tuning steps", config.steps, model.learn(size))
+        return work, largest
+    if isinstance(config, GenerateConfig):
+        work.clear()  # no clip goes in
+        add("denoising steps", config.steps, model.predict(size, 1 if config.guidance == 1 else 2))
+        add("VAE, out", frames, decode)
         return work, largest
     once = model.predict(size, 1)
     if isinstance(config, InvertConfig):
@@ -304,7 +313,7 @@ def _work(config: Job, model: Counted, size: Size, frames: int) -> tuple[list[tu
     return work, largest
 
 
-def _memory(config: Job, model: Counted, activations: float, frames: int, size: Size) -> Rows:
+def _memory(config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size) -> Rows:
     height, width = size
     trace = 0.0
     if isinstance(config, EditConfig | InvertConfig):

@@ -378,3 +378,20 @@ def test_guidance_may_vary_in_time(backbone: Backbone, clip: Clip) -> None:
         torch.testing.assert_close(varied[frame], steady[frame][frame], atol=2e-3, rtol=0)
     with pytest.raises(ConfigError, match="is 120 in frame 2; expected 0 to 100"):
         edited(backbone, clip, guidance="0:1, 2:120", **settings)
+
+
+def test_an_edit_takes_on_the_sound_it_follows(
+    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, flags in {"own": (), "other": ("--audio", toy_clip), "mix": ("--audio", toy_clip, "--audio-mix")}.items():
+        flags = (*flags, "--audio-start", 0.05) if flags else ()
+        ran = vedit("edit", toy_clip, "a cat", *quick, *flags, "-o", f"{name}.mp4", "--prior", "gaussian")
+        assert ran.status == 0, ran.err
+    own, other, mix = (read_clip(f"{name}.mp4") for name in ("own", "other", "mix"))
+    for each in (own, other, mix):
+        assert each.audio is not None
+        assert abs(each.audio.duration - each.duration) <= 1 / each.rate
+    assert own.audio is not None
+    assert other.audio is not None
+    assert not torch.allclose(own.audio.samples, other.audio.samples, atol=1e-3)

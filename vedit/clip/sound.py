@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 from torch import Tensor
@@ -68,35 +69,21 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
     Returns None where the file has no sound, and beside it a complaint where the sound is damaged or breaks off.
     """
     samples: NDArray[np.float32] | None = None
-    rate, cursor, complaint = 0, 0, None
+    rate, cursor, complaints = 0, 0, list[str]()
     with opened(path) as container:
         if not container.streams.audio:
             return None, None
         stream = container.streams.audio[0]
-        claimed = _claimed_end(stream) if container.format.name != "matroska,webm" else None
-        for packet in container.demux(stream):
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                complaint = f"{path}: a part of the sound is damaged"
-                continue
-            for frame in decoded:
-                piece = _floats(frame)
-                if samples is None:
-                    rate = frame.sample_rate
-                    samples = np.zeros((piece.shape[0], round(duration * rate)), np.float32)
-                    cursor = round((_seconds(frame) or Fraction(0)) * rate) - round(start * rate)
-                elif frame.sample_rate != rate or piece.shape[0] != samples.shape[0]:
-                    complaint = f"{path}: the sound changes its rate or channels on the way; the rest is left out"
-                    continue
-                else:
-                    time = _seconds(frame)
-                    stamped = cursor if time is None else round((time - start) * rate)
-                    cursor = cursor if abs(stamped - cursor) <= JITTER * rate else stamped
-                _place(piece, samples, cursor)
-                cursor += piece.shape[1]
-            if samples is not None and cursor >= samples.shape[1]:
+        claimed = claimed_end(stream) if container.format.name != "matroska,webm" else None
+        for piece in pieces(container, stream, start, complaints):
+            if samples is None:
+                rate = piece.rate
+                samples = np.zeros((len(piece.samples), round(duration * rate)), np.float32)
+            place(piece, samples)
+            cursor = piece.end
+            if cursor >= samples.shape[1]:
                 break
+    complaint = f"{path}: {complaints[-1]}" if complaints else None
     if samples is None:
         return None, complaint
     expected = None if claimed is None else min(duration, claimed - start)
@@ -105,21 +92,63 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
     return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate), complaint
 
 
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What one packet holds: `samples` (C, n) float32 at `rate` Hz, the first of them being sample number `at`."""
+
+    samples: NDArray[np.float32]
+    rate: int
+    at: int
+
+    @property
+    def end(self) -> int:
+        """The number of the sample that comes next."""
+        return self.at + self.samples.shape[1]
+
+
+def pieces(container: InputContainer, stream: AudioStream, origin: Fraction, complaints: list[str]) -> Iterator[Piece]:
+    """A stream decoded, its samples counted from `origin` (seconds on the file's clock).
+
+    What is amiss is added to `complaints`: damaged packets, and pieces of another rate or number of channels than the
+    first, which are left out.
+    """
+    last: Piece | None = None
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            complaints.append("a part of the sound is damaged")
+            continue
+        for frame in decoded:
+            samples, rate, time = _floats(frame), frame.sample_rate, _seconds(frame)
+            if last is None:
+                at = round((time or Fraction(0)) * rate) - round(origin * rate)
+            elif (rate, len(samples)) != (last.rate, len(last.samples)):
+                complaints.append("the sound changes its rate or channels on the way; the rest is left out")
+                continue
+            else:
+                stamped = last.end if time is None else round((time - origin) * rate)
+                at = last.end if abs(stamped - last.end) <= JITTER * rate else stamped
+            last = Piece(samples, rate, at)
+            yield last
+
+
 def _seconds(frame: AudioFrame) -> Fraction | None:
     return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
 
 
-def _claimed_end(stream: AudioStream) -> Fraction | None:
+def claimed_end(stream: AudioStream) -> Fraction | None:
     """Seconds on the file's clock. Not for Matroska: it states one length for the whole file, not for each stream."""
     if stream.duration is None or stream.time_base is None:
         return None
     return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-def _place(piece: NDArray[np.float32], samples: NDArray[np.float32], at: int) -> None:
-    first, last = max(0, at), min(samples.shape[1], at + piece.shape[1])
+def place(piece: Piece, samples: NDArray[np.float32]) -> None:
+    """Put a piece where it belongs in `samples` (C, L); what lies outside of them is left out."""
+    first, last = max(0, piece.at), min(samples.shape[1], piece.end)
     if first < last:
-        samples[:, first:last] = piece[:, first - at : last - at]
+        samples[:, first:last] = piece.samples[:, first - piece.at : last - piece.at]
 
 
 def _floats(frame: AudioFrame) -> NDArray[np.float32]:

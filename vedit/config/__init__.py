@@ -6,6 +6,7 @@ that ``--help`` stays quick. ``vedit.settling`` fills these from flags and files
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -46,6 +47,7 @@ IN_MEMORY = Path("(in memory)")
 
 class EditConfig(
     VideoSettings,
+    SoundSettings,
     InversionSettings,
     TuningSettings,
     AttentionSettings,
@@ -62,6 +64,9 @@ class EditConfig(
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
 
+    nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundSettings.nested, **GuideSettings.nested}
+
+    audio_mix: bool = Field(False, description="Keep the clip's own sound under the --audio.")
     gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
     sheet: Place | None = Field(
         None, description="Also write a contact sheet (.png): the source above, the edit below."
@@ -74,6 +79,8 @@ class EditConfig(
             faults.append("tune needs source_prompt, the words that say what the clip shows")
         if self.tune and self.adapter is not None:
             faults.append("tune and adapter exclude each other; the adapter is a tuning already")
+        if self.audio_mix and self.audio is None:
+            faults.append("audio_mix needs audio, the sound to mix with the clip's own")
         return agreed(self, faults)
 
 
@@ -81,8 +88,6 @@ class GenerateConfig(
     VideoSettings, SoundSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
 ):
     """All that one generated clip depends on."""
-
-    paths: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "adapter", "audio"})
 
     prompt: Words = Field(description="What the clip shows; may be empty where a sound says it.")
     frames: int | None = Field(

@@ -51,11 +51,6 @@ class ControlSettings(Settings):
             values[name] = part.removeprefix("net=")
         return values
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return cls.read(value) if isinstance(value, str) else value
-
     @model_validator(mode="after")
     def _agree(self) -> Self:
         backwards = self.start >= self.stop
@@ -80,11 +75,6 @@ class ConditionSettings(Settings):
                 raise ValueError(f"has the option '{each}'; expected KEY=VALUE")
             options[key.strip()] = yaml.safe_load(value)
         return {"kind": kind, "options": options}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return cls.read(value) if isinstance(value, str) else value
 
 
 class GuideSettings(Settings):

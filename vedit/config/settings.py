@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vedit.config.models import default_model
 from vedit.config.values import Attention, Place, Prior, Prompt, Varying, Words, listed, mask_text, varying
@@ -20,7 +20,7 @@ class Settings(BaseModel):
     transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
     """What holds for one run only, and so is not written into the sidecar."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter", "mask"})
+    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter", "mask", "audio"})
     """Fields that are paths; in a YAML file they are relative to that file."""
 
     places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
@@ -36,6 +36,11 @@ class Settings(BaseModel):
     def read(cls, text: str) -> dict[str, Any]:
         """The settings of a short text, for those that have one. Raises ValueError where it cannot be read."""
         raise ValueError("is text; expected settings by their names")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return cls.read(value) if isinstance(value, str) else value
 
 
 class ClipSettings(Settings):

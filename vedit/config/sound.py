@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -41,7 +42,7 @@ class ThenSettings(Settings):
 class SoundSettings(Settings):
     """Sound"""
 
-    nested: ClassVar[dict[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
+    nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
 
     audio: Place | None = Field(None, description="Sound to follow, which becomes the clip's: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")

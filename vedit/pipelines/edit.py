@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError, MediaError, VeditWarning
+from vedit.errors import ConfigError, MediaError
 from vedit.flow import estimate_flow
-from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.masks import Keep, paste, untouched
-from vedit.pipelines import guiding, masking
+from vedit.pipelines import guiding, hearing, masking
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, reread, source_words
 from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import (
@@ -32,13 +30,13 @@ from vedit.pipelines.running import (
     named_after,
     sidecar,
     state,
+    warn_of_other_model,
     within_memory,
 )
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
-from vedit.timeline import Moments
 from vedit.tuning import tune
 
 
@@ -135,12 +133,7 @@ def _edit(
     that size, where it is in memory."""
     words = source_words(config, backbone)
     model = backbone.state_fingerprint()
-    if made_with not in ("", model):
-        warnings.warn(
-            f"{config.model} is not the model, as it was then, that the result was made with; another comes out.",
-            VeditWarning,
-            stacklevel=2,
-        )
+    warn_of_other_model(config.model, made_with, backbone)
     masking.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
@@ -148,7 +141,7 @@ def _edit(
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
-    moments = Moments(len(source), source.rate)
+    followed = hearing.follow(config, len(source), source.rate)
 
     flow = None
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
@@ -188,7 +181,7 @@ def _edit(
                 text,
                 schedule,
                 seed=config.seed,
-                walk=timeline.numbers(config.walk, moments, low=0, high=1),
+                walk=timeline.numbers(config.walk, followed.moments, low=0, high=1),
                 refine=config.refine,
                 flow=flow,
                 conditions=there,
@@ -209,10 +202,7 @@ def _edit(
             keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"):
-            guider: Guider = Unguided(prompt)
-            if config.guidance != 1:
-                scale = timeline.numbers(config.guidance, moments, low=0, high=100)
-                guider = ClassifierFree(prompt, negative, scale, config.saturation)
+            guider = hearing.guider(config, backbone, followed, prompt, negative)
             lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
@@ -226,6 +216,8 @@ def _edit(
                 frames = clip.resized(source.size).frames
             else:
                 clip = source.with_frames(frames).resized(size)
+        if followed.audio is not None:
+            clip = hearing.sounding(clip, followed, mixed=config.audio_mix)
         if mask is not None:
             metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
     return EditResult(clip, config, stage.seconds, metrics, state(backbone, model))

@@ -144,6 +144,16 @@ def state(backbone: Backbone, model: str) -> dict[str, str]:
     }
 
 
+def warn_of_other_model(name: str, made_with: str, backbone: Backbone) -> None:
+    """Where a result is to be repeated that was made with a model of the fingerprint ``made_with``, if any."""
+    if made_with not in ("", backbone.state_fingerprint()):
+        warnings.warn(
+            f"{name} is not the model, as it was then, that the result was made with; another comes out.",
+            VeditWarning,
+            stacklevel=2,
+        )
+
+
 def _plain(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 

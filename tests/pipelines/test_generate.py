@@ -1,0 +1,143 @@
+"""A clip from words, and from what is heard, with a small model."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tests.conftest import Ran
+from vedit.backbone import Backbone, load_backbone
+from vedit.clip import probe, read_clip
+from vedit.config import GenerateConfig
+from vedit.errors import ConfigError
+from vedit.pipelines import hearing
+from vedit.settling import Layer, settle
+
+Command = Callable[..., Ran]
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of clicks, two in a second, the later ones louder."""
+    samples = np.zeros(3 * RATE, np.float32)
+    for beat in range(6):
+        first = beat * RATE // 2 + 500  # inside of a frame, not at its edge
+        samples[first : first + 200] = (0.2 + 0.15 * beat) * np.sin(np.arange(200)) * np.exp(-np.arange(200) / 60)
+    path = tmp_path_factory.mktemp("sounds") / "song.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+def asked(prompt: str = "a cat", **settings: object) -> GenerateConfig:
+    return settle(GenerateConfig, Layer({"prompt": prompt, **settings}))
+
+
+def test_a_clip_of_the_sounds_length_and_with_it(
+    vedit: Command, toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = vedit("generate", "a cat", "--audio", song, "--model", toy_model, "--steps", 2, "--sheet", "sheet.png")
+    assert ran.status == 0, ran.err
+    assert {path.name for path in tmp_path.iterdir()} == {"generated.mp4", "generated.yaml", "sheet.png"}
+    made = probe("generated.mp4")
+    assert (made.frames, made.rate, made.has_sound) == (24, 8, True)
+    sound = read_clip("generated.mp4").audio
+    assert sound is not None
+    assert abs(sound.duration - 3) < 1 / 8
+    again = vedit("rerun", "generated.yaml", "-o", "again.mp4")
+    assert again.status == 0, again.err
+    assert Path("again.mp4").read_bytes() == Path("generated.mp4").read_bytes()
+    assert yaml.safe_load(Path("again.yaml").read_text())["command"] == "generate"
+
+
+def test_without_a_sound_it_is_silent_and_as_asked(
+    vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ("--frames", 3, "--rate", 12.5, "--width", 24, "--height", 16, "--prior", "walk", "--guidance", "0:1, 2:5")
+    ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, *flags, "-o", "o.mp4")
+    assert ran.status == 0, ran.err
+    made = probe("o.mp4")
+    assert (made.frames, float(made.rate), made.size, made.has_sound) == (3, 12.5, (16, 24), False)
+    assert "o.mp4 exists already" in vedit("generate", "a cat", "-o", "o.mp4").complaint
+    tried = vedit("generate", "a cat", "--model", toy_model, *flags, "-o", "p.mp4", "--dry-run")
+    assert "worked" not in tried.out
+    assert "50 x" in tried.out
+    assert not Path("p.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--prior", "inversion"], "starts from a clip"),
+        (["--prior", "flow_warped"], "starts from a clip"),
+        (["--attention", "flow"], "follows a clip's motion"),
+        (["--audio", "no-such.wav"], "no-such.wav does not exist"),
+        (["--emphasis", "rain"], "expected WORD=TIMELINE"),
+        (["--then", "snow"], "expected TIME:PROMPT"),
+        (["--then", "2x:snow"], "time"),
+        (["--guidance", "loudness"], "needs loudness, and no sound says them"),
+        (["--guidance", "lowdness"], "did you mean 'loudness'"),
+        (["--walk", "2"], "expected 0..1"),
+        (["--emphasis", "dog=2"], "does not say 'dog'"),
+        (["--then", "4b:snow"], "counts beats"),
+        (["--then", "3s:a dog", "--then", "2s:a fox"], "not in the order of their times"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, "--frames", 2, *flags)
+    assert said in ran.complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_late_a_beginning_is_told(song: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lasts 3\.00 s; begin earlier"):
+        hearing.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
+
+
+def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song: Path) -> None:
+    one, other = backbone.embed(["a cat"])[0], backbone.embed(["a red dog"])[0]
+
+    def shares(**settings: object) -> list[float]:
+        config = asked(then=["8:a red dog"], **settings)
+        states = hearing.prompts(config, "a cat", backbone, hearing.follow(config, 12, 8))[0]
+        return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
+
+    assert shares() == pytest.approx([min(1, frame / 8) for frame in range(12)], abs=1e-4)
+    heard = shares(audio=str(song), blend="onset", release=0.0)
+    assert heard == pytest.approx([0, 0.5, 0.5, 0.5, 0.5, 1, 1, 1, 1, 1, 1, 1], abs=1e-4)
+
+
+def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
+    config = asked(
+        audio=str(song),
+        then=["20:a red dog"],
+        blend="0.1 + loudness / 2",
+        emphasis=["cat=1+loudness"],
+        guidance="1+5*bass",
+    )
+    words = backbone.embed(["a cat", ""]).split(1)
+    short, long = (hearing.guider(config, backbone, hearing.follow(config, frames, 8), *words) for frames in (8, 16))
+    assert torch.equal(short.text[1], long.text[1, :8])
+    assert short.emphasis is not None
+    assert long.emphasis is not None
+    assert torch.equal(short.emphasis, long.emphasis[:, :8])
+    assert short.scale == long.scale[:8]

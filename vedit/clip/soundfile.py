@@ -1,0 +1,171 @@
+"""Sound files, and the sound of videos, read whole."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from vedit.clip.sound import Audio, Piece, claimed_end, pieces, place
+from vedit.clip.track import SUFFIXES
+from vedit.errors import MediaError, VeditWarning
+
+SOUNDS = (
+    ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".aif", ".aiff", ".aifc", ".wma", ".ac3",
+    ".mka", ".caf", ".au", ".w64", ".wv",
+)  # fmt: skip
+"""Files that are read as sound, beside videos."""
+
+LONGEST = 3600
+"""Seconds of sound that are read; more is taken for a mistake, as it fills the memory."""
+
+MOST_VALUES = 2**30
+"""Samples times channels that are read: 4 GiB, an hour at 48 kHz with six channels."""
+
+_DEMUXERS = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,asf,ac3,matroska,webm,caf,au,w64,wv,avi"
+# As for videos: no playlists, which could make a file open others, and no network.
+_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+
+_UNKNOWN_SIZE = 0x7FFF0000
+"""Bytes: writers that do not know how long a RIFF file (wav, avi) will be state this or more."""
+
+
+def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
+    """The first sound stream of a sound file or a video, whole: samples (C, L) float32 in [-1, 1] at the file's rate.
+
+    Sample 0 sounds when the file begins; where its sound begins later than its pictures, there is silence first.
+    Samples that are no number (NaN, infinite) become silence, with a VeditWarning.
+
+    allow_partial: where the file is cut short or damaged, warn (VeditWarning) and go on with what can be decoded.
+
+    Raises MediaError for everything else that cannot be read: no such file, no sound in it, more than an hour.
+    """
+    file = _existing(Path(path))
+    complaints: list[str] = []
+    with _opened(file) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{file} has no sound{' (only pictures)' if container.streams.video else ''}; {_EXPECTED}")
+        stream = container.streams.audio[0]
+        origin = Fraction(container.start_time or 0, av.time_base)
+        claimed = _claimed(container, stream, origin)
+        # Before all of it is decoded, and again while it is: what a file claims need not be so.
+        _check_length(file, claimed or 0, stream.channels * stream.rate)
+        found: list[Piece] = []
+        for piece in pieces(container, stream, origin, complaints):
+            _check_length(file, Fraction(piece.end, piece.rate), piece.rate * len(piece.samples))
+            found.append(piece)
+    length = max((piece.end for piece in found), default=0)
+    if length <= 0:
+        raise MediaError(
+            f"{file} holds no sound that can be decoded: it is damaged, cut short or no sound; {_EXPECTED}"
+        )
+    rate = found[0].rate
+    if claimed is not None and Fraction(length, rate) < claimed - Fraction(1, 10):
+        complaints.append(f"it claims {float(claimed):.2f} s of sound but holds {length / rate:.2f}; it is cut short")
+    elif _lacks_end(file):
+        complaints.append("its end is missing; it is cut short")
+    if complaints:
+        _complain(f"{file}: {complaints[-1]}", allow_partial)
+    samples = np.zeros((len(found[0].samples), length), np.float32)
+    for piece in found:
+        place(piece, samples)
+    numbers = np.isfinite(samples)
+    if not numbers.all():
+        first = int(np.argmin(numbers.all(0)))
+        warnings.warn(
+            f"{file}: {np.count_nonzero(~numbers)} samples are no numbers (NaN or infinite), the first at "
+            f"{first / rate:.3f} s; they are taken as silence",
+            VeditWarning,
+            stacklevel=2,
+        )
+        samples[~numbers] = 0.0
+    return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate)
+
+
+_EXPECTED = f"expected a sound file ({' '.join(SOUNDS)}) or a video with sound ({' '.join(SUFFIXES)})"
+
+
+def _existing(path: Path) -> Path:
+    """The path as something that can be opened, or a MediaError that says why not."""
+    try:
+        if path.is_dir():
+            raise MediaError(f"{path} is a folder; {_EXPECTED}")
+        if not path.exists():
+            raise MediaError(f"{path} does not exist; {_EXPECTED}")
+        if path.suffix.lower() not in SOUNDS + SUFFIXES:
+            raise MediaError(
+                f"{path}: files named {path.suffix or 'without suffix'} are not read as sound; {_EXPECTED}"
+            )
+        if not path.is_file():
+            raise MediaError(f"{path} is not a plain file; {_EXPECTED}")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise MediaError(f"{path} is empty (0 bytes); {_EXPECTED}")
+    except (OSError, ValueError) as fault:
+        raise MediaError(f"{path} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
+    return path
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    """The container open for reading; FFmpeg's errors while it is open become MediaError."""
+    try:
+        # "file:" keeps a colon in a name from being read as a protocol.
+        with av.open(f"file:{path}", "r", options=dict(_OPTIONS), metadata_errors="replace") as container:
+            yield container
+    except av.FFmpegError as fault:
+        raise MediaError(
+            f"{path} cannot be read as sound ({fault.strerror}): it is damaged, cut short or no sound; {_EXPECTED}"
+        ) from fault
+
+
+def _check_length(path: Path, seconds: Fraction | float, values: int) -> None:
+    """Raise MediaError for too long a sound of so many values (samples times channels) a second."""
+    if seconds > LONGEST or seconds * values > MOST_VALUES:
+        longest = min(LONGEST, MOST_VALUES // max(1, values))
+        raise MediaError(
+            f"{path} has {float(seconds):.0f} s of sound or more, and at most {longest} s of such are read; cut out "
+            "the part you need"
+        )
+
+
+def _claimed(container: InputContainer, stream: AudioStream, origin: Fraction) -> Fraction | None:
+    """Seconds of sound that the file says it holds; None where it does not say, or only guesses."""
+    kind = container.format.name
+    if kind == "matroska,webm":  # one length for the whole file, so only where there is nothing but sound
+        alone = container.duration is not None and len(container.streams) == 1
+        return Fraction(container.duration or 0, av.time_base) if alone else None
+    if kind == "aac" or (kind == "mp3" and not stream.start_time):
+        return None  # guessed from the bit rate; mp3s that know it also know where they begin
+    end = claimed_end(stream)
+    return None if end is None else end - origin
+
+
+def _lacks_end(path: Path) -> bool:
+    """Whether a file of a kind whose demuxer does not tell (wav, avi, ogg) stops before its end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head[:4] == b"RIFF":  # RIFF, then the bytes that follow
+            stated = int.from_bytes(head[4:8], "little")
+            return 0 < stated < _UNKNOWN_SIZE and stated + 8 > size + 1  # some leave out the last byte of padding
+        if head[:4] == b"OggS":  # RFC 3533: a page begins with OggS, and bit 2 of its sixth byte marks the last one
+            file.seek(max(0, size - 2 * 65536))  # no page is longer than 65,307 bytes
+            tail = file.read()
+            page = tail.rfind(b"OggS")
+            return len(tail) <= page + 5 or not tail[page + 5] & 4
+    return False
+
+
+def _complain(complaint: str, allow_partial: bool) -> None:
+    if not allow_partial:
+        raise MediaError(f"{complaint}; repair it or save it anew")
+    warnings.warn(f"{complaint}; going on with what there is", VeditWarning, stacklevel=3)

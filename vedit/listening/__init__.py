@@ -1,0 +1,9 @@
+"""Listening: what a sound does, video frame by video frame, so that it can drive an edit."""
+
+from __future__ import annotations
+
+from vedit.listening.features import listen
+from vedit.listening.heard import FEATURES, Heard
+from vedit.listening.shaping import Shape, shaped
+
+__all__ = ["FEATURES", "Heard", "Shape", "listen", "shaped"]

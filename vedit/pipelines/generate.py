@@ -1,0 +1,133 @@
+"""``vedit generate``: words, and a sound if there is one, to a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vedit import registry, settling, timeline
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import native_side
+from vedit.clip import Clip
+from vedit.clip.sizes import Size, fit_size
+from vedit.clip.soundfile import read_sound
+from vedit.config import GenerateConfig
+from vedit.errors import ConfigError, MediaError
+from vedit.pipelines import hearing
+from vedit.pipelines.opening import attention_kind, load_model, needs_flow
+from vedit.pipelines.running import (
+    Timings,
+    check_finite,
+    check_output,
+    check_video,
+    sidecar,
+    state,
+    warn_of_other_model,
+    within_memory,
+)
+from vedit.priors import Given
+from vedit.progress import Progress
+from vedit.sampling import denoise
+from vedit.sheet import contact_sheet
+
+FRAMES = 16
+"""How many frames there are where no sound says it."""
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """A generated clip, and how it came about: see ``EditResult``."""
+
+    clip: Clip
+    config: GenerateConfig
+    timings: dict[str, float]
+    made_with: dict[str, str]
+    files: tuple[Path, ...] = field(default=())
+
+
+def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:
+    """All of ``vedit generate``, from settings to files. Without ``output``, "generated.mp4" in the current folder.
+
+    ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
+    """
+    config = checked(config)
+    followed = hearing.follow(config, frames_of(config), Fraction(str(config.rate)))
+    backbone = load_model(config)
+    warn_of_other_model(config.model, made_with, backbone)
+    return _written(generate(config, backbone, followed, progress))
+
+
+def checked(config: GenerateConfig) -> GenerateConfig:
+    """The config with its output named, once everything that it asks for can be done. Raises as ``run`` does."""
+    config = config.model_copy(update={"output": config.output or Path("generated.mp4")})
+    check_video(config)
+    assert config.output is not None
+    check_output(sidecar(config.output), config.audio, config.overwrite, settings_of=config.output)
+    if config.sheet is not None:
+        if config.sheet.suffix.lower() != ".png":
+            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
+        check_output(config.sheet, config.audio, config.overwrite)
+    prior = registry.load("priors", config.prior)
+    if getattr(prior, "needs_clip", False) or needs_flow("priors", config.prior):
+        raise ConfigError(
+            f"the prior {config.prior} starts from a clip, and none is given; take shared, walk or gaussian."
+        )
+    if config.attention is not None and needs_flow("attention", config.attention):
+        raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
+    return config
+
+
+def generate(
+    config: GenerateConfig, backbone: Backbone, followed: hearing.Followed, progress: Progress | None = None
+) -> GenerateResult:
+    """The clip itself, of as many frames as are ``followed``."""
+    model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
+    kind = attention_kind(config, backbone)
+    config = config.model_copy(update={"attention": kind, "frames": moments.frames})
+    height, width = size_of(config, backbone.unet.config, backbone.patch)
+    with within_memory(), backbone.attending(kind):
+        prompt, negative = backbone.embed_alike([config.prompt, config.negative])
+        guider = hearing.guider(config, backbone, followed, prompt, negative)
+        blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
+        walk = timeline.numbers(config.walk, moments, low=0, high=1)
+        given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
+        start = registry.load("priors", config.prior)().start(backbone, given)
+        with stage("denoising"):
+            latents = denoise(backbone, start.noise, given.schedule, guider, progress=progress)
+            check_finite(latents, "clip", backbone)
+        with stage("decoding"):
+            clip = Clip(backbone.decode(latents), moments.rate, followed.audio, followed.source)
+    return GenerateResult(clip, config, stage.seconds, state(backbone, model))
+
+
+def frames_of(config: GenerateConfig) -> int:
+    """How many frames there are to be: as said, else as long as the sound."""
+    if config.frames is not None or config.audio is None:
+        return config.frames or FRAMES
+    return max(1, round((read_sound(config.audio).duration - config.audio_start) * config.rate))
+
+
+def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:
+    """The size (H, W) of the pictures, in whole patches: as asked for, or what the model was trained at."""
+    side = native_side(unet_config, patch) or 512
+    height, width = config.height or config.width or side, config.width or config.height or side
+    return fit_size((height, width), max(height, width), multiple=patch)
+
+
+def _written(result: GenerateResult) -> GenerateResult:
+    """The result, with the files that its config asks for."""
+    config = result.config
+    assert config.output is not None
+    result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    notes = sidecar(config.output)
+    settling.save(config, notes, "generate", result.made_with, overwrite=config.overwrite)
+    files = [config.output, notes]
+    if config.sheet is not None:
+        contact_sheet(None, result.clip, config.sheet, label="generated", overwrite=config.overwrite)
+        files.append(config.sheet)
+    return replace(result, files=tuple(files))

@@ -1,0 +1,154 @@
+"""The sound that a clip follows: what is heard in each frame, and what becomes of the prompt by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vedit import timeline
+from vedit.backbone.model import Backbone
+from vedit.backbone.prompts import tokens_of
+from vedit.clip import Clip
+from vedit.clip.sound import Audio, SoundSource
+from vedit.clip.soundfile import read_sound
+from vedit.config import EditConfig, GenerateConfig, SoundSettings, ThenSettings
+from vedit.errors import ConfigError
+from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.listening import Shape, listen, shaped
+from vedit.timeline import Moments
+
+LONGEST_WAY = 100_000
+"""Frames up to which a prompt to go on to may lie ahead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
+
+    audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
+    whole: all of the sound, and start: where in it the clip begins, in seconds
+    """
+
+    moments: Moments
+    audio: Audio | None = None
+    source: SoundSource | None = None
+    whole: Audio | None = None
+    start: float = 0.0
+
+
+def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
+    """What is heard in so many frames of a clip. Raises MediaError for a sound that cannot be read, and ConfigError."""
+    if config.audio is None:
+        beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
+        return Followed(Moments(frames, rate, beats=beats))
+    whole = read_sound(config.audio)
+    if config.audio_start >= whole.duration:
+        raise ConfigError(
+            f"audio_start: {config.audio_start:g} s, and {config.audio} lasts {whole.duration:.2f} s; begin earlier."
+        )
+    heard = listen(whole, rate, frames, start=config.audio_start, bpm=config.bpm)
+    shape = Shape(config.attack, config.release, config.threshold, config.gain, config.smoothing)
+    features = {name: shaped(curve, rate, shape).tolist() for name, curve in heard.features.items()}
+    first, length = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
+    excerpt = whole.samples[:, first : first + length]
+    return Followed(
+        Moments(frames, rate, features, heard.beat_positions.tolist() if len(heard.beats) else None),
+        Audio(excerpt, whole.rate),
+        SoundSource(config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate),
+        whole,
+        config.audio_start,
+    )
+
+
+def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
+    """A clip with the sound that it follows: instead of its own, or ``mixed`` with it, each at half of its loudness."""
+    if not mixed or clip.audio is None or followed.audio is None:
+        return replace(clip, audio=followed.audio, sound_from=followed.source)
+    import librosa
+
+    own, other = clip.audio, followed.audio
+    sound = (
+        other.samples.mean(0, keepdim=True).numpy() if len(other.samples) != len(own.samples) else other.samples.numpy()
+    )
+    brought = torch.from_numpy(librosa.resample(sound, orig_sr=other.rate, target_sr=own.rate))
+    length = round(len(clip) / clip.rate * own.rate)
+    both = [F.pad(each[:, :length], (0, max(0, length - each.shape[1]))) for each in (own.samples, brought)]
+    return clip.with_sound(Audio((both[0] + both[1]) / 2, own.rate))
+
+
+def emphasis(config: SoundSettings, prompt: str, length: int, backbone: Backbone, moments: Moments) -> Tensor | None:
+    """How much each of the ``length`` tokens of the prompt counts in each frame (F, T); None where all count alike.
+
+    Raises ConfigError for a word that the prompt does not say.
+    """
+    if not config.emphasis:
+        return None
+    weights = torch.ones(moments.frames, length)
+    for each in config.emphasis:
+        of_word = timeline.read(each.weight).values(moments, low=0, high=20)
+        weights[:, tokens_of(backbone.tokenizer, prompt, each.word)] *= torch.tensor(of_word)[:, None]
+    return weights
+
+
+def prompts(config: SoundSettings, prompt: str, backbone: Backbone, followed: Followed) -> Tensor:
+    """The embeddings (1, F, T, D) of a prompt and of those that the clip goes on to, one of each frame.
+
+    Between two prompts the embeddings are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023,
+    "Generative Disco", section 4). A longer clip goes the same way at its beginning.
+    """
+    moments = followed.moments
+    states = torch.cat(backbone.embed_alike([prompt, *(each.prompt for each in config.then)]))
+    reached = [0, *(_frame(each, moments) for each in config.then)]
+    if any(one >= other for one, other in pairwise(reached)):
+        raise ConfigError("then: the prompts are not in the order of their times; expected each after the one before.")
+    ahead = moments
+    if reached[-1] + 1 > moments.frames:  # what moves the last stretch may sound after the clip's end
+        ahead = follow(config, reached[-1] + 1, moments.rate).moments
+    moving = timeline.read(1 if config.blend is None else config.blend).values(ahead, low=0, high=1)
+    rows = []
+    for frame in range(moments.frames):
+        stretch = max(index for index, first in enumerate(reached) if first <= frame)
+        if stretch == len(reached) - 1:
+            rows.append(states[stretch])
+            continue
+        first, last = reached[stretch], reached[stretch + 1]
+        total = sum(moving[first:last])
+        share = sum(moving[first:frame]) / total if total > 0 else (frame - first) / (last - first)
+        rows.append(torch.lerp(states[stretch], states[stretch + 1], share))
+    return torch.stack(rows)[None]
+
+
+def guider(
+    config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed, prompt: Tensor, negative: Tensor
+) -> Guider:
+    """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, and to what follows."""
+    moments = followed.moments
+    if config.then:
+        prompt = prompts(config, config.prompt, backbone, followed)
+    weights = emphasis(config, config.prompt, prompt.shape[-2], backbone, moments)
+    if config.guidance == 1:
+        return Unguided(prompt, weights)
+    scale = timeline.numbers(config.guidance, moments, low=0, high=100)
+    return ClassifierFree(prompt, negative, scale, config.saturation, weights)
+
+
+def _frame(each: ThenSettings, moments: Moments) -> int:
+    """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
+    unit = each.time[-1] if each.time[-1] in "fsb" else "f"
+    time = float(each.time.rstrip("fsb"))
+    if unit == "b":
+        if moments.beats is None:
+            raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
+        pace = (moments.beats[-1] - moments.beats[0]) / max(moments.frames - 1, 1)
+        after = [frame for frame, beat in enumerate(moments.beats) if beat >= time]
+        frame = after[0] if after else moments.frames - 1 + round((time - moments.beats[-1]) / max(pace, 1e-6))
+    else:
+        frame = round(time * moments.rate) if unit == "s" else round(time)
+    if frame > LONGEST_WAY:
+        raise ConfigError(f"then: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
+    return frame
