@@ -37,22 +37,21 @@ def test_beats_onsets_and_wave_are_where_they_sound(heard: Heard, tmp_path: Path
     draw(AUDIO, heard, heard.features["loudness"], tmp_path / "p.png", name="loudness", size=(1048, 400))
     picture = drawn(tmp_path / "p.png")
     assert picture.shape == (400, 1048, 3)
-    below = slice(48, 400)
+    below, loud = slice(48, 400), slice(48, 110)
     expected = 24 + np.array([0.5, 1.5, 2.5, 3.5]) * 250
     for colour in (_BEAT, _ONSET):
         found = columns(picture, colour, below)
         assert all(np.abs(found - at).min() <= 4 for at in expected)
         assert all(np.abs(expected - at).min() <= 4 for at in found)
-    wave = np.union1d(columns(picture, _WAVE, below), columns(picture, _WAVE_CORE, below))
-    assert all((wave >= at).any() and np.abs(wave - at).min() <= 2 for at in expected)
-    quiet = wave[(wave > expected[0] + 30) & (wave < expected[1] - 5)]
-    assert len(quiet) == 0
+    wave = np.union1d(columns(picture, _WAVE, loud), columns(picture, _WAVE_CORE, loud))
+    assert all(np.abs(wave - at).min() <= 4 for at in expected)
+    assert all(((at >= expected - 2) & (at <= expected + 15)).any() for at in wave)
 
 
 def test_an_excerpt_is_drawn_from_its_start(tmp_path: Path) -> None:
     part = listen(AUDIO, Fraction(24), 24, start=1.25)
     draw(AUDIO, part, part.features["beat"], tmp_path / "p.png", start=1.25, size=(1048, 400))
-    found = columns(drawn(tmp_path / "p.png"), _WAVE, slice(48, 400))
+    found = columns(drawn(tmp_path / "p.png"), _WAVE, slice(48, 110))
     assert abs(int(found.min()) - (24 + 250)) <= 3
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from vedit.clip.sound import Audio, Piece, claimed_end, pieces, place
-from vedit.clip.track import SUFFIXES
+from vedit.clip.track import SUFFIXES, opened
 from vedit.errors import MediaError, VeditWarning
 
 SOUNDS = (
@@ -31,8 +29,6 @@ MOST_VALUES = 2**30
 """Samples times channels that are read: 4 GiB, an hour at 48 kHz with six channels."""
 
 _DEMUXERS = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,asf,ac3,matroska,webm,caf,au,w64,wv,avi"
-# As for videos: no playlists, which could make a file open others, and no network.
-_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
 
 _UNKNOWN_SIZE = 0x7FFF0000
 """Bytes: writers that do not know how long a RIFF file (wav, avi) will be state this or more."""
@@ -50,7 +46,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
     """
     file = _existing(Path(path))
     complaints: list[str] = []
-    with _opened(file) as container:
+    with opened(file, "sound", _DEMUXERS, _EXPECTED) as container:
         if not container.streams.audio:
             raise MediaError(f"{file} has no sound{' (only pictures)' if container.streams.video else ''}; {_EXPECTED}")
         stream = container.streams.audio[0]
@@ -112,19 +108,6 @@ def _existing(path: Path) -> Path:
     except (OSError, ValueError) as fault:
         raise MediaError(f"{path} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
     return path
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    """The container open for reading; FFmpeg's errors while it is open become MediaError."""
-    try:
-        # "file:" keeps a colon in a name from being read as a protocol.
-        with av.open(f"file:{path}", "r", options=dict(_OPTIONS), metadata_errors="replace") as container:
-            yield container
-    except av.FFmpegError as fault:
-        raise MediaError(
-            f"{path} cannot be read as sound ({fault.strerror}): it is damaged, cut short or no sound; {_EXPECTED}"
-        ) from fault
 
 
 def _check_length(path: Path, seconds: Fraction | float, values: int) -> None:

@@ -24,7 +24,8 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
 # FFmpeg guesses a format from the content. Without these lists a text file named .mp4 could be taken for a
 # playlist and make it open other files, or the network.
-_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+_PROTOCOLS = "file"
+_EXPECTED = f"expected one of {' '.join(SUFFIXES)}"
 
 _HDR = (16, 18)  # FFmpeg's numbers of these transfer curves
 
@@ -33,16 +34,18 @@ MAX_PIXELS = 2**26
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(
+    path: Path, what: str = "video", demuxers: str = _DEMUXERS, expected: str = _EXPECTED
+) -> Iterator[InputContainer]:
     """The container open for reading; FFmpeg's errors while it is open become MediaError."""
+    options = {"format_whitelist": demuxers, "protocol_whitelist": _PROTOCOLS}
     try:
         # "file:" keeps a colon in a name from being read as a protocol; foreign metadata may be in any encoding.
-        with av.open(f"file:{path}", "r", options=dict(_OPTIONS), metadata_errors="replace") as container:
+        with av.open(f"file:{path}", "r", options=options, metadata_errors="replace") as container:
             yield container
     except av.FFmpegError as fault:
         raise MediaError(
-            f"{path} cannot be read as video ({fault.strerror}): it is damaged, cut short or no video; "
-            f"expected one of {' '.join(SUFFIXES)}"
+            f"{path} cannot be read as {what} ({fault.strerror}): it is damaged, cut short or no {what}; {expected}"
         ) from fault
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vedit.listening.features import listen
-from vedit.listening.heard import FEATURES, Heard
+from vedit.listening.heard import Heard
 from vedit.listening.shaping import Shape, shaped
+from vedit.timeline import FEATURES
 
 __all__ = ["FEATURES", "Heard", "Shape", "listen", "shaped"]

@@ -1,4 +1,4 @@
-"""Onsets, tempo and beats of an onset strength curve.
+"""Tempo and beats of an onset strength curve.
 
 librosa's tracker (Ellis 2007) finds the beats of a given tempo well. But the tempo that it takes by itself leans to
 120, comes in coarse steps, and is often half or double. So here several tempi are tried, each with its beats, and
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedit.errors import ConfigError
+from vedit.listening.onsets import Curve, onsets_of
 
 Array = NDArray[np.floating[Any]]
 
@@ -27,13 +28,7 @@ USUAL, SPREAD = 120.0, 0.8
 """BPM, and octaves: the log-normal prior of tempi. librosa's is one octave wide."""
 
 NEAR = 0.15
-"""Another tempo that is at least so likely as the best is named in the note."""
-
-LEAD = 0.0085
-"""Seconds by which the onset strength rises before the onset itself: the window looks ahead. Measured on clicks."""
-
-STANDING_OUT = 0.07
-"""How far above its surroundings an onset's strength must be, strong ones having 1: librosa's default."""
+"""Half or double the tempo is named in the note from this share of the best likelihood on."""
 
 LEAST = 3
 """Onsets without which no tempo is looked for."""
@@ -62,24 +57,6 @@ class Pulse:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """Onset strength (N,), at the seconds ``first + k * step``; the sound is audible from 0 to `end`."""
-
-    strength: Array
-    first: float
-    step: float
-    end: float
-
-    def seconds(self, index: NDArray[np.integer[Any]]) -> Array:
-        """When the peaks at these places are, to a fraction of a step: the top of the parabola through three values."""
-        inner = index.clip(1, len(self.strength) - 2)
-        left, middle, right = (self.strength[inner + shift] for shift in (-1, 0, 1))
-        bend = left - 2 * middle + right
-        shift = np.where(bend < 0, (left - right) / np.where(bend < 0, 2 * bend, 1.0), 0.0).clip(-0.5, 0.5)
-        return np.asarray(self.first + (index + shift) * self.step + LEAD, np.float64)
-
-
-@dataclass(frozen=True, eq=False)
 class _Candidate:
     tempo: float
     beats: Array
@@ -94,7 +71,7 @@ def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
     """
     if bpm is not None and not GIVEN[0] <= bpm <= GIVEN[1]:
         raise ConfigError(f"bpm is {bpm:g}; expected {GIVEN[0]:g} to {GIVEN[1]:g} beats per minute")
-    times, strengths = _onsets(curve)
+    times, strengths = onsets_of(curve)
     onsets = tuple(times.tolist())
     found = sorted(_candidates(curve, times, strengths), key=lambda each: -each.likelihood)
     if bpm is not None:
@@ -103,28 +80,6 @@ def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
         return Pulse(0.0, (), onsets, "no beats are heard; give bpm to have some")
     tempo, beats = _settled(curve, found[0], times)
     return Pulse(tempo, tuple(beats.tolist()), onsets, _others(tempo, found))
-
-
-def _onsets(curve: Curve) -> tuple[Array, Array]:
-    """Seconds and strengths of the onsets: peaks that stand out of their surroundings (Boeck, Krebs, Schedl 2012)."""
-    from librosa.util import peak_pick
-
-    if not curve.strength.any():
-        return np.zeros(0), np.zeros(0)
-    strength = curve.strength / max(float(np.percentile(curve.strength, 99.5)), 1e-3)
-    near, around = round(0.03 / curve.step), round(0.1 / curve.step)
-    peaks = peak_pick(
-        strength,
-        pre_max=near,
-        post_max=near + 1,
-        pre_avg=around,
-        post_avg=around + 1,
-        delta=STANDING_OUT + float(np.median(strength)),  # noise raises the median
-        wait=1,
-    )
-    times = curve.seconds(peaks).clip(0.0, None)
-    inside = times <= curve.end
-    return times[inside], strength[peaks][inside]
 
 
 def _candidates(curve: Curve, times: Array, strengths: Array) -> list[_Candidate]:

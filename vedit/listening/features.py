@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from vedit.clip.sound import Audio
 from vedit.errors import ConfigError
-from vedit.listening.beats import Curve, Pulse, pulse_of
+from vedit.listening.beats import Pulse, pulse_of
 from vedit.listening.heard import Heard
+from vedit.listening.onsets import Curve
 from vedit.listening.spectra import SILENCE, Spectra, analysed
 
 Array = NDArray[np.floating[Any]]

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from vedit.atomic import whole_file
 from vedit.errors import ConfigError, MediaError
-
-FEATURES = ("loudness", "percussive", "bass", "mid", "treble", "onset", "beat", "centroid")
-"""Names of the curves that every sound has."""
+from vedit.timeline import FEATURES
 
 VERSION = 1
 """Of the JSON file's layout."""

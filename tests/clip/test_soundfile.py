@@ -1,0 +1,179 @@
+"""Sound files, and the sound of videos, read whole."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import wave as wavefile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.clip.making import make_video
+from vedit.clip import Audio, soundfile
+from vedit.clip.soundfile import SOUNDS, read_sound
+from vedit.errors import MediaError, VeditWarning
+
+CODECS = {
+    ".wav": "pcm_s16le", ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "flac", ".opus": "libopus", ".m4a": "aac",
+    ".aac": "aac", ".aiff": "pcm_s16be", ".ac3": "ac3", ".mka": "libopus", ".caf": "pcm_s16be", ".au": "pcm_s16be",
+    ".w64": "pcm_s16le", ".wv": "wavpack", ".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "aac", ".webm": "libopus",
+    ".avi": "mp3",
+}  # fmt: skip
+LOSSLESS = {".wav", ".flac", ".ogg", ".aiff", ".caf", ".au", ".w64", ".mov"}
+
+
+def beep(seconds: float = 2.0, rate: int = 48000, channels: int = 2, at: float = 0.5) -> torch.Tensor:
+    """Quiet noise, and from `at` on a loud tone for a tenth of a second: (C, L)."""
+    wave = torch.randn(channels, round(seconds * rate), generator=torch.manual_seed(0)) * 0.01
+    first, count = round(at * rate), rate // 10
+    wave[:, first : first + count] += 0.8 * torch.sin(torch.arange(count) * 2 * torch.pi * 1000 / rate)
+    return wave
+
+
+def write(path: Path, wave: torch.Tensor, rate: int = 48000, codec: str | None = None, first: int = 0) -> Path:
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(wave)]
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec or CODECS[path.suffix], rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(wave.contiguous().numpy(), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+def begins(audio: Audio) -> float:
+    return float((audio.samples.abs().amax(0) > 0.3).nonzero()[0] / audio.rate)
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_formats(tmp_path: Path, suffix: str) -> None:
+    wave = beep()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        audio = read_sound(write(tmp_path / f"a{suffix}", wave))
+    assert audio.rate == 48000
+    assert audio.samples.dtype == torch.float32
+    assert audio.samples.shape[0] == 2
+    assert audio.duration == pytest.approx(2.0, abs=0.06)
+    # A raw stream cannot tell how much its encoder has put before the sound.
+    assert begins(audio) == pytest.approx(0.5, abs=0.03 if suffix in (".aac", ".avi", ".ac3") else 0.003)
+    if suffix in LOSSLESS:
+        assert audio.samples.shape == wave.shape
+        assert (audio.samples - wave).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (96000, 6), (11025, 2)])
+def test_rates_and_channels(tmp_path: Path, rate: int, channels: int) -> None:
+    wave = beep(1.0, rate, channels)
+    audio = read_sound(write(tmp_path / "a.wav", wave, rate))
+    assert audio.rate == rate
+    assert audio.samples.shape == wave.shape
+    assert (audio.samples - wave).abs().max() < 1e-3
+
+
+def test_the_sound_of_a_video_begins_with_its_pictures(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.mp4", 30, rate=20, sound_at=0.3)
+    assert begins(read_sound(path)) == pytest.approx(0.8, abs=0.01)
+
+
+def test_samples_are_within_one(tmp_path: Path) -> None:
+    audio = read_sound(write(tmp_path / "a.wav", beep() * 4, codec="pcm_f32le"))
+    assert audio.samples.abs().max() == 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_samples_that_are_no_numbers_become_silence(tmp_path: Path, value: float) -> None:
+    wave = beep()
+    wave[1, 12000:12003] = value
+    path = write(tmp_path / "a.wav", wave, codec="pcm_f32le")
+    with pytest.warns(VeditWarning, match=r"3 samples are no numbers .* the first at 0\.250 s") as told:
+        audio = read_sound(path)
+    assert told[0].filename == __file__
+    assert not audio.samples[1, 12000:12003].any()
+    assert torch.equal(audio.samples[0], wave[0])
+
+
+def test_one_sample(tmp_path: Path) -> None:
+    assert read_sound(write(tmp_path / "a.wav", torch.full((1, 1), 0.5))).samples.tolist() == [[0.5]]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".flac", ".opus", ".m4a", ".aac", ".aiff", ".mka", ".avi", ".mp4"])
+def test_what_is_cut_short_is_told(tmp_path: Path, suffix: str) -> None:
+    data = write(tmp_path / f"a{suffix}", beep()).read_bytes()
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(data[: int(len(data) * 0.6) // 4 * 4])
+    with pytest.raises(MediaError, match=r"cut short|damaged"):
+        read_sound(path)
+    if suffix not in (".m4a", ".mp4"):  # which have their index at the end
+        with pytest.warns(VeditWarning, match="going on with what there is"):
+            part = read_sound(path, allow_partial=True)
+        assert begins(part) == pytest.approx(0.5, abs=0.03)
+        assert part.duration < 1.6
+
+
+def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
+    """Programs that write into a pipe state the greatest length that there is."""
+    data = bytearray(write(tmp_path / "a.wav", beep()).read_bytes())
+    at = data.index(b"data") + 4
+    data[4:8] = data[at : at + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "b.wav").write_bytes(data)
+    assert read_sound(tmp_path / "b.wav").duration == pytest.approx(2.0)
+
+
+def test_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.wav", beep())
+    aac = write(tmp_path / "a.aac", beep())
+    monkeypatch.setattr(soundfile, "LONGEST", 1)
+    for each in (path, aac):  # which does and does not state its length
+        with pytest.raises(MediaError, match="at most 1 s of such are read; cut out the part you need"):
+            read_sound(each)
+    monkeypatch.undo()
+    monkeypatch.setattr(soundfile, "MOST_VALUES", 2 * 48000)
+    with pytest.raises(MediaError, match="at most 1 s"):
+        read_sound(path)
+
+
+def test_what_is_no_sound(tmp_path: Path) -> None:
+    def told(path: Path, what: str) -> None:
+        with pytest.raises(MediaError, match=what) as raised:
+            read_sound(path)
+        assert "\n" not in str(raised.value)
+
+    told(tmp_path / "none.mp3", "does not exist; expected a sound file")
+    told(tmp_path, "is a folder")
+    (tmp_path / "empty.wav").touch()
+    told(tmp_path / "empty.wav", "is empty")
+    for suffix in SOUNDS:
+        (tmp_path / f"text{suffix}").write_text("no sound, only words\n" * 200)
+        told(tmp_path / f"text{suffix}", "cannot be read as sound|no sound that can be decoded")
+    (tmp_path / "a.txt").write_text("words")
+    told(tmp_path / "a.txt", "files named .txt are not read as sound")
+    told(make_video(tmp_path / "mute.mp4", 5), r"has no sound \(only pictures\)")
+    with wavefile.open(str(tmp_path / "nothing.wav"), "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+    told(tmp_path / "nothing.wav", "holds no sound that can be decoded")
+    told(tmp_path / "nul\0.wav", r"does not exist|cannot be opened")
+    os.mkfifo(tmp_path / "pipe.wav")
+    told(tmp_path / "pipe.wav", "not a plain file")
+
+
+def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "secret.ts", beep(), codec="aac")
+    lines = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.0,\nsecret.ts\n#EXT-X-ENDLIST\n"
+    (tmp_path / "a.mp3").write_text(lines)
+    with pytest.raises(MediaError, match="cannot be read as sound"):
+        read_sound(tmp_path / "a.mp3")
+
+
+def test_random_bytes_raise_one_kind_of_error(tmp_path: Path) -> None:
+    heads = {".mp3": b"ID3\4\0\0\0\0\0\0", ".flac": b"fLaC", ".ogg": b"OggS\0\2", ".wav": b"RIFF\0\1\0\0WAVEfmt "}
+    for suffix, head in heads.items():
+        for seed in range(8):
+            path = tmp_path / f"r{seed}{suffix}"
+            path.write_bytes(head + np.random.default_rng(seed).bytes(4000))
+            with pytest.raises(MediaError):
+                read_sound(path)
