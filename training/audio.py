@@ -1,4 +1,4 @@
-"""The sound encoder: ``python -m training.audio``, or with ``--pairs FOLDER`` on sounds and captions of one's own.
+"""The sound encoder: ``python -m training.audio``.
 
 Learns to say in tokens of the model's text encoder what a sound's caption says, segment by segment, and to lie near
 the caption and far from others (InfoNCE; TPoS, Jeong et al. 2023, section 3.1). In the miniature's world the caption is
@@ -20,7 +20,6 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.loop import Recipe, start_workers, train
-from vedit.backbone.notes import read_notes
 from vedit.backbone.sources import MINI
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.miniature import world
@@ -70,7 +69,7 @@ def scene_sounds(generator: torch.Generator, segments: int) -> tuple[Tensor, lis
     second in each segment."""
     rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
     samples, captions, shares = [], [], []
-    for number in range(BATCH):
+    for _ in range(BATCH):
         ground = world.BACKGROUNDS[rng.integers(6)]
         weather = world.WEATHERS[rng.choice(3, p=[0.2, 0.4, 0.4])]
         steady = rng.random() < 0.3
@@ -81,7 +80,6 @@ def scene_sounds(generator: torch.Generator, segments: int) -> tuple[Tensor, lis
         shares.append(strength if weather != "clear" else np.zeros(segments))
         said = [f"{ground} in {word} {weather}" if weather != "clear" else ground for word in world.STRENGTHS]
         captions.append((said[0], said[1]))
-        del number
     return torch.from_numpy(np.stack(samples)), captions, torch.from_numpy(np.stack(shares)).float()
 
 
@@ -119,8 +117,6 @@ def main() -> None:
 
     train(encoder, loss, Recipe(arguments.steps, learning_rate=1e-3, ema=0.998), arguments.out / "audio.pt")
     encoder.save(model / "sound_encoder.safetensors", overwrite=True)
-    notes = read_notes(model)
-    print(f"{notes.about[:20]}...: {(model / 'sound_encoder.safetensors').stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -47,11 +47,6 @@ class SoundSettings(Settings):
     audio: Place | None = Field(None, description="Sound to follow, which becomes the clip's: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
     bpm: float | None = Field(None, ge=20, le=400, description="Beats per minute, where they are known.")
-    hear: Annotated[Varying, varying(0, 20)] = Field(
-        1.0,
-        description="How far what is heard leads to what is seen, by the model's sound encoder, if it has one; 0 is "
-        "not at all.",
-    )
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
         (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
     )

@@ -31,14 +31,11 @@ class Followed:
     """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
 
     audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
-    whole: all of the sound, and start: where in it the clip begins, in seconds
     """
 
     moments: Moments
     audio: Audio | None = None
     source: SoundSource | None = None
-    whole: Audio | None = None
-    start: float = 0.0
 
 
 def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
@@ -60,8 +57,6 @@ def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
         Moments(frames, rate, features, heard.beat_positions.tolist() if len(heard.beats) else None),
         Audio(excerpt, whole.rate),
         SoundSource(config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate),
-        whole,
-        config.audio_start,
     )
 
 
