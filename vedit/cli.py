@@ -18,9 +18,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from vedit import __version__
-from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
+from vedit import __version__, registry
+from vedit.config import (
+    EditConfig,
+    GenerateConfig,
+    InspectConfig,
+    InspectSoundConfig,
+    InspectTimelineConfig,
+    InvertConfig,
+    TuneConfig,
+    nearest,
+)
 from vedit.errors import ConfigError, VeditError, VeditWarning
 from vedit.flags import configured
 from vedit.progress import Display
@@ -120,18 +130,61 @@ def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = Fal
         print(result.output)
 
 
-@app.command()
-@configured(InspectConfig, "kind", "clip", within="options")
-def inspect(config: InspectConfig, verbose: Verbose = False) -> None:
-    """See what a control would be shown of a clip, before computing is spent on it.
+class Kinds(TyperGroup):
+    """The kinds of `vedit inspect`: a command for each annotator, third parties' too, and those for sound."""
 
-    KIND is an annotator, such as edge or depth (`vedit parts`); its own options are given by --set, as in
-    --set low=50.
-    """
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*registry.names("annotators"), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in registry.names("annotators"):
+            return super().get_command(ctx, cmd_name)
+        one = typer.Typer(add_completion=False, rich_markup_mode=None)
+        shown = (
+            f"See {cmd_name}, as a control is shown it, before computing is spent on it; options of its own by --set."
+        )
+        one.command(cmd_name, help=shown)(
+            configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_look)
+        )
+        return typer.main.get_command(one)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            raise ConfigError(f"KIND: '{args[0]}' is unknown; {nearest(args[0], known)}")
+        return super().resolve_command(ctx, args)
+
+
+looking = typer.Typer(cls=Kinds, no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(looking, name="inspect", help="See what an edit would be shown, before computing is spent on it.")
+
+
+def _look(config: InspectConfig, verbose: Verbose = False) -> None:
     from vedit.pipelines import inspect as pipeline
 
     for path in pipeline.run(config).files:
         print(path)
+
+
+@looking.command("audio")
+@configured(InspectSoundConfig, "sound")
+def look_at_sound(config: InspectSoundConfig, verbose: Verbose = False) -> None:
+    """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
+    from vedit.pipelines import inspect_sound as pipeline
+
+    result = pipeline.run(config)
+    print(f"{result.heard.tempo:.2f} BPM{f' ({result.heard.note})' if result.heard.note else ''}")
+    for path in result.files:
+        print(path)
+
+
+@looking.command("timeline")
+@configured(InspectTimelineConfig, "timeline")
+def look_at_timeline(config: InspectTimelineConfig, verbose: Verbose = False) -> None:
+    """See the number that a timeline is in each frame."""
+    from vedit.pipelines import inspect_sound as pipeline
+
+    _table(["frame", "seconds", "value"], pipeline.values(config))
 
 
 @app.command()
@@ -181,8 +234,6 @@ def doctor(verbose: Verbose = False) -> None:
 @app.command()
 def parts(verbose: Verbose = False) -> None:
     """Show what can be plugged in, and where each part lives."""
-    from vedit import registry
-
     for family in registry.TABLES:
         print(f"\n{family}")
         _table([], [[name, place] for name, place in registry.names(family).items()])
@@ -275,9 +326,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage(error: Any) -> str:
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return "no command given; `vedit --help` lists them"
     place = getattr(error.ctx, "command_path", "vedit") if getattr(error, "ctx", None) else "vedit"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return f"no command given; `{place} --help` lists them"
     return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{place} --help`"
 
 

@@ -7,7 +7,7 @@ that is not given leaves the word to ``--set``, then to ``--config``, then to th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from vedit.config import Settings, bounds
 from vedit.settling import Layer, assignments, file, settle
 
-SHORT = {"output": "-o"}
+OTHER_NAMES = {"output": "-o", "numbers": "--json"}
 
 FILE_FLAGS = {
     "config": Annotated[
@@ -31,15 +31,16 @@ FILE_FLAGS = {
 
 
 def configured(
-    kind: type[Settings], *positional: str, within: str | None = None
+    kind: type[Settings], *positional: str, within: str | None = None, fixed: Mapping[str, Any] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn ``command(config, ...)`` into a typer command whose flags are the fields of ``kind``.
 
     ``positional`` names the fields that are arguments; ``within``, a field that is no flag but a mapping, which --set
-    then fills. The command's own further parameters stay flags of their own.
+    then fills; ``fixed``, values that are given. The command's own further parameters stay flags of their own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        given_already = dict(fixed or {})
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
 
         def run(**given: Any) -> None:
@@ -49,12 +50,12 @@ def configured(
             if assign:
                 layer = assignments(assign)
                 layers.append(layer if within is None else Layer({within: layer.values}))
-            command(settle(kind, *layers, flags(given, positional)), **extra)
+            command(settle(kind, *layers, flags(given, positional), Layer(given_already)), **extra)
 
         parameters = [
             _parameter(kind, name, field, name in positional)
             for name, field in _ordered(kind, positional)
-            if name != within
+            if name != within and name not in given_already
         ]
         parameters += [_keyword(name, annotation) for name, annotation in FILE_FLAGS.items()]
         parameters += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
@@ -88,7 +89,7 @@ def _parameter(kind: type[Settings], name: str, field: FieldInfo, positional: bo
         both = f"{flag}/--no-{flag[2:]}" if field.default else flag
         return _keyword(name, Annotated[bool | None, typer.Option(both, show_default=False, **common)])
     common["metavar"] = _metavar(field)
-    names = [flag, *([SHORT[name]] if name in SHORT else [])]
+    names = [flag, *([OTHER_NAMES[name]] if name in OTHER_NAMES else [])]
     option = typer.Option(*names, show_default=False, **common)
     many = get_origin(field.annotation) is tuple
     return _keyword(name, Annotated[list[str] | None, option] if many else Annotated[str | None, option])

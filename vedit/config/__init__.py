@@ -26,7 +26,14 @@ from vedit.config.settings import (
     TuningSettings,
     VideoSettings,
 )
-from vedit.config.sound import EmphasisSettings, SoundSettings, ThenSettings
+from vedit.config.sound import (
+    EmphasisSettings,
+    InspectSoundConfig,
+    InspectTimelineConfig,
+    ListeningSettings,
+    SoundSettings,
+    ThenSettings,
+)
 from vedit.config.values import (
     Annotator,
     Place,
@@ -160,8 +167,11 @@ __all__ = [
     "GenerateConfig",
     "GuideSettings",
     "InspectConfig",
+    "InspectSoundConfig",
+    "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
+    "ListeningSettings",
     "ModelSettings",
     "Place",
     "PromptSettings",

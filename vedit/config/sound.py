@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from vedit.config.settings import Settings
-from vedit.config.values import Place, Prompt, Varying, listed, varying
+from vedit.config.values import Feature, Place, Prompt, Varying, listed, varying
+from vedit.timeline import FEATURES
 
 
 class EmphasisSettings(Settings):
@@ -39,14 +40,24 @@ class ThenSettings(Settings):
         return {"time": time.strip(), "prompt": prompt.strip()}
 
 
-class SoundSettings(Settings):
+class ListeningSettings(Settings):
+    """Listening"""
+
+    audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
+    bpm: float | None = Field(None, ge=20, le=400, description="Beats per minute, where they are known.")
+    attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises.")
+    release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away.")
+    threshold: float = Field(0.0, ge=0, lt=1, description="Below it nothing is heard.")
+    gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
+    smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is averaged.")
+
+
+class SoundSettings(ListeningSettings):
     """Sound"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
 
     audio: Place | None = Field(None, description="Sound to follow, which becomes the clip's: a sound file or a video.")
-    audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
-    bpm: float | None = Field(None, ge=20, le=400, description="Beats per minute, where they are known.")
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
         (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
     )
@@ -58,8 +69,35 @@ class SoundSettings(Settings):
         description="What moves the clip from prompt to prompt: a feature or a timeline, whose running sum between two "
         "prompts is the share of the way; by default time itself.",
     )
-    attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises.")
-    release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away.")
-    threshold: float = Field(0.0, ge=0, lt=1, description="Below it nothing is heard.")
-    gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
-    smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is averaged.")
+
+
+class FramesSettings(Settings):
+    """Frames"""
+
+    rate: float = Field(24.0, gt=0, le=240, description="Frames per second.")
+    frames: int | None = Field(
+        None, ge=1, le=1_000_000, description="How many frames; by default as long as the sound."
+    )
+
+
+class InspectSoundConfig(ListeningSettings, FramesSettings):
+    """All that one look at a sound depends on."""
+
+    sound: Place = Field(description="A sound file or a video.")
+    feature: Feature = Field("loudness", description=f"What to draw: {', '.join(FEATURES)}.")
+    output: Place | None = Field(
+        None, description="Where to write the picture (.png); by default named after the sound."
+    )
+    numbers: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
+    overwrite: bool = Field(False, description="Replace outputs that exist.")
+
+    paths: ClassVar[frozenset[str]] = frozenset({"sound", "output", "numbers"})
+
+
+class InspectTimelineConfig(ListeningSettings, FramesSettings):
+    """All that one look at a timeline depends on."""
+
+    timeline: Annotated[Varying, varying(float("-inf"), float("inf"))] = Field(
+        description="A number, keyframes such as '0:1, 2s:0.4', an expression such as '1+loudness', or a feature."
+    )
+    audio: Place | None = Field(None, description="Sound that it follows: a sound file or a video.")

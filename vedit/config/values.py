@@ -112,9 +112,19 @@ def _kind_of(family: str) -> AfterValidator:
     return AfterValidator(known)
 
 
+def _one_of(kinds: Iterable[str]) -> AfterValidator:
+    def known(kind: str) -> str:
+        if kind not in kinds:
+            raise ValueError(f"is unknown; {nearest(kind, kinds)}")
+        return kind
+
+    return AfterValidator(known)
+
+
 Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 Prompt = Annotated[Words, AfterValidator(_wanted)]
 Place = Annotated[Path, BeforeValidator(_path)]
+Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]
 Attention = Annotated[str, _kind_of("attention")]
 Conditioner = Annotated[str, _kind_of("conditioners")]

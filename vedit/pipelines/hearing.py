@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vedit import timeline
@@ -16,10 +18,10 @@ from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.soundfile import read_sound
-from vedit.config import EditConfig, GenerateConfig, SoundSettings, ThenSettings
+from vedit.config import EditConfig, GenerateConfig, ListeningSettings, SoundSettings, ThenSettings
 from vedit.errors import ConfigError
 from vedit.guiders import ClassifierFree, Guider, Unguided
-from vedit.listening import Shape, listen, shaped
+from vedit.listening import Heard, Shape, listen, shaped
 from vedit.timeline import Moments
 
 LONGEST_WAY = 100_000
@@ -38,6 +40,15 @@ class Followed:
     source: SoundSource | None = None
 
 
+def listened(
+    config: ListeningSettings, audio: Audio, frames: int, rate: Fraction
+) -> tuple[Heard, dict[str, NDArray[np.float32]]]:
+    """What is heard in so many frames, and its features (F,) as they are shaped."""
+    heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
+    shape = Shape(config.attack, config.release, config.threshold, config.gain, config.smoothing)
+    return heard, {name: shaped(curve, rate, shape) for name, curve in heard.features.items()}
+
+
 def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
     """What is heard in so many frames of a clip. Raises MediaError for a sound that cannot be read, and ConfigError."""
     if config.audio is None:
@@ -48,13 +59,13 @@ def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
         raise ConfigError(
             f"audio_start: {config.audio_start:g} s, and {config.audio} lasts {whole.duration:.2f} s; begin earlier."
         )
-    heard = listen(whole, rate, frames, start=config.audio_start, bpm=config.bpm)
-    shape = Shape(config.attack, config.release, config.threshold, config.gain, config.smoothing)
-    features = {name: shaped(curve, rate, shape).tolist() for name, curve in heard.features.items()}
+    heard, features = listened(config, whole, frames, rate)
     first, length = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
     excerpt = whole.samples[:, first : first + length]
+    curves = {name: each.tolist() for name, each in features.items()}
+    beats = heard.beat_positions.tolist() if len(heard.beats) else None
     return Followed(
-        Moments(frames, rate, features, heard.beat_positions.tolist() if len(heard.beats) else None),
+        Moments(frames, rate, curves, beats),
         Audio(excerpt, whole.rate),
         SoundSource(config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate),
     )

@@ -1,0 +1,59 @@
+"""``vedit inspect audio`` and ``vedit inspect timeline``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Ran
+
+Command = Callable[..., Ran]
+
+
+def test_a_sound_is_drawn_and_told(
+    vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = vedit("inspect", "audio", toy_clip, "--json", "heard.json", "--feature", "treble", "--rate", 10)
+    assert ran.status == 0, ran.err
+    assert ran.out.splitlines()[0].endswith("BPM") or "BPM (" in ran.out
+    assert ran.out.splitlines()[1:] == ["toy-heard.png", "heard.json"]
+    with Image.open("toy-heard.png") as picture:
+        assert picture.size == (1600, 520)
+    told = json.loads(Path("heard.json").read_text())
+    assert told["frames"] == len(told["features"]["loudness"])
+    assert "exists already" in vedit("inspect", "audio", toy_clip).complaint
+
+
+def test_a_timeline_is_told(vedit: Command, toy_clip: Path) -> None:
+    ran = vedit("inspect", "timeline", "0:1, 4:3", "--frames", 3, "--rate", 8)
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert rows == [["frame", "seconds", "value"], *([str(n), f"{n / 8:.3f}", f"{1 + n / 2:.4f}"] for n in range(3))]
+    assert vedit("inspect", "timeline", "1+loudness", "--audio", toy_clip, "--frames", 2).out.count("\n") == 3
+    assert vedit("inspect", "timeline", "b", "--bpm", 120, "--rate", 4, "--frames", 3).out.split()[-1] == "1.0000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audio", "no-such.wav"], "no-such.wav does not exist"),
+        (["audio", "CLIP", "--feature", "lowdness"], "did you mean 'loudness'?"),
+        (["audio", "CLIP", "-o", "a.jpg"], "ends with .png"),
+        (["audio", "CLIP", "--json", "a.txt"], "ends with .json"),
+        (["audio", "CLIP", "--audio-start", "99"], "lasts"),
+        (["timeline", "lowdness"], "did you mean 'loudness'?"),
+        (["timeline", "loudness"], "needs loudness"),
+        (["timeline", "1/f"], "no value in frame 0"),
+        (["adio", "CLIP"], "did you mean 'audio'?"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in vedit("inspect", *[str(toy_clip) if each == "CLIP" else each for each in arguments]).complaint
+    assert list(tmp_path.iterdir()) == []
