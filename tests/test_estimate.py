@@ -54,6 +54,7 @@ def test_nothing_is_run_loaded_or_written(
         (["--start", "5"], "has 5 frames"),
         (["--model", "no-such-model"], "no-such-model"),
         (["--device", "cuda:99"], "cuda:99"),
+        (["--audio", "no-such.wav"], "no-such.wav does not exist"),
         (["--adapter", "no-such.safetensors"], "no-such.safetensors is not there"),
         (["--lora", "no-such.safetensors"], "no-such.safetensors"),
         (["-o", "taken.mp4"], "taken.mp4 exists already"),

@@ -23,7 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from training.captions import sentence
 from training.data import draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import Recipe, start_workers, train
+from training.loop import Recipe, ship, start_workers, train
 from training.poses import exact
 from vedit.annotators.edge import Edge
 from vedit.annotators.pose.drawing import draw
@@ -148,10 +148,10 @@ def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, r
     train(control, loss, recipe, out / f"{kind}.pt")
 
 
-def ship(control: ControlNetModel, kind: str, model: Path) -> None:
+def add(control: ControlNetModel, kind: str, model: Path) -> None:
     """Put a trained ControlNet, in half precision, into the model's folder, and its name into the folder's notes."""
     name = f"controlnet_{kind}"
-    control.half().save_pretrained(model / name)
+    ship(control, model / name)
     notes = read_notes(model)
     controls = dict(sorted({**notes.controls, kind: name}.items()))
     (model / "vedit.json").write_text(notes.model_copy(update={"controls": controls}).model_dump_json(indent=2) + "\n")
@@ -174,7 +174,7 @@ def main() -> None:
         control = build_control(UNet2DConditionModel.from_pretrained(arguments.model / "unet"))
     recipe = Recipe(steps=arguments.steps, learning_rate=1e-3, ema=0.998)
     train_control(control, arguments.kind, arguments.model, arguments.out, recipe)
-    ship(control, arguments.kind, arguments.model)
+    add(control, arguments.kind, arguments.model)
 
 
 if __name__ == "__main__":

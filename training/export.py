@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 
 from training.data import frame_batch
 from training.diffusion import SCHEDULE, build
-from training.loop import load_average
+from training.loop import load_average, ship
 from training.presets import PRESETS
 from training.vae import load_final
 
@@ -54,9 +54,8 @@ def main() -> None:
     floor = float(psnr(again.clamp(0, 1), frames).quantile(0.01)) - 1.5
     whole, out = out, out.with_name(f"{out.name}.part")
     shutil.rmtree(out, ignore_errors=True)
-    vae.half().save_pretrained(out / "vae")
-    denoiser.unet.half().save_pretrained(out / "unet")
-    denoiser.text_encoder.half().save_pretrained(out / "text_encoder")
+    for part, network in {"vae": vae, "unet": denoiser.unet, "text_encoder": denoiser.text_encoder}.items():
+        ship(network, out / part)
     tokenizer.save_pretrained(out / "tokenizer")
     DDIMScheduler(**SCHEDULE).save_pretrained(out / "scheduler")
     index = {

@@ -6,11 +6,13 @@ about twice as fast as one process with as many threads), or plainly for one.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -116,6 +118,15 @@ def load_average(model: nn.Module, checkpoint: Path) -> int:
         for parameter, mean in zip(trainable, state["average"], strict=True):
             parameter.copy_(mean)
     return int(state["step"])
+
+
+def ship(network: Any, folder: Path) -> None:
+    """Save a diffusers or transformers model in half precision, without the name of the place it was read from."""
+    network.half().save_pretrained(folder)
+    config = folder / "config.json"
+    told = json.loads(config.read_text())
+    told.pop("_name_or_path", None)
+    config.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def _average_gradients(parameters: list[nn.Parameter], workers: int) -> None:

@@ -21,7 +21,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from training.captions import sentence, with_words
 from training.data import encode
 from training.diffusion import BATCH, Denoiser, add_noise
-from training.loop import Recipe, start_workers, train
+from training.loop import Recipe, ship, start_workers, train
 from vedit.backbone.sources import MINI
 from vedit.miniature import world
 from vedit.miniature.world.scene import STRENGTHS, Scene
@@ -90,8 +90,8 @@ def learn(model: Path, out: Path, recipe: Recipe) -> None:
         return noised.error(predicted)
 
     train(denoiser, loss, recipe, out / "weather.pt")
-    denoiser.unet.half().save_pretrained(model / "unet")
-    denoiser.text_encoder.half().save_pretrained(model / "text_encoder")
+    ship(denoiser.unet, model / "unet")
+    ship(denoiser.text_encoder, model / "text_encoder")
     shutil.copytree(out / "tokenizer", model / "tokenizer", dirs_exist_ok=True)
 
 

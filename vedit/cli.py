@@ -167,7 +167,7 @@ def _look(config: InspectConfig, verbose: Verbose = False) -> None:
 
 
 @looking.command("audio")
-@configured(InspectSoundConfig, "sound")
+@configured(InspectSoundConfig, "audio")
 def look_at_sound(config: InspectSoundConfig, verbose: Verbose = False) -> None:
     """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
     from vedit.pipelines import inspect_sound as pipeline

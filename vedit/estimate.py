@@ -65,7 +65,11 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     job itself would.
     """
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
-    frames = frames_of(config) if isinstance(config, GenerateConfig) else len(examine(config)[1])
+    if isinstance(config, GenerateConfig):
+        info, frames = None, frames_of(config)
+    else:
+        info, chosen = examine(config)
+        frames = len(chosen)
     for spec in config.lora:
         split_scale(spec)  # says what is not there
     if config.adapter is not None:
@@ -79,7 +83,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
     else:
-        info = examine(config)[0]
+        assert info is not None
         size = working_size(info.size, config.size, model.unet_config, model.patch)
         told = [
             ["frames", f"{frames} of {info.frames}"],

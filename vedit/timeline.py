@@ -112,7 +112,7 @@ class Timeline:
         and where it leaves the range from ``low`` to ``high``."""
         lacking = sorted(self.needs - moments.names(0).keys())
         if lacking:
-            what = "beats" if lacking == ["b"] else ", ".join("beats" if name == "b" else name for name in lacking)
+            what = ", ".join("beats" if name == "b" else name for name in lacking)
             raise ConfigError(
                 f"the timeline '{self.text}' needs {what}, and no sound says them; give one with --audio."
             )

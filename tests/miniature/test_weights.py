@@ -1,5 +1,6 @@
 """The embedded model: what ships is small, loads like any Stable Diffusion, and knows its world."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,13 @@ def test_it_is_small() -> None:
     controls = sum(size for path, size in sizes.items() if path.parent.name.startswith("controlnet_"))
     assert sum(sizes.values()) - controls < 15e6
     assert controls < 10e6
+
+
+def test_it_names_no_place_on_the_machine_that_made_it() -> None:
+    configs = list(Path(MINI).rglob("*.json"))
+    assert len(configs) > 8
+    for path in configs:
+        assert "_name_or_path" not in json.loads(path.read_text()), path
 
 
 def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:

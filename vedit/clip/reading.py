@@ -21,7 +21,7 @@ from vedit.clip.model import Clip
 from vedit.clip.picture import Developer
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.sound import SoundSource, decode_sound
-from vedit.clip.track import SUFFIXES, Track, opened, scan, video_stream
+from vedit.clip.track import SUFFIXES, Track, existing, opened, scan, video_stream
 from vedit.errors import MediaError, VeditWarning
 
 
@@ -114,27 +114,12 @@ def read_clip(
 
 
 def _existing(path: str | Path) -> Path:
-    """The path as something that can be opened, or a MediaError that says why not."""
-    place = Path(path)
-    try:
-        if place.is_dir():
-            return place
-        if not place.exists():
-            raise MediaError(f"{place} does not exist; expected a video file or a folder of pictures")
-        suffix = place.suffix.lower()
-        if suffix in PICTURES:
-            raise MediaError(f"{place} is a single picture; expected a video file or a folder of pictures")
-        if suffix not in SUFFIXES:
-            raise MediaError(
-                f"{place}: files named {suffix or 'without suffix'} are not read; use {' '.join(SUFFIXES)}"
-            )
-        if not place.is_file():
-            raise MediaError(f"{place} is not a plain file; expected a video file or a folder of pictures")
-        with place.open("rb") as file:
-            if not file.read(1):
-                raise MediaError(f"{place} is empty (0 bytes)")
-    except (OSError, ValueError) as fault:
-        raise MediaError(f"{place} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
+    """The path as a video or a folder that can be opened, or a MediaError that says why not."""
+    expected = "expected a video file or a folder of pictures"
+    refusal = f"are not read (use {' '.join(SUFFIXES)})"
+    place = existing(Path(path), (*SUFFIXES, *PICTURES), refusal, expected, folders=True)
+    if place.suffix.lower() in PICTURES and not place.is_dir():
+        raise MediaError(f"{place} is a single picture; {expected}")
     return place
 
 

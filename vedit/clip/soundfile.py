@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from vedit.clip.sound import Audio, Piece, claimed_end, pieces, place
-from vedit.clip.track import SUFFIXES, opened
+from vedit.clip.track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
 
 SOUNDS = (
@@ -44,7 +44,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
 
     Raises MediaError for everything else that cannot be read: no such file, no sound in it, more than an hour.
     """
-    file = _existing(Path(path))
+    file = check_sound(Path(path))
     complaints: list[str] = []
     with opened(file, "sound", _DEMUXERS, _EXPECTED) as container:
         if not container.streams.audio:
@@ -89,25 +89,9 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
 _EXPECTED = f"expected a sound file ({' '.join(SOUNDS)}) or a video with sound ({' '.join(SUFFIXES)})"
 
 
-def _existing(path: Path) -> Path:
-    """The path as something that can be opened, or a MediaError that says why not."""
-    try:
-        if path.is_dir():
-            raise MediaError(f"{path} is a folder; {_EXPECTED}")
-        if not path.exists():
-            raise MediaError(f"{path} does not exist; {_EXPECTED}")
-        if path.suffix.lower() not in SOUNDS + SUFFIXES:
-            raise MediaError(
-                f"{path}: files named {path.suffix or 'without suffix'} are not read as sound; {_EXPECTED}"
-            )
-        if not path.is_file():
-            raise MediaError(f"{path} is not a plain file; {_EXPECTED}")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise MediaError(f"{path} is empty (0 bytes); {_EXPECTED}")
-    except (OSError, ValueError) as fault:
-        raise MediaError(f"{path} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
-    return path
+def check_sound(path: Path) -> Path:
+    """The path as a sound file that can be opened, or a MediaError that says why not."""
+    return existing(path, SOUNDS + SUFFIXES, "are not read as sound", _EXPECTED)
 
 
 def _check_length(path: Path, seconds: Fraction | float, values: int) -> None:

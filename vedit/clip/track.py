@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +31,29 @@ _HDR = (16, 18)  # FFmpeg's numbers of these transfer curves
 
 MAX_PIXELS = 2**26
 """The most pixels in one picture that are decoded; a file that claims more is taken for an attack or damage."""
+
+
+def existing(place: Path, suffixes: Iterable[str], refusal: str, expected: str, *, folders: bool = False) -> Path:
+    """The path as a plain file, not empty, that ends with one of the ``suffixes``, or where they will do as one of the
+    ``folders``; or a MediaError that says why not."""
+    try:
+        if place.is_dir():
+            if folders:
+                return place
+            raise MediaError(f"{place} is a folder; {expected}")
+        if not place.exists():
+            raise MediaError(f"{place} does not exist; {expected}")
+        suffix = place.suffix.lower()
+        if suffix not in suffixes:
+            raise MediaError(f"{place}: files named {suffix or 'without suffix'} {refusal}; {expected}")
+        if not place.is_file():
+            raise MediaError(f"{place} is not a plain file; {expected}")
+        with place.open("rb") as file:
+            if not file.read(1):
+                raise MediaError(f"{place} is empty (0 bytes); {expected}")
+    except (OSError, ValueError) as fault:
+        raise MediaError(f"{place} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
+    return place
 
 
 @contextmanager

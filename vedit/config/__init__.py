@@ -27,10 +27,12 @@ from vedit.config.settings import (
     VideoSettings,
 )
 from vedit.config.sound import (
+    BPM,
     EmphasisSettings,
     InspectSoundConfig,
     InspectTimelineConfig,
     ListeningSettings,
+    ShapeSettings,
     SoundSettings,
     ThenSettings,
 )
@@ -155,6 +157,7 @@ class InspectConfig(VideoSettings, ClipSettings):
 
 
 __all__ = [
+    "BPM",
     "HUB_NAMES",
     "IN_MEMORY",
     "AttentionSettings",
@@ -176,6 +179,7 @@ __all__ = [
     "Place",
     "PromptSettings",
     "Settings",
+    "ShapeSettings",
     "SoundSettings",
     "StepSettings",
     "ThenSettings",

@@ -40,16 +40,26 @@ class ThenSettings(Settings):
         return {"time": time.strip(), "prompt": prompt.strip()}
 
 
-class ListeningSettings(Settings):
+BPM = (20.0, 400.0)
+"""Tempi that can be given."""
+
+
+class ShapeSettings(Settings):
+    """Shaping"""
+
+    attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
+    release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away by 63 %.")
+    threshold: float = Field(0.0, ge=0, lt=1, description="Below it nothing is heard; the rest is stretched.")
+    gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
+    smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
+
+
+class ListeningSettings(ShapeSettings):
     """Listening"""
 
+    audio: Place | None = Field(None, description="Sound to follow: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
-    bpm: float | None = Field(None, ge=20, le=400, description="Beats per minute, where they are known.")
-    attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises.")
-    release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away.")
-    threshold: float = Field(0.0, ge=0, lt=1, description="Below it nothing is heard.")
-    gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
-    smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is averaged.")
+    bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
 
 class SoundSettings(ListeningSettings):
@@ -57,7 +67,6 @@ class SoundSettings(ListeningSettings):
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
 
-    audio: Place | None = Field(None, description="Sound to follow, which becomes the clip's: a sound file or a video.")
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
         (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
     )
@@ -83,7 +92,7 @@ class FramesSettings(Settings):
 class InspectSoundConfig(ListeningSettings, FramesSettings):
     """All that one look at a sound depends on."""
 
-    sound: Place = Field(description="A sound file or a video.")
+    audio: Place = Field(description="A sound file or a video.")
     feature: Feature = Field("loudness", description=f"What to draw: {', '.join(FEATURES)}.")
     output: Place | None = Field(
         None, description="Where to write the picture (.png); by default named after the sound."
@@ -91,7 +100,7 @@ class InspectSoundConfig(ListeningSettings, FramesSettings):
     numbers: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
 
-    paths: ClassVar[frozenset[str]] = frozenset({"sound", "output", "numbers"})
+    paths: ClassVar[frozenset[str]] = Settings.paths | {"numbers"}
 
 
 class InspectTimelineConfig(ListeningSettings, FramesSettings):
@@ -100,4 +109,3 @@ class InspectTimelineConfig(ListeningSettings, FramesSettings):
     timeline: Annotated[Varying, varying(float("-inf"), float("inf"))] = Field(
         description="A number, keyframes such as '0:1, 2s:0.4', an expression such as '1+loudness', or a feature."
     )
-    audio: Place | None = Field(None, description="Sound that it follows: a sound file or a video.")

@@ -36,12 +36,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def bounds(field: FieldInfo) -> str:
     """The range of a field's numbers, such as "1..1000" or "1 or more"; empty where it has none."""
     limits = {
-        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(each, name)
     }
     if "gt" in limits:
         return f"above {limits['gt']}, at most {limits['le']}"
     if "ge" not in limits:
         return ""
+    if "lt" in limits:
+        return f"at least {limits['ge']} and below {limits['lt']}"
     return f"{limits['ge']}..{limits['le']}" if "le" in limits else f"{limits['ge']} or more"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vedit.config import BPM
 from vedit.errors import ConfigError
 from vedit.listening.onsets import Curve, onsets_of
 
@@ -20,9 +21,6 @@ Array = NDArray[np.floating[Any]]
 
 SLOWEST, FASTEST = 40.0, 240.0
 """BPM between which a tempo is looked for."""
-
-GIVEN = (20.0, 400.0)
-"""BPM between which one can be given."""
 
 USUAL, SPREAD = 120.0, 0.8
 """BPM, and octaves: the log-normal prior of tempi. librosa's is one octave wide."""
@@ -69,8 +67,8 @@ def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
     `bpm` overrules the tempo; only where the beats fall is then looked for. Raises ConfigError where it is not 20 to
     400. The note says which other tempo is about as likely, or that a given one does not seem to fit.
     """
-    if bpm is not None and not GIVEN[0] <= bpm <= GIVEN[1]:
-        raise ConfigError(f"bpm is {bpm:g}; expected {GIVEN[0]:g} to {GIVEN[1]:g} beats per minute")
+    if bpm is not None and not BPM[0] <= bpm <= BPM[1]:
+        raise ConfigError(f"bpm is {bpm:g}; expected {BPM[0]:g} to {BPM[1]:g} beats per minute")
     times, strengths = onsets_of(curve)
     onsets = tuple(times.tolist())
     found = sorted(_candidates(curve, times, strengths), key=lambda each: -each.likelihood)

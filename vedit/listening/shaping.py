@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedit.config import ShapeSettings
 from vedit.errors import ConfigError
 
-LONGEST = 60.0
-"""Seconds, of a time constant."""
 
-MOST_GAIN = 100.0
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How a curve in [0, 1] is made ready to drive something.
-
-    attack, release: seconds, the time constants with which a rise and a fall are followed; after one of them 63 % of
-        the way is done. 0 follows at once
-    threshold: in [0, 1): what is below becomes 0, and the rest is stretched to [0, 1]
-    gain: 0 to 100, what is then multiplied; what exceeds 1 is cut
-    smoothing: seconds, the time constant of a last smoothing in both directions of change
-
-    Raises ConfigError for what is outside of these.
-    """
-
-    attack: float = 0.0
-    release: float = 0.2
-    threshold: float = 0.0
-    gain: float = 1.0
-    smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        most = {"attack": LONGEST, "release": LONGEST, "threshold": 1.0, "gain": MOST_GAIN, "smoothing": LONGEST}
-        for field in fields(self):
-            value, high = getattr(self, field.name), most[field.name]
-            if not 0 <= value <= high or (field.name == "threshold" and value == 1):  # NaN, too, is not within
-                below = "at least 0 and below 1" if field.name == "threshold" else f"0 to {high:g}"
-                raise ConfigError(f"{field.name} is {value}; expected {below}")
-
-
-def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: Shape) -> NDArray[np.float32]:
+def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: ShapeSettings) -> NDArray[np.float32]:
     """A curve (F,) in [0, 1] at `rate` frames per second, shaped: threshold, gain, attack and release, smoothing.
 
+    Times are time constants: after one of them 63 % of the way is done, and 0 follows at once. What is below the
+    threshold becomes 0 and the rest is stretched to [0, 1]; what the gain brings above 1 is cut.
     Each value is held for its frame and followed exactly: the same curve at another rate gives the same result at the
     same moments (the ends of frames). Nothing looks ahead, so that more frames do not change the first; before the
     first there is 0. Returns (F,) in [0, 1]. Raises ConfigError for a curve that is not so.

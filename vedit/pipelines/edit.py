@@ -116,6 +116,7 @@ def checked(config: EditConfig) -> EditConfig:
     _check_outputs(config)
     masking.check(config)
     guiding.check(config)
+    hearing.check(config)
     return config
 
 
@@ -171,6 +172,7 @@ def _edit(
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
+            guider = hearing.guider(config, backbone, followed, prompt, negative)
         if masking.is_asked(config, words):
             with stage("mask"):
                 said = masking.Words(words, text, prompt)
@@ -202,7 +204,6 @@ def _edit(
             keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"):
-            guider = hearing.guider(config, backbone, followed, prompt, negative)
             lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress

@@ -15,7 +15,6 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import native_side
 from vedit.clip import Clip
 from vedit.clip.sizes import Size, fit_size
-from vedit.clip.soundfile import read_sound
 from vedit.config import GenerateConfig
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import hearing
@@ -109,7 +108,7 @@ def frames_of(config: GenerateConfig) -> int:
     """How many frames there are to be: as said, else as long as the sound."""
     if config.frames is not None or config.audio is None:
         return config.frames or FRAMES
-    return max(1, round((read_sound(config.audio).duration - config.audio_start) * config.rate))
+    return hearing.length(config, hearing.read(config, config.audio), Fraction(str(config.rate)))
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,11 +18,11 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sound import Audio, SoundSource
-from vedit.clip.soundfile import read_sound
+from vedit.clip.soundfile import check_sound, read_sound
 from vedit.config import EditConfig, GenerateConfig, ListeningSettings, SoundSettings, ThenSettings
 from vedit.errors import ConfigError
 from vedit.guiders import ClassifierFree, Guider, Unguided
-from vedit.listening import Heard, Shape, listen, shaped
+from vedit.listening import Heard, listen, shaped
 from vedit.timeline import Moments
 
 LONGEST_WAY = 100_000
@@ -40,28 +41,44 @@ class Followed:
     source: SoundSource | None = None
 
 
+def check(config: ListeningSettings) -> None:
+    """What can be seen to be wrong with the sound before the model is loaded. Raises MediaError."""
+    if config.audio is not None:
+        check_sound(config.audio)
+
+
+def read(config: ListeningSettings, path: Path) -> Audio:
+    """All of a sound. Raises MediaError where it cannot be read, ConfigError where it ends before it is to begin."""
+    audio = read_sound(path)
+    if config.audio_start >= audio.duration:
+        raise ConfigError(
+            f"audio_start: {config.audio_start:g} s, and {path} lasts {audio.duration:.2f} s; begin earlier."
+        )
+    return audio
+
+
+def length(config: ListeningSettings, audio: Audio, rate: Fraction) -> int:
+    """How many frames last as long as a sound from where it is to begin."""
+    return max(1, round((audio.duration - config.audio_start) * rate))
+
+
 def listened(
     config: ListeningSettings, audio: Audio, frames: int, rate: Fraction
 ) -> tuple[Heard, dict[str, NDArray[np.float32]]]:
     """What is heard in so many frames, and its features (F,) as they are shaped."""
     heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
-    shape = Shape(config.attack, config.release, config.threshold, config.gain, config.smoothing)
-    return heard, {name: shaped(curve, rate, shape) for name, curve in heard.features.items()}
+    return heard, {name: shaped(curve, rate, config) for name, curve in heard.features.items()}
 
 
-def follow(config: SoundSettings, frames: int, rate: Fraction) -> Followed:
+def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
     """What is heard in so many frames of a clip. Raises MediaError for a sound that cannot be read, and ConfigError."""
     if config.audio is None:
         beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
         return Followed(Moments(frames, rate, beats=beats))
-    whole = read_sound(config.audio)
-    if config.audio_start >= whole.duration:
-        raise ConfigError(
-            f"audio_start: {config.audio_start:g} s, and {config.audio} lasts {whole.duration:.2f} s; begin earlier."
-        )
+    whole = read(config, config.audio)
     heard, features = listened(config, whole, frames, rate)
-    first, length = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
-    excerpt = whole.samples[:, first : first + length]
+    first = round(config.audio_start * whole.rate)
+    excerpt = whole.samples[:, first : first + round(frames / rate * whole.rate)]
     curves = {name: each.tolist() for name, each in features.items()}
     beats = heard.beat_positions.tolist() if len(heard.beats) else None
     return Followed(
