@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from vedit.guiders import ClassifierFree
+from vedit.condition import Condition, Tokens
+from vedit.guiders import MOMENTUM_KEPT, ClassifierFree, Semantic
 from vedit.sampling import noise
 from vedit.schedule import Prediction, Schedule
 
@@ -35,3 +36,18 @@ def test_without_saturation_guidance_leads_across_the_clean_latents(prediction: 
     # What is left is all of the rest: the whole lead without its shadow on the clean latents.
     shadow = (whole * before).sum((1, 2, 3), keepdim=True) / before.square().sum((1, 2, 3), keepdim=True) * before
     torch.testing.assert_close(across, whole - shadow, atol=1e-4, rtol=1e-4)
+
+
+def test_semantic_guidance_leads_where_it_says_most_and_remembers() -> None:
+    direction = noise(3, 2, (4, 8, 8))
+    text, envelope = torch.zeros(2, 5, 8), torch.tensor([2.0, 0.0])
+    whole = Semantic(Condition(envelope, tokens=Tokens(text))).lead(direction)
+    torch.testing.assert_close(whole, direction * envelope.view(-1, 1, 1, 1))
+    some = Semantic(Condition(envelope, tokens=Tokens(text, quantile=0.75, momentum=0.5)))
+    first = some.lead(direction)
+    heeded = first[0] != 0
+    assert heeded.flatten(1).sum(1).tolist() == [16] * 4  # a quarter of each channel
+    assert direction[0].abs()[heeded].min() > 0
+    for channel, chosen in zip(direction[0].abs(), heeded, strict=True):
+        assert channel[chosen].min() > channel[~chosen].max()
+    torch.testing.assert_close(some.lead(direction), first + 0.5 * (1 - MOMENTUM_KEPT) * first)

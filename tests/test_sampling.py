@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vedit.backbone import Backbone, load_backbone
+from vedit.condition import Condition, Tokens
 from vedit.guiders import ClassifierFree, Unguided, same_length
 from vedit.priors.inversion import invert
 from vedit.sampling import Source, denoise, noise
@@ -112,3 +113,40 @@ def test_a_source_lends_to_prompts_that_vary_and_are_weighed(backbone: Backbone)
     torch.testing.assert_close(denoise(backbone, x, schedule, varied, source=source), expected, atol=1e-4, rtol=1e-4)
     alike = ClassifierFree(words, backbone.embed([""]), 5.0, weights=torch.ones(2, words.shape[1]))
     torch.testing.assert_close(denoise(backbone, x, schedule, alike, source=source), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_condition_says_leads_as_a_prompt_would(backbone: Backbone) -> None:
+    x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
+    none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
+    expected = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0))
+    said = Condition(torch.full((2,), 5.0), tokens=Tokens(words))
+    silent = ClassifierFree(none, none, 5.0)
+    torch.testing.assert_close(
+        denoise(backbone, x, schedule, silent, conditions=[said]), expected, atol=1e-4, rtol=1e-4
+    )
+    # Beside a prompt of more tokens, with weights, and with a source that lends.
+    long = backbone.embed(["a cat on a mat " * 20])
+    weights = torch.ones(2, long.shape[1])
+    prompt = ClassifierFree(long, none, 5.0, weights=weights)
+    source = Source(words[:1], invert(backbone, x, words[:1], 4), 4)
+    alone = denoise(backbone, x, schedule, prompt, source=source)
+    both = denoise(backbone, x, schedule, prompt, conditions=[said], source=source)
+    assert (both - alone).abs().max() > 1e-2
+    mute = Condition(torch.zeros(2), tokens=Tokens(words))
+    torch.testing.assert_close(
+        denoise(backbone, x, schedule, prompt, conditions=[mute], source=source), alone, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> None:
+    x, schedule, none = noise(0, 2, (4, 8, 8)), backbone.schedule(4), backbone.embed([""])
+    words = backbone.embed(["a cat", "a dog"])
+
+    def run(start: float, stop: float) -> torch.Tensor:
+        said = Condition(torch.full((2,), 5.0), tokens=Tokens(words), start=start, stop=stop)
+        return denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0), conditions=[said])
+
+    plain = denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0))
+    assert torch.equal(run(0.1, 0.2), plain)  # no whole step lies in it
+    whole, late = run(0.0, 1.0), run(0.5, 1.0)
+    assert 0 < (late - plain).abs().mean() < (whole - plain).abs().mean()

@@ -3,13 +3,14 @@
 Learns to say in tokens of the model's text encoder what a sound's caption says, segment by segment, and to lie near
 the caption and far from others (InfoNCE; TPoS, Jeong et al. 2023, section 3.1). In the miniature's world the caption is
 the ground with the weather, and how hard it falls at that moment is the mix of "light" and "heavy" that the UNet was
-taught. Ends up in the model's folder.
+taught. Ends up in the model's folder. ``--pairs FOLDER`` learns from sounds of your own instead, for any model.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import librosa
@@ -21,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.sources import MINI
+from vedit.clip.soundfile import SOUNDS, read_sound
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.miniature import world
 from vedit.miniature.world.scene import FAINTEST
@@ -34,6 +36,12 @@ KNOTS = 8
 TEMPERATURE = 0.07
 ALIGNING = 0.05
 """Weight of InfoNCE beside the tokens' squared error."""
+
+
+Batch = tuple[Tensor, list[tuple[str, str]], Tensor]
+"""Sounds (B, L), two captions of each, and how much of the second (B, S) is to be heard in each segment."""
+
+Draw = Callable[[torch.Generator, int], Batch]
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def loss_of(encoder: SoundEncoder, samples: Tensor, wanted: Captions) -> Tensor:
     return tokens + ALIGNING * aligned
 
 
-def scene_sounds(generator: torch.Generator, segments: int) -> tuple[Tensor, list[tuple[str, str]], Tensor]:
+def scene_sounds(generator: torch.Generator, segments: int) -> Batch:
     """Sounds of the world (B, L), the captions at the least and the greatest intensity, and the share (B, S) of the
     second in each segment."""
     rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
@@ -83,6 +91,46 @@ def scene_sounds(generator: torch.Generator, segments: int) -> tuple[Tensor, lis
     return torch.from_numpy(np.stack(samples)), captions, torch.from_numpy(np.stack(shares)).float()
 
 
+def pairs_of(folder: Path, rate: int) -> list[tuple[Tensor, str]]:
+    """The sounds (L,) of a folder at ``rate`` Hz, each with the caption in the text file of its name."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        caption = path.with_suffix(".txt")
+        if path.suffix.lower() in SOUNDS and caption.is_file():
+            sound = read_sound(path)
+            mono = librosa.resample(sound.samples.mean(0).numpy(), orig_sr=sound.rate, target_sr=rate)
+            found.append((torch.from_numpy(mono), caption.read_text(encoding="utf-8").strip()))
+    if len(found) < 2:
+        raise SystemExit(f"{folder}: {len(found)} pairs; expected two at least, such as rain.wav beside rain.txt")
+    return found
+
+
+def drawn_pairs(pairs: list[tuple[Tensor, str]], rate: int) -> Draw:
+    """Batches of excerpts from pairs; what is said of a sound holds for all of it."""
+    length = round(SECONDS * rate)
+
+    def draw(generator: torch.Generator, segments: int) -> Batch:
+        samples, captions = [], []
+        # Each pair once at most: two excerpts of one sound would be contrasted with each other.
+        for index in torch.randperm(len(pairs), generator=generator)[:BATCH].tolist():
+            whole, caption = pairs[index]
+            first = int(torch.randint(0, max(1, len(whole) - length + 1), (1,), generator=generator))
+            excerpt = whole[first : first + length]
+            samples.append(F.pad(excerpt, (0, length - len(excerpt))))
+            captions.append((caption, caption))
+        return torch.stack(samples), captions, torch.zeros(len(samples), segments)
+
+    return draw
+
+
+def settings(draw: Draw, tokenizer: CLIPTokenizer, width: int) -> SoundConfig:
+    """A sound encoder's for a text encoder of this ``width``; how loud the sounds are is measured on some of them."""
+    config = SoundConfig(tokens=tokenizer.model_max_length, width=width, rate=RATE, mean=0.0, deviation=1.0)
+    samples, _, _ = draw(torch.Generator().manual_seed(1), 1)
+    levels = SoundEncoder(config, mel_filters(config)).spectrogram(samples)
+    return replace(config, mean=round(float(levels.mean()), 2), deviation=round(float(levels.std()), 2))
+
+
 def mel_filters(config: SoundConfig) -> Tensor:
     return torch.from_numpy(
         librosa.filters.mel(sr=config.rate, n_fft=config.window, n_mels=config.mels, fmin=config.low, fmax=config.high)
@@ -91,15 +139,18 @@ def mel_filters(config: SoundConfig) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(MINI))
-    parser.add_argument("--out", type=Path, default=Path("runs/audio"))
+    parser.add_argument("--model", type=Path, default=Path(MINI), help="folder of a Stable Diffusion")
+    parser.add_argument("--pairs", type=Path, help="folder of sounds, each with its caption in a .txt of its name")
+    parser.add_argument("--out", type=Path, default=Path("runs/audio"), help="folder of the checkpoint")
+    parser.add_argument("--encoder", type=Path, help="file to write; by default sound_encoder.safetensors in the model")
     parser.add_argument("--steps", type=int, default=3000)
     arguments = parser.parse_args()
     _, _, device = start_workers()
     model = arguments.model
     tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
     text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(device).eval()
-    config = SoundConfig(tokens=tokenizer.model_max_length, width=text.config.hidden_size, rate=RATE)
+    draw = scene_sounds if arguments.pairs is None else drawn_pairs(pairs_of(arguments.pairs, RATE), RATE)
+    config = settings(draw, tokenizer, text.config.hidden_size)
     torch.manual_seed(0)
     encoder = SoundEncoder(config, mel_filters(config)).to(device)
     segments = round(SECONDS / config.seconds)
@@ -111,12 +162,12 @@ def main() -> None:
         return Captions(found.last_hidden_state, found.pooler_output)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        samples, pairs, shares = scene_sounds(generator, segments)
-        light, heavy = (captions([pair[index] for pair in pairs]) for index in (0, 1))
+        samples, said, shares = draw(generator, segments)
+        light, heavy = (captions([pair[index] for pair in said]) for index in (0, 1))
         return loss_of(encoder, samples.to(device), light.mixed(heavy, shares.to(device)))
 
     train(encoder, loss, Recipe(arguments.steps, learning_rate=1e-3, ema=0.998), arguments.out / "audio.pt")
-    encoder.save(model / "sound_encoder.safetensors", overwrite=True)
+    encoder.save(arguments.encoder or model / "sound_encoder.safetensors", overwrite=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from training.data import frame_batch
 from training.diffusion import SCHEDULE, build
 from training.loop import load_average, ship
 from training.presets import PRESETS
-from training.vae import load_final
+from training.vae import load_joint
 
 ABOUT = (
     "a miniature of Stable Diffusion that knows one small procedural world: coloured shapes and walking figures "
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("vedit/miniature/weights"))
     arguments = parser.parse_args()
     preset, out = PRESETS[arguments.preset], arguments.out
-    vae = load_final(arguments.vae, preset)
+    vae = load_joint(arguments.vae, preset)
     tokenizer = CLIPTokenizer.from_pretrained(arguments.diffusion / "tokenizer")
     denoiser = build(preset, tokenizer)
     print("UNet at step", load_average(denoiser, arguments.diffusion / "unet.pt"))

@@ -3,7 +3,7 @@
 A joint autoencoder from scratch loses the small objects' colours at this budget. So a 4-component PCA of 8x8x3
 patches, most of them on objects, teaches the encoder first and keeps pulling on it while encoder and decoder learn
 together (``joint``); then the latents are frozen, and normalised by folding scale and shift into the 1x1
-convolutions; then the decoder learns on alone (``decoder``) while the UNet already trains.
+convolutions; later the decoder of the finished model learns on alone (``decoder``).
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.data import frame_batch
-from training.loop import Recipe, load_average, start_workers, train
+from training.loop import Recipe, load_average, ship, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, Preset
+from vedit.backbone.sources import MINI
 
 JOINT = Recipe(steps=1000, learning_rate=2e-3, decay_from=0.5)
-DECODER = Recipe(steps=900, learning_rate=8e-4, decay_from=0.3)
+DECODER = Recipe(steps=1500, learning_rate=8e-4, decay_from=0.3)
 BATCH = 8
 VARIETY = 0.25
+DECODER_VARIETY = 0.6
+"""Share of scenes with weather, looks or two objects."""
 PATCH = 8
 
 
@@ -90,10 +93,10 @@ def crops(frames: Tensor, masks: Tensor, generator: torch.Generator, size: int =
     return torch.stack(pictures), torch.stack(covers)
 
 
-def batch(step: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+def batch(step: int, generator: torch.Generator, device: torch.device, variety: float) -> tuple[Tensor, Tensor]:
     """Whole frames at every third step, four times as many crops otherwise; pixels in [-1, 1]."""
     whole = step % 3 == 2
-    _, frames, masks = frame_batch(BATCH if whole else 4 * BATCH, generator, VARIETY)
+    _, frames, masks = frame_batch(BATCH if whole else 4 * BATCH, generator, variety)
     if not whole:
         frames, masks = crops(frames, masks, generator)
     memory = torch.channels_last
@@ -107,7 +110,7 @@ def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
     vae = build(preset).to(device, memory_format=torch.channels_last)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        pixels, masks = batch(step, generator, device)
+        pixels, masks = batch(step, generator, device, VARIETY)
         with torch.autocast(device.type, torch.bfloat16):
             moments = vae.quant_conv(vae.encoder(pixels)).float()
             mean, log_variance = moments.chunk(2, dim=1)
@@ -145,13 +148,15 @@ def load_joint(out: Path, preset: Preset) -> AutoencoderKL:
     return vae
 
 
-def train_decoder(out: Path, preset: Preset, device: torch.device) -> None:
-    vae = load_joint(out, preset).to(device, memory_format=torch.channels_last)
+def train_decoder(model: Path, out: Path, device: torch.device) -> None:
+    """The decoder of the Stable Diffusion in the folder ``model`` learns on; the outcome is put there."""
+    vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
+    vae = vae.to(device, memory_format=torch.channels_last)
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(False)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        pixels, masks = batch(step, generator, device)
+        pixels, masks = batch(step, generator, device, DECODER_VARIETY)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 latents = vae.quant_conv(vae.encoder(pixels))[:, :4].float()
@@ -160,16 +165,7 @@ def train_decoder(out: Path, preset: Preset, device: torch.device) -> None:
         return pixel_loss(output, pixels, masks)
 
     train(vae, loss, DECODER, out / "decoder.pt")
-
-
-def load_final(out: Path, preset: Preset) -> AutoencoderKL:
-    """The best autoencoder so far: with the decoder's own stage if it has begun."""
-    vae = load_joint(out, preset)
-    if (out / "decoder.pt").exists():
-        for part in (vae.encoder, vae.quant_conv):
-            part.requires_grad_(False)
-        load_average(vae, out / "decoder.pt")
-    return vae.eval()
+    ship(vae, model / "vae")
 
 
 def main() -> None:
@@ -177,6 +173,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=["pca", "joint", "decoder"], required=True)
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--out", type=Path, default=Path("runs/vae"))
+    parser.add_argument("--model", type=Path, default=Path(MINI), help="whose decoder learns on")
     arguments = parser.parse_args()
     preset, out = PRESETS[arguments.preset], cast(Path, arguments.out)
     if arguments.stage == "pca":
@@ -184,7 +181,10 @@ def main() -> None:
         save_file(fit_pca(), out / "pca.safetensors")
         return
     _, _, device = start_workers()
-    {"joint": train_joint, "decoder": train_decoder}[arguments.stage](out, preset, device)
+    if arguments.stage == "decoder":
+        train_decoder(arguments.model, out, device)
+    else:
+        train_joint(out, preset, device)
 
 
 if __name__ == "__main__":

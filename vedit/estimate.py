@@ -32,6 +32,7 @@ from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
 from vedit.pipelines.generate import frames_of, size_of
+from vedit.pipelines.hearing import heeded
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
 
@@ -127,6 +128,7 @@ class Counted:
         own = checkpoints.read_config(folder / "unet" / "config.json")
         inflated = own.get("_class_name") == "UNet3DConditionModel"
         self.unet_config = checkpoints.flat_unet_config(own) if inflated else own
+        self.notes = read_notes(folder)
         self.dtype, self.frames = dtype, frames
         self.tuning = isinstance(config, TuneConfig) or (isinstance(config, EditConfig) and config.tune > 0)
         self._fake = FakeTensorMode()
@@ -281,7 +283,7 @@ def _work(
         return work, largest
     if isinstance(config, GenerateConfig):
         work.clear()  # no clip goes in
-        add("denoising steps", config.steps, model.predict(size, 1 if config.guidance == 1 else 2))
+        add("denoising steps", config.steps, model.predict(size, _branches(config, model)))
         add("VAE, out", frames, decode)
         return work, largest
     once = model.predict(size, 1)
@@ -297,11 +299,11 @@ def _work(
         add("inversion steps", config.steps * (1 + config.refine), once)
     if inverted and config.gate:
         add("reconstruction steps", config.steps_taken, once)
-    if config.mask == "auto" and config.source_prompt:
+    if config.mask == "auto" and config.source_prompt and not _heard(config, model):
         add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
     if config.mask.startswith("word:"):
         add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
-    branches = 1 if config.guidance == 1 else 2
+    branches = _branches(config, model)
     for control, net in zip(config.control, model.controls, strict=True):
         begin = max(control.start, 1 - config.steps_taken / config.steps)
         acting = max(0, round((control.stop - begin) * config.steps))
@@ -315,6 +317,15 @@ def _work(
     add("denoising steps", config.steps_taken - lent, model.predict(size, branches))
     add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
     return work, largest
+
+
+def _branches(config: EditConfig | GenerateConfig, model: Counted) -> int:
+    """How many prompts there are in a step: the negative, the config's own, and what a sound says."""
+    return 3 if _heard(config, model) else 1 if config.guidance == 1 and config.audio is None else 2
+
+
+def _heard(config: EditConfig | GenerateConfig, model: Counted) -> bool:
+    return config.audio is not None and heeded(config, model.notes) != 0
 
 
 def _memory(config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size) -> Rows:

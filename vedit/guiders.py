@@ -11,6 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vedit.condition import Condition
+
+MOMENTUM_KEPT = 0.6
+"""Share of semantic guidance's mean that a step keeps (Brack et al. 2023, eq. 8, beta)."""
+
 
 class Guider(Protocol):
     """Chooses the prompts of a step's branches and combines what the network says of them."""
@@ -23,9 +28,11 @@ class Guider(Protocol):
     def emphasis(self) -> Tensor | None:
         """(N, F, T) how much each token counts in each frame, 1 being as it is; None where all count alike."""
 
-    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
-        """The branches' outputs (N, F, 4, h, w) to one (F, 4, h, w); ``clean`` tells what clean latents an output
-        (F, 4, h, w) amounts to."""
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
+        """The branches' outputs (N, F, 4, h, w), the first of which is where guidance begins, to one (F, 4, h, w).
+
+        ``clean`` tells what clean latents an output (F, 4, h, w) amounts to; ``beside`` (F, 4, h, w) is where others
+        than the prompt lead."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,8 @@ class Unguided:
     def emphasis(self) -> Tensor | None:
         return None if self.weights is None else self.weights[None]
 
-    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
-        return outputs[0]
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
+        return outputs[0] + beside
 
 
 @dataclass(frozen=True)
@@ -80,14 +87,35 @@ class ClassifierFree:
         weights = self.weights.repeat(1, times)
         return torch.stack([torch.ones_like(weights), weights])
 
-    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor]) -> Tensor:
+    def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         negative, positive = outputs
         scale = torch.as_tensor(self.scale, device=outputs.device, dtype=outputs.dtype).view(-1, 1, 1, 1)
-        lead = (scale - 1) * (positive - negative)
+        lead = (scale - 1) * (positive - negative) + beside
         if self.saturation < 1:
             # The clean latents are linear in the output, so a direction in the one is the same in the other.
             lead = lead - (1 - self.saturation) * _along(lead, clean(positive))
         return positive + lead
+
+
+class Semantic:
+    """Guidance by one condition's tokens through the steps of one denoising (``condition.Tokens``)."""
+
+    def __init__(self, condition: Condition) -> None:
+        assert condition.tokens is not None
+        self.text = condition.tokens.text[None]
+        self._tokens, self._envelope = condition.tokens, condition.envelope
+        self._mean: Tensor | float = 0.0
+
+    def lead(self, direction: Tensor) -> Tensor:
+        """Where it leads, given the ``direction`` (F, 4, h, w) from where guidance begins to what it says."""
+        tokens = self._tokens
+        if tokens.quantile > 0:
+            large = direction.abs().flatten(2)
+            least = large.quantile(tokens.quantile, dim=-1, keepdim=True)
+            direction = direction * (large >= least).view_as(direction)
+        lead = self._envelope.to(direction).view(-1, 1, 1, 1) * direction + tokens.momentum * self._mean
+        self._mean = MOMENTUM_KEPT * self._mean + (1 - MOMENTUM_KEPT) * lead
+        return lead
 
 
 def _along(x: Tensor, direction: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "conditioners": {
         "control": "vedit.conditioners.control:Control",
+        "audio": "vedit.conditioners.audio:Audio",
     },
     "priors": {
         "inversion": "vedit.priors.inversion:Inversion",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
-from vedit.guiders import Guider, alike
+from vedit.guiders import Guider, Semantic, alike
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -57,14 +58,19 @@ def denoise(
 
     ``conditions`` steer beside the prompt. ``source`` lends its structure in its first steps. ``after_step`` may
     correct the latents (F, 4, h, w) after the step of a given index (``masks.Keep.blend`` does). The branches of the
-    guider run as one batch; when memory does not suffice for that, one after the other.
+    guider and of the conditions run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    text, emphasis = guider.text.to(backbone.device), guider.emphasis
+    prompts = guider.text
+    speaking = [None if each.tokens is None else Semantic(each) for each in conditions]
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
         lender = source.at(index) if source is not None and index < source.steps else None
-        acting = [each for each in conditions if each.active(schedule.window(index))]
+        active = [each.active(schedule.window(index)) for each in conditions]
+        acting = [*compress(conditions, active)]
+        others = [each for each in compress(speaking, active) if each is not None]
+        text = torch.cat(alike(prompts, *(each.text.to(prompts) for each in others))).to(backbone.device)
+        emphasis = _with_others(guider.emphasis, text)
         outputs = None
         if not split:
             try:
@@ -76,12 +82,24 @@ def denoise(
             weights = [None] * len(text) if emphasis is None else emphasis.split(1)
             alone = zip(text.split(1), weights, strict=True)
             outputs = torch.cat([_outputs(backbone, x, t, *each, acting, lender) for each in alone])
-        x = schedule.step(x, guider.combine(outputs.float(), partial(schedule.clean, x, index=index)), index)
+        own, told = outputs.float().split([len(prompts), len(others)])
+        leads = [each.lead(said - own[0]) for each, said in zip(others, told, strict=True)]
+        combined = guider.combine(own, partial(schedule.clean, x, index=index), sum(leads))
+        x = schedule.step(x, combined, index)
         if after_step is not None:
             x = after_step(x, index)
         if progress is not None:
             progress("denoising", index + 1, len(schedule))
     return x
+
+
+def _with_others(emphasis: Tensor | None, text: Tensor) -> Tensor | None:
+    """The ``emphasis`` (N, F, T) of the first branches of ``text``, for all of its branches and its length."""
+    if emphasis is None:
+        return None
+    emphasis = emphasis.repeat(1, 1, text.shape[-2] // emphasis.shape[-1])
+    others = len(text) - len(emphasis)
+    return torch.cat([emphasis, torch.ones_like(emphasis[:1]).expand(others, -1, -1)])
 
 
 def _outputs(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import wave
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ import yaml
 from tests.conftest import Ran
 from vedit.backbone import Backbone, load_backbone
 from vedit.clip import probe, read_clip
+from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.config import GenerateConfig
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, VeditWarning, WeightsError
 from vedit.pipelines import hearing
+from vedit.pipelines.generate import generate
 from vedit.settling import Layer, settle
 
 Command = Callable[..., Ran]
@@ -106,6 +110,79 @@ def test_what_cannot_be_is_one_line(
     ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, "--frames", 2, *flags)
     assert said in ran.complaint
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def hearing_model(toy_model: Path, tmp_path: Path) -> Path:
+    """The small model with a sound encoder in its folder."""
+    folder = tmp_path / "hearing"
+    shutil.copytree(toy_model, folder)
+    backbone = load_backbone(toy_model, device="cpu")
+    torch.manual_seed(0)
+    sizes = {"channels": 8, "state": 16, "hidden": 32}
+    width = backbone.unet.config.cross_attention_dim
+    encoder = SoundEncoder(SoundConfig(tokens=backbone.tokenizer.model_max_length, width=width, **sizes))
+    encoder.filters += torch.rand(encoder.filters.shape) / 100
+    encoder.save(folder / "ear.safetensors")
+    (folder / "vedit.json").write_text('{"sound_encoder": "ear.safetensors"}')
+    return folder
+
+
+def test_a_model_that_hears_shows_what_it_hears(
+    vedit: Command, hearing_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def made(name: str, *flags: object) -> torch.Tensor:
+        flags = ("--audio", song, "--model", hearing_model, "--steps", 3, "--frames", 6, "-o", name, *flags)
+        ran = vedit("generate", *flags)
+        assert ran.status == 0, ran.err
+        assert "nothing else follows the sound" not in ran.err
+        return read_clip(name).frames
+
+    default, off = made("one.mp4", "a cat"), made("two.mp4", "a cat", "--hear", "0")
+    assert (default - off).abs().max() > 0.05
+    # An empty prompt leaves all to the sound, and what is seen changes with it.
+    alone, nothing = made("three.mp4", ""), made("four.mp4", "", "--hear", "0")
+    assert (alone - nothing).abs().max() > 0.05
+    assert vedit("rerun", "one.yaml", "-o", "five.mp4").status == 0
+    assert Path("five.mp4").read_bytes() == Path("one.mp4").read_bytes()
+    dry = vedit("generate", "a cat", "--audio", song, "--model", hearing_model, "--dry-run")
+    assert dry.status == 0
+    assert "hear needs audio" in vedit("generate", "a cat", "--model", hearing_model, "--hear", "1").complaint
+
+
+def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
+    backbone = load_backbone(hearing_model, device="cpu")
+
+    def made(**settings: object) -> torch.Tensor:
+        config = asked("", audio=str(song), steps=3, attention="per_frame", **settings)
+        return generate(config, backbone, hearing.follow(config, 6, Fraction(8))).clip.frames
+
+    heard, silent = made(), made(hear=0)
+    assert (heard[5] - heard[0]).abs().max() > 100 * (silent[5] - silent[0]).abs().max()
+
+
+def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> None:
+    def conditions(**settings: object) -> tuple[object, ...]:
+        config = asked(audio=str(song), **settings)
+        return hearing.conditions(config, backbone, hearing.follow(config, 4, Fraction(8)))
+
+    with pytest.warns(VeditWarning, match="nothing else follows the sound"):
+        assert conditions() == ()
+    for follows in ({"guidance": "1+loudness"}, {"emphasis": ["cat=1+bass"]}, {"then": ["2b:a dog"]}, {"hear": 0}):
+        assert conditions(**follows) == ()
+    with pytest.raises(WeightsError, match="brings no sound encoder"):
+        conditions(hear=1)
+
+
+def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> None:
+    followed = hearing.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
+    assert followed.audio is not None
+    assert followed.audio.samples.shape[1] == 3 * RATE
+    assert not followed.audio.samples[:, 2 * RATE :].any()
+    assert followed.source is None  # a copy would be too short
+    assert hearing.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
 
 
 def test_too_late_a_beginning_is_told(song: Path) -> None:

@@ -22,6 +22,8 @@ class ModelNotes(BaseModel):
     """What one-shot tuning takes on this model: a narrow network learns at a higher rate than Stable Diffusion."""
     controls: dict[str, str] = {}
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
+    sound_encoder: str = ""
+    """The sound encoder that comes with the model: the name of a file in its folder."""
 
 
 def read_notes(place: Path) -> ModelNotes:

@@ -28,6 +28,7 @@ from vedit.config.settings import (
 )
 from vedit.config.sound import (
     BPM,
+    AudioSettings,
     EmphasisSettings,
     InspectSoundConfig,
     InspectTimelineConfig,
@@ -161,6 +162,7 @@ __all__ = [
     "HUB_NAMES",
     "IN_MEMORY",
     "AttentionSettings",
+    "AudioSettings",
     "ClipSettings",
     "ConditionSettings",
     "ControlSettings",

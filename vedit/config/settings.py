@@ -20,7 +20,9 @@ class Settings(BaseModel):
     transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
     """What holds for one run only, and so is not written into the sidecar."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "sheet", "adapter", "mask", "audio"})
+    paths: ClassVar[frozenset[str]] = frozenset(
+        {"clip", "output", "sheet", "adapter", "mask", "audio", "sound_encoder"}
+    )
     """Fields that are paths; in a YAML file they are relative to that file."""
 
     places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})

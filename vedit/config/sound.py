@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config.settings import Settings
-from vedit.config.values import Feature, Place, Prompt, Varying, listed, varying
+from vedit.config.values import Feature, Place, Prompt, Varying, agreed, listed, varying
 from vedit.timeline import FEATURES
 
 
@@ -62,11 +62,34 @@ class ListeningSettings(ShapeSettings):
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
 
+class AudioSettings(Settings):
+    """How a sound says what is seen."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"source", "encoder"})
+
+    source: Place | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
+    strength: Annotated[Varying, varying(0, 100)] = Field(5.0, description="How far guidance leads to what it says.")
+    encoder: Place | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
+    quantile: float = Field(
+        0.8, ge=0, lt=1, description="Share of each channel in which it is not heeded, where it says least."
+    )
+    start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
+    stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
+
+
 class SoundSettings(ListeningSettings):
     """Sound"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
 
+    hear: Annotated[Varying, varying(0, 20)] | None = Field(
+        None,
+        description="How far what the sound says counts, 1 as much as the prompt; by default 1 where the model "
+        "brings a sound encoder, else 0.",
+    )
+    sound_encoder: Place | None = Field(
+        None, description="Sound encoder (.safetensors) to listen with; by default the model's own."
+    )
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
         (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
     )
@@ -78,6 +101,12 @@ class SoundSettings(ListeningSettings):
         description="What moves the clip from prompt to prompt: a feature or a timeline, whose running sum between two "
         "prompts is the share of the way; by default time itself.",
     )
+
+    @model_validator(mode="after")
+    def _audible(self) -> Self:
+        given = {"hear": self.hear, "sound_encoder": self.sound_encoder}
+        idle = [name for name, value in given.items() if value is not None and self.audio is None]
+        return agreed(self, [f"{name} needs audio, the sound to listen to" for name in idle])
 
 
 class FramesSettings(Settings):

@@ -173,7 +173,10 @@ def _edit(
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
             guider = hearing.guider(config, backbone, followed, prompt, negative)
-        if masking.is_asked(config, words):
+        steering += hearing.conditions(config, backbone, followed)
+        # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
+        said_anywhere = any(each.tokens is not None for each in steering)
+        if masking.is_asked(config, words) and not (said_anywhere and config.mask == "auto"):
             with stage("mask"):
                 said = masking.Words(words, text, prompt)
                 mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)

@@ -92,12 +92,13 @@ def generate(
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative])
         guider = hearing.guider(config, backbone, followed, prompt, negative)
+        steering = hearing.conditions(config, backbone, followed)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
         walk = timeline.numbers(config.walk, moments, low=0, high=1)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
         with stage("denoising"):
-            latents = denoise(backbone, start.noise, given.schedule, guider, progress=progress)
+            latents = denoise(backbone, start.noise, given.schedule, guider, conditions=steering, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):
             clip = Clip(backbone.decode(latents), moments.rate, followed.audio, followed.source)

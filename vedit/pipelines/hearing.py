@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -15,12 +16,15 @@ from torch import Tensor
 
 from vedit import timeline
 from vedit.backbone.model import Backbone
+from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.soundfile import check_sound, read_sound
-from vedit.config import EditConfig, GenerateConfig, ListeningSettings, SoundSettings, ThenSettings
-from vedit.errors import ConfigError
+from vedit.condition import Condition
+from vedit.conditioners.audio import Listened, saying
+from vedit.config import AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings, ThenSettings
+from vedit.errors import ConfigError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.listening import Heard, listen, shaped
 from vedit.timeline import Moments
@@ -34,11 +38,13 @@ class Followed:
     """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
 
     audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
+    listened: all of the sound, for the conditioner that says what is heard
     """
 
     moments: Moments
     audio: Audio | None = None
     source: SoundSource | None = None
+    listened: Listened | None = None
 
 
 def check(config: ListeningSettings) -> None:
@@ -77,15 +83,58 @@ def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
         return Followed(Moments(frames, rate, beats=beats))
     whole = read(config, config.audio)
     heard, features = listened(config, whole, frames, rate)
-    first = round(config.audio_start * whole.rate)
-    excerpt = whole.samples[:, first : first + round(frames / rate * whole.rate)]
+    first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
+    excerpt = whole.samples[:, first : first + wanted]
+    source: SoundSource | None = SoundSource(
+        config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate
+    )
+    silent = wanted - excerpt.shape[1]
+    if silent > whole.rate / rate:  # a frame's time and more, so that copying would leave the sound too short
+        source = None
     curves = {name: each.tolist() for name, each in features.items()}
     beats = heard.beat_positions.tolist() if len(heard.beats) else None
-    return Followed(
-        Moments(frames, rate, curves, beats),
-        Audio(excerpt, whole.rate),
-        SoundSource(config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate),
-    )
+    moments = Moments(frames, rate, curves, beats)
+    sound = Audio(F.pad(excerpt, (0, max(0, silent))), whole.rate)
+    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start))
+
+
+def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
+    """What the sound says, as guidance beside the prompt; nothing where there is none, or none that can listen.
+
+    An empty prompt leaves all to the sound: then it is heeded everywhere, as words would be.
+    Raises WeightsError where the encoder does not fit the model.
+    """
+    if followed.listened is None:
+        return ()
+    hear = heeded(config, backbone.notes)
+    if hear == 0 and config.hear is None and not _listens(config):
+        warnings.warn(
+            "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
+            "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --walk 0.3*onset",
+            VeditWarning,
+            stacklevel=2,
+        )
+    moments = followed.moments
+    counts = torch.tensor(timeline.read(hear).values(moments, low=0, high=20))
+    if not counts.any():
+        return ()
+    guidance = torch.tensor(timeline.read(config.guidance).values(moments, low=0, high=100))
+    quantile = AudioSettings().quantile if config.prompt.strip() else 0.0
+    return (saying(followed.listened, backbone, config.sound_encoder, counts * guidance, quantile),)
+
+
+def heeded(config: SoundSettings, notes: ModelNotes) -> float | str:
+    """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
+    if config.hear is not None:
+        return config.hear
+    return float(config.audio is not None and bool(config.sound_encoder or notes.sound_encoder))
+
+
+def _listens(config: EditConfig | GenerateConfig) -> bool:
+    """Whether a number of the config follows what is heard."""
+    lines = [config.guidance, config.walk, config.blend or 0.0, *(each.weight for each in config.emphasis)]
+    needs = set().union(*(timeline.read(each).needs for each in lines))
+    return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.then)
 
 
 def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
@@ -154,7 +203,7 @@ def guider(
     if config.then:
         prompt = prompts(config, config.prompt, backbone, followed)
     weights = emphasis(config, config.prompt, prompt.shape[-2], backbone, moments)
-    if config.guidance == 1:
+    if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
     scale = timeline.numbers(config.guidance, moments, low=0, high=100)
     return ClassifierFree(prompt, negative, scale, config.saturation, weights)

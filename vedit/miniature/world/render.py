@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vedit.miniature.world import shapes, textures
 from vedit.miniature.world.scene import SIZE, UNIT, Colour, Object, Scene
-from vedit.miniature.world.weather import veil
+from vedit.miniature.world.weather import seen_through
 
 Array = NDArray[np.floating[Any]]
 
@@ -93,11 +93,7 @@ def draw_frame(scene: Scene, time: float, intensity: float) -> tuple[Array, Arra
         masks[:, rows, columns] *= 1 - cover
         masks[number, rows, columns] = cover
         picture[rows, columns] = _object_in_look(scene, thing, picture[rows, columns], gap, cover)
-    if scene.weather != "clear":
-        opacity = veil(scene.weather, intensity, scene.texture, time)[..., None]
-        colour = np.array((0.75, 0.82, 0.95) if scene.weather == "rain" else (1.0, 1.0, 1.0), dtype=np.float32)
-        picture = picture * (1 - np.float32(0.25 * intensity) * (scene.weather == "rain"))
-        picture = picture * (1 - opacity) + colour * opacity
+    picture = seen_through(picture, scene.weather, intensity, scene.texture, time)
     return picture.transpose(2, 0, 1), masks
 
 

@@ -1,0 +1,96 @@
+"""What a sound says, frame by frame, and which encoder listens."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import librosa
+import pytest
+import torch
+
+from vedit.backbone import Backbone, load_backbone
+from vedit.backbone.notes import ModelNotes
+from vedit.clip import Audio as Sound
+from vedit.clip import Clip
+from vedit.conditioners.audio import Audio, Listened, heard_by, in_frames, own_encoder
+from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
+from vedit.config import AudioSettings
+from vedit.errors import ConfigError, MediaError, WeightsError
+from vedit.timeline import Moments
+
+
+@pytest.fixture
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+def encoder_for(tokens: int, width: int) -> SoundEncoder:
+    config = SoundConfig(tokens=tokens, width=width, channels=8, state=16, hidden=32)
+    torch.manual_seed(0)
+    filters = torch.from_numpy(librosa.filters.mel(sr=config.rate, n_fft=512, n_mels=64))
+    return SoundEncoder(config, filters).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def encoder(backbone: Backbone, tmp_path: Path) -> Path:
+    path = tmp_path / "encoder.safetensors"
+    width = backbone.unet.config.cross_attention_dim
+    encoder_for(backbone.tokenizer.model_max_length, width).save(path)
+    return path
+
+
+def sound(seconds: float, rate: int = 22_050) -> Sound:
+    samples = torch.randn(2, round(seconds * rate), generator=torch.Generator().manual_seed(4)) * 0.1
+    return Sound(samples * torch.linspace(0, 1, samples.shape[1]), rate)
+
+
+def test_each_frame_hears_its_own_moment() -> None:
+    encoder, rate = encoder_for(5, 12), Fraction(25, 4)  # a frame is as long as a segment
+    assert encoder.config.seconds == 0.16
+    heard = heard_by(encoder, sound(2)).tokens[0]
+    found = in_frames(encoder, Listened(Moments(10, rate), sound(2)))
+    torch.testing.assert_close(found, heard[:10])
+    between = in_frames(encoder, Listened(Moments(19, 2 * rate), sound(2)))
+    torch.testing.assert_close(between[1:3], torch.lerp(heard[0], heard[1], torch.tensor([[[0.25]], [[0.75]]])))
+    past = in_frames(encoder, Listened(Moments(40, rate), sound(2)))
+    assert torch.equal(past[30], past[39])
+
+
+def test_a_longer_clip_and_a_later_start() -> None:
+    encoder, rate = encoder_for(5, 12), Fraction(8)
+    short, long = (in_frames(encoder, Listened(Moments(frames, rate), sound(4))) for frames in (16, 32))
+    torch.testing.assert_close(short, long[:16], atol=1e-5, rtol=1e-4)
+    cut = Sound(sound(4).samples[:, 22_050:], 22_050)
+    late = in_frames(encoder, Listened(Moments(8, rate), sound(4), start=1.0))
+    torch.testing.assert_close(late, in_frames(encoder, Listened(Moments(8, rate), cut)))
+
+
+def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> None:
+    silent = Clip(torch.zeros(4, 3, 8, 8), Fraction(8))
+    options = AudioSettings(encoder=encoder, strength="0:0, 3:6", quantile=0.0, start=0.25)
+    with pytest.raises(MediaError, match="the clip has no sound"):
+        Audio(options).prepare(silent)
+    made = Audio(options).condition(Audio(options).prepare(silent.with_sound(sound(0.5))), backbone)
+    assert made.tokens is not None
+    length = backbone.tokenizer.model_max_length
+    assert made.tokens.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
+    assert made.envelope.tolist() == [0, 2, 4, 6]
+    assert (made.start, made.stop, made.tokens.momentum) == (0.25, 1.0, 0.0)
+    with pytest.raises(ConfigError, match="needs loudness"):
+        Audio(AudioSettings(encoder=encoder, strength="loudness")).condition(
+            Listened(Moments(4, Fraction(8)), sound(1)), backbone
+        )
+
+
+def test_an_encoder_of_this_model(backbone: Backbone, tmp_path: Path) -> None:
+    listened = Listened(Moments(4, Fraction(8)), sound(1))
+    assert own_encoder(backbone) is None
+    with pytest.raises(WeightsError, match="brings no sound encoder"):
+        Audio().condition(listened, backbone)
+    backbone.notes = ModelNotes(sound_encoder="ear.safetensors")
+    assert own_encoder(backbone) == backbone.folder / "ear.safetensors"
+    other = tmp_path / "other.safetensors"
+    encoder_for(7, 24).save(other)
+    with pytest.raises(WeightsError, match="trained for a text encoder of 7 tokens of 24 numbers"):
+        Audio(AudioSettings(encoder=other)).condition(listened, backbone)

@@ -1,0 +1,123 @@
+"""The sound itself says what is seen: a learned encoder's tokens guide beside the prompt (TPoS, Jeong et al. 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vedit import timeline
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.clip.sound import Audio as Sound
+from vedit.clip.soundfile import read_sound
+from vedit.condition import Condition, Tokens
+from vedit.conditioners import Conditioner
+from vedit.conditioners.sound_encoder import Heard, SoundEncoder, load_sound_encoder
+from vedit.config import AudioSettings
+from vedit.errors import MediaError, WeightsError
+from vedit.timeline import Moments
+
+MOMENTUM = 0.3
+"""Of the guidance (Brack et al. 2023, section 4)."""
+
+STRONGEST = 100
+"""Guidance goes no further."""
+
+
+@dataclass(frozen=True, eq=False)
+class Listened:
+    """The frames of a clip, and the sound that goes on from second ``start`` on while they are seen."""
+
+    moments: Moments
+    sound: Sound
+    start: float = 0.0
+
+
+class Audio(Conditioner):
+    """What the sound says, as guidance in step with it."""
+
+    Options = AudioSettings
+
+    def prepare(self, clip: Clip) -> Listened:
+        """The clip's own sound, or that of the file named. Raises MediaError where there is none."""
+        sound = clip.audio if self.options.source is None else read_sound(self.options.source)
+        if sound is None:
+            raise MediaError("condition audio: the clip has no sound; name a file with audio:source=FILE.")
+        return Listened(Moments(len(clip), clip.rate), sound)
+
+    def condition(self, prepared: Listened, backbone: Backbone) -> Condition:
+        """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
+        options = self.options
+        strength = timeline.read(options.strength).values(prepared.moments, low=0, high=STRONGEST)
+        window = options.start, options.stop
+        return saying(prepared, backbone, options.encoder, torch.tensor(strength), options.quantile, window)
+
+
+def saying(
+    listened: Listened,
+    backbone: Backbone,
+    encoder: Path | None,
+    strength: Tensor,
+    quantile: float,
+    window: tuple[float, float] = (0.0, 1.0),
+) -> Condition:
+    """Guidance to what a sound says, ``strength`` (F,) in each frame, heard by the file ``encoder`` or the model's own.
+
+    Raises WeightsError where none fits the model.
+    """
+    path = encoder or own_encoder(backbone)
+    if path is None:
+        raise WeightsError(
+            "this model brings no sound encoder; train one for it (training/README.md) and name the file, or leave "
+            "what the sound says out of it with --hear 0."
+        )
+    listener = fitting(load_sound_encoder(path), path, backbone).to(backbone.device)
+    tokens = Tokens(in_frames(listener, listened), quantile, MOMENTUM if quantile else 0.0)
+    return Condition(strength, tokens=tokens, start=window[0], stop=window[1])
+
+
+def own_encoder(backbone: Backbone) -> Path | None:
+    """The sound encoder that the model's folder brings along."""
+    name = backbone.notes.sound_encoder
+    return backbone.folder / name if name and backbone.folder is not None else None
+
+
+def fitting(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncoder:
+    """Raises WeightsError for an encoder that was made for another text encoder."""
+    theirs = encoder.config.tokens, encoder.config.width
+    ours = backbone.tokenizer.model_max_length, backbone.unet.config.cross_attention_dim
+    if theirs != ours:
+        raise WeightsError(
+            f"{path} was trained for a text encoder of {theirs[0]} tokens of {theirs[1]} numbers, this model's has "
+            f"{ours[0]} of {ours[1]}: they do not belong together. Name one that was trained for this model."
+        )
+    return encoder
+
+
+def heard_by(encoder: SoundEncoder, sound: Sound) -> Heard:
+    """What an encoder hears in a sound (C, L) of any rate, brought to its own. On the encoder's device."""
+    import librosa
+
+    mono = sound.samples.mean(0).numpy()
+    brought = librosa.resample(mono, orig_sr=sound.rate, target_sr=encoder.config.rate)
+    with torch.no_grad():
+        return encoder(torch.from_numpy(brought)[None].to(encoder.filters.device))
+
+
+def in_frames(encoder: SoundEncoder, listened: Listened) -> Tensor:
+    """The tokens (F, T, D) of each frame: those of the segments around the middle of its time, mixed.
+
+    One segment more than the frames need is listened to, so that a longer clip says the same of its first frames.
+    """
+    sound, moments, length = listened.sound, listened.moments, encoder.config.seconds
+    middles = (torch.arange(moments.frames) + 0.5) / float(moments.rate) / length - 0.5
+    first = round(listened.start * sound.rate)
+    needed = first + round((int(middles[-1].floor()) + 2) * length * sound.rate) + sound.rate
+    tokens = heard_by(encoder, Sound(sound.samples[:, first:needed], sound.rate)).tokens[0]
+    places = middles.clamp(0, len(tokens) - 1)
+    before = places.floor().long()
+    after = (before + 1).clamp(max=len(tokens) - 1)
+    return torch.lerp(tokens[before], tokens[after], (places - before).to(tokens)[:, None, None])
