@@ -37,6 +37,8 @@ HEARD = Moments(
         ("cos(2 * pi * t)", [math.cos(math.pi * frame / 2) for frame in range(9)]),
         ("0:1, 4:3, 8:1", [1, 1.5, 2, 2.5, 3, 2.5, 2, 1.5, 1]),
         ("0s:0, 1s:4", [0, 1, 2, 3, 4, 4, 4, 4, 4]),
+        ("0:0, 1s:4", [0, 1, 2, 3, 4, 4, 4, 4, 4]),  # zero is the same in all units
+        ("2:0, 1s:4, 8:0", [0, 0, 0, 2, 4, 3, 2, 1, 0]),
         ("2:5", [5] * 9),
         ("0:0, 4:8:hold, 5:0", [0, 0, 0, 0, 8, 0, 0, 0, 0]),
         ("0:0, 4:1:smooth", [0, 0.15625, 0.5, 0.84375, 1, 1, 1, 1, 1]),
@@ -52,6 +54,17 @@ def test_what_is_heard_is_in_it() -> None:
     assert read("0b:0, 2b:1").values(HEARD) == [0, 0.25, 0.5, 0.75, 1]
     assert read("b").needs == {"b"}
     assert read("1 + onset").needs == {"onset"}
+
+
+def test_frames_seconds_and_beats_in_one() -> None:
+    assert read("0:1, 0.5s:0, 2b:1").values(HEARD) == pytest.approx([1, 0.5, 0, 0.5, 1])
+    assert read("0:0, 2:2, 3b:6").values(HEARD) == pytest.approx([0, 1, 2, 3, 4])  # the third beat is in frame 6
+    assert HEARD.place(-1, "b") == 0
+    assert [HEARD.place(time, "b") for time in (0.75, 2, 2.5)] == pytest.approx([1.5, 4, 5])
+    with pytest.raises(ConfigError, match=r"'1s:1, 2:0' goes back in time at '2:0'"):
+        read("1s:1, 2:0").values(HEARD)
+    with pytest.raises(ConfigError, match="needs beats"):
+        read("0:1, 2s:0.4, 8b:1").values(PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,6 @@ def test_what_is_not_heard_is_told(text: str, said: str) -> None:
         ("sine(t)", "did you mean 'sin'"),
         ("min(1)", "gives min 1 numbers; expected 2 to 8"),
         ("0:1, 2x:3", "the keyframe '2x:3'"),
-        ("0:1, 2s:3", "mixes frames and seconds"),
         ("4:1, 2:3", "goes back in time"),
         ("0:1, 2:3:smoth", "did you mean 'smooth'"),
         ("1 +", "cannot be read"),

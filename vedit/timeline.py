@@ -11,11 +11,12 @@ import ast
 import math
 import operator
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
+from itertools import pairwise
 
 from vedit.errors import ConfigError
 
@@ -89,13 +90,31 @@ class Moments:
         beat = {} if self.beats is None else {"b": float(self.beats[frame])}
         return {"t": float(frame / self.rate), "f": float(frame), **beat, **heard}
 
+    def place(self, time: float, unit: str) -> float:
+        """The frame, and the share of the way to the next, at a time in frames ("f"), seconds ("t") or beats ("b").
+
+        Beats before the first frame lie at it; those after the last go on at the mean pace until then.
+        """
+        if unit != "b":
+            return time * float(self.rate) if unit == "t" else time
+        assert self.beats is not None
+        last, beats = self.frames - 1, self.beats
+        if time <= beats[-1]:
+            after = bisect_left(beats, time)
+            if after == 0:
+                return 0.0
+            return after - 1 + (time - beats[after - 1]) / (beats[after] - beats[after - 1])
+        pace = (beats[-1] - beats[0]) / max(last, 1)
+        return last + (time - beats[-1]) / max(pace, 1e-6)
+
 
 @dataclass(frozen=True)
 class Timeline:
     """A number in each frame. Made by ``read``."""
 
     text: str
-    value: Value = field(compare=False, repr=False)
+    over: Callable[[Moments], Value] = field(compare=False, repr=False)
+    """For the frames of a clip, the function that says the number of each from its names."""
     needs: frozenset[str] = frozenset()
     """Names of features that it is made of, and "b" where it counts beats."""
 
@@ -117,9 +136,13 @@ class Timeline:
                 f"the timeline '{self.text}' needs {what}, and no sound says them; give one with --audio."
             )
         found = []
+        try:
+            value_at = self.over(moments)
+        except ValueError as error:
+            raise ConfigError(f"the timeline '{self.text}' {error}.") from error
         for frame in range(moments.frames):
             try:
-                value = float(self.value(moments.names(frame)))
+                value = float(value_at(moments.names(frame)))
             except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: the root of a negative is complex
                 raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: {error}.") from error
             if not (low <= value <= high and math.isfinite(value)):
@@ -149,7 +172,7 @@ def read(text: str | float) -> Timeline:
         raise ValueError(
             "cannot be read; expected a number, keyframes such as 0:1, 2s:0.4, or an expression"
         ) from error
-    return Timeline(text, value, frozenset(needs))
+    return Timeline(text, lambda moments: value, frozenset(needs))
 
 
 def numbers(value: float | str, moments: Moments, *, low: float, high: float) -> float | list[float]:
@@ -158,8 +181,8 @@ def numbers(value: float | str, moments: Moments, *, low: float, high: float) ->
 
 
 def _keyframes(text: str) -> Timeline:
-    keys: list[tuple[float, float, str]] = []
-    unit, parts = "", text.split(",")
+    keys: list[_Key] = []
+    parts = text.split(",")
     if len(parts) > MOST_KEYS:
         raise ValueError(f"has {len(parts):,} keyframes; expected at most {MOST_KEYS:,}")
     for part in parts:
@@ -168,27 +191,46 @@ def _keyframes(text: str) -> Timeline:
             raise ValueError(
                 f"has the keyframe '{part.strip()}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4"
             )
-        time, unit_here, value, easing = found.groups()
-        unit_here = {"": "f", "s": "t"}.get(unit_here, unit_here)
-        if unit and unit_here != unit:
-            raise ValueError(f"mixes {_TIMES[unit]} and {_TIMES[unit_here]}; give all keyframes in one of them")
+        time, unit, value, easing = found.groups()
         if easing is not None and easing not in EASINGS:
             raise ValueError(f"has the easing '{easing}'; {_near(easing, EASINGS)}")
-        if keys and float(time) <= keys[-1][0]:
-            raise ValueError(f"goes back in time at '{part.strip()}'; expected keyframes in order")
-        unit = unit_here
-        keys.append((float(time), float(value), easing or "linear"))
-    times = [key[0] for key in keys]
+        keys.append(_Key(float(time), {"": "f", "s": "t"}.get(unit, unit), float(value), easing or "linear"))
+    # Zero is the same moment in all of them.
+    units = {key.unit for key in keys if key.time != 0} or {keys[0].unit}
+    needs = frozenset(units & {"b"})
+    if len(units) > 1:
+
+        def over(moments: Moments) -> Value:
+            return _between([moments.place(key.time, key.unit) for key in keys], keys, "f")
+
+        return Timeline(text, over, needs)
+    value_at = _between([key.time for key in keys], keys, units.pop())
+    return Timeline(text, lambda moments: value_at, needs)
+
+
+@dataclass(frozen=True)
+class _Key:
+    time: float
+    unit: str
+    value: float
+    easing: str
+
+
+def _between(times: Sequence[float], keys: Sequence[_Key], unit: str) -> Value:
+    """The way from key to key, at ``times`` of one unit. Raises ValueError where they are not in order."""
+    for (before, after), key in zip(pairwise(times), keys[1:], strict=True):
+        if after <= before:
+            raise ValueError(f"goes back in time at '{key.time:g}:{key.value:g}'; expected keyframes in order")
 
     def at(names: Names) -> float:
         now = names[unit]
         after = bisect_right(times, now)
         if after in (0, len(keys)):
-            return keys[max(after - 1, 0)][1]
-        (begin, one, _), (end, other, easing) = keys[after - 1], keys[after]
-        return one + (other - one) * EASINGS[easing]((now - begin) / (end - begin))
+            return keys[max(after - 1, 0)].value
+        begin, end, one, other = times[after - 1], times[after], keys[after - 1].value, keys[after]
+        return one + (other.value - one) * EASINGS[other.easing]((now - begin) / (end - begin))
 
-    return Timeline(text, at, frozenset({unit} & {"b"}))
+    return at
 
 
 def _value(node: ast.AST, needs: set[str]) -> Value:

@@ -15,6 +15,7 @@ from vedit.clip import Clip
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings
 from vedit.errors import ConfigError, MediaError
+from vedit.timeline import Moments
 
 
 def clip(frames: int = 3) -> Clip:
@@ -64,6 +65,17 @@ def test_pictures_drawn_before_take_the_annotators_place(tmp_path: Path) -> None
     assert one.shape == (5, 3, 64, 64)
     with pytest.raises(MediaError, match="has 3 frames, the clip 4"):
         Control(ControlSettings(kind="edge", source=tmp_path / "drawn")).prepare(clip(4))
+
+
+def test_a_weight_that_varies_is_settled_for_each_frame(backbone: Backbone, net: Path) -> None:
+    clip = Clip(torch.rand(3, 3, 32, 32), Fraction(8))
+    control = Control(ControlSettings(kind="edge", net=str(net), weight="1 - t*8/2"))
+    assert control.condition(control.prepare(clip), backbone).envelope.tolist() == [1, 0.5, 0]
+    heard = Control(ControlSettings(kind="edge", weight="2*bass"))
+    with pytest.raises(ConfigError, match="needs bass"):
+        heard.prepare(clip)
+    heard.in_frames(Moments(3, Fraction(8), {"bass": [0.0, 0.25, 1.0]}))
+    assert heard.options.weight == (0, 0.5, 2)
 
 
 def test_what_does_not_fit_the_clip_is_refused() -> None:

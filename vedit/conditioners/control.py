@@ -8,15 +8,17 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from vedit import timeline
 from vedit.annotators import Annotator
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.conditioners import Conditioner
-from vedit.config import ControlSettings
+from vedit.config import STRONGEST, ControlSettings
 from vedit.errors import ConfigError
 from vedit.settling import made
+from vedit.timeline import Moments
 
 
 class Control(Conditioner):
@@ -27,12 +29,19 @@ class Control(Conditioner):
     def __init__(self, options: ControlSettings | None = None) -> None:
         super().__init__(options or ControlSettings(kind="edge"))
 
+    def in_frames(self, moments: Moments) -> None:
+        """Settle a weight that varies in time for each frame. Raises ConfigError where it has no value."""
+        if isinstance(self.options.weight, str):
+            weights = timeline.read(self.options.weight).values(moments, low=0, high=STRONGEST)
+            self.options = self.options.model_copy(update={"weight": tuple(weights)})
+
     def prepare(self, clip: Clip) -> Tensor:
         """Control pictures (F, 3, H, W) in [0, 1] at the clip's size.
 
         Raises ConfigError where strengths are given for another number of frames, and what annotating or reading the
         file raises.
         """
+        self.in_frames(Moments(len(clip), clip.rate))
         weight, source = self.options.weight, self.options.source
         if isinstance(weight, tuple) and len(weight) != len(clip):
             raise ConfigError(

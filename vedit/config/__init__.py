@@ -38,6 +38,7 @@ from vedit.config.sound import (
     ThenSettings,
 )
 from vedit.config.values import (
+    STRONGEST,
     Annotator,
     Place,
     Prior,
@@ -161,6 +162,7 @@ __all__ = [
     "BPM",
     "HUB_NAMES",
     "IN_MEMORY",
+    "STRONGEST",
     "AttentionSettings",
     "AudioSettings",
     "ClipSettings",

@@ -15,15 +15,16 @@ from vedit.config.values import NUMBER, Annotator, Conditioner, Place, agreed, l
 class ControlSettings(Settings):
     """One control: what is looked for in the clip, and how strongly and when it steers.
 
-    As text: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as "edge", "pose:keypoints.json" or "flow:0.5@0-0.6".
+    As text: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as "edge", "pose:keypoints.json" or "flow:0.5@0-0.6"; a
+    weight that varies in time stands in brackets: "edge:[1-0.5*loudness]" or "edge:[0:1, 2s:0.4]".
     """
 
     paths: ClassVar[frozenset[str]] = frozenset({"source"})
     places: ClassVar[frozenset[str]] = frozenset({"net"})
 
     kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
-    weight: Annotated[float | tuple[float, ...], BeforeValidator(strengths)] = Field(
-        1.0, description="How strongly it steers, 0 to 2; in a file also a list, one for each frame."
+    weight: Annotated[float | str | tuple[float, ...], BeforeValidator(strengths)] = Field(
+        1.0, description="How strongly it steers, 0 to 2: a number, a timeline, or a list, one for each frame."
     )
     source: Place | None = Field(
         None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
@@ -43,12 +44,13 @@ class ControlSettings(Settings):
             raise ValueError(f"has the window '{window}'; expected START-STOP in shares of the steps, such as 0-0.6")
         else:
             rest = text
-        values["kind"], *parts = rest.split(":")
+        values["kind"], *parts = re.split(r":(?![^\[]*\])", rest)
         for part in parts:
-            name = "net" if part.startswith("net=") else "weight" if NUMBER.fullmatch(part) else "source"
+            varies = part.startswith("[") and part.endswith("]")
+            name = "net" if part.startswith("net=") else "weight" if varies or NUMBER.fullmatch(part) else "source"
             if not part or name in values:
                 raise ValueError(f"has {name} twice" if part else "has an empty part; expected KIND[:WEIGHT][:FILE]")
-            values[name] = part.removeprefix("net=")
+            values[name] = part[1:-1] if varies else part.removeprefix("net=")
         return values
 
     @model_validator(mode="after")

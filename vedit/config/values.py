@@ -74,13 +74,16 @@ def listed(value: Any) -> Any:
     return (value,) if isinstance(value, (str, dict)) else value
 
 
-def strengths(value: Any) -> float | tuple[float, ...]:
+def strengths(value: Any) -> float | str | tuple[float, ...]:
+    """Reads a control's strength: a number, a list with one for each frame, or a timeline."""
     try:
         numbers = [float(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
     except (TypeError, ValueError):
+        if isinstance(value, str):
+            return timeline.read(value).text
         numbers = []
     if not numbers or not all(0 <= each <= STRONGEST for each in numbers):
-        raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, or a list of such numbers")
+        raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, a list of such numbers, or a timeline of them")
     return tuple(numbers) if isinstance(value, (list, tuple)) else numbers[0]
 
 

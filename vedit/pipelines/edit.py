@@ -152,7 +152,7 @@ def _edit(
         steering: tuple[Condition, ...] = ()
         if config.control or config.condition:
             with stage("control"):
-                steering = guiding.conditions(config, source, backbone)
+                steering = guiding.conditions(config, source, backbone, followed.moments)
         there = steering if config.control_inversion else ()
         if config.tune:
             with stage("tuning"):

@@ -10,6 +10,7 @@ from vedit.conditioners.control import Control
 from vedit.config import GuideSettings
 from vedit.errors import MediaError
 from vedit.settling import made
+from vedit.timeline import Moments
 
 
 def check(config: GuideSettings) -> None:
@@ -22,11 +23,14 @@ def check(config: GuideSettings) -> None:
             )
 
 
-def conditions(config: GuideSettings, clip: Clip, backbone: Backbone) -> tuple[Condition, ...]:
-    """What is found in a clip at its working size, ready to steer the model.
+def conditions(config: GuideSettings, clip: Clip, backbone: Backbone, moments: Moments) -> tuple[Condition, ...]:
+    """What is found in a clip at its working size, ready to steer the model; ``moments`` are the clip's.
 
     Raises PartError, ConfigError, MediaError or WeightsError, as the conditioners do.
     """
     chosen: list[Conditioner] = [Control(each) for each in config.control]
     chosen += [made("conditioners", each.kind, each.options) for each in config.condition]
+    for each in chosen:
+        if isinstance(each, Control):
+            each.in_frames(moments)
     return tuple(each.condition(each.prepare(clip), backbone) for each in chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -211,16 +212,11 @@ def guider(
 
 def _frame(each: ThenSettings, moments: Moments) -> int:
     """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
-    unit = each.time[-1] if each.time[-1] in "fsb" else "f"
-    time = float(each.time.rstrip("fsb"))
-    if unit == "b":
-        if moments.beats is None:
-            raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
-        pace = (moments.beats[-1] - moments.beats[0]) / max(moments.frames - 1, 1)
-        after = [frame for frame, beat in enumerate(moments.beats) if beat >= time]
-        frame = after[0] if after else moments.frames - 1 + round((time - moments.beats[-1]) / max(pace, 1e-6))
-    else:
-        frame = round(time * moments.rate) if unit == "s" else round(time)
+    unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
+    if unit == "b" and moments.beats is None:
+        raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
+    place = moments.place(float(each.time.rstrip("fsb")), unit)
+    frame = math.ceil(place - 1e-6) if unit == "b" else round(place)
     if frame > LONGEST_WAY:
         raise ConfigError(f"then: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
     return frame
