@@ -45,16 +45,16 @@ from vedit.pipelines import generate as generating
 from vedit.pipelines import hearing
 from vedit.settling import Layer, settle
 
-FRAMES, FPS = 24, 8
-BEAT_FRAMES, BEAT_FPS = 36, 12
-KNOTS = 6
+FRAMES, FPS = 16, 8
+BEAT_FRAMES, BEAT_FPS = 24, 12
+KNOTS = 4
 """Points of the curve that says how hard it falls, half a second apart."""
 
 LAG = 2
 """Frames by which what is seen may come before or after what is heard."""
 
-EMPHASIS = "0.2+2.3*loudness"
-BEAT_EMPHASIS = "0.2+2.8*percussive"
+EMPHASIS = "0.5+1.2*loudness"
+BEAT_EMPHASIS = "0.5+1.2*percussive"
 """How much "rain" counts: chosen on other sounds than these."""
 
 

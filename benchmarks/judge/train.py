@@ -1,6 +1,6 @@
 """Train the judge: ``python -m benchmarks.judge.train``.
 
-On frames of all attribute triples, half of them sent through the VAE (the judge must know what a decoder does to a
+On frames of all attribute triples, a third of them in rain or snow, half of them sent through the VAE (the judge must know what a decoder does to a
 star's points) or blurred and noised, so that what it says of generated frames is fair. Its textures and seeds are
 those of training; its accuracy is reported on held-out ones.
 """
@@ -25,11 +25,15 @@ from vedit.miniature.world.scene import Scene, Split
 
 BATCH = 48
 
+WEATHER = 1 / 3
+"""Share of the scenes in rain or snow."""
+
 
 def any_scene(seed: int, split: Split = "train") -> Scene:
     """A scene of any attribute triple, held out or not: the judge must know them all."""
     rng = np.random.default_rng([31, seed])
-    scene = world.sample_scene(seed, split)
+    weather: world.Weather = "clear" if rng.random() >= WEATHER else ("rain", "snow")[rng.integers(2)]
+    scene = world.sample_scene(seed, split, weather=weather)
     return scene.changed(
         shape=world.SHAPES[rng.integers(5)], colour=world.COLOURS[rng.integers(8)],
         background=world.BACKGROUNDS[rng.integers(6)],
@@ -39,7 +43,7 @@ def any_scene(seed: int, split: Split = "train") -> Scene:
 def drawn(seeds: list[int], split: Split = "train") -> tuple[Tensor, Tensor, Tensor]:
     """Frames (B, 3, H, W), masks (B, 1, 32, 32), labels (B, 3) as indices of shape, colour, background."""
     scenes = [any_scene(seed, split) for seed in seeds]
-    pairs = [world.draw_frame(scene, seed % 8, 0.0) for scene, seed in zip(scenes, seeds, strict=True)]
+    pairs = [world.draw_frame(scene, seed % 8, scene.intensity) for scene, seed in zip(scenes, seeds, strict=True)]
     frames = torch.from_numpy(np.stack([frame for frame, _ in pairs])).clamp(0, 1)
     masks = F.avg_pool2d(torch.from_numpy(np.stack([mask for _, mask in pairs])), 4)
     labels = [

@@ -150,15 +150,19 @@ class Backbone:
 
     # Words
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Prompts to text embeddings (N, T, D); T is the longest prompt's, in chunks of the tokenizer's length."""
-        return embed(self.tokenizer, self.text_encoder, texts)
+    def embed(self, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()) -> Tensor:
+        """Prompts to text embeddings (N, T, D); T is the longest prompt's, in chunks of the tokenizer's length.
 
-    def embed_alike(self, texts: Sequence[str]) -> tuple[Tensor, ...]:
+        ``unheard``: for each prompt, the places of tokens (``prompts.tokens_of``) that its others do not look at.
+        """
+        return embed(self.tokenizer, self.text_encoder, texts, unheard)
+
+    def embed_alike(self, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()) -> tuple[Tensor, ...]:
         """Prompts to one embedding (1, T, D) each, all of one T."""
         # One by one, since together they would come out with other last bits than alone, and miss the cache.
-        alone = tuple(self.embed([each]) for each in texts)
-        return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts).split(1)
+        places = unheard or [()] * len(texts)
+        alone = tuple(self.embed([each], [without]) for each, without in zip(texts, places, strict=True))
+        return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts, places).split(1)
 
     # The network
 

@@ -12,12 +12,16 @@ from vedit.errors import ConfigError
 
 
 @torch.no_grad()
-def embed(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str]) -> Tensor:
+def embed(
+    tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()
+) -> Tensor:
     """Prompts to last hidden states (N, T, D) in the encoder's dtype.
 
     A prompt longer than the tokenizer's length is cut into chunks of that length, each with its own start and end
     tokens, whose states are joined; shorter prompts are padded to as many chunks. The usual practice since
     AUTOMATIC1111's web UI.
+
+    unheard: for each prompt, the places among its T tokens that the others do not look at: what it says without them
     """
     room = tokenizer.model_max_length - 2
     ids = [tokenizer(text, add_special_tokens=False, verbose=False).input_ids for text in texts]
@@ -29,7 +33,13 @@ def embed(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str]
         row = [tokenizer.bos_token_id, *chunk, tokenizer.eos_token_id]
         rows.append(row + [padding] * (tokenizer.model_max_length - len(row)))
     tokens = torch.tensor(rows, device=encoder.device)
-    states = encoder(tokens).last_hidden_state
+    looked_at = None
+    if any(unheard):
+        looked_at = torch.ones(len(texts), tokens.shape[1] * count, dtype=torch.long, device=encoder.device)
+        for row_of, places in zip(looked_at, unheard, strict=True):
+            row_of[list(places)] = 0
+        looked_at = looked_at.view(tokens.shape)
+    states = encoder(tokens, attention_mask=looked_at).last_hidden_state
     return states.unflatten(0, (len(texts), count)).flatten(1, 2)
 
 
@@ -49,6 +59,6 @@ def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:
     ]
     if not begins:
         said = dict.fromkeys(text.split())
-        raise ConfigError(f"the source prompt does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
+        raise ConfigError(f"the prompt does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
     places = [begin + offset for begin in begins for offset in range(len(wanted))]
     return [place // room * tokenizer.model_max_length + 1 + place % room for place in places]

@@ -1,12 +1,10 @@
-"""The sound that a clip follows: what is heard in each frame, and what becomes of the prompt by it."""
+"""The sound that a clip follows: what is heard in each frame, and where it leads."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +16,17 @@ from torch import Tensor
 from vedit import timeline
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
-from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.soundfile import check_sound, read_sound
 from vedit.condition import Condition
 from vedit.conditioners.audio import Listened, saying
-from vedit.config import AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings, ThenSettings
+from vedit.config import AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.listening import Heard, listen, shaped
+from vedit.pipelines import wording
 from vedit.timeline import Moments
-
-LONGEST_WAY = 100_000
-"""Frames up to which a prompt to go on to may lie ahead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,69 +149,17 @@ def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
     return clip.with_sound(Audio((both[0] + both[1]) / 2, own.rate))
 
 
-def emphasis(config: SoundSettings, prompt: str, length: int, backbone: Backbone, moments: Moments) -> Tensor | None:
-    """How much each of the ``length`` tokens of the prompt counts in each frame (F, T); None where all count alike.
-
-    Raises ConfigError for a word that the prompt does not say.
-    """
-    if not config.emphasis:
-        return None
-    weights = torch.ones(moments.frames, length)
-    for each in config.emphasis:
-        of_word = timeline.read(each.weight).values(moments, low=0, high=20)
-        weights[:, tokens_of(backbone.tokenizer, prompt, each.word)] *= torch.tensor(of_word)[:, None]
-    return weights
-
-
-def prompts(config: SoundSettings, prompt: str, backbone: Backbone, followed: Followed) -> Tensor:
-    """The embeddings (1, F, T, D) of a prompt and of those that the clip goes on to, one of each frame.
-
-    Between two prompts the embeddings are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023,
-    "Generative Disco", section 4). A longer clip goes the same way at its beginning.
-    """
-    moments = followed.moments
-    states = torch.cat(backbone.embed_alike([prompt, *(each.prompt for each in config.then)]))
-    reached = [0, *(_frame(each, moments) for each in config.then)]
-    if any(one >= other for one, other in pairwise(reached)):
-        raise ConfigError("then: the prompts are not in the order of their times; expected each after the one before.")
-    ahead = moments
-    if reached[-1] + 1 > moments.frames:  # what moves the last stretch may sound after the clip's end
-        ahead = follow(config, reached[-1] + 1, moments.rate).moments
-    moving = timeline.read(1 if config.blend is None else config.blend).values(ahead, low=0, high=1)
-    rows = []
-    for frame in range(moments.frames):
-        stretch = max(index for index, first in enumerate(reached) if first <= frame)
-        if stretch == len(reached) - 1:
-            rows.append(states[stretch])
-            continue
-        first, last = reached[stretch], reached[stretch + 1]
-        total = sum(moving[first:last])
-        share = sum(moving[first:frame]) / total if total > 0 else (frame - first) / (last - first)
-        rows.append(torch.lerp(states[stretch], states[stretch + 1], share))
-    return torch.stack(rows)[None]
-
-
 def guider(
     config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed, prompt: Tensor, negative: Tensor
 ) -> Guider:
-    """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, and to what follows."""
-    moments = followed.moments
-    if config.then:
-        prompt = prompts(config, config.prompt, backbone, followed)
-    weights = emphasis(config, config.prompt, prompt.shape[-2], backbone, moments)
+    """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, or to what becomes of
+    them in time."""
+    moments, weights = followed.moments, None
+    if config.then or config.emphasis:
+        prompt, weights = wording.in_frames(
+            config, backbone, moments, lambda frames: follow(config, frames, moments.rate).moments
+        )
     if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
     scale = timeline.numbers(config.guidance, moments, low=0, high=100)
     return ClassifierFree(prompt, negative, scale, config.saturation, weights)
-
-
-def _frame(each: ThenSettings, moments: Moments) -> int:
-    """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
-    unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
-    if unit == "b" and moments.beats is None:
-        raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
-    place = moments.place(float(each.time.rstrip("fsb")), unit)
-    frame = math.ceil(place - 1e-6) if unit == "b" else round(place)
-    if frame > LONGEST_WAY:
-        raise ConfigError(f"then: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
-    return frame

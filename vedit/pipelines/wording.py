@@ -1,0 +1,114 @@
+"""What becomes of a prompt in time: words that count more or less, and prompts that it goes on to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from vedit import timeline
+from vedit.backbone.model import Backbone
+from vedit.backbone.prompts import tokens_of
+from vedit.config import EditConfig, GenerateConfig, ThenSettings
+from vedit.errors import ConfigError
+from vedit.timeline import Moments
+
+LONGEST_WAY = 100_000
+"""Frames up to which a prompt to go on to may lie ahead."""
+
+
+def in_frames(
+    config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]
+) -> tuple[Tensor, Tensor | None]:
+    """The prompt of each frame (1, F, T, D), and how much each of its tokens counts (F, T); None where all count alike.
+
+    ``ahead`` tells the moments of a longer clip: what moves the last stretch may sound after this one's end.
+
+    Between two prompts both are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023, "Generative
+    Disco", section 4). A longer clip goes the same way at its beginning. Raises ConfigError.
+    """
+    said = [config.prompt, *(each.prompt for each in config.then)]
+    states, weights = emphasised(config, said, backbone, moments)
+    along = _shares(config, moments, ahead)
+    mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
+    if not config.emphasis:
+        return torch.stack(mixed)[None], None
+    counted = [_mixed(weights, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
+    return torch.stack(mixed)[None], torch.stack(counted)
+
+
+def emphasised(
+    config: EditConfig | GenerateConfig, said: list[str], backbone: Backbone, moments: Moments
+) -> tuple[list[Tensor], list[Tensor]]:
+    """For each prompt that is ``said``: its states (F, T, D), and how much each of its tokens counts (F, T).
+
+    A word's weight scales its own attention (Lee et al. 2023, "AADiff", eq. 4). But much of what it says is said again
+    by the tokens after it, the end above all, which have looked at it. So these move along the line from what they say
+    without the word (weight 0) through what they say with it (1), and beyond. Raises ConfigError for a word that no
+    prompt says.
+    """
+    places: list[tuple[int, Tensor, list[int]]] = []
+    for each in config.emphasis:
+        weight = torch.tensor(timeline.read(each.weight).values(moments, low=0, high=20))
+        found, lacking = [], None
+        for number, text in enumerate(said):
+            try:
+                found.append((number, weight, tokens_of(backbone.tokenizer, text, each.word)))
+            except ConfigError as error:
+                lacking = lacking or error
+        if not found and lacking is not None:
+            raise lacking
+        places += found
+    texts = [*said, *(said[number] for number, _, _ in places)]
+    embedded = backbone.embed_alike(texts, [*([()] * len(said)), *(where for _, _, where in places)])
+    states = [each.expand(moments.frames, -1, -1) for each in embedded[: len(said)]]
+    weights = [torch.ones(moments.frames, each.shape[1]) for each in states]
+    for (number, weight, where), without in zip(places, embedded[len(said) :], strict=True):
+        told = embedded[number] - without
+        told[:, where] = 0
+        states[number] = states[number] + (weight - 1).to(told)[:, None, None] * told
+        weights[number][:, where] *= weight[:, None]
+    return states, weights
+
+
+def _shares(
+    config: EditConfig | GenerateConfig, moments: Moments, ahead: Callable[[int], Moments]
+) -> list[tuple[int, float]]:
+    """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
+    reached = [0, *(_frame(each, moments) for each in config.then)]
+    if any(one >= other for one, other in pairwise(reached)):
+        raise ConfigError("then: the prompts are not in the order of their times; expected each after the one before.")
+    whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
+    moving = timeline.read(1 if config.blend is None else config.blend).values(whole, low=0, high=1)
+    found = []
+    for frame in range(moments.frames):
+        stretch = max(index for index, first in enumerate(reached) if first <= frame)
+        if stretch == len(reached) - 1:
+            found.append((stretch, 0.0))
+            continue
+        first, last = reached[stretch], reached[stretch + 1]
+        total = sum(moving[first:last])
+        found.append((stretch, sum(moving[first:frame]) / total if total > 0 else (frame - first) / (last - first)))
+    return found
+
+
+def _mixed(each: list[Tensor], frame: int, stretch: int, share: float) -> Tensor:
+    """Of one frame: ``each`` prompt's tensor (F, ...), the one passed and the next mixed by the share of the way."""
+    if share == 0:
+        return each[stretch][frame]
+    return torch.lerp(each[stretch][frame], each[stretch + 1][frame], share)
+
+
+def _frame(each: ThenSettings, moments: Moments) -> int:
+    """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
+    unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
+    if unit == "b" and moments.beats is None:
+        raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
+    place = moments.place(float(each.time.rstrip("fsb")), unit)
+    frame = math.ceil(place - 1e-6) if unit == "b" else round(place)
+    if frame > LONGEST_WAY:
+        raise ConfigError(f"then: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
+    return frame
