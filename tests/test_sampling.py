@@ -119,23 +119,28 @@ def test_what_a_condition_says_leads_as_a_prompt_would(backbone: Backbone) -> No
     x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
     none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
     expected = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0))
-    said = Condition(torch.full((2,), 5.0), tokens=Tokens(words))
+    guiding = Condition(torch.ones(2), tokens=Tokens(words, torch.zeros(2)))
     silent = ClassifierFree(none, none, 5.0)
-    torch.testing.assert_close(
-        denoise(backbone, x, schedule, silent, conditions=[said]), expected, atol=1e-4, rtol=1e-4
-    )
-    # Beside a prompt of more tokens, with weights, and with a source that lends.
+    heard = denoise(backbone, x, schedule, silent, conditions=[guiding])
+    torch.testing.assert_close(heard, expected, atol=1e-4, rtol=1e-4)
+    # Joining the prompt: twice the same is the same.
+    joining = Condition(torch.zeros(2), tokens=Tokens(words, torch.ones(2)))
+    same = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0), conditions=[joining])
+    torch.testing.assert_close(same, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_condition_says_beside_long_words_and_a_source(backbone: Backbone) -> None:
+    x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
+    none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
     long = backbone.embed(["a cat on a mat " * 20])
-    weights = torch.ones(2, long.shape[1])
-    prompt = ClassifierFree(long, none, 5.0, weights=weights)
+    prompt = ClassifierFree(long, none, 5.0, weights=torch.ones(2, long.shape[1]))
     source = Source(words[:1], invert(backbone, x, words[:1], 4), 4)
     alone = denoise(backbone, x, schedule, prompt, source=source)
-    both = denoise(backbone, x, schedule, prompt, conditions=[said], source=source)
-    assert (both - alone).abs().max() > 1e-2
-    mute = Condition(torch.zeros(2), tokens=Tokens(words))
-    torch.testing.assert_close(
-        denoise(backbone, x, schedule, prompt, conditions=[mute], source=source), alone, atol=1e-4, rtol=1e-4
-    )
+    said = Condition(torch.ones(2), tokens=Tokens(words, torch.ones(2)))
+    assert (denoise(backbone, x, schedule, prompt, conditions=[said], source=source) - alone).abs().max() > 1e-2
+    mute = Condition(torch.zeros(2), tokens=Tokens(words, torch.zeros(2)))
+    kept = denoise(backbone, x, schedule, prompt, conditions=[mute], source=source)
+    torch.testing.assert_close(kept, alone, atol=1e-4, rtol=1e-4)
 
 
 def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> None:
@@ -143,7 +148,7 @@ def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> Non
     words = backbone.embed(["a cat", "a dog"])
 
     def run(start: float, stop: float) -> torch.Tensor:
-        said = Condition(torch.full((2,), 5.0), tokens=Tokens(words), start=start, stop=stop)
+        said = Condition(torch.ones(2), tokens=Tokens(words, torch.ones(2)), start=start, stop=stop)
         return denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0), conditions=[said])
 
     plain = denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0))

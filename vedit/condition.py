@@ -58,15 +58,19 @@ class Control(Protocol):
 
 @dataclass(frozen=True)
 class Tokens:
-    """A prompt of its own, not of words, that guides beside the prompt: semantic guidance (Brack et al. 2023, eq. 5 to
-    9; in TPoS, Jeong et al. 2023, section 3.3, for sound).
+    """A prompt of its own, not of words, that joins the prompt's tokens in cross-attention, and guides beside it.
+
+    Semantic guidance: Brack et al. 2023, eq. 5 to 9; for sound TPoS, Jeong et al. 2023, section 3.3.
 
     text: (F, T, D), in the text encoder's space
-    quantile: the share, 0 to below 1, of the elements of each channel in which it is not heeded, where it says least
+    share: (F,) how far it joins the prompt, 0 (the prompt is left as it is) to 1 (as many tokens as the prompt's)
+    quantile: the share, 0 to below 1, of the elements of each channel in which its guidance is not heeded, where it
+        says least
     momentum: what is added of the mean of its guidance in the steps before, 0 (none) to 1
     """
 
     text: Tensor
+    share: Tensor
     quantile: float = 0.0
     momentum: float = 0.0
 
@@ -76,7 +80,7 @@ class Condition:
     """One source of guidance beside the prompt.
 
     residuals: what it adds to the UNet's features, if anything
-    tokens: another prompt, if it has one, to which it leads as far as ``envelope`` says
+    tokens: a prompt of its own, if it has one; ``envelope`` is how far it leads there, 1 as far as to the prompt
     envelope: (F,) its strength in each frame
     start, stop: the window in which it acts, as shares 0 (pure noise) to 1 (clean) of the whole trajectory
     key: names what it depends on, so that an inversion made under it can be cached

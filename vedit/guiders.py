@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vedit.condition import Condition
+from vedit.condition import Condition, Tokens
 
 MOMENTUM_KEPT = 0.6
 """Share of semantic guidance's mean that a step keeps (Brack et al. 2023, eq. 8, beta)."""
@@ -23,6 +23,10 @@ class Guider(Protocol):
     @property
     def text(self) -> Tensor:
         """Text embeddings of the branches: (N, T, D), or (N, F, T, D) where they vary in time."""
+
+    @property
+    def scale(self) -> float | Sequence[float]:
+        """How far guidance leads to the prompt, in all frames or in each (F,)."""
 
     @property
     def emphasis(self) -> Tensor | None:
@@ -46,6 +50,10 @@ class Unguided:
     @property
     def text(self) -> Tensor:
         return self.prompt
+
+    @property
+    def scale(self) -> float:
+        return 1.0
 
     @property
     def emphasis(self) -> Tensor | None:
@@ -97,23 +105,38 @@ class ClassifierFree:
         return positive + lead
 
 
+def joined(text: Tensor, emphasis: Tensor | None, said: Tokens) -> tuple[Tensor, Tensor | None]:
+    """The branches' ``text`` (N, T, D) or (N, F, T, D) and its ``emphasis`` (N, F, T), the last of them, the prompt's,
+    with what a condition says beside it: a copy of the prompt's tokens, which changes nothing, turned into that."""
+    prompt, other = alike(text[-1:], said.text[None].to(text))
+    share = said.share.to(text)
+    both = torch.cat([prompt, torch.lerp(prompt, other, share.view(-1, 1, 1))], dim=2)
+    rest, both = alike(text[:-1], both) if len(text) > 1 else (both[:0], both)
+    if emphasis is not None:
+        emphasis = emphasis.repeat(1, 1, both.shape[2] // emphasis.shape[2])
+        half = both.shape[2] // 2
+        emphasis[-1, :, half:] = torch.lerp(emphasis[-1, :, half:], torch.ones(()), said.share.to(emphasis)[:, None])
+    return torch.cat([rest, both]), emphasis
+
+
 class Semantic:
     """Guidance by one condition's tokens through the steps of one denoising (``condition.Tokens``)."""
 
     def __init__(self, condition: Condition) -> None:
         assert condition.tokens is not None
-        self.text = condition.tokens.text[None]
-        self._tokens, self._envelope = condition.tokens, condition.envelope
+        self.tokens, self._envelope = condition.tokens, condition.envelope
         self._mean: Tensor | float = 0.0
 
-    def lead(self, direction: Tensor) -> Tensor:
-        """Where it leads, given the ``direction`` (F, 4, h, w) from where guidance begins to what it says."""
-        tokens = self._tokens
+    def lead(self, direction: Tensor, scale: float | Sequence[float]) -> Tensor:
+        """Where it leads, given the ``direction`` (F, 4, h, w) from where guidance begins to what it says, and how far
+        guidance leads to the prompt."""
+        tokens = self.tokens
         if tokens.quantile > 0:
             large = direction.abs().flatten(2)
             least = large.quantile(tokens.quantile, dim=-1, keepdim=True)
             direction = direction * (large >= least).view_as(direction)
-        lead = self._envelope.to(direction).view(-1, 1, 1, 1) * direction + tokens.momentum * self._mean
+        strength = self._envelope.to(direction) * torch.as_tensor(scale).to(direction)
+        lead = strength.view(-1, 1, 1, 1) * direction + tokens.momentum * self._mean
         self._mean = MOMENTUM_KEPT * self._mean + (1 - MOMENTUM_KEPT) * lead
         return lead
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
-from vedit.guiders import Guider, Semantic, alike
+from vedit.guiders import Guider, Semantic, alike, joined
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -61,7 +61,6 @@ def denoise(
     guider and of the conditions run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    prompts = guider.text
     speaking = [None if each.tokens is None else Semantic(each) for each in conditions]
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
@@ -69,8 +68,11 @@ def denoise(
         active = [each.active(schedule.window(index)) for each in conditions]
         acting = [*compress(conditions, active)]
         others = [each for each in compress(speaking, active) if each is not None]
-        text = torch.cat(alike(prompts, *(each.text.to(prompts) for each in others))).to(backbone.device)
-        emphasis = _with_others(guider.emphasis, text)
+        text, emphasis, own = guider.text.to(backbone.device), guider.emphasis, len(guider.text)
+        for each in others:
+            text, emphasis = joined(text, emphasis, each.tokens)
+        text = torch.cat(alike(text, *(each.tokens.text[None].to(text) for each in others)))
+        emphasis = _with_others(emphasis, text)
         outputs = None
         if not split:
             try:
@@ -82,9 +84,9 @@ def denoise(
             weights = [None] * len(text) if emphasis is None else emphasis.split(1)
             alone = zip(text.split(1), weights, strict=True)
             outputs = torch.cat([_outputs(backbone, x, t, *each, acting, lender) for each in alone])
-        own, told = outputs.float().split([len(prompts), len(others)])
-        leads = [each.lead(said - own[0]) for each, said in zip(others, told, strict=True)]
-        combined = guider.combine(own, partial(schedule.clean, x, index=index), sum(leads))
+        told, said = outputs.float().split([own, len(others)])
+        leads = [each.lead(one - told[0], guider.scale) for each, one in zip(others, said, strict=True)]
+        combined = guider.combine(told, partial(schedule.clean, x, index=index), sum(leads))
         x = schedule.step(x, combined, index)
         if after_step is not None:
             x = after_step(x, index)

@@ -1,8 +1,8 @@
 """Train the judge: ``python -m benchmarks.judge.train``.
 
-On frames of all attribute triples, a third of them in rain or snow, half of them sent through the VAE (the judge must know what a decoder does to a
-star's points) or blurred and noised, so that what it says of generated frames is fair. Its textures and seeds are
-those of training; its accuracy is reported on held-out ones.
+On frames of all attribute triples, a third of them in rain or snow; half of them are sent through the VAE (the judge
+must know what a decoder does to a star's points) or blurred and noised, so that what it says of generated frames is
+fair. Its textures and seeds are those of training; its accuracy is reported on held-out ones.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.clip import Audio as Sound
 from vedit.clip import Clip
-from vedit.conditioners.audio import Audio, Listened, heard_by, in_frames, own_encoder
+from vedit.conditioners.audio import GUIDING, Audio, Listened, heard_by, in_frames, own_encoder
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.config import AudioSettings
 from vedit.errors import ConfigError, MediaError, WeightsError
@@ -75,8 +75,9 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
     assert made.tokens is not None
     length = backbone.tokenizer.model_max_length
     assert made.tokens.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
-    assert made.envelope.tolist() == [0, 2, 4, 6]
-    assert (made.start, made.stop, made.tokens.momentum) == (0.25, 1.0, 0.0)
+    assert made.envelope.tolist() == [0, 2 * GUIDING, 4 * GUIDING, 6 * GUIDING]
+    assert made.tokens.share.tolist() == [0, 1, 1, 1]
+    assert (made.start, made.stop, made.tokens.quantile) == (0.25, 1.0, 0.0)
     with pytest.raises(ConfigError, match="needs loudness"):
         Audio(AudioSettings(encoder=encoder, strength="loudness")).condition(
             Listened(Moments(4, Fraction(8)), sound(1)), backbone

@@ -16,15 +16,15 @@ from vedit.clip.soundfile import read_sound
 from vedit.condition import Condition, Tokens
 from vedit.conditioners import Conditioner
 from vedit.conditioners.sound_encoder import Heard, SoundEncoder, load_sound_encoder
-from vedit.config import AudioSettings
+from vedit.config import STRONGEST_SOUND, AudioSettings
 from vedit.errors import MediaError, WeightsError
 from vedit.timeline import Moments
 
 MOMENTUM = 0.3
 """Of the guidance (Brack et al. 2023, section 4)."""
 
-STRONGEST = 100
-"""Guidance goes no further."""
+GUIDING = 0.5
+"""How far guidance leads to what a sound says with strength 1, against how far it leads to the prompt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,33 +50,24 @@ class Audio(Conditioner):
 
     def condition(self, prepared: Listened, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
-        options = self.options
-        strength = timeline.read(options.strength).values(prepared.moments, low=0, high=STRONGEST)
-        window = options.start, options.stop
-        return saying(prepared, backbone, options.encoder, torch.tensor(strength), options.quantile, window)
+        strength = timeline.read(self.options.strength).values(prepared.moments, low=0, high=STRONGEST_SOUND)
+        return saying(prepared, backbone, torch.tensor(strength), self.options)
 
 
-def saying(
-    listened: Listened,
-    backbone: Backbone,
-    encoder: Path | None,
-    strength: Tensor,
-    quantile: float,
-    window: tuple[float, float] = (0.0, 1.0),
-) -> Condition:
-    """Guidance to what a sound says, ``strength`` (F,) in each frame, heard by the file ``encoder`` or the model's own.
+def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: AudioSettings) -> Condition:
+    """What a sound says beside the prompt, in each frame as much as ``strength`` (F,): 0 not at all, 1 as much as it.
 
-    Raises WeightsError where none fits the model.
+    Raises WeightsError where no sound encoder fits the model.
     """
-    path = encoder or own_encoder(backbone)
+    path = options.encoder or own_encoder(backbone)
     if path is None:
         raise WeightsError(
             "this model brings no sound encoder; train one for it (training/README.md) and name the file, or leave "
             "what the sound says out of it with --hear 0."
         )
     listener = fitting(load_sound_encoder(path), path, backbone).to(backbone.device)
-    tokens = Tokens(in_frames(listener, listened), quantile, MOMENTUM if quantile else 0.0)
-    return Condition(strength, tokens=tokens, start=window[0], stop=window[1])
+    tokens = Tokens(in_frames(listener, listened), strength.clamp(max=1), options.quantile, MOMENTUM)
+    return Condition(GUIDING * strength, tokens=tokens, start=options.start, stop=options.stop)
 
 
 def own_encoder(backbone: Backbone) -> Path | None:
@@ -116,7 +107,9 @@ def in_frames(encoder: SoundEncoder, listened: Listened) -> Tensor:
     middles = (torch.arange(moments.frames) + 0.5) / float(moments.rate) / length - 0.5
     first = round(listened.start * sound.rate)
     needed = first + round((int(middles[-1].floor()) + 2) * length * sound.rate) + sound.rate
-    tokens = heard_by(encoder, Sound(sound.samples[:, first:needed], sound.rate)).tokens[0]
+    excerpt = Sound(sound.samples[:, first:needed], sound.rate)
+    whole = max(1, int(excerpt.duration / length + 1e-6))  # a segment that the sound's end cuts short sounds softer
+    tokens = heard_by(encoder, excerpt).tokens[0, :whole]
     places = middles.clamp(0, len(tokens) - 1)
     before = places.floor().long()
     after = (before + 1).clamp(max=len(tokens) - 1)

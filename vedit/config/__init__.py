@@ -28,6 +28,7 @@ from vedit.config.settings import (
 )
 from vedit.config.sound import (
     BPM,
+    STRONGEST_SOUND,
     AudioSettings,
     EmphasisSettings,
     InspectSoundConfig,
@@ -163,6 +164,7 @@ __all__ = [
     "HUB_NAMES",
     "IN_MEMORY",
     "STRONGEST",
+    "STRONGEST_SOUND",
     "AttentionSettings",
     "AudioSettings",
     "ClipSettings",

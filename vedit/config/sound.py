@@ -44,6 +44,10 @@ BPM = (20.0, 400.0)
 """Tempi that can be given."""
 
 
+STRONGEST_SOUND = 20.0
+"""Most that what a sound says may count; 1 is as much as the prompt."""
+
+
 class ShapeSettings(Settings):
     """Shaping"""
 
@@ -68,7 +72,9 @@ class AudioSettings(Settings):
     paths: ClassVar[frozenset[str]] = frozenset({"source", "encoder"})
 
     source: Place | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
-    strength: Annotated[Varying, varying(0, 100)] = Field(5.0, description="How far guidance leads to what it says.")
+    strength: Annotated[Varying, varying(0, STRONGEST_SOUND)] = Field(
+        1.0, description="How far what it says counts, 1 as much as the prompt."
+    )
     encoder: Place | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
     quantile: float = Field(
         0.8, ge=0, lt=1, description="Share of each channel in which it is not heeded, where it says least."
@@ -82,7 +88,7 @@ class SoundSettings(ListeningSettings):
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
 
-    hear: Annotated[Varying, varying(0, 20)] | None = Field(
+    hear: Annotated[Varying, varying(0, STRONGEST_SOUND)] | None = Field(
         None,
         description="How far what the sound says counts, 1 as much as the prompt; by default 1 where the model "
         "brings a sound encoder, else 0.",

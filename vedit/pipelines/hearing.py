@@ -21,7 +21,7 @@ from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.soundfile import check_sound, read_sound
 from vedit.condition import Condition
 from vedit.conditioners.audio import Listened, saying
-from vedit.config import AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings
+from vedit.config import STRONGEST_SOUND, AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.listening import Heard, listen, shaped
@@ -97,7 +97,6 @@ def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
 def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
     """What the sound says, as guidance beside the prompt; nothing where there is none, or none that can listen.
 
-    An empty prompt leaves all to the sound: then it is heeded everywhere, as words would be.
     Raises WeightsError where the encoder does not fit the model.
     """
     if followed.listened is None:
@@ -111,12 +110,10 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
             stacklevel=2,
         )
     moments = followed.moments
-    counts = torch.tensor(timeline.read(hear).values(moments, low=0, high=20))
+    counts = torch.tensor(timeline.read(hear).values(moments, low=0, high=STRONGEST_SOUND))
     if not counts.any():
         return ()
-    guidance = torch.tensor(timeline.read(config.guidance).values(moments, low=0, high=100))
-    quantile = AudioSettings().quantile if config.prompt.strip() else 0.0
-    return (saying(followed.listened, backbone, config.sound_encoder, counts * guidance, quantile),)
+    return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
 
 
 def heeded(config: SoundSettings, notes: ModelNotes) -> float | str:
