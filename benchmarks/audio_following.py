@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--sounds", type=int, default=40)
     parser.add_argument("--first", type=int, default=980_000, help="seed of the first sound")
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=25)
     arguments = parser.parse_args()
     backbone, steps = load_backbone(arguments.model), arguments.steps
     with TemporaryDirectory() as name:
