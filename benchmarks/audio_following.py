@@ -53,8 +53,8 @@ KNOTS = 4
 LAG = 2
 """Frames by which what is seen may come before or after what is heard."""
 
-EMPHASIS = "0.5+1.2*loudness"
-BEAT_EMPHASIS = "0.5+1.2*percussive"
+EMPHASIS = "0.3+0.7*loudness"
+BEAT_EMPHASIS = "0.3+0.8*percussive"
 """How much "rain" counts: chosen on other sounds than these."""
 
 
