@@ -4,6 +4,7 @@ Held-out sounds of the world, each of a ground under rain or snow that falls now
 sees in the clips that are made of them: which ground, which weather, and how hard it falls in each frame. "Follows" is
 the correlation of that with how hard it falls in the sound, at the lag of at most two frames that suits best.
 
+retrieval: whether the caption nearest to what the encoder hears is the sound's own.
 sound: what the learned encoder hears says what is seen, in clips that are generated, and in edits of held-out clips.
 emphasis: no encoder; loudness drives how much the word "rain" counts. Beats are those of click tracks, and are seen
 where rain gathers by a tenth of its range from two frames before a beat to one after.
@@ -35,6 +36,8 @@ from benchmarks.listening_accuracy import click
 from benchmarks.table import figure, percent, show
 from vedit import Clip, load_backbone
 from vedit.backbone.model import Backbone
+from vedit.conditioners.audio import own_encoder
+from vedit.conditioners.sound_encoder import load_sound_encoder
 from vedit.config import GenerateConfig
 from vedit.miniature import world
 from vedit.miniature.world import Rendered
@@ -49,6 +52,9 @@ FRAMES, FPS = 16, 8
 BEAT_FRAMES, BEAT_FPS = 24, 12
 KNOTS = 4
 """Points of the curve that says how hard it falls, half a second apart."""
+
+RETRIEVED = 200
+"""Sounds of the table of captions."""
 
 LAG = 2
 """Frames by which what is seen may come before or after what is heard."""
@@ -219,6 +225,43 @@ def ways(backbone: Backbone, steps: int) -> dict[str, dict[str, Way]]:
     }
 
 
+CAPTIONS = [
+    ground if weather == "clear" else f"{ground} in {weather}"
+    for ground in world.BACKGROUNDS
+    for weather in world.WEATHERS
+]
+
+
+def retrieved(backbone: Backbone, count: int, first: int) -> list[list[str]]:
+    """How often the caption that is nearest to a sound is its own, among 8 and among all 18 that there are.
+
+    By the mean of the tokens that the UNet is given, against the captions'; and by the summary, against the pooled
+    states, which InfoNCE brought together. (The miniature's pooled states hardly differ: most have a cosine of 0.999.)
+    """
+    path = own_encoder(backbone)
+    assert path is not None
+    encoder = load_sound_encoder(path)
+    ids = backbone.tokenizer(CAPTIONS, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    found: dict[str, tuple[list[float], list[float]]] = {"tokens": ([], []), "summary": ([], [])}
+    with torch.no_grad():
+        said = backbone.text_encoder(ids)
+    pooled = F.normalize(said.pooler_output, dim=-1)
+    for seed in range(first, first + count):
+        rng = np.random.default_rng([63, seed])
+        own = int(rng.integers(len(CAPTIONS)))
+        ground, _, weather = CAPTIONS[own].partition(" in ")
+        samples = sound(ground, weather or "clear", rng.uniform(FAINTEST, 1, KNOTS), FRAMES / FPS, seed)
+        with torch.no_grad():
+            heard = encoder(torch.from_numpy(samples)[None])
+        others = rng.choice([each for each in range(len(CAPTIONS)) if each != own], 7, replace=False)
+        apart = (said.last_hidden_state - heard.tokens[0].mean(0)).square().mean((1, 2))
+        for name, nearness in (("tokens", -apart), ("summary", pooled @ heard.summary[0, -1])):
+            of_eight, of_all = found[name]
+            of_eight.append(float(nearness[own] > nearness[others].max()))
+            of_all.append(float(nearness.argmax() == own))
+    return [[f"by the {name}", *map(percent, shares)] for name, shares in found.items()]
+
+
 def beats_seen(backbone: Backbone, tracks: list[tuple[Path, np.ndarray]], steps: int) -> list[list[str]]:
     rows = []
     for title, shift in (("the sound", 0), ("no sound", None), ("another's sound", 1)):
@@ -238,20 +281,24 @@ def beats_seen(backbone: Backbone, tracks: list[tuple[Path, np.ndarray]], steps:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", nargs="*", default=["sound", "emphasis", "beats"])
+    parser.add_argument("--tables", nargs="*", default=["retrieval", "sound", "emphasis", "beats"])
     parser.add_argument("--model", default="mini")
     parser.add_argument("--sounds", type=int, default=40)
     parser.add_argument("--first", type=int, default=980_000, help="seed of the first sound")
     parser.add_argument("--steps", type=int, default=25)
     arguments = parser.parse_args()
     backbone, steps = load_backbone(arguments.model), arguments.steps
+    if "retrieval" in arguments.tables:
+        rows = retrieved(backbone, RETRIEVED, arguments.first)
+        rows.append(["by chance", *(percent([1 / many]) for many in (8, len(CAPTIONS)))])
+        show(f"sound to caption: {RETRIEVED} held-out sounds", ["", "first of 8", "first of 18"], rows)
     with TemporaryDirectory() as name:
         chosen = cases(arguments.sounds, arguments.first, Path(name))
-        for title, rows in ways(backbone, steps).items():
+        for title, made_by in ways(backbone, steps).items():
             if title.partition(",")[0] not in arguments.tables:
                 continue
             lines, of_edit = [], title.endswith("edits")
-            for row, make in rows.items():
+            for row, make in made_by.items():
                 pairs = zip(chosen, [*chosen[1:], chosen[0]], strict=True)
                 found = [measured(make(case, other), case, of_edit=of_edit) for case, other in pairs]
                 values = {key: [each[key] for each in found] for key in found[0]}

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from training.loop import Recipe, start_workers, train
+from training.loop import Recipe, note, start_workers, train
 from vedit.backbone.sources import MINI
 from vedit.clip.soundfile import SOUNDS, read_sound
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
@@ -28,6 +28,7 @@ from vedit.miniature import world
 from vedit.miniature.world.scene import FAINTEST
 from vedit.miniature.world.sounds import RATE, sound
 
+OWN = "sound_encoder.safetensors"
 BATCH = 16
 SECONDS = 2.56
 KNOTS = 8
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path(MINI), help="folder of a Stable Diffusion")
     parser.add_argument("--pairs", type=Path, help="folder of sounds, each with its caption in a .txt of its name")
     parser.add_argument("--out", type=Path, default=Path("runs/audio"), help="folder of the checkpoint")
-    parser.add_argument("--encoder", type=Path, help="file to write; by default sound_encoder.safetensors in the model")
+    parser.add_argument("--encoder", type=Path, help=f"file to write; by default {OWN} in the model's folder")
     parser.add_argument("--steps", type=int, default=3000)
     arguments = parser.parse_args()
     _, _, device = start_workers()
@@ -167,7 +168,11 @@ def main() -> None:
         return loss_of(encoder, samples.to(device), light.mixed(heavy, shares.to(device)))
 
     train(encoder, loss, Recipe(arguments.steps, learning_rate=1e-3, ema=0.998), arguments.out / "audio.pt")
-    encoder.save(arguments.encoder or model / "sound_encoder.safetensors", overwrite=True)
+    if arguments.encoder is None:
+        encoder.save(model / OWN, overwrite=True)
+        note(model, sound_encoder=OWN)
+    else:
+        encoder.save(arguments.encoder, overwrite=True)
 
 
 if __name__ == "__main__":

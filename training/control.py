@@ -23,7 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from training.captions import sentence
 from training.data import draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import Recipe, ship, start_workers, train
+from training.loop import Recipe, note, ship, start_workers, train
 from training.poses import exact
 from vedit.annotators.edge import Edge
 from vedit.annotators.pose.drawing import draw
@@ -152,9 +152,7 @@ def add(control: ControlNetModel, kind: str, model: Path) -> None:
     """Put a trained ControlNet, in half precision, into the model's folder, and its name into the folder's notes."""
     name = f"controlnet_{kind}"
     ship(control, model / name)
-    notes = read_notes(model)
-    controls = dict(sorted({**notes.controls, kind: name}.items()))
-    (model / "vedit.json").write_text(notes.model_copy(update={"controls": controls}).model_dump_json(indent=2) + "\n")
+    note(model, controls=dict(sorted({**read_notes(model).controls, kind: name}.items())))
 
 
 def main() -> None:

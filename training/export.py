@@ -22,7 +22,7 @@ from training.vae import load_joint
 
 ABOUT = (
     "a miniature of Stable Diffusion that knows one small procedural world: coloured shapes and walking figures "
-    "moving over six grounds at 128 pixels"
+    "moving over six grounds at 128 pixels, in clear air, rain or snow"
 )
 
 

@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from vedit.backbone.notes import read_notes
+
 Loss = Callable[[int, torch.Generator], Tensor]
 """(step, generator of this worker and step) -> scalar loss. Data is drawn from the generator, so a run resumes
 exactly."""
@@ -127,6 +129,12 @@ def ship(network: Any, folder: Path) -> None:
     told = json.loads(config.read_text())
     told.pop("_name_or_path", None)
     config.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def note(model: Path, **told: Any) -> None:
+    """Write down in a model's folder what it brings along (``vedit.json``)."""
+    notes = read_notes(model).model_copy(update=told)
+    (model / "vedit.json").write_text(notes.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
 
 def _average_gradients(parameters: list[nn.Parameter], workers: int) -> None:

@@ -1,10 +1,14 @@
 """The embedded model: what ships is small, loads like any Stable Diffusion, and knows its world."""
 
 import json
+import wave
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+import librosa
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
@@ -14,16 +18,26 @@ from benchmarks import control_accuracy
 from benchmarks.control_accuracy import FRAMES
 from benchmarks.held_out import cases, measure
 from benchmarks.judge import load_judge
+from benchmarks.judge.weather import load_weather_judge
 from benchmarks.miniature_quality import decibels
+from training.audio import mel_filters
 from vedit.backbone import Backbone
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sources import MINI
+from vedit.clip import Audio
 from vedit.condition import Condition
+from vedit.conditioners.audio import heard_by
+from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
+from vedit.config import GenerateConfig
 from vedit.guiders import ClassifierFree
 from vedit.miniature import world
+from vedit.miniature.world.sounds import RATE, sound
+from vedit.pipelines import generate as generating
+from vedit.pipelines import hearing
 from vedit.priors.inversion import invert, reconstruct
 from vedit.sampling import denoise, noise
+from vedit.settling import Layer, settle
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +48,9 @@ def mini() -> Backbone:
 def test_it_is_small() -> None:
     sizes = {path: path.stat().st_size for path in Path(MINI).rglob("*") if path.is_file()}
     controls = sum(size for path, size in sizes.items() if path.parent.name.startswith("controlnet_"))
-    assert sum(sizes.values()) - controls < 15e6
+    assert sum(sizes.values()) - controls < 17e6
     assert controls < 10e6
+    assert sizes[Path(MINI) / read_notes(MINI).sound_encoder] < 2e6
 
 
 def test_it_names_no_place_on_the_machine_that_made_it() -> None:
@@ -61,6 +76,7 @@ def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:
 
 def test_every_word_of_the_world_is_one_token(mini: Backbone) -> None:
     words = [*world.SHAPES, *world.COLOURS, *world.BACKGROUNDS, *world.DIRECTIONS, *world.WEATHERS, *world.LOOKS]
+    words += world.STRENGTHS
     for word in [*words, "a", "an", "moving", "over", "in", "of", "and"]:
         assert len(mini.tokenizer(word, add_special_tokens=False).input_ids) == 1
     unknown = mini.tokenizer("Zażółć 12 gęślą jaźń!", add_special_tokens=False).input_ids
@@ -81,14 +97,14 @@ def test_the_vae_keeps_held_out_frames(mini: Backbone) -> None:
 
 def test_inversion_comes_back(mini: Backbone) -> None:
     lost = []
-    for seed in (800_100, 800_101, 800_102):
+    for seed in range(800_100, 800_109):
         scene = world.sample_scene(seed, "held_out")
-        frames = torch.from_numpy(world.render(scene, 2).frames).clamp(0, 1)
+        frames = torch.from_numpy(world.render(scene, 1).frames).clamp(0, 1)
         latents, text = mini.encode(frames), mini.embed([scene.caption])
         with mini.attending("sparse_causal"):
             again = reconstruct(mini, invert(mini, latents, text, 50), text, 50)
         lost.append(decibels(mini.decode(latents), frames) - decibels(mini.decode(again), frames))
-    assert sorted(lost)[1] < 1
+    assert sorted(lost)[4] < 1  # single clips lose more, which `refine` mends
 
 
 def test_its_own_frames_raise_no_warning_and_others_do(mini: Backbone, recwarn: pytest.WarningsRecorder) -> None:
@@ -139,3 +155,47 @@ def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None
     )
     assert steered["track"] < 6 < 12 < free["track"]
     assert free["overlap"] < 0.3 < 0.5 < steered["overlap"]
+
+
+@pytest.mark.parametrize("weather", ["rain", "snow"])
+def test_a_word_counts_for_as_much_as_is_seen(mini: Backbone, weather: str) -> None:
+    words, said = f"a red circle over sand in {weather}", {"emphasis": [f"{weather}=0.2+1.1*f/5"]}
+    config = settle(GenerateConfig, Layer({"prompt": words, "steps": 15, "frames": 6, **said}))
+    seen = load_weather_judge().see(generate(mini, config)).intensity
+    assert seen[0] < 0.2 < 0.6 < seen[-1]
+    assert (seen.diff() > -0.1).all()
+
+
+@pytest.mark.parametrize(("ground", "weather"), [("grass", "rain"), ("water", "snow")])
+def test_what_it_hears_is_what_it_shows(mini: Backbone, ground: str, weather: str, tmp_path: Path) -> None:
+    """By an empty prompt, from a sound of which it has seen neither the seed nor the curve."""
+    samples = sound(ground, weather, np.array([0.2, 0.2, 1.0, 1.0]), 1.0, 990_000)
+    with wave.open(str(tmp_path / "heard.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    config = settle(GenerateConfig, Layer({"prompt": "", "steps": 15, "audio": tmp_path / "heard.wav"}))
+    sky = load_weather_judge().see(generate(mini, config))
+    assert sky.ground == [ground] * 8
+    assert sky.weather.count(weather) >= 6
+    assert sky.intensity[-2:].mean() > sky.intensity[:2].mean() + 0.2
+
+
+def generate(mini: Backbone, config: GenerateConfig) -> torch.Tensor:
+    followed = hearing.follow(config, generating.frames_of(config), Fraction(8))
+    return generating.generate(config, mini, followed).clip.frames
+
+
+def test_it_listens_as_it_was_taught() -> None:
+    """The settings of the spectrogram that travel with the weights are those of training, and a file sounds alike."""
+    encoder = load_sound_encoder(Path(MINI) / read_notes(MINI).sound_encoder)
+    config = SoundConfig(tokens=encoder.config.tokens, width=encoder.config.width, rate=RATE)
+    measured = {"mean": encoder.config.mean, "deviation": encoder.config.deviation}
+    assert encoder.config == replace(config, **measured)
+    torch.testing.assert_close(encoder.filters, mel_filters(config), atol=1e-4, rtol=1e-2)
+    samples = torch.from_numpy(sound("sand", "rain", np.array([0.5]), 2.0, 990_001))
+    levels = encoder.spectrogram(samples[None])
+    assert abs(float(levels.mean())) < 0.7  # other sounds than those that it was measured on
+    assert 0.5 < float(levels.std()) < 1.5
+    brought = torch.from_numpy(librosa.resample(samples.numpy(), orig_sr=RATE, target_sr=44_100))
+    heard = heard_by(encoder, Audio(torch.stack([brought, brought]), 44_100))
+    torch.testing.assert_close(heard.tokens[:, :12], encoder(samples[None]).tokens[:, :12], atol=0.15, rtol=0.1)
