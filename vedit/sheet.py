@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -40,12 +41,17 @@ def contact_sheet(
     Fewer columns where the clips have fewer frames. Pictures are scaled down, never up, so that the sheet is about
     1600 pixels wide. Raises MediaError as Clip.save does.
     """
+    both = [(name, clip) for name, clip in (("source", source), (label, edited)) if clip is not None]
+    sheet_of(both, path, columns=columns, overwrite=overwrite)
+
+
+def sheet_of(clips: Sequence[tuple[str, Clip]], path: str | Path, *, columns: int = 8, overwrite: bool = False) -> None:
+    """Write a PNG with a row of `columns` evenly chosen frames of each clip under its name; see `contact_sheet`."""
     if columns < 1:
         raise ValueError(f"a sheet needs one column or more, not {columns}")
-    both = [(name, clip) for name, clip in (("source", source), (label, edited)) if clip is not None]
-    columns = min(columns, max(len(clip) for _, clip in both))
+    columns = min(columns, max(len(clip) for _, clip in clips))
     across = max(1, (MAX_WIDTH - GAP * (columns + 1)) // columns)
-    rows = [(name, _row(clip, columns, across)) for name, clip in both]
+    rows = [(name, _row(clip, columns, across)) for name, clip in clips]
     width = max(GAP + sum(image.width + GAP for image in images) for _, images in rows)
     height = GAP + sum(LABEL + images[0].height + GAP for _, images in rows)
 

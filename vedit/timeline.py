@@ -90,6 +90,11 @@ class Moments:
         beat = {} if self.beats is None else {"b": float(self.beats[frame])}
         return {"t": float(frame / self.rate), "f": float(frame), **beat, **heard}
 
+    def on_beats(self) -> list[int]:
+        """The frames in whose time a beat falls."""
+        beats = [] if self.beats is None else [math.ceil(beat - 1e-6) for beat in self.beats]
+        return [frame for frame, (now, then) in enumerate(pairwise(beats)) if then > now]
+
     def place(self, time: float, unit: str) -> float:
         """The frame, and the share of the way to the next, at a time in frames ("f"), seconds ("t") or beats ("b").
 

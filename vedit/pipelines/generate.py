@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from vedit.pipelines.running import (
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import denoise
-from vedit.sheet import contact_sheet
+from vedit.sheet import sheet_of
 
 FRAMES = 16
 """How many frames there are where no sound says it."""
@@ -58,7 +59,7 @@ def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: 
     followed = hearing.follow(config, frames_of(config), Fraction(str(config.rate)))
     backbone = load_model(config)
     warn_of_other_model(config.model, made_with, backbone)
-    return _written(generate(config, backbone, followed, progress))
+    return _written(generate(config, backbone, followed, progress), followed.moments.on_beats())
 
 
 def checked(config: GenerateConfig) -> GenerateConfig:
@@ -119,8 +120,9 @@ def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) 
     return fit_size((height, width), max(height, width), multiple=patch)
 
 
-def _written(result: GenerateResult) -> GenerateResult:
-    """The result, with the files that its config asks for."""
+def _written(result: GenerateResult, beats: list[int]) -> GenerateResult:
+    """The result, with the files that its config asks for; the sheet shows the frames of the ``beats`` and those
+    half-way between them too."""
     config = result.config
     assert config.output is not None
     result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
@@ -128,6 +130,12 @@ def _written(result: GenerateResult) -> GenerateResult:
     settling.save(config, notes, "generate", result.made_with, overwrite=config.overwrite)
     files = [config.output, notes]
     if config.sheet is not None:
-        contact_sheet(None, result.clip, config.sheet, label="generated", overwrite=config.overwrite)
+        clip = result.clip
+        rows = [("generated", clip)]
+        if len(beats) > 1:
+            between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
+            rows += [("on the beats", clip.with_frames(clip.frames[beats[:-1]]))]
+            rows += [("between them", clip.with_frames(clip.frames[between]))]
+        sheet_of(rows, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)
     return replace(result, files=tuple(files))

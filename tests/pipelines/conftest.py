@@ -1,0 +1,51 @@
+"""A song, and a model that hears."""
+
+from __future__ import annotations
+
+import shutil
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vedit.backbone import Backbone, load_backbone
+from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
+
+SONG_RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of clicks, two in a second, the later ones louder."""
+    samples = np.zeros(3 * SONG_RATE, np.float32)
+    for beat in range(6):
+        first = beat * SONG_RATE // 2 + 500  # inside of a frame, not at its edge
+        samples[first : first + 200] = (0.2 + 0.15 * beat) * np.sin(np.arange(200)) * np.exp(-np.arange(200) / 60)
+    path = tmp_path_factory.mktemp("sounds") / "song.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SONG_RATE, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture
+def backbone(toy_model: Path) -> Backbone:
+    return load_backbone(toy_model, device="cpu")
+
+
+@pytest.fixture
+def hearing_model(toy_model: Path, tmp_path: Path) -> Path:
+    """The small model with a sound encoder in its folder."""
+    folder = tmp_path / "hearing"
+    shutil.copytree(toy_model, folder)
+    backbone = load_backbone(toy_model, device="cpu")
+    torch.manual_seed(0)
+    sizes = {"channels": 8, "state": 16, "hidden": 32}
+    width = backbone.unet.config.cross_attention_dim
+    encoder = SoundEncoder(SoundConfig(tokens=backbone.tokenizer.model_max_length, width=width, **sizes))
+    encoder.filters += torch.rand(encoder.filters.shape) / 100
+    encoder.save(folder / "ear.safetensors")
+    (folder / "vedit.json").write_text('{"sound_encoder": "ear.safetensors"}')
+    return folder

@@ -1,0 +1,144 @@
+"""What a clip makes of the sound that it follows, whatever sound that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import torch
+
+from tests.clip.making import make_video
+from tests.clip.test_soundfile import beep, write
+from tests.conftest import Ran
+from tests.pipelines.conftest import SONG_RATE
+from vedit.backbone import Backbone, load_backbone
+from vedit.clip import read_clip
+from vedit.config import GenerateConfig
+from vedit.errors import ConfigError, VeditWarning, WeightsError
+from vedit.pipelines import hearing
+from vedit.pipelines.generate import generate
+from vedit.settling import Layer, settle
+
+Command = Callable[..., Ran]
+
+
+def asked(prompt: str = "a cat", **settings: object) -> GenerateConfig:
+    return settle(GenerateConfig, Layer({"prompt": prompt, **settings}))
+
+
+def test_a_model_that_hears_shows_what_it_hears(
+    vedit: Command, hearing_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def made(name: str, *flags: object) -> torch.Tensor:
+        flags = ("--audio", song, "--model", hearing_model, "--steps", 3, "--frames", 6, "-o", name, *flags)
+        ran = vedit("generate", *flags)
+        assert ran.status == 0, ran.err
+        assert "nothing else follows the sound" not in ran.err
+        return read_clip(name).frames
+
+    default, off = made("one.mp4", "a cat"), made("two.mp4", "a cat", "--hear", "0")
+    assert (default - off).abs().max() > 0.05
+    # An empty prompt leaves all to the sound, and what is seen changes with it.
+    alone, nothing = made("three.mp4", ""), made("four.mp4", "", "--hear", "0")
+    assert (alone - nothing).abs().max() > 0.05
+    assert vedit("rerun", "one.yaml", "-o", "five.mp4").status == 0
+    assert Path("five.mp4").read_bytes() == Path("one.mp4").read_bytes()
+    dry = vedit("generate", "a cat", "--audio", song, "--model", hearing_model, "--dry-run")
+    assert dry.status == 0
+    assert "hear needs audio" in vedit("generate", "a cat", "--model", hearing_model, "--hear", "1").complaint
+
+
+def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
+    backbone = load_backbone(hearing_model, device="cpu")
+
+    def made(**settings: object) -> torch.Tensor:
+        config = asked("", audio=str(song), steps=3, attention="per_frame", **settings)
+        return generate(config, backbone, hearing.follow(config, 6, Fraction(8))).clip.frames
+
+    heard, silent = made(), made(hear=0)
+    assert (heard[5] - heard[0]).abs().max() > 100 * (silent[5] - silent[0]).abs().max()
+
+
+def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> None:
+    def conditions(**settings: object) -> tuple[object, ...]:
+        config = asked(audio=str(song), **settings)
+        return hearing.conditions(config, backbone, hearing.follow(config, 4, Fraction(8)))
+
+    with pytest.warns(VeditWarning, match="nothing else follows the sound"):
+        assert conditions() == ()
+    for follows in ({"guidance": "1+loudness"}, {"emphasis": ["cat=1+bass"]}, {"then": ["2b:a dog"]}, {"hear": 0}):
+        assert conditions(**follows) == ()
+    with pytest.raises(WeightsError, match="brings no sound encoder"):
+        conditions(hear=1)
+
+
+def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> None:
+    followed = hearing.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
+    assert followed.audio is not None
+    assert followed.audio.samples.shape[1] == 3 * SONG_RATE
+    assert not followed.audio.samples[:, 2 * SONG_RATE :].any()
+    assert followed.source is None  # a copy would be too short
+    assert hearing.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
+
+
+SOUNDS: dict[str, Callable[[Path], Path]] = {
+    "silence": lambda folder: write(folder / "a.wav", torch.zeros(1, 48_000)),
+    "one sample": lambda folder: write(folder / "a.wav", torch.full((1, 1), 0.5)),
+    "8 kHz mono": lambda folder: write(folder / "a.wav", beep(1.0, 8000, 1), 8000),
+    "96 kHz, six channels": lambda folder: write(folder / "a.wav", beep(1.0, 96_000, 6), 96_000),
+    "clipped": lambda folder: write(folder / "a.wav", beep() * 40, codec="pcm_f32le"),
+    "shorter than the clip": lambda folder: write(folder / "a.flac", beep(0.3, at=0.1)),
+    "a video": lambda folder: make_video(folder / "a.mp4", 30, rate=20, sound_at=0.3),
+    "m4a": lambda folder: write(folder / "a.m4a", beep()),
+}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_any_sound_is_followed(vedit: Command, hearing_model: Path, tmp_path: Path, kind: str) -> None:
+    sound, out = SOUNDS[kind](tmp_path), tmp_path / "o.mp4"
+    flags = ("--audio", sound, "--frames", 8, "--emphasis", "cat=1+loudness+percussive+beat", "--steps", 1, "-o", out)
+    ran = vedit("generate", "a cat", "--model", hearing_model, *flags)
+    assert ran.status == 0, ran.err
+    with av.open(str(out)) as made:
+        pictures = sum(1 for _ in made.decode(video=0))
+    with av.open(str(out)) as made:
+        last = list(made.decode(audio=0))[-1]
+    assert pictures == 8
+    assert last.pts * last.time_base + Fraction(last.samples, last.sample_rate) == pytest.approx(1.0, abs=1 / 8)
+
+
+def test_samples_that_are_no_numbers_are_told(vedit: Command, hearing_model: Path, tmp_path: Path) -> None:
+    wave = beep()
+    wave[0, 5] = float("nan")
+    sound, out = write(tmp_path / "a.wav", wave, codec="pcm_f32le"), tmp_path / "o.mp4"
+    flags = ("--audio", sound, "--frames", 2, "--steps", 1, "-o", out)
+    ran = vedit("generate", "a cat", "--model", hearing_model, *flags)
+    assert ran.status == 0, ran.err
+    assert "1 samples are no numbers" in ran.err
+
+
+def test_too_late_a_beginning_is_told(song: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lasts 3\.00 s; begin earlier"):
+        hearing.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
+
+
+def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
+    config = asked(
+        audio=str(song),
+        then=["20:a red dog"],
+        blend="0.1 + loudness / 2",
+        emphasis=["cat=1+loudness"],
+        guidance="1+5*bass",
+    )
+    words = backbone.embed(["a cat", ""]).split(1)
+    short, long = (hearing.guider(config, backbone, hearing.follow(config, frames, 8), *words) for frames in (8, 16))
+    assert torch.equal(short.text[1], long.text[1, :8])
+    assert short.emphasis is not None
+    assert long.emphasis is not None
+    assert torch.equal(short.emphasis, long.emphasis[:, :8])
+    assert short.scale == long.scale[:8]
