@@ -71,8 +71,8 @@ def sheet_of(clips: Sequence[tuple[str, Clip]], path: str | Path, *, columns: in
 
 
 def _row(clip: Clip, columns: int, across: int) -> list[Image.Image]:
-    """`columns` frames spread evenly from the first to the last, each at most `across` pixels wide."""
-    spread = [round(k * (len(clip) - 1) / max(1, columns - 1)) for k in range(columns)]
+    """`columns` frames, or all where they are fewer, spread evenly, each at most `across` pixels wide."""
+    spread = sorted({round(k * (len(clip) - 1) / max(1, columns - 1)) for k in range(columns)})
     height, width = clip.size
     size = (max(1, round(height * across / width)), across) if width > across else clip.size
     return [_image(resize(clip.frames[i : i + 1].detach().to("cpu", torch.float32), size)[0]) for i in spread]

@@ -142,3 +142,14 @@ def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
     assert long.emphasis is not None
     assert torch.equal(short.emphasis, long.emphasis[:, :8])
     assert short.scale == long.scale[:8]
+
+
+def test_a_longer_clip_shows_the_same_first(hearing_model: Path, song: Path) -> None:
+    backbone = load_backbone(hearing_model, device="cpu")
+
+    def made(frames: int) -> torch.Tensor:
+        driven = {"emphasis": ["cat=1+loudness"], "guidance": "3+3*percussive", "prior": "walk", "walk": "onset"}
+        config = asked(audio=str(song), steps=3, **driven)
+        return generate(config, backbone, hearing.follow(config, frames, Fraction(8))).clip.frames
+
+    torch.testing.assert_close(made(8), made(16)[:8], atol=1e-3, rtol=0)
