@@ -325,7 +325,7 @@ def _branches(config: EditConfig | GenerateConfig, model: Counted) -> int:
 
 
 def _heard(config: EditConfig | GenerateConfig, model: Counted) -> bool:
-    return config.audio is not None and heeded(config, model.notes) != 0
+    return config.audio is not None and heeded(config, bool(model.notes.sound_encoder)) != 0
 
 
 def _memory(config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size) -> Rows:

@@ -68,11 +68,7 @@ def denoise(
         active = [each.active(schedule.window(index)) for each in conditions]
         acting = [*compress(conditions, active)]
         others = [each for each in compress(speaking, active) if each is not None]
-        text, emphasis, own = guider.text.to(backbone.device), guider.emphasis, len(guider.text)
-        for each in others:
-            text, emphasis = joined(text, emphasis, each.tokens)
-        text = torch.cat(alike(text, *(each.tokens.text[None].to(text) for each in others)))
-        emphasis = _with_others(emphasis, text)
+        text, emphasis = _branches(guider, others, backbone.device)
         outputs = None
         if not split:
             try:
@@ -84,7 +80,7 @@ def denoise(
             weights = [None] * len(text) if emphasis is None else emphasis.split(1)
             alone = zip(text.split(1), weights, strict=True)
             outputs = torch.cat([_outputs(backbone, x, t, *each, acting, lender) for each in alone])
-        told, said = outputs.float().split([own, len(others)])
+        told, said = outputs.float().split([len(text) - len(others), len(others)])
         leads = [each.lead(one - told[0], guider.scale) for each, one in zip(others, said, strict=True)]
         combined = guider.combine(told, partial(schedule.clean, x, index=index), sum(leads))
         x = schedule.step(x, combined, index)
@@ -95,13 +91,17 @@ def denoise(
     return x
 
 
-def _with_others(emphasis: Tensor | None, text: Tensor) -> Tensor | None:
-    """The ``emphasis`` (N, F, T) of the first branches of ``text``, for all of its branches and its length."""
+def _branches(guider: Guider, others: Sequence[Semantic], device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """The text and the emphasis of all branches: the guider's, which the ``others`` join, and those of the others."""
+    text, emphasis = guider.text.to(device), guider.emphasis
+    for each in others:
+        text, emphasis = joined(text, emphasis, each.tokens)
+    text = torch.cat(alike(text, *(each.tokens.text[None].to(text) for each in others)))
     if emphasis is None:
-        return None
+        return text, None
     emphasis = emphasis.repeat(1, 1, text.shape[-2] // emphasis.shape[-1])
-    others = len(text) - len(emphasis)
-    return torch.cat([emphasis, torch.ones_like(emphasis[:1]).expand(others, -1, -1)])
+    plain = torch.ones_like(emphasis[:1]).expand(len(others), -1, -1)
+    return text, torch.cat([emphasis, plain])
 
 
 def _outputs(

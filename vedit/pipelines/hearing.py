@@ -15,12 +15,11 @@ from torch import Tensor
 
 from vedit import timeline
 from vedit.backbone.model import Backbone
-from vedit.backbone.notes import ModelNotes
 from vedit.clip import Clip
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.soundfile import check_sound, read_sound
 from vedit.condition import Condition
-from vedit.conditioners.audio import Listened, saying
+from vedit.conditioners.audio import Listened, own_encoder, saying
 from vedit.config import STRONGEST_SOUND, AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
@@ -101,7 +100,7 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
     """
     if followed.listened is None:
         return ()
-    hear = heeded(config, backbone.notes)
+    hear = heeded(config, own_encoder(backbone) is not None)
     if hear == 0 and config.hear is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
@@ -116,16 +115,18 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
     return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
 
 
-def heeded(config: SoundSettings, notes: ModelNotes) -> float | str:
+def heeded(config: SoundSettings, model_hears: bool) -> float | str:
     """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
     if config.hear is not None:
         return config.hear
-    return float(config.audio is not None and bool(config.sound_encoder or notes.sound_encoder))
+    return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
     """Whether a number of the config follows what is heard."""
     lines = [config.guidance, config.walk, config.blend or 0.0, *(each.weight for each in config.emphasis)]
+    if isinstance(config, EditConfig):
+        lines += [each.weight for each in config.control if not isinstance(each.weight, tuple)]
     needs = set().union(*(timeline.read(each).needs for each in lines))
     return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.then)
 
