@@ -104,8 +104,17 @@ def cases(count: int, first: int, folder: Path) -> list[Case]:
     return made
 
 
-def clicks(count: int, first: int, folder: Path) -> list[tuple[Path, np.ndarray]]:
-    """Click tracks of 50 to 140 BPM as files in ``folder``, each with the seconds of its beats."""
+@dataclass(frozen=True)
+class Track:
+    """Clicks, the seconds of their beats, and a clip in clear air to be edited."""
+
+    path: Path
+    beats: np.ndarray
+    source: Rendered
+
+
+def clicks(count: int, first: int, folder: Path) -> list[Track]:
+    """Click tracks of 50 to 140 BPM as files in ``folder``."""
     made = []
     for seed in range(first, first + count):
         rng = np.random.default_rng([62, seed])
@@ -115,7 +124,9 @@ def clicks(count: int, first: int, folder: Path) -> list[tuple[Path, np.ndarray]
         for beat in beats:
             piece = samples[round(beat * CLICK_RATE) :][: len(one)]
             piece += 0.8 * one[: len(piece)]
-        made.append((write(folder / f"clicks{seed}.wav", samples.clip(-1, 1), CLICK_RATE), beats))
+        path = write(folder / f"clicks{seed}.wav", samples.clip(-1, 1), CLICK_RATE)
+        scene = world.sample_scene(seed, "held_out", frames=BEAT_FRAMES)
+        made.append(Track(path, beats, world.render(scene, BEAT_FRAMES)))
     return made
 
 
@@ -158,9 +169,9 @@ def generated(backbone: Backbone, prompt: str, fps: int, frames: int, steps: int
     return generating.generate(config, backbone, followed).clip.frames
 
 
-def edited(backbone: Backbone, case: Case, prompt: str, steps: int, **settings: Any) -> Tensor:
-    clip = Clip(torch.from_numpy(case.source.frames).clamp(0, 1), Fraction(FPS))
-    words = case.source.scene.caption
+def edited(backbone: Backbone, source: Rendered, prompt: str, fps: int, steps: int, **settings: Any) -> Tensor:
+    clip = Clip(torch.from_numpy(source.frames).clamp(0, 1), Fraction(fps))
+    words = source.scene.caption
     return editing.edit(
         backbone, clip, prompt, source_prompt=words, steps=steps, gate=False, mask="none", **settings
     ).clip.frames  # fmt: skip
@@ -192,7 +203,7 @@ def ways(backbone: Backbone, steps: int) -> dict[str, dict[str, Way]]:
         return generated(backbone, prompt, FPS, FRAMES, steps, audio=audio, **more)
 
     def edit(case: Case, audio: Path | None, prompt: str, **more: Any) -> Tensor:
-        return edited(backbone, case, prompt, steps, audio=audio, **more)
+        return edited(backbone, case.source, prompt, FPS, steps, audio=audio, **more)
 
     def driven(case: Case) -> dict[str, Any]:
         return {"hear": 0, "emphasis": [f"{case.weather}={EMPHASIS}"]}
@@ -262,18 +273,23 @@ def retrieved(backbone: Backbone, count: int, first: int) -> list[list[str]]:
     return [[f"by the {name}", *map(percent, shares)] for name, shares in found.items()]
 
 
-def beats_seen(backbone: Backbone, tracks: list[tuple[Path, np.ndarray]], steps: int) -> list[list[str]]:
+def beats_seen(backbone: Backbone, tracks: list[Track], steps: int, *, of_edit: bool) -> list[list[str]]:
     rows = []
     for title, shift in (("the sound", 0), ("no sound", None), ("another's sound", 1)):
         shares, smooth = [], []
-        for number, (_, beats) in enumerate(tracks):
+        for number, track in enumerate(tracks):
             driven: dict[str, Any] = {}
             if shift is not None:
-                path = tracks[(number + shift) % len(tracks)][0]
+                path = tracks[(number + shift) % len(tracks)].path
                 driven = {"audio": path, "hear": 0, "emphasis": [f"rain={BEAT_EMPHASIS}"]}
-            prompt = "a red circle over sand in rain"
-            frames = generated(backbone, prompt, BEAT_FPS, BEAT_FRAMES, steps, seed=number, **driven)
-            shares.append(answered(beats, _sky().see(frames).intensity.numpy()))
+            if of_edit:
+                frames = edited(
+                    backbone, track.source, f"{track.source.scene.caption} in rain", BEAT_FPS, steps, **driven
+                )
+            else:
+                prompt = "a red circle over sand in rain"
+                frames = generated(backbone, prompt, BEAT_FPS, BEAT_FRAMES, steps, seed=number, **driven)
+            shares.append(answered(track.beats, _sky().see(frames).intensity.numpy()))
             smooth.append(consistency(frames))
         rows.append([title, percent(shares), figure(smooth, 3)])
     return rows
@@ -310,8 +326,10 @@ def main() -> None:
             show(f"{title}: {len(chosen)} held-out sounds, {steps} steps", header, lines)
         if "beats" in arguments.tables:
             tracks = clicks(arguments.sounds, arguments.first, Path(name))
-            rows = beats_seen(backbone, tracks, steps)
-            show(f"beats: {len(tracks)} held-out click tracks", ["", "beats seen", "consistency"], rows)
+            for title, of_edit in (("generated", False), ("edits", True)):
+                rows = beats_seen(backbone, tracks, steps, of_edit=of_edit)
+                header = ["", "beats seen", "consistency"]
+                show(f"beats, {title}: {len(tracks)} held-out click tracks, {steps} steps", header, rows)
 
 
 if __name__ == "__main__":
