@@ -20,7 +20,10 @@ from itertools import pairwise
 
 from vedit.errors import ConfigError
 
-FEATURES = ("loudness", "percussive", "bass", "mid", "treble", "onset", "beat", "centroid")
+CHROMA = tuple(f"chroma_{pitch}" for pitch in ("c", "cs", "d", "ds", "e", "f", "fs", "g", "gs", "a", "as", "b"))
+"""Of what is heard, the pitch classes: C, C sharp and so on."""
+
+FEATURES = ("loudness", "percussive", "bass", "mid", "treble", "onset", "beat", "centroid", *CHROMA)
 """What is heard, each 0 to 1 in every frame: ``vedit.listening``."""
 
 EASINGS: Mapping[str, Callable[[float], float]] = {

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from tests.backbone import toys
 from vedit.backbone.loading import load_backbone, read_motion
+from vedit.backbone.temporal import temporal_layers
 from vedit.errors import WeightsError
 
 
@@ -46,6 +47,37 @@ def test_motion_brings_its_schedule(tmp_path: Path, wide: Path) -> None:
     torch.manual_seed(0)
     x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
     assert not torch.allclose(plain.predict(x, 500, text), moving.predict(x, 500, text), atol=1e-3)
+
+
+def test_motion_counts_as_much_as_asked_in_each_frame(tmp_path: Path, wide: Path) -> None:
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    torch.manual_seed(0)
+    x, text = torch.randn(2, 3, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
+    still, whole = plain.predict(x, 500, text), moving.predict(x, 500, text)
+    with moving.moving(torch.tensor([0.0, 1.0, 0.5])):
+        found = moving.predict(x, 500, text)
+        lent = moving.predict(x, 500, text, inject=True)
+    # A frame in which nothing moves is as without the layers; the others see it and so are as neither.
+    torch.testing.assert_close(found[:, 0], still[:, 0], atol=1e-5, rtol=1e-5)
+    assert all((found[:, frame] - other[:, frame]).abs().max() > 1e-3 for frame in (1, 2) for other in (still, whole))
+    torch.testing.assert_close(lent[0], whole[0])  # a source that lends its features is as it was
+    torch.testing.assert_close(moving.predict(x, 500, text), whole)
+    with moving.moving(torch.ones(3)):
+        torch.testing.assert_close(moving.predict(x, 500, text), whole)
+
+
+def test_motion_that_was_tuned_counts_as_much_as_asked(wide: Path) -> None:
+    backbone = load_backbone(wide)
+    torch.manual_seed(0)
+    x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
+    still = backbone.predict(x, 500, text)
+    backbone.attach_temporal()
+    for layer in temporal_layers(backbone.unet):
+        torch.nn.init.normal_(layer.to_out[0].weight)
+    assert (backbone.predict(x, 500, text) - still).abs().max() > 0.01
+    with backbone.moving(torch.zeros(3)):
+        torch.testing.assert_close(backbone.predict(x, 500, text), still)
 
 
 def test_motion_for_another_width(tmp_path: Path, wide: Path, sd1: Path) -> None:

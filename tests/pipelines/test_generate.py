@@ -61,6 +61,7 @@ def test_without_a_sound_it_is_silent_and_as_asked(
         (["--guidance", "loudness"], "needs loudness, and no sound says them"),
         (["--guidance", "lowdness"], "did you mean 'loudness'"),
         (["--walk", "2"], "expected 0..1"),
+        (["--motion-scale", "0:1, 3:0"], "no layers over time"),
         (["--emphasis", "dog=2"], "does not say 'dog'"),
         (["--then", "4b:snow"], "counts beats"),
         (["--then", "3s:a dog", "--then", "2s:a fox"], "not in the order of their times"),

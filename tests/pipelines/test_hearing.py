@@ -15,6 +15,7 @@ from tests.clip.test_soundfile import beep, write
 from tests.conftest import Ran
 from tests.pipelines.conftest import SONG_RATE
 from vedit.backbone import Backbone, load_backbone
+from vedit.backbone.temporal import temporal_layers
 from vedit.clip import read_clip
 from vedit.config import GenerateConfig
 from vedit.errors import ConfigError, VeditWarning, WeightsError
@@ -86,6 +87,32 @@ def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> Non
     assert hearing.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
 
 
+def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Path, song: Path) -> None:
+    backbone = load_backbone(hearing_model, device="cpu")
+
+    def followed(**settings: object) -> tuple[hearing.Followed, torch.Tensor]:
+        config = asked("", audio=str(song), audio_start=0.5, release=0, **settings)
+        found = hearing.follow(config, 16, Fraction(8))
+        (said,) = hearing.conditions(config, backbone, found)
+        assert said.tokens is not None
+        return found, said.tokens.text
+
+    (whole, heard), (part, heard_of_part) = followed(), followed(audio_duration=1.2)
+    assert whole.audio is not None
+    assert part.audio is not None
+    assert part.audio.samples.shape == whole.audio.samples.shape
+    sounds = round(1.2 * SONG_RATE)
+    assert torch.equal(part.audio.samples[:, :sounds], whole.audio.samples[:, :sounds])
+    assert not part.audio.samples[:, sounds:].any()
+    assert part.source is None  # a copy would sound on
+    assert torch.equal(heard_of_part[:10], heard[:10])
+    assert all(torch.equal(each, heard[9]) for each in heard_of_part[10:])
+    for name, curve in whole.moments.features.items():
+        assert part.moments.features[name] == [*curve[:10], *[0.0] * 6], name
+    config = asked(audio=str(song), audio_start=2, audio_duration=5)
+    assert hearing.length(config, hearing.read(config, song), Fraction(8)) == 8  # it lasts three seconds
+
+
 SOUNDS: dict[str, Callable[[Path], Path]] = {
     "silence": lambda folder: write(folder / "a.wav", torch.zeros(1, 48_000)),
     "one sample": lambda folder: write(folder / "a.wav", torch.full((1, 1), 0.5)),
@@ -125,6 +152,21 @@ def test_samples_that_are_no_numbers_are_told(vedit: Command, hearing_model: Pat
 def test_too_late_a_beginning_is_told(song: Path) -> None:
     with pytest.raises(ConfigError, match=r"lasts 3\.00 s; begin earlier"):
         hearing.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
+
+
+def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
+    backbone.attach_temporal()
+    for layer in temporal_layers(backbone.unet):
+        torch.nn.init.normal_(layer.to_out[0].weight)
+
+    def made(**settings: object) -> torch.Tensor:
+        config = asked(audio=str(song), hear=0, steps=2, prior="gaussian", **settings)
+        return generate(config, backbone, hearing.follow(config, 4, Fraction(8))).clip.frames
+
+    moving, following = made(), made(motion_scale="0:0, 3:1")
+    assert (moving - following).abs().max() > 0.01
+    backbone.detach_temporal()
+    assert torch.allclose(following[0], made()[0], atol=1e-4)
 
 
 def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from vedit.attention.kernels import Kernel, weights
@@ -39,8 +40,19 @@ class StepContext:
     """Whether the first branch is the source, whose queries, keys and features the others take over."""
     emphasis: Tensor | None = None
     """(N F, T) how much each token of the prompt counts in the UNet's cross-attention; None where all count alike."""
+    motion: Tensor | None = None
+    """(F,) how much the layers over time count in each frame; None where they do as they were trained."""
     watch: Watch | None = None
     """Who wants to know where attention goes, if anyone does."""
+
+    def moved(self, before: Tensor, after: Tensor) -> Tensor:
+        """What a layer over time makes of (N F, ...), as much as it counts in each frame; the source is as it was."""
+        if self.motion is None:
+            return after
+        shares = self.motion.to(after).repeat(len(after) // self.frames)
+        if self.inject:
+            shares[: self.frames] = 1
+        return torch.lerp(before, after, shares.view(-1, *[1] * (after.ndim - 1)))
 
     def lend(self, tensor: Tensor) -> Tensor:
         """While injecting, the first branch's part of (N F, ...) for every branch; else the tensor as it is."""

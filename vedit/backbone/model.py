@@ -243,6 +243,16 @@ class Backbone:
             self._attending, self._flow = before
             self._context.frames = 1
 
+    @contextmanager
+    def moving(self, scale: Tensor | None) -> Iterator[None]:
+        """Within the block, the layers over time (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
+        in each frame: 0 not at all, 1 (and None) as they were trained."""
+        self._context.motion = scale
+        try:
+            yield
+        finally:
+            self._context.motion = None
+
     def _kind(self, name: str) -> AttentionKind:
         part = registry.load("attention", name)
         if not part.needs_flow:
@@ -271,6 +281,11 @@ class Backbone:
         """
         if not self._temporal:
             self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether any layers over time are attached."""
+        return self.has_temporal or self.has_motion
 
     @property
     def positions(self) -> bool:

@@ -107,7 +107,7 @@ def _attach_temporal(unet: UNet2DConditionModel, context: StepContext, positions
 
 def _after_block(norm: nn.Module, attention: TemporalAttention, context: StepContext) -> Callable[..., Tensor]:
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        return output + attention(norm(output), context)
+        return context.moved(output, output + attention(norm(output), context))
 
     return hook
 
@@ -127,9 +127,9 @@ def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: S
 
     def follow(layer: nn.Module, motion: nn.Module) -> None:
         def hook(_: nn.Module, __: Any, output: Any) -> Any:
-            if isinstance(output, Tensor):
-                return motion(output, num_frames=context.frames)
-            return (motion(output[0], num_frames=context.frames), *output[1:])
+            still, *others = (output,) if isinstance(output, Tensor) else output
+            moved = context.moved(still, motion(still, num_frames=context.frames))
+            return moved if isinstance(output, Tensor) else (moved, *others)
 
         handles.append(layer.register_forward_hook(hook))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +30,15 @@ GUIDING = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Listened:
-    """The frames of a clip, and the sound that goes on from second ``start`` on while they are seen."""
+    """The frames of a clip, and the sound that goes on from second ``start`` on while they are seen.
+
+    duration: seconds after which no more of it is taken; later frames hear what was heard last
+    """
 
     moments: Moments
     sound: Sound
     start: float = 0.0
+    duration: float | None = None
 
 
 class Audio(Conditioner):
@@ -104,7 +109,10 @@ def in_frames(encoder: SoundEncoder, listened: Listened) -> Tensor:
     One segment more than the frames need is listened to, so that a longer clip says the same of its first frames.
     """
     sound, moments, length = listened.sound, listened.moments, encoder.config.seconds
-    middles = (torch.arange(moments.frames) + 0.5) / float(moments.rate) / length - 0.5
+    numbers = torch.arange(moments.frames)
+    if listened.duration is not None:
+        numbers = numbers.clamp(max=max(0, math.ceil(listened.duration * moments.rate) - 1))
+    middles = (numbers + 0.5) / float(moments.rate) / length - 0.5
     first = round(listened.start * sound.rate)
     needed = first + round((int(middles[-1].floor()) + 2) * length * sound.rate) + sound.rate
     excerpt = Sound(sound.samples[:, first:needed], sound.rate)

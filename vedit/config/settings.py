@@ -105,6 +105,11 @@ class PromptSettings(Settings):
         description="With --prior walk, how far the noise wanders in a frame: 0 stays with that of the frame before, "
         "1 is fresh. May vary in time.",
     )
+    motion_scale: Annotated[Varying, varying(0, 10)] = Field(
+        1.0,
+        description="How much the layers over time count, of --motion or of a tuning: 0 not at all, 1 as they were "
+        "trained. May vary in time.",
+    )
 
 
 class EditSettings(PromptSettings):

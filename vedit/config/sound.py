@@ -63,6 +63,12 @@ class ListeningSettings(ShapeSettings):
 
     audio: Place | None = Field(None, description="Sound to follow: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
+    audio_duration: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="Seconds of the sound to take from there, silence after them; all by default.",
+    )
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
 

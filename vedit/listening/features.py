@@ -15,6 +15,7 @@ from vedit.listening.beats import Pulse, pulse_of
 from vedit.listening.heard import Heard
 from vedit.listening.onsets import Curve
 from vedit.listening.spectra import SILENCE, Spectra, analysed
+from vedit.timeline import CHROMA
 
 Array = NDArray[np.floating[Any]]
 
@@ -63,10 +64,10 @@ def listen(audio: Audio, rate: Fraction, frames: int, *, start: float = 0.0, bpm
     features = {name: curve[kept] for name, curve in _levels(spectra, edges).items()}
     features["centroid"] = _centroid(spectra, edges)[kept]
     features |= _events(pulse, edges[kept.start : kept.stop + 1], audio.duration)
+    features |= zip(CHROMA, _chroma(spectra, edges)[kept].T, strict=True)
     return Heard(
         rate,
         {name: curve.astype(np.float32) for name, curve in features.items()},
-        _chroma(spectra, edges)[kept].astype(np.float32),
         np.asarray(pulse.beats) - start,
         np.asarray(pulse.onsets) - start,
         pulse.tempo,
@@ -129,6 +130,7 @@ def _centroid(spectra: Spectra, edges: Array) -> Array:
 
 
 def _chroma(spectra: Spectra, edges: Array) -> Array:
+    """(F, 12), of which the strongest is 1."""
     power = _framed(spectra.powers["loudness"], spectra.first, spectra.step, edges, spectra.duration)
     chroma = _framed(spectra.chroma, spectra.first, spectra.chroma_step, edges, spectra.duration)
     most = chroma.max(1, keepdims=True)

@@ -30,8 +30,8 @@ class Heard:
         "percussive": of what is struck (drums, attacks), without what is held;
         "onset": 1 in each frame in which an onset falls, else 0;
         "beat": 1 in each frame in which a beat falls, from there evenly down to 0 at the next;
-        "centroid": the brightness, from the sound's darkest (0) to its brightest (1)
-    chroma: (F, 12) float32 in [0, 1]: the pitch classes C, C sharp ... B, the strongest of a frame being 1
+        "centroid": the brightness, from the sound's darkest (0) to its brightest (1);
+        "chroma_c", "chroma_cs" to "chroma_b": the pitch classes C, C sharp ... B, the strongest of a frame being 1
     beats, onsets: float64, ascending, in seconds from the beginning of frame 0. They are those of the whole sound, so
         some lie before 0 or after the last frame if only a part of it is taken
     tempo: beats per minute, 0 where there are no beats
@@ -40,7 +40,6 @@ class Heard:
 
     rate: Fraction
     features: Mapping[str, NDArray[np.float32]]
-    chroma: NDArray[np.float32]
     beats: NDArray[np.float64]
     onsets: NDArray[np.float64]
     tempo: float
@@ -49,15 +48,13 @@ class Heard:
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         shapes = {curve.shape for curve in self.features.values()}
-        if set(self.features) != set(FEATURES) or shapes != {(len(self),)} or self.chroma.shape != (len(self), 12):
-            raise ValueError(
-                f"expected {', '.join(FEATURES)} of (F,) and chroma (F, 12), not {shapes}, {self.chroma.shape}"
-            )
+        if set(self.features) != set(FEATURES) or len(shapes) != 1 or len(shapes.pop()) != 1:
+            raise ValueError(f"expected {', '.join(FEATURES)}, all of one length (F,)")
         if (self.tempo > 0) != (len(self.beats) > 0):
             raise ValueError(f"{len(self.beats)} beats and a tempo of {self.tempo:g} do not go together")
 
     def __len__(self) -> int:
-        return len(self.chroma)
+        return len(self.features["loudness"])
 
     @property
     def beat_positions(self) -> NDArray[np.float64]:
@@ -80,8 +77,7 @@ class Heard:
         """Write it all as JSON. Raises MediaError as Clip.save does.
 
         Keys: "version" (1), "rate" (frames per second, "30000/1001"), "frames" (F), "tempo" (BPM), "note",
-        "beats" and "onsets" (seconds from frame 0), "features" (name: F numbers in [0, 1]) and "chroma" (F lists of 12,
-        from C on).
+        "beats" and "onsets" (seconds from frame 0), and "features" (name: F numbers in [0, 1]).
         """
         if path.suffix.lower() != ".json":
             raise MediaError(f"{path}: what was heard is written as .json; name the file so")
@@ -93,13 +89,7 @@ class Heard:
             "note": self.note,
             "beats": self.beats.round(4).tolist(),
             "onsets": self.onsets.round(4).tolist(),
-            "features": {name: _short(curve) for name, curve in self.features.items()},
-            "chroma": _short(self.chroma),
+            "features": {name: curve.astype(np.float64).round(4).tolist() for name, curve in self.features.items()},
         }
         with whole_file(path, overwrite) as beside:
             beside.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _short(values: NDArray[np.float32]) -> list[object]:
-    listed: list[object] = values.astype(np.float64).round(4).tolist()
-    return listed

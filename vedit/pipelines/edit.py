@@ -143,6 +143,7 @@ def _edit(
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
     followed = hearing.follow(config, len(source), source.rate)
+    motion = hearing.motion(config, backbone, followed)
 
     flow = None
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
@@ -206,7 +207,7 @@ def _edit(
         if mask is not None:
             keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
-        with stage("denoising"):
+        with stage("denoising"), backbone.moving(motion):
             lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
             edited = denoise(
                 backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress

@@ -98,7 +98,7 @@ def generate(
         walk = timeline.numbers(config.walk, moments, low=0, high=1)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
-        with stage("denoising"):
+        with stage("denoising"), backbone.moving(hearing.motion(config, backbone, followed)):
             latents = denoise(backbone, start.noise, given.schedule, guider, conditions=steering, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):

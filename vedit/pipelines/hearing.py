@@ -59,16 +59,26 @@ def read(config: ListeningSettings, path: Path) -> Audio:
 
 
 def length(config: ListeningSettings, audio: Audio, rate: Fraction) -> int:
-    """How many frames last as long as a sound from where it is to begin."""
-    return max(1, round((audio.duration - config.audio_start) * rate))
+    """How many frames last as long as what is taken of a sound."""
+    return max(1, round(lasting(config, audio) * rate))
+
+
+def lasting(config: ListeningSettings, audio: Audio) -> float:
+    """Seconds of what is taken of a sound."""
+    there = audio.duration - config.audio_start
+    return there if config.audio_duration is None else min(there, config.audio_duration)
 
 
 def listened(
     config: ListeningSettings, audio: Audio, frames: int, rate: Fraction
 ) -> tuple[Heard, dict[str, NDArray[np.float32]]]:
-    """What is heard in so many frames, and its features (F,) as they are shaped."""
+    """What is heard in so many frames, and its features (F,) as they are shaped.
+
+    All of the sound is listened to, whatever is taken of it, so that a longer excerpt begins the same.
+    """
     heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
-    return heard, {name: shaped(curve, rate, config) for name, curve in heard.features.items()}
+    sounds = np.arange(frames) / float(rate) < lasting(config, audio)
+    return heard, {name: shaped(curve * sounds, rate, config) for name, curve in heard.features.items()}
 
 
 def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
@@ -79,7 +89,8 @@ def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
     whole = read(config, config.audio)
     heard, features = listened(config, whole, frames, rate)
     first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
-    excerpt = whole.samples[:, first : first + wanted]
+    taken = lasting(config, whole)
+    excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]
     source: SoundSource | None = SoundSource(
         config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate
     )
@@ -90,7 +101,7 @@ def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
     beats = heard.beat_positions.tolist() if len(heard.beats) else None
     moments = Moments(frames, rate, curves, beats)
     sound = Audio(F.pad(excerpt, (0, max(0, silent))), whole.rate)
-    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start))
+    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start, taken))
 
 
 def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
@@ -122,9 +133,22 @@ def heeded(config: SoundSettings, model_hears: bool) -> float | str:
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
+def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> Tensor | None:
+    """How much the layers over time count in each frame (F,), None where as they were trained. Raises ConfigError."""
+    if config.motion_scale == 1:
+        return None
+    if not (backbone.has_time or (isinstance(config, EditConfig) and config.tune)):
+        raise ConfigError(
+            "motion_scale: this model has no layers over time; give it some with --motion (AnimateDiff), --adapter, or "
+            "in an edit --tune."
+        )
+    return torch.tensor(timeline.read(config.motion_scale).values(followed.moments, low=0, high=10))
+
+
 def _listens(config: EditConfig | GenerateConfig) -> bool:
     """Whether a number of the config follows what is heard."""
-    lines = [config.guidance, config.walk, config.blend or 0.0, *(each.weight for each in config.emphasis)]
+    lines = [config.guidance, config.walk, config.motion_scale, config.blend or 0.0]
+    lines += [each.weight for each in config.emphasis]
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control if not isinstance(each.weight, tuple)]
     needs = set().union(*(timeline.read(each).needs for each in lines))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def run(config: InspectSoundConfig) -> InspectSoundResult:
     heard, features = hearing.listened(config, audio, frames, rate)
     files = [output]
     if config.numbers is not None:
-        heard.save(config.numbers, overwrite=config.overwrite)
+        replace(heard, features=features).save(config.numbers, overwrite=config.overwrite)
         files.append(config.numbers)
     curve = features[config.feature]
     draw(audio, heard, curve, output, name=config.feature, start=config.audio_start, overwrite=config.overwrite)
