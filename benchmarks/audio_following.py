@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import vedit
 from benchmarks.held_out import centres
 from benchmarks.judge import load_judge
 from benchmarks.judge.weather import load_weather_judge
@@ -38,15 +39,10 @@ from vedit import Clip, load_backbone
 from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import own_encoder
 from vedit.conditioners.sound_encoder import load_sound_encoder
-from vedit.config import GenerateConfig
 from vedit.miniature import world
 from vedit.miniature.world import Rendered
 from vedit.miniature.world.scene import FAINTEST
 from vedit.miniature.world.sounds import RATE, sound
-from vedit.pipelines import edit as editing
-from vedit.pipelines import generate as generating
-from vedit.pipelines import hearing
-from vedit.settling import Layer, settle
 
 FRAMES, FPS = 16, 8
 BEAT_FRAMES, BEAT_FPS = 24, 12
@@ -163,18 +159,14 @@ _judge, _sky = cache(load_judge), cache(load_weather_judge)
 
 
 def generated(backbone: Backbone, prompt: str, fps: int, frames: int, steps: int, **settings: Any) -> Tensor:
-    given = {"prompt": prompt, "rate": fps, "frames": frames, "steps": steps, **settings}
-    config = settle(GenerateConfig, Layer(given))
-    followed = hearing.follow(config, frames, Fraction(fps))
-    return generating.generate(config, backbone, followed).clip.frames
+    return vedit.generate(backbone, prompt, rate=fps, frames=frames, steps=steps, **settings).clip.frames
 
 
 def edited(backbone: Backbone, source: Rendered, prompt: str, fps: int, steps: int, **settings: Any) -> Tensor:
     clip = Clip(torch.from_numpy(source.frames).clamp(0, 1), Fraction(fps))
     words = source.scene.caption
-    return editing.edit(
-        backbone, clip, prompt, source_prompt=words, steps=steps, gate=False, mask="none", **settings
-    ).clip.frames  # fmt: skip
+    made = vedit.edit(backbone, clip, prompt, source_prompt=words, steps=steps, gate=False, mask="none", **settings)
+    return made.clip.frames
 
 
 def measured(frames: Tensor, case: Case, *, of_edit: bool = False) -> dict[str, float]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
-    from vedit.config import EditConfig, InvertConfig, TuneConfig
+    from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
     from vedit.errors import (
         ConfigError,
         DeviceError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from vedit.pipelines.edit import EditResult, edit
+    from vedit.pipelines.generate import GenerateResult, generate
     from vedit.priors.inversion import invert, reconstruct
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
@@ -47,6 +48,8 @@ _HOMES = {
     "DeviceError": "vedit.errors",
     "EditConfig": "vedit.config",
     "EditResult": "vedit.pipelines.edit",
+    "GenerateConfig": "vedit.config",
+    "GenerateResult": "vedit.pipelines.generate",
     "InvertConfig": "vedit.config",
     "MediaError": "vedit.errors",
     "PartError": "vedit.errors",
@@ -57,6 +60,7 @@ _HOMES = {
     "WeightsError": "vedit.errors",
     "contact_sheet": "vedit.sheet",
     "edit": "vedit.pipelines.edit",
+    "generate": "vedit.pipelines.generate",
     "invert": "vedit.priors.inversion",
     "load_backbone": "vedit.backbone.loading",
     "probe": "vedit.clip",
@@ -75,6 +79,8 @@ __all__ = [
     "DeviceError",
     "EditConfig",
     "EditResult",
+    "GenerateConfig",
+    "GenerateResult",
     "InvertConfig",
     "MediaError",
     "PartError",
@@ -86,6 +92,7 @@ __all__ = [
     "__version__",
     "contact_sheet",
     "edit",
+    "generate",
     "invert",
     "load_backbone",
     "probe",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,23 @@ from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.control import empty_controlnet, locate, reads_words
-from vedit.backbone.loading import check_family, choose_device, choose_dtype, empty, empty_text_encoder, empty_unet
+from vedit.backbone.loading import (
+    check_family,
+    choose_device,
+    choose_dtype,
+    empty,
+    empty_text_encoder,
+    empty_unet,
+    read_tokenizer,
+)
 from vedit.backbone.lora import split_scale
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
+from vedit.pipelines import following, hearing
 from vedit.pipelines.generate import frames_of, size_of
-from vedit.pipelines.hearing import heeded
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.tuning import tuned_parameters
 
@@ -65,12 +74,13 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and WeightsError as the
     job itself would.
     """
-    yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
+    settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
+    sound = None if isinstance(config, TuneConfig | InvertConfig) else following.read(config)
     if isinstance(config, GenerateConfig):
-        info, frames = None, frames_of(config)
+        info, frames, rate = None, frames_of(config, sound), Fraction(str(config.rate))
     else:
         info, chosen = examine(config)
-        frames = len(chosen)
+        frames, rate = len(chosen), info.rate / config.stride
     for spec in config.lora:
         split_scale(spec)  # says what is not there
     if config.adapter is not None:
@@ -80,6 +90,11 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     folder = config_folder(config.model)
     dtype = choose_dtype(config.dtype, choose_device(config.device))
     model = Counted(folder, config, frames, dtype)
+    if isinstance(config, EditConfig | GenerateConfig):
+        moments = following.follow(config, frames, rate, sound).moments
+        known = (folder / "tokenizer" / "tokenizer.json").exists()  # of a single file only the layout is known
+        hearing.check_times(config, moments, read_tokenizer(folder, model.text) if known else None)
+    yield "settings", settings
     if isinstance(config, GenerateConfig):
         size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
@@ -325,7 +340,7 @@ def _branches(config: EditConfig | GenerateConfig, model: Counted) -> int:
 
 
 def _heard(config: EditConfig | GenerateConfig, model: Counted) -> bool:
-    return config.audio is not None and heeded(config, bool(model.notes.sound_encoder)) != 0
+    return config.audio is not None and hearing.heeded(config, bool(model.notes.sound_encoder)) != 0
 
 
 def _memory(config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size) -> Rows:

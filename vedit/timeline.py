@@ -140,8 +140,11 @@ class Timeline:
         lacking = sorted(self.needs - moments.names(0).keys())
         if lacking:
             what = ", ".join("beats" if name == "b" else name for name in lacking)
+            if moments.features:
+                raise ConfigError(f"the timeline '{self.text}' needs {what}, and none are heard; give the --bpm.")
+            more = ", or the --bpm" if lacking == ["b"] else ""
             raise ConfigError(
-                f"the timeline '{self.text}' needs {what}, and no sound says them; give one with --audio."
+                f"the timeline '{self.text}' needs {what}, and there is no sound; give one with --audio{more}."
             )
         found = []
         try:
@@ -151,9 +154,14 @@ class Timeline:
         for frame in range(moments.frames):
             try:
                 value = float(value_at(moments.names(frame)))
-            except (ArithmeticError, ValueError, TypeError) as error:  # TypeError: the root of a negative is complex
-                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: {error}.") from error
-            if not (low <= value <= high and math.isfinite(value)):
+            except (ArithmeticError, ValueError, TypeError) as error:
+                # The root of a negative is complex, which no function and no comparison takes.
+                why = "it grows too large" if isinstance(error, OverflowError) else str(error)
+                why = "it takes the root of a negative number" if isinstance(error, TypeError) else why
+                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: {why}.") from error
+            if not math.isfinite(value):
+                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: it grows too large.")
+            if not low <= value <= high:
                 raise ConfigError(
                     f"the timeline '{self.text}' is {value:g} in frame {frame}; expected {low:g} to {high:g}. "
                     f"clip(..., {low:g}, {high:g}) keeps it there."
@@ -167,8 +175,12 @@ def read(text: str | float) -> Timeline:
     text = str(text).strip()
     if not text:
         raise ValueError("is empty; expected a number, keyframes such as 0:1, 2s:0.4, or an expression")
-    if text.lstrip("+-").lower() in ("nan", "inf", "infinity"):
-        raise ValueError("is not a number")
+    try:
+        endless = not math.isfinite(float(text))
+    except ValueError:
+        endless = False
+    if endless:
+        raise ValueError("is not a number that can be reached")
     if ":" in text:
         return _keyframes(text)
     if len(text) > LONGEST:
@@ -181,11 +193,6 @@ def read(text: str | float) -> Timeline:
             "cannot be read; expected a number, keyframes such as 0:1, 2s:0.4, or an expression"
         ) from error
     return Timeline(text, lambda moments: value, frozenset(needs))
-
-
-def numbers(value: float | str, moments: Moments, *, low: float, high: float) -> float | list[float]:
-    """A number as it is; a timeline's text as the number of every frame (F,). Raises ConfigError as a timeline does."""
-    return read(value).values(moments, low=low, high=high) if isinstance(value, str) else float(value)
 
 
 def _keyframes(text: str) -> Timeline:
@@ -202,7 +209,8 @@ def _keyframes(text: str) -> Timeline:
         time, unit, value, easing = found.groups()
         if easing is not None and easing not in EASINGS:
             raise ValueError(f"has the easing '{easing}'; {_near(easing, EASINGS)}")
-        keys.append(_Key(float(time), {"": "f", "s": "t"}.get(unit, unit), float(value), easing or "linear"))
+        unit = {"": "f", "s": "t"}.get(unit, unit)
+        keys.append(_Key(float(time), unit, float(value), easing or "linear", part.strip()))
     # Zero is the same moment in all of them.
     units = {key.unit for key in keys if key.time != 0} or {keys[0].unit}
     needs = frozenset(units & {"b"})
@@ -222,13 +230,14 @@ class _Key:
     unit: str
     value: float
     easing: str
+    text: str
 
 
 def _between(times: Sequence[float], keys: Sequence[_Key], unit: str) -> Value:
     """The way from key to key, at ``times`` of one unit. Raises ValueError where they are not in order."""
     for (before, after), key in zip(pairwise(times), keys[1:], strict=True):
         if after <= before:
-            raise ValueError(f"goes back in time at '{key.time:g}:{key.value:g}'; expected keyframes in order")
+            raise ValueError(f"has '{key.text}' no later than the keyframe before; expected each after the other")
 
     def at(names: Names) -> float:
         now = names[unit]

@@ -90,7 +90,11 @@ def test_an_encoder_of_this_model(backbone: Backbone, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="brings no sound encoder"):
         Audio().condition(listened, backbone)
     backbone.notes = ModelNotes(sound_encoder="ear.safetensors")
-    assert own_encoder(backbone) == backbone.folder / "ear.safetensors"
+    with pytest.raises(WeightsError, match="names the sound encoder ear.safetensors, which is not there"):
+        own_encoder(backbone)
+    backbone.folder = tmp_path
+    (tmp_path / "ear.safetensors").touch()
+    assert own_encoder(backbone) == tmp_path / "ear.safetensors"
     other = tmp_path / "other.safetensors"
     encoder_for(7, 24).save(other)
     with pytest.raises(WeightsError, match="trained for a text encoder of 7 tokens of 24 numbers"):

@@ -56,6 +56,6 @@ def test_the_settings_travel_with_the_weights(encoder: SoundEncoder, samples: to
     torch.testing.assert_close(again(samples).tokens, encoder(samples).tokens, atol=2e-3, rtol=0)
     (tmp_path / "no.safetensors").write_bytes(b"x")
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    for name, said in {"no": "cannot be read", "other": "is no sound encoder", "absent": "cannot be read"}.items():
+    for name, said in {"no": "cannot be read", "other": "is no sound encoder", "absent": "does not exist"}.items():
         with pytest.raises(WeightsError, match=said):
             load_sound_encoder(tmp_path / f"{name}.safetensors")

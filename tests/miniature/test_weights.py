@@ -3,7 +3,6 @@
 import json
 import wave
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -29,15 +28,11 @@ from vedit.clip import Audio
 from vedit.condition import Condition
 from vedit.conditioners.audio import heard_by
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
-from vedit.config import GenerateConfig
 from vedit.guiders import ClassifierFree
 from vedit.miniature import world
 from vedit.miniature.world.sounds import RATE, sound
-from vedit.pipelines import generate as generating
-from vedit.pipelines import hearing
 from vedit.priors.inversion import invert, reconstruct
 from vedit.sampling import denoise, noise
-from vedit.settling import Layer, settle
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +154,9 @@ def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None
 
 @pytest.mark.parametrize("weather", ["rain", "snow"])
 def test_a_word_counts_for_as_much_as_is_seen(mini: Backbone, weather: str) -> None:
-    words, said = f"a red circle over sand in {weather}", {"emphasis": [f"{weather}=0.2+1.1*f/5"]}
-    config = settle(GenerateConfig, Layer({"prompt": words, "steps": 15, "frames": 6, **said}))
-    seen = load_weather_judge().see(generate(mini, config)).intensity
+    words, said = f"a red circle over sand in {weather}", [f"{weather}=0.2+1.1*f/5"]
+    made = vedit.generate(mini, words, steps=15, frames=6, emphasis=said)
+    seen = load_weather_judge().see(made.clip.frames).intensity
     assert seen[0] < 0.2 < 0.6 < seen[-1]
     assert (seen.diff() > -0.1).all()
 
@@ -173,16 +168,11 @@ def test_what_it_hears_is_what_it_shows(mini: Backbone, ground: str, weather: st
     with wave.open(str(tmp_path / "heard.wav"), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes((samples * 32767).astype("<i2").tobytes())
-    config = settle(GenerateConfig, Layer({"prompt": "", "steps": 15, "audio": tmp_path / "heard.wav"}))
-    sky = load_weather_judge().see(generate(mini, config))
+    made = vedit.generate(mini, "", steps=15, audio=tmp_path / "heard.wav")
+    sky = load_weather_judge().see(made.clip.frames)
     assert sky.ground == [ground] * 8
     assert sky.weather.count(weather) >= 6
     assert sky.intensity[-2:].mean() > sky.intensity[:2].mean() + 0.2
-
-
-def generate(mini: Backbone, config: GenerateConfig) -> torch.Tensor:
-    followed = hearing.follow(config, generating.frames_of(config), Fraction(8))
-    return generating.generate(config, mini, followed).clip.frames
 
 
 def test_it_listens_as_it_was_taught() -> None:

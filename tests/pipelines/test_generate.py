@@ -58,7 +58,7 @@ def test_without_a_sound_it_is_silent_and_as_asked(
         (["--emphasis", "rain"], "expected WORD=TIMELINE"),
         (["--then", "snow"], "expected TIME:PROMPT"),
         (["--then", "2x:snow"], "time"),
-        (["--guidance", "loudness"], "needs loudness, and no sound says them"),
+        (["--guidance", "loudness"], "needs loudness, and there is no sound"),
         (["--guidance", "lowdness"], "did you mean 'loudness'"),
         (["--walk", "2"], "expected 0..1"),
         (["--motion-scale", "0:1, 3:0"], "no layers over time"),

@@ -19,7 +19,7 @@ from vedit.backbone.temporal import temporal_layers
 from vedit.clip import read_clip
 from vedit.config import GenerateConfig
 from vedit.errors import ConfigError, VeditWarning, WeightsError
-from vedit.pipelines import hearing
+from vedit.pipelines import following, hearing
 from vedit.pipelines.generate import generate
 from vedit.settling import Layer, settle
 
@@ -58,8 +58,8 @@ def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
     backbone = load_backbone(hearing_model, device="cpu")
 
     def made(**settings: object) -> torch.Tensor:
-        config = asked("", audio=str(song), steps=3, attention="per_frame", **settings)
-        return generate(config, backbone, hearing.follow(config, 6, Fraction(8))).clip.frames
+        given = {"audio": song, "frames": 6, "steps": 3, "attention": "per_frame", **settings}
+        return generate(backbone, "", **given).clip.frames
 
     heard, silent = made(), made(hear=0)
     assert (heard[5] - heard[0]).abs().max() > 100 * (silent[5] - silent[0]).abs().max()
@@ -68,7 +68,7 @@ def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
 def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> None:
     def conditions(**settings: object) -> tuple[object, ...]:
         config = asked(audio=str(song), **settings)
-        return hearing.conditions(config, backbone, hearing.follow(config, 4, Fraction(8)))
+        return hearing.conditions(config, backbone, following.follow(config, 4, Fraction(8)))
 
     with pytest.warns(VeditWarning, match="nothing else follows the sound"):
         assert conditions() == ()
@@ -79,20 +79,20 @@ def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> N
 
 
 def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> None:
-    followed = hearing.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
+    followed = following.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
     assert followed.audio is not None
     assert followed.audio.samples.shape[1] == 3 * SONG_RATE
     assert not followed.audio.samples[:, 2 * SONG_RATE :].any()
     assert followed.source is None  # a copy would be too short
-    assert hearing.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
+    assert following.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
 
 
 def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Path, song: Path) -> None:
     backbone = load_backbone(hearing_model, device="cpu")
 
-    def followed(**settings: object) -> tuple[hearing.Followed, torch.Tensor]:
+    def followed(**settings: object) -> tuple[following.Followed, torch.Tensor]:
         config = asked("", audio=str(song), audio_start=0.5, release=0, **settings)
-        found = hearing.follow(config, 16, Fraction(8))
+        found = following.follow(config, 16, Fraction(8))
         (said,) = hearing.conditions(config, backbone, found)
         assert said.tokens is not None
         return found, said.tokens.text
@@ -110,7 +110,9 @@ def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Pat
     for name, curve in whole.moments.features.items():
         assert part.moments.features[name] == [*curve[:10], *[0.0] * 6], name
     config = asked(audio=str(song), audio_start=2, audio_duration=5)
-    assert hearing.length(config, hearing.read(config, song), Fraction(8)) == 8  # it lasts three seconds
+    audio = following.read(config)
+    assert audio is not None
+    assert following.length(config, audio, Fraction(8)) == 8  # it lasts three seconds
 
 
 SOUNDS: dict[str, Callable[[Path], Path]] = {
@@ -151,7 +153,7 @@ def test_samples_that_are_no_numbers_are_told(vedit: Command, hearing_model: Pat
 
 def test_too_late_a_beginning_is_told(song: Path) -> None:
     with pytest.raises(ConfigError, match=r"lasts 3\.00 s; begin earlier"):
-        hearing.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
+        following.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
 
 
 def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
@@ -160,8 +162,8 @@ def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
         torch.nn.init.normal_(layer.to_out[0].weight)
 
     def made(**settings: object) -> torch.Tensor:
-        config = asked(audio=str(song), hear=0, steps=2, prior="gaussian", **settings)
-        return generate(config, backbone, hearing.follow(config, 4, Fraction(8))).clip.frames
+        given = {"audio": song, "frames": 4, "hear": 0, "steps": 2, "prior": "gaussian", **settings}
+        return generate(backbone, "a cat", **given).clip.frames
 
     moving, following = made(), made(motion_scale="0:0, 3:1")
     assert (moving - following).abs().max() > 0.01
@@ -178,7 +180,7 @@ def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
         guidance="1+5*bass",
     )
     words = backbone.embed(["a cat", ""]).split(1)
-    short, long = (hearing.guider(config, backbone, hearing.follow(config, frames, 8), *words) for frames in (8, 16))
+    short, long = (hearing.guider(config, backbone, following.follow(config, frames, 8), *words) for frames in (8, 16))
     assert torch.equal(short.text[1], long.text[1, :8])
     assert short.emphasis is not None
     assert long.emphasis is not None
@@ -191,7 +193,6 @@ def test_a_longer_clip_shows_the_same_first(hearing_model: Path, song: Path) -> 
 
     def made(frames: int) -> torch.Tensor:
         driven = {"emphasis": ["cat=1+loudness"], "guidance": "3+3*percussive", "prior": "walk", "walk": "onset"}
-        config = asked(audio=str(song), steps=3, **driven)
-        return generate(config, backbone, hearing.follow(config, frames, Fraction(8))).clip.frames
+        return generate(backbone, "a cat", audio=song, frames=frames, steps=3, **driven).clip.frames
 
     torch.testing.assert_close(made(8), made(16)[:8], atol=1e-3, rtol=0)

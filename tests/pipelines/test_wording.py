@@ -10,7 +10,7 @@ import torch
 from vedit.backbone import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.config import GenerateConfig
-from vedit.pipelines import hearing, wording
+from vedit.pipelines import following, hearing, wording
 from vedit.settling import Layer, settle
 
 
@@ -23,7 +23,7 @@ def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song
 
     def shares(**settings: object) -> list[float]:
         config = asked(then=["8:a red dog"], **settings)
-        followed = hearing.follow(config, 12, 8)
+        followed = following.follow(config, 12, 8)
         states = hearing.guider(config, backbone, followed, one[None], one[None]).text[1]
         return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
 
@@ -40,7 +40,7 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
     assert torch.equal(whole[:, : where[0]], without[:, : where[0]])
     assert not torch.equal(whole[:, where[-1] + 1 :], without[:, where[-1] + 1 :])
     config = asked("a red cat", emphasis=["red=0:0, 2:2"], guidance=1)
-    guider = hearing.guider(config, backbone, hearing.follow(config, 4, 8), whole, whole)
+    guider = hearing.guider(config, backbone, following.follow(config, 4, 8), whole, whole)
     text, weights = guider.text[0], guider.emphasis
     assert weights is not None
     assert weights[0, :, where[0]].tolist() == [0, 1, 2, 2]
@@ -54,7 +54,7 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
 
 def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
     config = asked("a cat", then=["2:a red cat"], emphasis=["red=3"])
-    text, weights = wording.in_frames(config, backbone, hearing.follow(config, 4, 8).moments, lambda frames: None)
+    text, weights = wording.in_frames(config, backbone, following.follow(config, 4, 8).moments, lambda frames: None)
     place = tokens_of(backbone.tokenizer, "a red cat", "red")[0]
     assert weights is not None
     assert weights[:, place].tolist() == [1, 2, 3, 3]

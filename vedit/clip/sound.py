@@ -27,6 +27,9 @@ LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6
 JITTER = Fraction(1, 20)
 """Seconds by which a time stamp may miss the running count of samples: containers round them, sound has no gaps."""
 
+DEMUXERS = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,asf,ac3,matroska,webm,caf,au,w64,wv,avi"
+"""FFmpeg's readers of files that may hold sound."""
+
 COPIED: dict[str, frozenset[str]] = {
     ".mp4": frozenset({"aac", "mp3", "ac3", "eac3", "alac"}),
     ".m4v": frozenset({"aac", "mp3", "ac3", "eac3", "alac"}),
@@ -171,10 +174,11 @@ class SoundWriter:
     """
 
     def __init__(
-        self, out: OutputContainer, suffix: str, audio: Audio, source: SoundSource | None, duration: Fraction
+        self, out: OutputContainer, suffix: str, audio: Audio, source: SoundSource | None, frames: int, rate: Fraction
     ) -> None:
         self._out = out
-        copied = None if source is None else _copied(out, suffix, source, min(duration, source.duration))
+        duration = frames / rate
+        copied = None if source is None else _copied(out, suffix, source, min(duration, source.duration), rate)
         self._packets = copied if copied is not None else _encoded(out, suffix, audio, duration)
 
     def advance(self, seconds: Fraction | None) -> None:
@@ -187,33 +191,43 @@ def _begin(packet: Packet[Any]) -> Fraction:
     return Fraction(packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base
 
 
-def _copied(out: OutputContainer, suffix: str, source: SoundSource, duration: Fraction) -> list[Packet[Any]] | None:
-    """The source's own packets, moved to t = 0, for a stream added to `out`; None where they cannot be copied."""
+def _copied(
+    out: OutputContainer, suffix: str, source: SoundSource, duration: Fraction, rate: Fraction
+) -> list[Packet[Any]] | None:
+    """The source's own packets, moved to t = 0, for a stream added to `out`; None where they cannot be copied, or
+    cannot be cut to within a frame of `duration`, at `rate` frames per second."""
     # Where there are edit lists, also the packet that overlaps the beginning and the one before, which primes the
     # decoder: the sound is then exact from its first sample.
     ahead = 2 if suffix in (".mp4", ".m4v", ".mov") else 0
     try:
-        with opened(source.path) as container:
+        with opened(source.path, "sound", DEMUXERS) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
-            if stream.codec_context.name not in COPIED[suffix]:
+            if stream.codec_context.codec.canonical_name not in COPIED[suffix]:  # a decoder may be called otherwise
                 return None
-            target = out.add_stream_from_template(stream)
-            packets = []
+            packets: list[Packet[Any]] = []
+            end, cut = Fraction(0), False
             for packet in container.demux(stream):
                 if packet.pts is None or not packet.size:
                     continue
                 begin = _begin(packet) - source.start
                 length = (packet.duration or 0) * packet.time_base
                 if begin + length / 2 >= duration:
+                    cut = True
                     break
                 if begin >= 0 or begin + ahead * length > 0:
                     shift = round(source.start / packet.time_base)
                     packet.pts -= shift
                     packet.dts = packet.pts
-                    packet.stream = target
                     packets.append(packet)
+                    end = begin + length
+            # Packets can be longer than frames, and are copied whole; a sound may end before the clip.
+            if end - duration > 1 / rate or (cut and duration - end > 1 / rate):
+                return None
+            target = out.add_stream_from_template(stream)
+            for packet in packets:
+                packet.stream = target
             return packets
     except (MediaError, av.FFmpegError, OSError):
         return None

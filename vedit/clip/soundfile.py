@@ -12,7 +12,7 @@ import torch
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from vedit.clip.sound import Audio, Piece, claimed_end, pieces, place
+from vedit.clip.sound import DEMUXERS, Audio, Piece, SoundSource, claimed_end, pieces, place
 from vedit.clip.track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
 
@@ -27,8 +27,6 @@ LONGEST = 3600
 
 MOST_VALUES = 2**30
 """Samples times channels that are read: 4 GiB, an hour at 48 kHz with six channels."""
-
-_DEMUXERS = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,asf,ac3,matroska,webm,caf,au,w64,wv,avi"
 
 _UNKNOWN_SIZE = 0x7FFF0000
 """Bytes: writers that do not know how long a RIFF file (wav, avi) will be state this or more."""
@@ -46,7 +44,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
     """
     file = check_sound(Path(path))
     complaints: list[str] = []
-    with opened(file, "sound", _DEMUXERS, _EXPECTED) as container:
+    with opened(file, "sound", DEMUXERS, _EXPECTED) as container:
         if not container.streams.audio:
             raise MediaError(f"{file} has no sound{' (only pictures)' if container.streams.video else ''}; {_EXPECTED}")
         stream = container.streams.audio[0]
@@ -86,7 +84,15 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
     return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate)
 
 
-_EXPECTED = f"expected a sound file ({' '.join(SOUNDS)}) or a video with sound ({' '.join(SUFFIXES)})"
+def part_of(path: Path, start: float, duration: Fraction) -> SoundSource:
+    """A part of a file that ``read_sound`` has read: it counts its seconds from the file's beginning, wherever on the
+    file's own clock that is."""
+    with opened(path, "sound", DEMUXERS, _EXPECTED) as container:
+        begin = Fraction(container.start_time or 0, av.time_base)
+    return SoundSource(path, begin + Fraction(start).limit_denominator(48_000), duration)
+
+
+_EXPECTED = "expected a sound file, such as .wav, .mp3, .flac, .ogg, .opus or .m4a, or a video with sound"
 
 
 def check_sound(path: Path) -> Path:

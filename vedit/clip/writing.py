@@ -95,7 +95,7 @@ def _write_video(
     with av.open(f"file:{path}", "w", container_options=options) as out:
         _bitexact(out)
         stream = _add_video(out, codec, rate, (frames.shape[2], frames.shape[3]), crf)
-        sound = SoundWriter(out, suffix, audio, sound_from, len(frames) / rate) if audio is not None else None
+        sound = SoundWriter(out, suffix, audio, sound_from, len(frames), rate) if audio is not None else None
         scaler = VideoReformatter()
         for index, pixels in enumerate(_bytes(frames)):
             frame = scaler.reformat(

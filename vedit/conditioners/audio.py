@@ -17,8 +17,9 @@ from vedit.clip.soundfile import read_sound
 from vedit.condition import Condition, Tokens
 from vedit.conditioners import Conditioner
 from vedit.conditioners.sound_encoder import Heard, SoundEncoder, load_sound_encoder
-from vedit.config import STRONGEST_SOUND, AudioSettings
+from vedit.config import AudioSettings, ShapeSettings
 from vedit.errors import MediaError, WeightsError
+from vedit.listening import in_shape, listen
 from vedit.timeline import Moments
 
 MOMENTUM = 0.3
@@ -51,11 +52,15 @@ class Audio(Conditioner):
         sound = clip.audio if self.options.source is None else read_sound(self.options.source)
         if sound is None:
             raise MediaError("condition audio: the clip has no sound; name a file with audio:source=FILE.")
-        return Listened(Moments(len(clip), clip.rate), sound)
+        # Listening takes its time, and most strengths need none of it.
+        if not timeline.read(self.options.strength).needs:
+            return Listened(Moments(len(clip), clip.rate), sound)
+        heard = listen(sound, clip.rate, len(clip))
+        return Listened(in_shape(heard, ShapeSettings()).moments(), sound)
 
     def condition(self, prepared: Listened, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
-        strength = timeline.read(self.options.strength).values(prepared.moments, low=0, high=STRONGEST_SOUND)
+        strength = self.options.in_time("strength", prepared.moments)
         return saying(prepared, backbone, torch.tensor(strength), self.options)
 
 
@@ -76,9 +81,18 @@ def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: Au
 
 
 def own_encoder(backbone: Backbone) -> Path | None:
-    """The sound encoder that the model's folder brings along."""
+    """The sound encoder that the model's folder brings along. Raises WeightsError where the folder names one that is
+    not there."""
     name = backbone.notes.sound_encoder
-    return backbone.folder / name if name and backbone.folder is not None else None
+    if not name or backbone.folder is None:
+        return None
+    path = backbone.folder / name
+    if not path.is_file():
+        raise WeightsError(
+            f"{backbone.folder / 'vedit.json'} names the sound encoder {name}, which is not there; put it back, name "
+            "another with --sound-encoder, or leave what the sound says out of it with --hear 0."
+        )
+    return path
 
 
 def fitting(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncoder:

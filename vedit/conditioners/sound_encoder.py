@@ -158,8 +158,16 @@ class _Residual(nn.Module):
         return F.gelu(inner + self.around(x))
 
 
+def check_sound_encoder(path: Path) -> None:
+    """Raises WeightsError where there is no such file."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise WeightsError(f"{path} {what}; expected a sound encoder (.safetensors) that `training.audio` wrote.")
+
+
 def load_sound_encoder(path: Path) -> SoundEncoder:
     """The encoder that ``SoundEncoder.save`` wrote, in float32. Raises WeightsError for a file that is not one."""
+    check_sound_encoder(path)
     try:
         with safe_open(path, "pt") as file:
             settings = (file.metadata() or {}).get("sound_encoder")

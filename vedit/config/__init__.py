@@ -39,6 +39,7 @@ from vedit.config.sound import (
     ThenSettings,
 )
 from vedit.config.values import (
+    SLOWEST,
     STRONGEST,
     Annotator,
     Place,
@@ -78,7 +79,7 @@ class EditConfig(
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundSettings.nested, **GuideSettings.nested}
 
-    audio_mix: bool = Field(False, description="Keep the clip's own sound under the --audio.")
+    audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio, each half as loud.")
     gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
     sheet: Place | None = Field(
         None, description="Also write a contact sheet (.png): the source above, the edit below."
@@ -105,7 +106,7 @@ class GenerateConfig(
     frames: int | None = Field(
         None, ge=1, le=100_000, description="How many frames; by default as long as the sound, or 16."
     )
-    rate: float = Field(8.0, gt=0, le=240, description="Frames per second.")
+    rate: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
     height: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
     prior: Prior = Field(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vedit import timeline
 from vedit.config.models import default_model
-from vedit.config.values import Attention, Place, Prior, Prompt, Varying, Words, listed, mask_text, varying
+from vedit.config.values import Attention, Place, Prior, Prompt, Range, Varying, Words, listed, mask_text, varying
+from vedit.timeline import Moments
 
 
 class Settings(BaseModel):
@@ -31,8 +34,35 @@ class Settings(BaseModel):
     spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
     """What such fields of ``paths`` hold that is no path."""
 
+    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "numbers", "save_data"})
+    """Of the ``paths``, those that are written; the others are read."""
+
     nested: ClassVar[Mapping[str, type[Settings]]] = {}
     """Fields that hold several settings of their own."""
+
+    def files_read(self) -> dict[str, Path]:
+        """The files and folders that are read, by the names of their settings."""
+        found = {}
+        for name in sorted(self.paths - self.written):
+            value = getattr(self, name, None)
+            if value is not None and not (name in self.spoken and self.spoken[name].fullmatch(str(value))):
+                found[name] = Path(value)
+        return found
+
+    @classmethod
+    def ranges(cls) -> dict[str, Range]:
+        """The settings that may vary in time, and between which numbers."""
+        return {
+            name: each.func
+            for name, field in cls.model_fields.items()
+            for each in field.metadata
+            if isinstance(each, BeforeValidator) and isinstance(each.func, Range)
+        }
+
+    def in_time(self, name: str, moments: Moments) -> list[float]:
+        """The number that such a setting is in each frame (F,). Raises ConfigError, as a timeline does."""
+        between = self.ranges()[name]
+        return timeline.read(getattr(self, name)).values(moments, low=between.low, high=between.high)
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config.settings import Settings
-from vedit.config.values import Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.config.values import SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
 from vedit.timeline import FEATURES
 
 
@@ -29,7 +29,10 @@ class EmphasisSettings(Settings):
 class ThenSettings(Settings):
     """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass" or "8b:snow over grass"."""
 
-    time: str = Field(pattern=r"^(\d+\.?\d*|\.\d+)[fsb]?$", description="When it is reached: frames, seconds or beats.")
+    time: str = Field(
+        pattern=r"^(\d+\.?\d*|\.\d+)[fsb]?$",
+        description="When it is reached: in frames (12), seconds (2s) or beats (8b).",
+    )
     prompt: Prompt = Field(description="What is seen then.")
 
     @classmethod
@@ -71,6 +74,15 @@ class ListeningSettings(ShapeSettings):
     )
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
+    of_sound: ClassVar[tuple[str, ...]] = (*ShapeSettings.model_fields, "audio_start", "audio_duration")
+    """What says nothing without a sound."""
+
+    @model_validator(mode="after")
+    def _audible(self) -> Self:
+        own = type(self).model_fields
+        idle = [name for name in self.of_sound if self.audio is None and getattr(self, name) != own[name].default]
+        return agreed(self, [f"{name} needs audio, the sound to listen to" for name in idle])
+
 
 class AudioSettings(Settings):
     """How a sound says what is seen."""
@@ -93,8 +105,9 @@ class SoundSettings(ListeningSettings):
     """Sound"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
+    of_sound: ClassVar[tuple[str, ...]] = (*ListeningSettings.of_sound, "hear", "sound_encoder")
 
-    hear: Annotated[Varying, varying(0, STRONGEST_SOUND)] | None = Field(
+    hear: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
         None,
         description="How far what the sound says counts, 1 as much as the prompt; by default 1 where the model "
         "brings a sound encoder, else 0.",
@@ -108,23 +121,22 @@ class SoundSettings(ListeningSettings):
     then: Annotated[tuple[ThenSettings, ...], BeforeValidator(listed)] = Field(
         (), description="A prompt to go on to, TIME:PROMPT, such as '2s:snow over grass'; may be given several times."
     )
-    blend: Annotated[Varying, varying(0, 1)] | None = Field(
+    blend: Annotated[Varying | None, varying(0, 1)] = Field(
         None,
         description="What moves the clip from prompt to prompt: a feature or a timeline, whose running sum between two "
         "prompts is the share of the way; by default time itself.",
     )
 
     @model_validator(mode="after")
-    def _audible(self) -> Self:
-        given = {"hear": self.hear, "sound_encoder": self.sound_encoder}
-        idle = [name for name, value in given.items() if value is not None and self.audio is None]
-        return agreed(self, [f"{name} needs audio, the sound to listen to" for name in idle])
+    def _moving(self) -> Self:
+        idle = self.blend is not None and not self.then
+        return agreed(self, ["blend needs then, a prompt to go on to"] if idle else [])
 
 
 class FramesSettings(Settings):
     """Frames"""
 
-    rate: float = Field(24.0, gt=0, le=240, description="Frames per second.")
+    rate: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
     frames: int | None = Field(
         None, ge=1, le=1_000_000, description="How many frames; by default as long as the sound."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +20,14 @@ LONGEST_PROMPT = 20_000
 MOST_WORDS = 2_000
 """Words of a prompt, about 35 chunks of Stable Diffusion's tokenizer."""
 
+SLOWEST = 0.1
+"""Frames per second."""
+
 STRONGEST = 2.0
 """Most that a control may weigh; 1 is what its net was trained with."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
 
 
@@ -66,6 +71,8 @@ def _path(value: Any) -> Any:
     if isinstance(value, str):
         if not value.strip() or "\0" in value:
             raise ValueError("is no path")
+        if _ADDRESS.match(value):
+            raise ValueError("is an address; expected a file on this machine")
         return Path(value).expanduser()
     return value
 
@@ -91,20 +98,29 @@ Varying = float | str
 """A number, or a timeline of numbers."""
 
 
-def varying(low: float, high: float) -> BeforeValidator:
+@dataclass(frozen=True)
+class Range:
     """Reads a number or a timeline; a number must lie within ``low`` and ``high``, as must what a timeline comes to."""
 
-    def read(value: Any) -> float | str:
+    low: float
+    high: float
+
+    def __call__(self, value: Any) -> float | str | None:
+        if value is None:
+            return None
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError("is neither a number nor a timeline")
         line = timeline.read(value)
         if line.constant is None:
             return line.text
-        if not low <= line.constant <= high:
-            raise ValueError(f"is out of range; expected {low:g}..{high:g}, or a timeline of such numbers")
+        if not self.low <= line.constant <= self.high:
+            raise ValueError(f"is out of range; expected {self.low:g}..{self.high:g}, or a timeline of such numbers")
         return line.constant
 
-    return BeforeValidator(read)
+
+def varying(low: float, high: float) -> BeforeValidator:
+    """A number between these that may vary in time; ``Settings.in_time`` says what it is in each frame."""
+    return BeforeValidator(Range(low, high))
 
 
 def _kind_of(family: str) -> AfterValidator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vedit.listening.features import listen
 from vedit.listening.heard import Heard
-from vedit.listening.shaping import shaped
+from vedit.listening.shaping import in_shape, shaped
 from vedit.timeline import FEATURES
 
-__all__ = ["FEATURES", "Heard", "listen", "shaped"]
+__all__ = ["FEATURES", "Heard", "in_shape", "listen", "shaped"]

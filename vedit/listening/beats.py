@@ -75,7 +75,7 @@ def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
     if bpm is not None:
         return Pulse(bpm, tuple(_given(curve, bpm, times, strengths).tolist()), onsets, _doubt(bpm, found))
     if not found:
-        return Pulse(0.0, (), onsets, "no beats are heard; give bpm to have some")
+        return Pulse(0.0, (), onsets, "no beats are heard; give --bpm to have some")
     tempo, beats = _settled(curve, found[0], times)
     return Pulse(tempo, tuple(beats.tolist()), onsets, _others(tempo, found))
 
@@ -250,7 +250,7 @@ def _others(tempo: float, found: list[_Candidate]) -> str:
         likely = other.likelihood >= NEAR * found[0].likelihood and SLOWEST <= double <= FASTEST
         if likely and min(abs(ratio * 2 - 1), abs(ratio / 2 - 1)) < 0.04:
             low, high = sorted((tempo, double))
-            return f"about {low:.0f} or {high:.0f} BPM: {tempo:.0f} is taken; give bpm={double:.0f} for the other"
+            return f"about {low:.0f} or {high:.0f} BPM: {tempo:.0f} is taken; give --bpm {double:.0f} for the other"
     return ""
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vedit.atomic import whole_file
 from vedit.errors import ConfigError, MediaError
-from vedit.timeline import FEATURES
+from vedit.timeline import FEATURES, Moments
 
 VERSION = 1
 """Of the JSON file's layout."""
@@ -64,7 +64,7 @@ class Heard:
         before frame 0 still counts as its own. Raises ConfigError where there are no beats.
         """
         if not len(self.beats):
-            raise ConfigError("the sound has no beats to count by; give its bpm, or use seconds")
+            raise ConfigError("the sound has no beats to count by; give its --bpm, or use seconds")
         period = 60.0 / self.tempo
         times = np.arange(len(self)) * float(1 / self.rate)
         numbers = np.arange(len(self.beats), dtype=np.float64)
@@ -72,6 +72,11 @@ class Heard:
         positions += np.minimum(times - self.beats[0], 0.0) / period
         positions += np.maximum(times - self.beats[-1], 0.0) / period
         return positions - np.searchsorted(self.beats, -0.5 * float(1 / self.rate))
+
+    def moments(self) -> Moments:
+        """These frames, as timelines are asked for them."""
+        curves = {name: curve.tolist() for name, curve in self.features.items()}
+        return Moments(len(self), self.rate, curves, self.beat_positions.tolist() if len(self.beats) else None)
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write it all as JSON. Raises MediaError as Clip.save does.

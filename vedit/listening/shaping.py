@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from vedit.config import ShapeSettings
 from vedit.errors import ConfigError
+from vedit.listening.heard import Heard
 
 
 def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: ShapeSettings) -> NDArray[np.float32]:
@@ -30,6 +32,11 @@ def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: ShapeSetting
     values = _followed(values, _kept(shape.attack, rate), _kept(shape.release, rate))
     kept = _kept(shape.smoothing, rate)
     return _followed(values, kept, kept).astype(np.float32)
+
+
+def in_shape(heard: Heard, shape: ShapeSettings) -> Heard:
+    """What was heard, with all of its features shaped."""
+    return replace(heard, features={name: shaped(curve, heard.rate, shape) for name, curve in heard.features.items()})
 
 
 def _told(values: NDArray[np.float64]) -> str:

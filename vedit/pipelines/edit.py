@@ -8,30 +8,37 @@ from typing import Any
 
 from torch import Tensor
 
-from vedit import registry, settling, timeline
+from vedit import registry, settling
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError, MediaError
+from vedit.errors import ConfigError
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste, untouched
-from vedit.pipelines import guiding, hearing, masking
-from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, reread, source_words
+from vedit.pipelines import following, guiding, hearing, masking
+from vedit.pipelines.opening import (
+    attention_kind,
+    loaded_settings,
+    needs_flow,
+    open_job,
+    read_source,
+    reread,
+    source_words,
+)
 from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import (
     Timings,
+    check_files,
     check_finite,
-    check_output,
-    check_video,
     inversions,
     named_after,
-    sidecar,
     state,
     warn_of_other_model,
     within_memory,
+    written,
 )
 from vedit.priors import Given
 from vedit.progress import Progress
@@ -75,8 +82,6 @@ def edit(
     comes back as it was, except that ``tune`` and ``adapter`` change it for good.
     Raises ConfigError for the settings, and what reading, tuning, sampling and writing raise.
     """
-    if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
-        raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
     of_files = {"frames", "start", "stride", "allow_partial"}
     if isinstance(clip, Clip) and (idle := sorted(name for name in of_files if settings.get(name) is not None)):
         raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
@@ -84,9 +89,10 @@ def edit(
     painted = settings.get("mask")
     if isinstance(painted, Tensor):
         settings["mask"] = str(IN_MEMORY)
-    given = {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed", "clip": place, "prompt": prompt}
+    given = {**loaded_settings(backbone, settings), "clip": place, "prompt": prompt}
     config = settling.settle(EditConfig, settling.Layer(given))
-    _check_outputs(config)
+    check_files(config)
+    hearing.check(config)
     if isinstance(clip, Clip):
         size = clip.size
         source = clip.resized(working_size(size, config.size, backbone.unet.config, backbone.patch))
@@ -113,7 +119,7 @@ def checked(config: EditConfig) -> EditConfig:
     if config.clip == IN_MEMORY:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
     config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
-    _check_outputs(config)
+    check_files(config)
     masking.check(config)
     guiding.check(config)
     hearing.check(config)
@@ -142,7 +148,7 @@ def _edit(
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
-    followed = hearing.follow(config, len(source), source.rate)
+    followed = following.follow(config, len(source), source.rate)
     motion = hearing.motion(config, backbone, followed)
 
     flow = None
@@ -187,7 +193,7 @@ def _edit(
                 text,
                 schedule,
                 seed=config.seed,
-                walk=timeline.numbers(config.walk, followed.moments, low=0, high=1),
+                walk=config.in_time("walk", followed.moments),
                 refine=config.refine,
                 flow=flow,
                 conditions=there,
@@ -222,31 +228,15 @@ def _edit(
             else:
                 clip = source.with_frames(frames).resized(size)
         if followed.audio is not None:
-            clip = hearing.sounding(clip, followed, mixed=config.audio_mix)
+            clip = following.sounding(clip, followed, mixed=config.audio_mix)
         if mask is not None:
             metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
     return EditResult(clip, config, stage.seconds, metrics, state(backbone, model))
 
 
-def _check_outputs(config: EditConfig) -> None:
-    """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
-    check_video(config)
-    if config.output is not None:
-        check_output(sidecar(config.output), config.clip, config.overwrite, settings_of=config.output)
-    if config.sheet is not None:
-        if config.sheet.suffix.lower() != ".png":
-            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
-        check_output(config.sheet, config.clip, config.overwrite)
-
-
 def _written(result: EditResult, source: Clip) -> EditResult:
     """The result, with the files that its config asks for."""
-    config, files = result.config, []
-    if config.output is not None:
-        result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
-        notes = sidecar(config.output)
-        settling.save(config, notes, "edit", result.made_with, overwrite=config.overwrite)
-        files += [config.output, notes]
+    config, files = result.config, written(result.clip, result.config, "edit", result.made_with)
     if config.sheet is not None:
         contact_sheet(source, result.clip, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)

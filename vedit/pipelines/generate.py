@@ -11,24 +11,24 @@ from typing import Any
 
 import torch
 
-from vedit import registry, settling, timeline
+from vedit import registry, settling
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import native_side
-from vedit.clip import Clip
+from vedit.clip import Audio, Clip
 from vedit.clip.sizes import Size, fit_size
 from vedit.config import GenerateConfig
-from vedit.errors import ConfigError, MediaError
-from vedit.pipelines import hearing
-from vedit.pipelines.opening import attention_kind, load_model, needs_flow
+from vedit.errors import ConfigError
+from vedit.pipelines import following, hearing
+from vedit.pipelines.following import Followed
+from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, loaded_settings, needs_flow
 from vedit.pipelines.running import (
     Timings,
+    check_files,
     check_finite,
-    check_output,
-    check_video,
-    sidecar,
     state,
     warn_of_other_model,
     within_memory,
+    written,
 )
 from vedit.priors import Given
 from vedit.progress import Progress
@@ -50,28 +50,41 @@ class GenerateResult:
     files: tuple[Path, ...] = field(default=())
 
 
+def generate(backbone: Backbone, prompt: str, *, progress: Progress | None = None, **settings: Any) -> GenerateResult:
+    """Make a clip from words, and a sound if there is one, with a loaded model.
+
+    ``settings``: the fields of GenerateConfig. Nothing is written unless ``output`` (or ``sheet``) is given. The
+    backbone comes back as it was, except that ``adapter`` changes it for good.
+    Raises ConfigError for the settings, and what reading, sampling and writing raise.
+    """
+    config = settling.settle(GenerateConfig, settling.Layer(loaded_settings(backbone, settings) | {"prompt": prompt}))
+    _check(config)
+    followed = _followed(config)
+    return _written(_generate(config, backbone, followed, progress), followed.moments.on_beats())
+
+
 def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:
     """All of ``vedit generate``, from settings to files. Without ``output``, "generated.mp4" in the current folder.
 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    followed = hearing.follow(config, frames_of(config), Fraction(str(config.rate)))
-    backbone = load_model(config)
-    warn_of_other_model(config.model, made_with, backbone)
-    return _written(generate(config, backbone, followed, progress), followed.moments.on_beats())
+    followed = _followed(config)
+    result = _generate(config, load_model(config), followed, progress, made_with)
+    return _written(result, followed.moments.on_beats())
 
 
 def checked(config: GenerateConfig) -> GenerateConfig:
     """The config with its output named, once everything that it asks for can be done. Raises as ``run`` does."""
     config = config.model_copy(update={"output": config.output or Path("generated.mp4")})
-    check_video(config)
-    assert config.output is not None
-    check_output(sidecar(config.output), config.audio, config.overwrite, settings_of=config.output)
-    if config.sheet is not None:
-        if config.sheet.suffix.lower() != ".png":
-            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
-        check_output(config.sheet, config.audio, config.overwrite)
+    _check(config)
+    return config
+
+
+def _check(config: GenerateConfig) -> None:
+    """Whether everything that the config asks for can be done, before any work."""
+    check_files(config)
+    hearing.check(config)
     prior = registry.load("priors", config.prior)
     if getattr(prior, "needs_clip", False) or needs_flow("priors", config.prior):
         raise ConfigError(
@@ -79,13 +92,19 @@ def checked(config: GenerateConfig) -> GenerateConfig:
         )
     if config.attention is not None and needs_flow("attention", config.attention):
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
-    return config
 
 
-def generate(
-    config: GenerateConfig, backbone: Backbone, followed: hearing.Followed, progress: Progress | None = None
+def _followed(config: GenerateConfig) -> Followed:
+    sound = following.read(config)
+    return following.follow(config, frames_of(config, sound), Fraction(str(config.rate)), sound)
+
+
+def _generate(
+    config: GenerateConfig, backbone: Backbone, followed: Followed, progress: Progress | None, made_with: str = ""
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
+    apply_adapter(config, backbone)
+    warn_of_other_model(config.model, made_with, backbone)
     model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"attention": kind, "frames": moments.frames})
@@ -95,7 +114,7 @@ def generate(
         guider = hearing.guider(config, backbone, followed, prompt, negative)
         steering = hearing.conditions(config, backbone, followed)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
-        walk = timeline.numbers(config.walk, moments, low=0, high=1)
+        walk = config.in_time("walk", moments)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
         with stage("denoising"), backbone.moving(hearing.motion(config, backbone, followed)):
@@ -106,11 +125,11 @@ def generate(
     return GenerateResult(clip, config, stage.seconds, state(backbone, model))
 
 
-def frames_of(config: GenerateConfig) -> int:
-    """How many frames there are to be: as said, else as long as the sound."""
-    if config.frames is not None or config.audio is None:
+def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
+    """How many frames there are to be: as said, else as long as what is taken of the sound."""
+    if config.frames is not None or sound is None:
         return config.frames or FRAMES
-    return hearing.length(config, hearing.read(config, config.audio), Fraction(str(config.rate)))
+    return following.length(config, sound, Fraction(str(config.rate)))
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:
@@ -123,12 +142,7 @@ def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) 
 def _written(result: GenerateResult, beats: list[int]) -> GenerateResult:
     """The result, with the files that its config asks for; the sheet shows the frames of the ``beats`` and those
     half-way between them too."""
-    config = result.config
-    assert config.output is not None
-    result.clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
-    notes = sidecar(config.output)
-    settling.save(config, notes, "generate", result.made_with, overwrite=config.overwrite)
-    files = [config.output, notes]
+    config, files = result.config, written(result.clip, result.config, "generate", result.made_with)
     if config.sheet is not None:
         clip = result.clip
         rows = [("generated", clip)]

@@ -1,107 +1,50 @@
-"""The sound that a clip follows: what is heard in each frame, and where it leads."""
+"""What a sound that is followed does to the model's work: how far guidance leads in each frame, and where to."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
+from transformers import CLIPTokenizer
 
-from vedit import timeline
+from vedit import registry, timeline
 from vedit.backbone.model import Backbone
-from vedit.clip import Clip
-from vedit.clip.sound import Audio, SoundSource
-from vedit.clip.soundfile import check_sound, read_sound
 from vedit.condition import Condition
-from vedit.conditioners.audio import Listened, own_encoder, saying
-from vedit.config import STRONGEST_SOUND, AudioSettings, EditConfig, GenerateConfig, ListeningSettings, SoundSettings
+from vedit.conditioners.audio import own_encoder, saying
+from vedit.conditioners.sound_encoder import check_sound_encoder
+from vedit.config import AudioSettings, EditConfig, GenerateConfig, SoundSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
-from vedit.listening import Heard, listen, shaped
-from vedit.pipelines import wording
+from vedit.pipelines import following, wording
+from vedit.pipelines.following import Followed
 from vedit.timeline import Moments
 
 
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
+def check(config: EditConfig | GenerateConfig) -> None:
+    """What can be seen to be wrong with the sound, and with what it drives, before the model is loaded.
 
-    audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
-    listened: all of the sound, for the conditioner that says what is heard
+    Raises MediaError, WeightsError and ConfigError.
     """
-
-    moments: Moments
-    audio: Audio | None = None
-    source: SoundSource | None = None
-    listened: Listened | None = None
-
-
-def check(config: ListeningSettings) -> None:
-    """What can be seen to be wrong with the sound before the model is loaded. Raises MediaError."""
-    if config.audio is not None:
-        check_sound(config.audio)
+    following.check(config)
+    if config.sound_encoder is not None:
+        check_sound_encoder(config.sound_encoder)
+    still = not getattr(registry.load("priors", config.prior), "walks", False)
+    if still and config.walk != type(config).model_fields["walk"].default:
+        raise ConfigError(f"walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
 
 
-def read(config: ListeningSettings, path: Path) -> Audio:
-    """All of a sound. Raises MediaError where it cannot be read, ConfigError where it ends before it is to begin."""
-    audio = read_sound(path)
-    if config.audio_start >= audio.duration:
-        raise ConfigError(
-            f"audio_start: {config.audio_start:g} s, and {path} lasts {audio.duration:.2f} s; begin earlier."
-        )
-    return audio
+def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer | None) -> None:
+    """Whether everything that varies in time has a value in each frame, and every word to emphasise is said.
 
-
-def length(config: ListeningSettings, audio: Audio, rate: Fraction) -> int:
-    """How many frames last as long as what is taken of a sound."""
-    return max(1, round(lasting(config, audio) * rate))
-
-
-def lasting(config: ListeningSettings, audio: Audio) -> float:
-    """Seconds of what is taken of a sound."""
-    there = audio.duration - config.audio_start
-    return there if config.audio_duration is None else min(there, config.audio_duration)
-
-
-def listened(
-    config: ListeningSettings, audio: Audio, frames: int, rate: Fraction
-) -> tuple[Heard, dict[str, NDArray[np.float32]]]:
-    """What is heard in so many frames, and its features (F,) as they are shaped.
-
-    All of the sound is listened to, whatever is taken of it, so that a longer excerpt begins the same.
+    Raises ConfigError.
     """
-    heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
-    sounds = np.arange(frames) / float(rate) < lasting(config, audio)
-    return heard, {name: shaped(curve * sounds, rate, config) for name, curve in heard.features.items()}
-
-
-def follow(config: ListeningSettings, frames: int, rate: Fraction) -> Followed:
-    """What is heard in so many frames of a clip. Raises MediaError for a sound that cannot be read, and ConfigError."""
-    if config.audio is None:
-        beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
-        return Followed(Moments(frames, rate, beats=beats))
-    whole = read(config, config.audio)
-    heard, features = listened(config, whole, frames, rate)
-    first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
-    taken = lasting(config, whole)
-    excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]
-    source: SoundSource | None = SoundSource(
-        config.audio, Fraction(config.audio_start).limit_denominator(48_000), Fraction(frames) / rate
-    )
-    silent = wanted - excerpt.shape[1]
-    if silent > whole.rate / rate:  # a frame's time and more, so that copying would leave the sound too short
-        source = None
-    curves = {name: each.tolist() for name, each in features.items()}
-    beats = heard.beat_positions.tolist() if len(heard.beats) else None
-    moments = Moments(frames, rate, curves, beats)
-    sound = Audio(F.pad(excerpt, (0, max(0, silent))), whole.rate)
-    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start, taken))
+    for settings in (config, *config.emphasis):
+        for name in settings.ranges():
+            if getattr(settings, name) is not None:
+                settings.in_time(name, moments)
+    if tokenizer is not None:
+        wording.places(config, tokenizer)
 
 
 def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
@@ -120,7 +63,7 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
             stacklevel=2,
         )
     moments = followed.moments
-    counts = torch.tensor(timeline.read(hear).values(moments, low=0, high=STRONGEST_SOUND))
+    counts = torch.tensor(config.model_copy(update={"hear": hear}).in_time("hear", moments))
     if not counts.any():
         return ()
     return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
@@ -142,33 +85,16 @@ def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Fo
             "motion_scale: this model has no layers over time; give it some with --motion (AnimateDiff), --adapter, or "
             "in an edit --tune."
         )
-    return torch.tensor(timeline.read(config.motion_scale).values(followed.moments, low=0, high=10))
+    return torch.tensor(config.in_time("motion_scale", followed.moments))
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
     """Whether a number of the config follows what is heard."""
-    lines = [config.guidance, config.walk, config.motion_scale, config.blend or 0.0]
-    lines += [each.weight for each in config.emphasis]
+    lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control if not isinstance(each.weight, tuple)]
-    needs = set().union(*(timeline.read(each).needs for each in lines))
+    needs = set().union(*(timeline.read(each).needs for each in lines if each is not None))
     return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.then)
-
-
-def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
-    """A clip with the sound that it follows: instead of its own, or ``mixed`` with it, each at half of its loudness."""
-    if not mixed or clip.audio is None or followed.audio is None:
-        return replace(clip, audio=followed.audio, sound_from=followed.source)
-    import librosa
-
-    own, other = clip.audio, followed.audio
-    sound = (
-        other.samples.mean(0, keepdim=True).numpy() if len(other.samples) != len(own.samples) else other.samples.numpy()
-    )
-    brought = torch.from_numpy(librosa.resample(sound, orig_sr=other.rate, target_sr=own.rate))
-    length = round(len(clip) / clip.rate * own.rate)
-    both = [F.pad(each[:, :length], (0, max(0, length - each.shape[1]))) for each in (own.samples, brought)]
-    return clip.with_sound(Audio((both[0] + both[1]) / 2, own.rate))
 
 
 def guider(
@@ -178,10 +104,14 @@ def guider(
     them in time."""
     moments, weights = followed.moments, None
     if config.then or config.emphasis:
-        prompt, weights = wording.in_frames(
-            config, backbone, moments, lambda frames: follow(config, frames, moments.rate).moments
-        )
+        prompt, weights = wording.in_frames(config, backbone, moments, lambda frames: _ahead(config, followed, frames))
     if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
-    scale = timeline.numbers(config.guidance, moments, low=0, high=100)
+    scale = config.in_time("guidance", moments)
     return ClassifierFree(prompt, negative, scale, config.saturation, weights)
+
+
+def _ahead(config: EditConfig | GenerateConfig, followed: Followed, frames: int) -> Moments:
+    """The moments of a longer clip that begins with the frames that are followed."""
+    sound = None if followed.listened is None else followed.listened.sound
+    return following.follow(config, frames, followed.moments.rate, sound).moments

@@ -64,7 +64,7 @@ def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:
         raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
     beside = [path for path in (config.save_data, config.sheet) if path is not None]
     for path in beside:
-        check_output(path, config.clip, config.overwrite)
+        check_output(path, config.files_read(), config.overwrite)
     if len({config.output, *beside}) <= len(beside):
         raise ConfigError("two of --output, --save-data and --sheet name the same file; give each its own.")
     return config, annotator

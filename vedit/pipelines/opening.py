@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from vedit import registry
 from vedit.backbone.adapter import Adapter
@@ -14,7 +16,7 @@ from vedit.clip.reading import choose_frames
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
-from vedit.errors import VeditWarning
+from vedit.errors import ConfigError, VeditWarning
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -89,12 +91,25 @@ def reread(config: ClipSettings) -> Clip:
         return read_chosen(config, None)
 
 
-def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
-    """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
+def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:
+    """Give the model what the config's adapter learned, if it has one. Raises WeightsError."""
     if config.adapter is not None:
         adapter = Adapter.load(config.adapter)
         if adapter.digest() != backbone.changed:
             adapter.apply(backbone)
+
+
+def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a job with a loaded model, and what that was loaded with. Raises ConfigError where they would
+    load another."""
+    if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
+        raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
+    return {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed"}
+
+
+def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
+    """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
+    apply_adapter(config, backbone)
     return backbone.learned if config.source_prompt is None else config.source_prompt
 
 

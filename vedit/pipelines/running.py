@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,10 @@ from tempfile import TemporaryFile
 import torch
 from torch import Tensor
 
+from vedit import settling
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.backbone.model import Backbone
+from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
 from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, cache_folder
@@ -58,7 +60,7 @@ def within_memory() -> Iterator[None]:
 def check_video(config: EditConfig | InvertConfig | InspectConfig | GenerateConfig) -> None:
     """Whether the video that ``config`` asks for, if any, can be written; before any work.
 
-    Raises MediaError, and ConfigError where it would replace the clip itself.
+    Raises MediaError, and ConfigError where it would replace what is read.
     """
     output = config.output
     if output is None:
@@ -69,8 +71,28 @@ def check_video(config: EditConfig | InvertConfig | InspectConfig | GenerateConf
     fits = {".webm": ("libx264", "libvpx-vp9"), ".gif": ("libx264",), "": ("libx264",)}.get(suffix, (config.codec,))
     if config.codec not in fits:
         raise MediaError(f"{output}: {suffix or 'a folder'} cannot hold {config.codec}; leave --codec, or write .mp4.")
-    source = config.audio if isinstance(config, GenerateConfig) else config.clip
-    check_output(output, source, config.overwrite, folder=not suffix)
+    check_output(output, config.files_read(), config.overwrite, folder=not suffix)
+
+
+def check_files(config: EditConfig | GenerateConfig) -> None:
+    """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
+    check_video(config)
+    if config.output is not None:
+        check_output(sidecar(config.output), config.files_read(), config.overwrite, settings_of=config.output)
+    if config.sheet is not None:
+        if config.sheet.suffix.lower() != ".png":
+            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
+        check_output(config.sheet, config.files_read(), config.overwrite)
+
+
+def written(clip: Clip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]) -> list[Path]:
+    """The files of a result: the clip and beside it its settings, where an output is asked for."""
+    if config.output is None:
+        return []
+    clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    notes = sidecar(config.output)
+    settling.save(config, notes, command, made_with, overwrite=config.overwrite)
+    return [config.output, notes]
 
 
 def named_after(clip: Path, ending: str) -> Path:
@@ -79,20 +101,24 @@ def named_after(clip: Path, ending: str) -> Path:
 
 
 def check_output(
-    output: Path, clip: Path | None, overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
+    output: Path, read: Mapping[str, Path], overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
 ) -> None:
     """Whether one output can be written, before any work; ``settings_of``, where it is the file of settings that goes
-    with another. Raises MediaError, and ConfigError for the clip itself.
+    with another. Raises MediaError, and ConfigError for one of the files that are ``read``.
     """
     if not output.name or len(os.fsencode(output.name)) > LONGEST_NAME:
         raise MediaError(f"{output}: expected a name of 1 to {LONGEST_NAME} bytes.")
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
-    if clip is not None and _same(output, clip):
-        raise ConfigError(f"{output} is the clip itself; write to another place.")
-    if clip is not None and output.suffix.lower() in PICTURES and _same(output.parent, clip):
-        raise ConfigError(f"{output} would become a picture of the clip, which is that folder; write to another place.")
+    for what, place in read.items():
+        name = what.replace("_", " ")
+        if _same(output, place):
+            raise ConfigError(f"{output} is the {name} itself; write to another place.")
+        if output.suffix.lower() in PICTURES and _same(output.parent, place):
+            raise ConfigError(
+                f"{output} would become a picture of the {name}, which is that folder; write to another place."
+            )
     if settings_of is not None and os.path.lexists(output) and not overwrite:
         raise MediaError(
             f"{output} exists already, and the settings of {settings_of.name} go there; choose another name, or "

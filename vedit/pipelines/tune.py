@@ -50,5 +50,5 @@ def checked(config: TuneConfig) -> TuneConfig:
     output = config.output or named_after(config.clip, ".safetensors")
     if output.suffix != ".safetensors":
         raise MediaError(f"{output}: an adapter is written as .safetensors.")
-    check_output(output, config.clip, config.overwrite)
+    check_output(output, config.files_read(), config.overwrite)
     return config.model_copy(update={"output": output})

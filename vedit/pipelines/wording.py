@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from transformers import CLIPTokenizer
 
-from vedit import timeline
 from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import tokens_of
-from vedit.config import EditConfig, GenerateConfig, ThenSettings
+from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, ThenSettings
 from vedit.errors import ConfigError
 from vedit.timeline import Moments
 
@@ -30,8 +30,7 @@ def in_frames(
     Between two prompts both are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023, "Generative
     Disco", section 4). A longer clip goes the same way at its beginning. Raises ConfigError.
     """
-    said = [config.prompt, *(each.prompt for each in config.then)]
-    states, weights = emphasised(config, said, backbone, moments)
+    states, weights = emphasised(config, backbone, moments)
     along = _shares(config, moments, ahead)
     mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
     if not config.emphasis:
@@ -40,33 +39,48 @@ def in_frames(
     return torch.stack(mixed)[None], torch.stack(counted)
 
 
+def prompts(config: EditConfig | GenerateConfig) -> list[str]:
+    """All that is said, in its order."""
+    return [config.prompt, *(each.prompt for each in config.then)]
+
+
+def places(
+    config: EditConfig | GenerateConfig, tokenizer: CLIPTokenizer
+) -> list[tuple[EmphasisSettings, int, list[int]]]:
+    """Where the words to emphasise stand: the number of the prompt, and the places of the word's tokens in it. Raises
+    ConfigError for a word that no prompt says."""
+    everywhere = []
+    for each in config.emphasis:
+        found, lacking = [], None
+        for number, text in enumerate(prompts(config)):
+            try:
+                found.append((each, number, tokens_of(tokenizer, text, each.word)))
+            except ConfigError as error:
+                lacking = lacking or error
+        if not found and lacking is not None:
+            raise lacking
+        everywhere += found
+    return everywhere
+
+
 def emphasised(
-    config: EditConfig | GenerateConfig, said: list[str], backbone: Backbone, moments: Moments
+    config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """For each prompt that is ``said``: its states (F, T, D), and how much each of its tokens counts (F, T).
+    """For each prompt that is said: its states (F, T, D), and how much each of its tokens counts (F, T).
 
     A word's weight scales its own attention (Lee et al. 2023, "AADiff", eq. 4). But much of what it says is said again
     by the tokens after it, the end above all, which have looked at it. So these move along the line from what they say
     without the word (weight 0) through what they say with it (1), and beyond. Raises ConfigError for a word that no
     prompt says.
     """
-    places: list[tuple[int, Tensor, list[int]]] = []
-    for each in config.emphasis:
-        weight = torch.tensor(timeline.read(each.weight).values(moments, low=0, high=20))
-        found, lacking = [], None
-        for number, text in enumerate(said):
-            try:
-                found.append((number, weight, tokens_of(backbone.tokenizer, text, each.word)))
-            except ConfigError as error:
-                lacking = lacking or error
-        if not found and lacking is not None:
-            raise lacking
-        places += found
-    texts = [*said, *(said[number] for number, _, _ in places)]
-    embedded = backbone.embed_alike(texts, [*([()] * len(said)), *(where for _, _, where in places)])
+    said = prompts(config)
+    found = places(config, backbone.tokenizer)
+    texts = [*said, *(said[number] for _, number, _ in found)]
+    embedded = backbone.embed_alike(texts, [*([()] * len(said)), *(where for _, _, where in found)])
     states = [each.expand(moments.frames, -1, -1) for each in embedded[: len(said)]]
     weights = [torch.ones(moments.frames, each.shape[1]) for each in states]
-    for (number, weight, where), without in zip(places, embedded[len(said) :], strict=True):
+    for (each, number, where), without in zip(found, embedded[len(said) :], strict=True):
+        weight = torch.tensor(each.in_time("weight", moments))
         told = embedded[number] - without
         told[:, where] = 0
         states[number] = states[number] + (weight - 1).to(told)[:, None, None] * told
@@ -80,9 +94,12 @@ def _shares(
     """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
     reached = [0, *(_frame(each, moments) for each in config.then)]
     if any(one >= other for one, other in pairwise(reached)):
-        raise ConfigError("then: the prompts are not in the order of their times; expected each after the one before.")
+        raise ConfigError(
+            "then: the prompts are not in the order of their times; expected each after the one before, and the first "
+            "after the clip's beginning."
+        )
     whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
-    moving = timeline.read(1 if config.blend is None else config.blend).values(whole, low=0, high=1)
+    moving = [1.0] * whole.frames if config.blend is None else config.in_time("blend", whole)
     found = []
     for frame in range(moments.frames):
         stretch = max(index for index, first in enumerate(reached) if first <= frame)

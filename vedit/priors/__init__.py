@@ -69,6 +69,7 @@ class Prior(Protocol):
     """A way from clean latents to starting noise.
 
     One that follows the clip's motion says so by a class attribute, ``needs_flow = True``; it is then given the flow.
+    One that heeds ``Given.walk`` says ``walks = True``.
     """
 
     def start(self, backbone: Backbone, given: Given) -> Start: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,8 @@ class Walk:
 
     Keyed by the seed and the way gone, so that a longer clip has the same noise in its first frames.
     """
+
+    walks: ClassVar[bool] = True
 
     def start(self, backbone: Backbone, given: Given) -> Start:
         frames, channels, height, width = given.latents.shape
