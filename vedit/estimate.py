@@ -92,7 +92,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     model = Counted(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
         moments = following.follow(config, frames, rate, sound).moments
-        known = (folder / "tokenizer" / "tokenizer.json").exists()  # of a single file only the layout is known
+        known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
         hearing.check_times(config, moments, read_tokenizer(folder, model.text) if known else None)
     yield "settings", settings
     if isinstance(config, GenerateConfig):

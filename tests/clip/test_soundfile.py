@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import wave as wavefile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.clip.making import make_video
+from tests.clip.making import make_video, picture_clip
 from vedit.clip import Audio, soundfile
-from vedit.clip.soundfile import SOUNDS, read_sound
+from vedit.clip.soundfile import SOUNDS, part_of, read_sound
 from vedit.errors import MediaError, VeditWarning
 
 CODECS = {
@@ -43,6 +44,38 @@ def write(path: Path, wave: torch.Tensor, rate: int = 48000, codec: str | None =
         frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
         out.mux([*stream.encode(frame), *stream.encode(None)])
     return path
+
+
+@pytest.mark.parametrize(("suffix", "out"), [(".mp3", ".mp4"), (".flac", ".mkv"), (".opus", ".webm"), (".wav", ".mov")])
+@pytest.mark.parametrize("start", [0.0, 0.3])
+def test_a_sound_file_is_copied_as_it_is(tmp_path: Path, suffix: str, out: str, start: float) -> None:
+    file, made = write(tmp_path / f"a{suffix}", beep(3.0, at=0.8)), tmp_path / f"o{out}"
+    whole = read_sound(file)
+    excerpt = Audio(whole.samples[:, round(start * whole.rate) :][:, : 2 * whole.rate], whole.rate)
+    clip = replace(picture_clip(16, rate=8), audio=excerpt, sound_from=part_of(file, start, Fraction(2)))
+    clip.save(made, codec="libvpx-vp9" if out == ".webm" else "libx264")
+
+    def packets(path: Path) -> list[bytes]:
+        with av.open(str(path)) as container:
+            return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+    if suffix == ".wav":  # whose packets are as long as whoever reads them likes
+        assert b"".join(packets(made)) in b"".join(packets(file))
+    else:
+        assert set(packets(made)) <= set(packets(file))
+    copied = read_sound(made)
+    assert copied.duration == pytest.approx(2, abs=1 / 8)
+    assert begins(copied) == pytest.approx(0.8 - start, abs=0.002)
+
+
+def test_what_could_not_be_cut_to_a_frame_is_encoded(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.flac", beep(3.0))  # packets of 96 ms
+    clip = picture_clip(130, rate=60)
+    clip = replace(clip, audio=read_sound(file), sound_from=part_of(file, 0, Fraction(130, 60)))
+    clip.save(tmp_path / "o.mkv")
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+    assert read_sound(tmp_path / "o.mkv").duration == pytest.approx(130 / 60, abs=0.03)
 
 
 def begins(audio: Audio) -> float:

@@ -203,6 +203,14 @@ def test_outputs_are_checked_before_any_work(
     assert said in vedit("edit", toy_clip, "a cat", "-o", tmp_path / output).complaint
 
 
+def test_the_sound_that_is_followed_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
+    song = Path(shutil.copy(toy_clip, tmp_path / "song.mp4"))
+    before = song.read_bytes()
+    ran = vedit("edit", toy_clip, "a cat", "--audio", song, "-o", song, "--overwrite")
+    assert "song.mp4 is the audio itself" in ran.complaint
+    assert song.read_bytes() == before
+
+
 def test_the_clip_itself_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
     for output in (toy_clip, tmp_path / "link.mp4"):
         if output != toy_clip:

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from tests.clip.test_soundfile import beep, write
 from tests.conftest import Ran
+from vedit.backbone import load_backbone
 from vedit.clip import probe, read_clip
+from vedit.errors import ConfigError, MediaError
+from vedit.pipelines.generate import generate
 
 Command = Callable[..., Ran]
 
@@ -48,6 +53,49 @@ def test_without_a_sound_it_is_silent_and_as_asked(
     assert not Path("p.mp4").exists()
 
 
+def test_from_python_nothing_is_written_unless_asked_for(
+    toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    backbone = load_backbone(toy_model)
+    made = generate(backbone, "a cat", audio=song, frames=4, steps=1, emphasis=["cat=loudness"])
+    assert (len(made.clip), made.files) == (4, ())
+    assert made.clip.audio is not None
+    assert list(tmp_path.iterdir()) == []
+    kept = generate(backbone, "a cat", frames=2, steps=1, output="o.mp4", sheet="o.png")
+    assert [path.name for path in kept.files] == ["o.mp4", "o.yaml", "o.png"]
+    with pytest.raises(ConfigError, match="device: the backbone is loaded already"):
+        generate(backbone, "a cat", device="cpu")
+    with pytest.raises(MediaError, match="exists already"):
+        generate(backbone, "a cat", output="o.mp4")
+
+
+def test_an_adapter_counts(vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "dog.safetensors"
+    flags = ("--prompt", "a dog", "--model", toy_model, "--learning-rate", 0.1, "--steps", 2, "-o", adapter)
+    assert vedit("tune", toy_clip, *flags).status == 0
+
+    def made(**settings: object) -> torch.Tensor:
+        return generate(load_backbone(toy_model), "a dog", frames=3, steps=1, **settings).clip.frames
+
+    assert (made(adapter=adapter) - made()).abs().max() > 0.01
+    quick = ("--model", toy_model, "--adapter", adapter, "--frames", 3, "--steps", 1)
+    assert vedit("generate", "a dog", *quick, "-o", tmp_path / "o.mp4").status == 0
+    again = vedit("rerun", tmp_path / "o.yaml", "-o", tmp_path / "again.mp4")
+    assert "is not the model" not in again.err
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "o.mp4").read_bytes()
+
+
+def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    wave = beep(1.0)
+    wave[0, 5] = float("nan")
+    sound = write(tmp_path / "a.wav", wave, codec="pcm_f32le")
+    flags = ("--audio", sound, "--then", "9s:a dog", "--blend", "loudness", "--steps", 1, "-o", tmp_path / "o.mp4")
+    ran = vedit("generate", "a cat", "--model", toy_model, *flags)
+    assert ran.status == 0, ran.err
+    assert ran.err.count("1 samples are no numbers") == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -61,6 +109,17 @@ def test_without_a_sound_it_is_silent_and_as_asked(
         (["--guidance", "loudness"], "needs loudness, and there is no sound"),
         (["--guidance", "lowdness"], "did you mean 'loudness'"),
         (["--walk", "2"], "expected 0..1"),
+        (["--walk", "0.5"], "the prior shared does not wander; use --prior walk"),
+        (["--blend", "0.5"], "blend needs then"),
+        (["--release", "1", "--audio-duration", "2"], "release needs audio"),
+        (["--rate", "1e-9"], "expected 0.1..240"),
+        (["--audio", "SONG", "--frames", "40000"], "expected at most 3,600 s with a sound"),
+        (["--audio", "SONG", "--audio-start", "9"], "lasts 3.00 s; begin earlier"),
+        (["--audio", "SONG", "--sound-encoder", "."], ". is a folder; expected a sound encoder"),
+        (["--audio", "http://example.com/a.mp3"], "is an address"),
+        (["--guidance", "1/f"], "no value in frame 0"),
+        (["--then", "0:snow"], "the first after the clip's beginning"),
+        (["--then", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
         (["--motion-scale", "0:1, 3:0"], "no layers over time"),
         (["--emphasis", "dog=2"], "does not say 'dog'"),
         (["--then", "4b:snow"], "counts beats"),
@@ -68,9 +127,18 @@ def test_without_a_sound_it_is_silent_and_as_asked(
     ],
 )
 def test_what_cannot_be_is_one_line(
-    vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], said: str
+    vedit: Command,
+    toy_model: Path,
+    song: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, "--frames", 2, *flags)
+    given = ("--model", toy_model, "--steps", 2, "--frames", 2, *(song if each == "SONG" else each for each in flags))
+    ran = vedit("generate", "a cat", *given)
     assert said in ran.complaint
     assert list(tmp_path.iterdir()) == []
+    if "--motion-scale" not in flags and "--then" not in flags:  # the model and all of the words are not looked at
+        assert said in vedit("generate", "a cat", *given, "--dry-run").complaint
