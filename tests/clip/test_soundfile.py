@@ -148,6 +148,14 @@ def test_what_is_cut_short_is_told(tmp_path: Path, suffix: str) -> None:
         assert part.duration < 1.6
 
 
+def test_what_is_too_slow_to_be_a_sound_is_told(tmp_path: Path) -> None:
+    with wavefile.open(str(tmp_path / "a.wav"), "wb") as out:
+        out.setparams((1, 2, 1, 0, "NONE", ""))
+        out.writeframes(bytes(10))
+    with pytest.raises(MediaError, match="has 1 samples per second; expected 1,000 or more"):
+        read_sound(tmp_path / "a.wav")
+
+
 def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
     """Programs that write into a pipe state the greatest length that there is."""
     data = bytearray(write(tmp_path / "a.wav", beep()).read_bytes())

@@ -22,6 +22,9 @@ SOUNDS = (
 )  # fmt: skip
 """Files that are read as sound, beside videos."""
 
+SLOWEST = 1000
+"""Samples per second: what is less is no sound that could be heard."""
+
 LONGEST = 3600
 """Seconds of sound that are read; more is taken for a mistake, as it fills the memory."""
 
@@ -62,6 +65,8 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
             f"{file} holds no sound that can be decoded: it is damaged, cut short or no sound; {_EXPECTED}"
         )
     rate = found[0].rate
+    if rate < SLOWEST:
+        raise MediaError(f"{file} has {rate} samples per second; expected {SLOWEST:,} or more")
     if claimed is not None and Fraction(length, rate) < claimed - Fraction(1, 10):
         complaints.append(f"it claims {float(claimed):.2f} s of sound but holds {length / rate:.2f}; it is cut short")
     elif _lacks_end(file):

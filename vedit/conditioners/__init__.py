@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.config import Settings
+
+if TYPE_CHECKING:
+    from vedit.backbone.model import Backbone
 
 
 class Conditioner(ABC):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vedit import timeline
-from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.sound import Audio as Sound
 from vedit.clip.soundfile import read_sound
@@ -21,6 +21,9 @@ from vedit.config import AudioSettings, ShapeSettings
 from vedit.errors import MediaError, WeightsError
 from vedit.listening import in_shape, listen
 from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from vedit.backbone.model import Backbone
 
 MOMENTUM = 0.3
 """Of the guidance (Brack et al. 2023, section 4)."""

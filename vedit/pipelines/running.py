@@ -10,18 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vedit import settling
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
-from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
 from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
+
+if TYPE_CHECKING:
+    from vedit.backbone.model import Backbone
 
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
