@@ -89,7 +89,7 @@ def test_half_the_tempo_is_told_where_it_is_as_likely() -> None:
     soft = clicks(beats, 16.0, loud=0.25)
     found = heard(Audio(soft.samples + clicks(beats[::2], 16.0, loud=0.7).samples, soft.rate))
     assert "about 70 or 140 BPM" in found.note
-    assert "give bpm=" in found.note
+    assert "give --bpm " in found.note
     assert heard(clicks(click_times(100, 12.0), 12.0)).note == ""
 
 
