@@ -78,6 +78,22 @@ def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> N
         conditions(hear=1)
 
 
+def test_an_encoder_that_is_gone_is_missed_only_where_it_is_needed(hearing_model: Path, song: Path) -> None:
+    backbone = load_backbone(hearing_model, device="cpu")
+    assert backbone.folder is not None
+    (own,) = backbone.folder.glob("*.safetensors")
+    other = own.rename(own.with_name("moved.safetensors"))
+
+    def conditions(**settings: object) -> tuple[object, ...]:
+        config = asked(audio=str(song), **settings)
+        return hearing.conditions(config, backbone, following.follow(config, 4, Fraction(8)))
+
+    with pytest.raises(WeightsError, match="which is not there; put it back"):
+        conditions()
+    assert conditions(hear=0) == ()
+    assert len(conditions(sound_encoder=other)) == 1
+
+
 def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> None:
     followed = following.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
     assert followed.audio is not None

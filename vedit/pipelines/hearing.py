@@ -54,7 +54,8 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
     """
     if followed.listened is None:
         return ()
-    hear = heeded(config, own_encoder(backbone) is not None)
+    asked = config.hear is not None or config.sound_encoder is not None
+    hear = heeded(config, not asked and own_encoder(backbone) is not None)
     if hear == 0 and config.hear is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
