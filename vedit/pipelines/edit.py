@@ -11,7 +11,7 @@ from torch import Tensor
 from vedit import registry, settling
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip import Clip, probe
+from vedit.clip import Audio, Clip, probe
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
@@ -110,8 +110,9 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
+    sound = following.read(config)  # before the model is loaded, which takes its time
     source, size, backbone = open_job(config)
-    return _written(_edit(config, source, size, backbone, progress, made_with), source)
+    return _written(_edit(config, source, size, backbone, progress, made_with, sound=sound), source)
 
 
 def checked(config: EditConfig) -> EditConfig:
@@ -135,9 +136,10 @@ def _edit(
     made_with: str = "",
     mask: Tensor | None = None,
     original: Clip | None = None,
+    sound: Audio | None = None,
 ) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source at
-    that size, where it is in memory."""
+    that size, where it is in memory; ``sound``: all of the sound that is followed, where it is read already."""
     words = source_words(config, backbone)
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
@@ -148,7 +150,7 @@ def _edit(
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
-    followed = following.follow(config, len(source), source.rate)
+    followed = following.follow(config, len(source), source.rate, sound)
     motion = hearing.motion(config, backbone, followed)
 
     flow = None
