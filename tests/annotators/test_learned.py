@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from vedit.annotators.learned import Depth, Learned, LineArt, SoftEdge, from_hub, read_weights, working_size
 from vedit.clip import Clip
@@ -175,7 +175,7 @@ def _controlnet_aux() -> None:
         pytest.skip("controlnet_aux is not installed; docs/annotators.md says how to run this in its own environment")
     if sys.platform == "linux" and torch.version.cuda is None:
         for name in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
 def stirred(network: nn.Module) -> nn.Module:

@@ -203,12 +203,30 @@ def test_outputs_are_checked_before_any_work(
     assert said in vedit("edit", toy_clip, "a cat", "-o", tmp_path / output).complaint
 
 
-def test_the_sound_that_is_followed_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
-    song = Path(shutil.copy(toy_clip, tmp_path / "song.mp4"))
-    before = song.read_bytes()
-    ran = vedit("edit", toy_clip, "a cat", "--audio", song, "-o", song, "--overwrite")
-    assert "song.mp4 is the audio itself" in ran.complaint
-    assert song.read_bytes() == before
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (("--audio", "{}"), "audio"),
+        (("--mask", "{}"), "mask"),
+        (("--control", "edge"), ""),
+        (("--control", "edge:{}"), "control source"),
+        (("--condition", "audio:source={}"), "condition source"),
+        (("--lora", "{}:0.5"), "lora"),
+    ],
+)
+def test_what_is_read_is_never_replaced(
+    vedit: Command, toy_clip: Path, tmp_path: Path, flag: tuple[str, str], said: str
+) -> None:
+    name, text = flag
+    other = Path(shutil.copy(toy_clip, tmp_path / "other.mp4"))
+    before = other.read_bytes()
+    output = other if said else tmp_path / "out.mp4"
+    ran = vedit("edit", toy_clip, "a cat", name, text.format(other), "-o", output, "--overwrite", "--dry-run")
+    if said:
+        assert f"other.mp4 is the {said} itself" in ran.complaint
+    else:
+        assert ran.status == 0
+    assert other.read_bytes() == before
 
 
 def test_the_clip_itself_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:

@@ -140,5 +140,5 @@ def test_what_cannot_be_is_one_line(
     ran = vedit("generate", "a cat", *given)
     assert said in ran.complaint
     assert list(tmp_path.iterdir()) == []
-    if "--motion-scale" not in flags and "--then" not in flags:  # the model and all of the words are not looked at
+    if "--motion-scale" not in flags:  # the model is not looked at
         assert said in vedit("generate", "a cat", *given, "--dry-run").complaint

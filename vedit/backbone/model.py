@@ -247,11 +247,11 @@ class Backbone:
     def moving(self, scale: Tensor | None) -> Iterator[None]:
         """Within the block, the layers over time (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
         in each frame: 0 not at all, 1 (and None) as they were trained."""
-        self._context.motion = scale
+        before, self._context.motion = self._context.motion, scale
         try:
             yield
         finally:
-            self._context.motion = None
+            self._context.motion = before
 
     def _kind(self, name: str) -> AttentionKind:
         part = registry.load("attention", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -64,6 +65,10 @@ class ConditionSettings(Settings):
 
     kind: Conditioner = Field(description="Which conditioner (`vedit parts`).")
     options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+
+    def files_read(self) -> list[tuple[str, Path]]:
+        # Only the conditioner knows which of its options are paths: any text may be one.
+        return [(name, Path(value)) for name, value in self.options.items() if isinstance(value, str)]
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:

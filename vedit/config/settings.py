@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from vedit import timeline
 from vedit.config.models import default_model
 from vedit.config.values import Attention, Place, Prior, Prompt, Range, Varying, Words, listed, mask_text, varying
 from vedit.timeline import Moments
+
+_SCALE = re.compile(r":[\d.]+$")
+"""Behind a LoRA's file, how much it counts."""
 
 
 class Settings(BaseModel):
@@ -40,13 +44,19 @@ class Settings(BaseModel):
     nested: ClassVar[Mapping[str, type[Settings]]] = {}
     """Fields that hold several settings of their own."""
 
-    def files_read(self) -> dict[str, Path]:
-        """The files and folders that are read, by the names of their settings."""
-        found = {}
+    def files_read(self) -> list[tuple[str, Path]]:
+        """The files and folders that are read, each with the name of its setting."""
+        found = []
         for name in sorted(self.paths - self.written):
             value = getattr(self, name, None)
             if value is not None and not (name in self.spoken and self.spoken[name].fullmatch(str(value))):
-                found[name] = Path(value)
+                found.append((name, Path(value)))
+        for name in sorted(self.places):
+            given = [_SCALE.sub("", text) for text in listed(getattr(self, name, None) or ())]
+            # A folder may be a mere name; isfile says no where it may not look.
+            found += [(name, Path(text)) for text in given if os.path.isfile(text)]  # noqa: PTH113
+        for name in self.nested:
+            found += [(f"{name} {inner}", path) for each in getattr(self, name) for inner, path in each.files_read()]
         return found
 
     @classmethod

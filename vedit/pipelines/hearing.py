@@ -12,6 +12,7 @@ from vedit import registry, timeline
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.conditioners.audio import own_encoder, saying
+from vedit.conditioners.control import Control
 from vedit.conditioners.sound_encoder import check_sound_encoder
 from vedit.config import AudioSettings, EditConfig, GenerateConfig, SoundSettings
 from vedit.errors import ConfigError, VeditWarning
@@ -35,14 +36,17 @@ def check(config: EditConfig | GenerateConfig) -> None:
 
 
 def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer | None) -> None:
-    """Whether everything that varies in time has a value in each frame, and every word to emphasise is said.
+    """Whether everything that varies in time has a value in each frame, and all that the words ask for can be.
 
-    Raises ConfigError.
+    Without a ``tokenizer``, words to emphasise are not looked for. Raises ConfigError.
     """
     for settings in (config, *config.emphasis):
         for name in settings.ranges():
             if getattr(settings, name) is not None:
                 settings.in_time(name, moments)
+    for control in config.control if isinstance(config, EditConfig) else ():
+        Control(control).in_frames(moments)
+    wording.arrivals(config, moments)
     if tokenizer is not None:
         wording.places(config, tokenizer)
 

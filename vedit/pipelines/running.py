@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,7 +104,12 @@ def named_after(clip: Path, ending: str) -> Path:
 
 
 def check_output(
-    output: Path, read: Mapping[str, Path], overwrite: bool, *, folder: bool = False, settings_of: Path | None = None
+    output: Path,
+    read: Iterable[tuple[str, Path]],
+    overwrite: bool,
+    *,
+    folder: bool = False,
+    settings_of: Path | None = None,
 ) -> None:
     """Whether one output can be written, before any work; ``settings_of``, where it is the file of settings that goes
     with another. Raises MediaError, and ConfigError for one of the files that are ``read``.
@@ -114,7 +119,7 @@ def check_output(
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
-    for what, place in read.items():
+    for what, place in read:
         name = what.replace("_", " ")
         if _same(output, place):
             raise ConfigError(f"{output} is the {name} itself; write to another place.")

@@ -88,16 +88,23 @@ def emphasised(
     return states, weights
 
 
-def _shares(
-    config: EditConfig | GenerateConfig, moments: Moments, ahead: Callable[[int], Moments]
-) -> list[tuple[int, float]]:
-    """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
-    reached = [0, *(_frame(each, moments) for each in config.then)]
-    if any(one >= other for one, other in pairwise(reached)):
+def arrivals(config: EditConfig | GenerateConfig, moments: Moments) -> list[int]:
+    """The frames in which the prompts to go on to are reached. Raises ConfigError where they are not in order, or told
+    in beats that there are not."""
+    found = [_frame(each, moments) for each in config.then]
+    if any(one >= other for one, other in pairwise([0, *found])):
         raise ConfigError(
             "then: the prompts are not in the order of their times; expected each after the one before, and the first "
             "after the clip's beginning."
         )
+    return found
+
+
+def _shares(
+    config: EditConfig | GenerateConfig, moments: Moments, ahead: Callable[[int], Moments]
+) -> list[tuple[int, float]]:
+    """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
+    reached = [0, *arrivals(config, moments)]
     whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
     moving = [1.0] * whole.frames if config.blend is None else config.in_time("blend", whole)
     found = []
