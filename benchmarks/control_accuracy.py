@@ -15,10 +15,9 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.held_out import centres
+from benchmarks.held_out import centres, overlap
 from benchmarks.judge import Judge, load_judge
 from benchmarks.judge.joints import Joints, load_joints
 from benchmarks.table import figure, percent, show
@@ -93,11 +92,9 @@ def made(backbone: Backbone, case: Case, condition: Condition | None, steps: int
 def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints | None) -> dict[str, float]:
     """What the table shows of one clip; its joints where there is a ``finder``."""
     seen, thing = judge.see(frames), case.source.scene.objects[0]
-    true = F.avg_pool2d(torch.from_numpy(case.source.masks[:, :1]), 4) > 0.5
-    ours = seen.mask > 0.5
     truth = centres(case.source.masks[:, 0])
     found = {
-        "overlap": float((true & ours).sum() / (true | ours).sum()),
+        "overlap": float(overlap(seen.mask, case.source.masks[:, 0]).mean()),
         "track": float((seen.centre - truth).norm(dim=1).mean()),
         "colour": float(np.mean([each == case.colour for each in seen.colour])),
         "ground": float(np.mean([each == case.background for each in seen.background])),

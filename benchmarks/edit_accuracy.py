@@ -22,7 +22,7 @@ from torch import Tensor
 import vedit
 from benchmarks.held_out import CHANGES, Case, cases, measure
 from benchmarks.judge import Judge, load_judge
-from benchmarks.table import figure, percent, show
+from benchmarks.table import figure, middle_and_worst, percent, show
 
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
@@ -113,6 +113,7 @@ def summary(title: str, figures: Figures) -> list[str]:
         figure(values["track"]),
         figure(values["unchanged"]),
         figure(values["warp"], 2),
+        middle_and_worst(values["overlap"]),
         f"{sum(values['seconds']) / len(figures):.1f}",
     ]
 
@@ -120,7 +121,7 @@ def summary(title: str, figures: Figures) -> list[str]:
 FRESH_GUIDANCE = 3.0
 """From fresh noise, where the prompt alone must make the picture."""
 
-HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", "s"]
+HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", "IoU: median, worst", "s"]
 
 
 def fresh_noise(

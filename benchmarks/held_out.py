@@ -96,6 +96,15 @@ def centres(masks: np.ndarray) -> Tensor:
     return torch.stack([(weights.sum(1) * line).sum(1) / total, (weights.sum(2) * line).sum(1) / total], dim=1)
 
 
+def overlap(seen: Tensor, exact: np.ndarray) -> Tensor:
+    """Intersection over union, in each frame (F,), of a mask that the judge saw (F, 1, 32, 32) in [0, 1] and the exact
+    one (F, 128, 128)."""
+    true = F.avg_pool2d(torch.from_numpy(exact)[:, None], 4) > 0.5
+    ours = seen > 0.5
+    both, either = ((each).sum((1, 2, 3)).float() for each in (true & ours, true | ours))
+    return both / either.clamp(min=1)
+
+
 def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
     """Everything that the tables show of one edited clip (F, 3, H, W)."""
     seen = judge.see(frames)
@@ -107,10 +116,13 @@ def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
     }
     kept = [right[name] for name in CHANGES if name != case.change]
     truth = centres(case.wanted.masks[:, 0])
+    overlaps = overlap(seen.mask, case.wanted.masks[:, 0])
     return {
         "changed": float(right[case.change]),
         "kept": float(np.mean(kept)),
         "track": float((seen.centre - truth).norm(dim=1).mean()),
         "unchanged": decibels(frames, case.clip.frames, case.unchanged),
         "warp": warp_error(frames, case.wanted),
+        "overlap": float(overlaps.mean()),
+        "worst_overlap": float(overlaps.min()),
     }

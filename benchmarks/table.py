@@ -43,3 +43,8 @@ def figure(values: Sequence[float], digits: int = 1) -> str:
     if np.isnan(mean):
         return ""
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def middle_and_worst(values: Sequence[float]) -> str:
+    """Median and least of one figure over clips."""
+    return f"{np.median(values):.2f}, {min(values):.2f}"
