@@ -121,7 +121,10 @@ def summary(title: str, figures: Figures) -> list[str]:
 FRESH_GUIDANCE = 3.0
 """From fresh noise, where the prompt alone must make the picture."""
 
-HEADER = ["", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", "IoU: median, worst", "s"]
+HEADER = [
+    "", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp",
+    "IoU: median, worst", "s",
+]  # fmt: skip
 
 
 def fresh_noise(
