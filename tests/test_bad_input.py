@@ -80,10 +80,10 @@ def test_faults_are_told_together(desk: Desk, vedit: Callable[..., Ran]) -> None
     told = vedit("edit", desk.good.clip, "a cat", "--config", path, "--crf", 99).complaint
     assert told.startswith("error: 5 faults: (1) ")
     for place in (
-        f"{path}:1: steps: 'many'",
-        f"{path}:2: guidance: -1",
-        f"{path}:3: attention: 'sparse_casual'",
-        f"{path}:4: frmes: there is no such setting; did you mean 'frames'?",
+        "settings.yaml:1: steps: 'many'",
+        "settings.yaml:2: guidance: -1",
+        "settings.yaml:3: attention: 'sparse_casual'",
+        "settings.yaml:4: frmes: there is no such setting; did you mean 'frames'?",
         "--crf: '99' is out of range; expected 0..51",
     ):
         assert place in told

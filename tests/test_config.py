@@ -110,8 +110,8 @@ def test_all_faults_are_told_at_once_with_their_places(tmp_path: Path) -> None:
     assert said.startswith("5 faults: ")
     for part in (
         "prompt is missing",
-        f"{path}:2: steps: 0 is out of range",
-        f"{path}:3: stpes: there is no such setting; did you mean 'steps'?",
+        "job.yaml:2: steps: 0 is out of range",
+        "job.yaml:3: stpes: there is no such setting; did you mean 'steps'?",
         "--set crf: 99 is out of range",
         "--seed: 'x' is not a whole number",
     ):

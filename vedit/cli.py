@@ -31,7 +31,7 @@ from vedit.config import (
     TuneConfig,
     nearest,
 )
-from vedit.errors import ConfigError, VeditError, VeditWarning
+from vedit.errors import ConfigError, VeditError, VeditWarning, one_line
 from vedit.flags import configured
 from vedit.progress import Display
 
@@ -335,7 +335,7 @@ def _usage(error: Any) -> str:
 def _failed(message: str, status: int) -> int:
     if _verbose:
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return status
 
 

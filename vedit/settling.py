@@ -6,6 +6,7 @@ import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +16,13 @@ from pydantic_core import ErrorDetails
 from vedit import __version__, registry
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, nearest
-from vedit.errors import ConfigError
+from vedit.errors import LONGEST, ConfigError
 
 LARGEST_FILE = 1_000_000
 """Bytes of a settings file; more is not one."""
+
+MOST_FAULTS = 20
+"""Of a config, that are looked at one by one; a line has room for fewer."""
 
 NOTES = frozenset({"vedit", "command", "made_with"})
 """What a sidecar says about itself, beside the settings."""
@@ -42,12 +46,13 @@ def settle(kind: type[C], *layers: Layer) -> C:
         for key, value in layer.values.items():
             name = str(key).replace("-", "_")
             values[name] = value
-            places[name] = layer.place(str(key))
+            places[name] = layer.place(_cut(str(key)))
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        found = [_fault(detail, places, kind) for detail in error.errors(include_url=False)]
-        raise ConfigError(_joined(found)) from None
+        found = error.errors(include_url=False)
+        told = [_fault(detail, places, kind) for detail in found[:MOST_FAULTS]]
+        raise ConfigError(_joined(told, len(found))) from None
 
 
 def made(family: str, kind: str, options: Mapping[str, Any]) -> Any:
@@ -91,7 +96,7 @@ def file(path: Path, kind: type[Settings]) -> Layer:
     }
     writer = str(values.get("vedit", __version__))
     versions = "" if writer == __version__ else f" (written by vedit {writer:.20}, and this is {__version__})"
-    return Layer(settings, lambda key: f"{path}:{lines.get(key, 1)}{versions}: {key}")
+    return Layer(settings, lambda key: f"{path.name}:{lines.get(key, 1)}{versions}: {key}")
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -258,11 +263,19 @@ def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]
 
 def _brief(value: Any) -> str:
     """What was given, however long or deep it is."""
-    shown = reprlib.repr(value) if isinstance(value, (dict, list, tuple)) else repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return _cut(reprlib.repr(value) if isinstance(value, (dict, list, tuple)) else repr(value))
 
 
-def _joined(faults: list[str]) -> str:
-    if len(faults) == 1:
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _joined(faults: list[str], count: int | None = None) -> str:
+    """The faults in one line; of more (``count`` in all) than have room in it, the first ones."""
+    count = len(faults) if count is None else count
+    if count == 1:
         return faults[0]
-    return f"{len(faults)} faults: " + "; ".join(f"({index}) {fault}" for index, fault in enumerate(faults, 1))
+    numbered = [f"({index}) {fault}" for index, fault in enumerate(faults, 1)]
+    fitting = sum(end <= LONGEST - 30 for end in accumulate(len(each) + 2 for each in numbered)) or 1
+    more = [f"and {count - fitting} more"] if fitting < count else []
+    return f"{count} faults: " + "; ".join([*numbered[:fitting], *more])
