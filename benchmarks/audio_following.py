@@ -159,7 +159,7 @@ _judge, _sky = cache(load_judge), cache(load_weather_judge)
 
 
 def generated(backbone: Backbone, prompt: str, fps: int, frames: int, steps: int, **settings: Any) -> Tensor:
-    return vedit.generate(backbone, prompt, rate=fps, frames=frames, steps=steps, **settings).clip.frames
+    return vedit.generate(backbone, prompt, fps=fps, frames=frames, steps=steps, **settings).clip.frames
 
 
 def edited(backbone: Backbone, source: Rendered, prompt: str, fps: int, steps: int, **settings: Any) -> Tensor:
@@ -198,7 +198,7 @@ def ways(backbone: Backbone, steps: int) -> dict[str, dict[str, Way]]:
         return edited(backbone, case.source, prompt, FPS, steps, audio=audio, **more)
 
     def driven(case: Case) -> dict[str, Any]:
-        return {"hear": 0, "emphasis": [f"{case.weather}={EMPHASIS}"]}
+        return {"audio_scale": 0, "emphasis": [f"{case.weather}={EMPHASIS}"]}
 
     def falling(case: Case) -> str:
         return f"{case.source.scene.caption} in {case.weather}"
@@ -273,7 +273,7 @@ def beats_seen(backbone: Backbone, tracks: list[Track], steps: int, *, of_edit: 
             driven: dict[str, Any] = {}
             if shift is not None:
                 path = tracks[(number + shift) % len(tracks)].path
-                driven = {"audio": path, "hear": 0, "emphasis": [f"rain={BEAT_EMPHASIS}"]}
+                driven = {"audio": path, "audio_scale": 0, "emphasis": [f"rain={BEAT_EMPHASIS}"]}
             if of_edit:
                 frames = edited(
                     backbone, track.source, f"{track.source.scene.caption} in rain", BEAT_FPS, steps, **driven

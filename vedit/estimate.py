@@ -77,7 +77,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     sound = None if isinstance(config, TuneConfig | InvertConfig) else following.read(config)
     if isinstance(config, GenerateConfig):
-        info, frames, rate = None, frames_of(config, sound), Fraction(str(config.rate))
+        info, frames, rate = None, frames_of(config, sound), Fraction(str(config.fps))
     else:
         info, chosen = examine(config)
         frames, rate = len(chosen), info.rate / config.stride

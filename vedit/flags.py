@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from vedit.config import Settings, bounds
 from vedit.settling import Layer, assignments, file, settle
 
-OTHER_NAMES = {"output": "-o", "numbers": "--json"}
+OTHER_NAMES = {"output": "-o"}
 
 FILE_FLAGS = {
     "config": Annotated[

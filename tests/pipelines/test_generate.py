@@ -41,7 +41,7 @@ def test_without_a_sound_it_is_silent_and_as_asked(
     vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = ("--frames", 3, "--rate", 12.5, "--width", 24, "--height", 16, "--prior", "walk", "--guidance", "0:1, 2:5")
+    flags = ("--frames", 3, "--fps", 12.5, "--width", 24, "--height", 16, "--prior", "walk", "--guidance", "0:1, 2:5")
     ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, *flags, "-o", "o.mp4")
     assert ran.status == 0, ran.err
     made = probe("o.mp4")
@@ -90,7 +90,7 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
     wave = beep(1.0)
     wave[0, 5] = float("nan")
     sound = write(tmp_path / "a.wav", wave, codec="pcm_f32le")
-    flags = ("--audio", sound, "--then", "9s:a dog", "--blend", "loudness", "--steps", 1, "-o", tmp_path / "o.mp4")
+    flags = ("--audio", sound, "--prompt-at", "9s:a dog", "--blend", "loudness", "--steps", 1, "-o", tmp_path / "o.mp4")
     ran = vedit("generate", "a cat", "--model", toy_model, *flags)
     assert ran.status == 0, ran.err
     assert ran.err.count("1 samples are no numbers") == 1
@@ -104,26 +104,26 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
         (["--attention", "flow"], "follows a clip's motion"),
         (["--audio", "no-such.wav"], "no-such.wav does not exist"),
         (["--emphasis", "rain"], "expected WORD=TIMELINE"),
-        (["--then", "snow"], "expected TIME:PROMPT"),
-        (["--then", "2x:snow"], "time"),
+        (["--prompt-at", "snow"], "expected TIME:PROMPT"),
+        (["--prompt-at", "2x:snow"], "time"),
         (["--guidance", "loudness"], "needs loudness, and there is no sound"),
         (["--guidance", "lowdness"], "did you mean 'loudness'"),
         (["--walk", "2"], "expected 0..1"),
         (["--walk", "0.5"], "the prior shared does not wander; use --prior walk"),
-        (["--blend", "0.5"], "blend needs then"),
+        (["--blend", "0.5"], "blend needs prompt_at"),
         (["--release", "1", "--audio-duration", "2"], "release needs audio"),
-        (["--rate", "1e-9"], "expected 0.1..240"),
+        (["--fps", "1e-9"], "expected 0.1..240"),
         (["--audio", "SONG", "--frames", "40000"], "expected at most 3,600 s with a sound"),
         (["--audio", "SONG", "--audio-start", "9"], "lasts 3.00 s; begin earlier"),
         (["--audio", "SONG", "--sound-encoder", "."], ". is a folder; expected a sound encoder"),
         (["--audio", "http://example.com/a.mp3"], "is an address"),
         (["--guidance", "1/f"], "no value in frame 0"),
-        (["--then", "0:snow"], "the first after the clip's beginning"),
-        (["--then", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
+        (["--prompt-at", "0:snow"], "the first after the clip's beginning"),
+        (["--prompt-at", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
         (["--motion-scale", "0:1, 3:0"], "no layers over time"),
         (["--emphasis", "dog=2"], "does not say 'dog'"),
-        (["--then", "4b:snow"], "counts beats"),
-        (["--then", "3s:a dog", "--then", "2s:a fox"], "not in the order of their times"),
+        (["--prompt-at", "4b:snow"], "counts beats"),
+        (["--prompt-at", "3s:a dog", "--prompt-at", "2s:a fox"], "not in the order of their times"),
     ],
 )
 def test_what_cannot_be_is_one_line(

@@ -42,16 +42,19 @@ def test_a_model_that_hears_shows_what_it_hears(
         assert "nothing else follows the sound" not in ran.err
         return read_clip(name).frames
 
-    default, off = made("one.mp4", "a cat"), made("two.mp4", "a cat", "--hear", "0")
+    default, off = made("one.mp4", "a cat"), made("two.mp4", "a cat", "--audio-scale", "0")
     assert (default - off).abs().max() > 0.05
     # An empty prompt leaves all to the sound, and what is seen changes with it.
-    alone, nothing = made("three.mp4", ""), made("four.mp4", "", "--hear", "0")
+    alone, nothing = made("three.mp4", ""), made("four.mp4", "", "--audio-scale", "0")
     assert (alone - nothing).abs().max() > 0.05
     assert vedit("rerun", "one.yaml", "-o", "five.mp4").status == 0
     assert Path("five.mp4").read_bytes() == Path("one.mp4").read_bytes()
     dry = vedit("generate", "a cat", "--audio", song, "--model", hearing_model, "--dry-run")
     assert dry.status == 0
-    assert "hear needs audio" in vedit("generate", "a cat", "--model", hearing_model, "--hear", "1").complaint
+    assert (
+        "audio_scale needs audio"
+        in vedit("generate", "a cat", "--model", hearing_model, "--audio-scale", "1").complaint
+    )
 
 
 def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
@@ -61,7 +64,7 @@ def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
         given = {"audio": song, "frames": 6, "steps": 3, "attention": "per_frame", **settings}
         return generate(backbone, "", **given).clip.frames
 
-    heard, silent = made(), made(hear=0)
+    heard, silent = made(), made(audio_scale=0)
     assert (heard[5] - heard[0]).abs().max() > 100 * (silent[5] - silent[0]).abs().max()
 
 
@@ -72,10 +75,15 @@ def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> N
 
     with pytest.warns(VeditWarning, match="nothing else follows the sound"):
         assert conditions() == ()
-    for follows in ({"guidance": "1+loudness"}, {"emphasis": ["cat=1+bass"]}, {"then": ["2b:a dog"]}, {"hear": 0}):
+    for follows in (
+        {"guidance": "1+loudness"},
+        {"emphasis": ["cat=1+bass"]},
+        {"prompt_at": ["2b:a dog"]},
+        {"audio_scale": 0},
+    ):
         assert conditions(**follows) == ()
     with pytest.raises(WeightsError, match="brings no sound encoder"):
-        conditions(hear=1)
+        conditions(audio_scale=1)
 
 
 def test_an_encoder_that_is_gone_is_missed_only_where_it_is_needed(hearing_model: Path, song: Path) -> None:
@@ -90,7 +98,7 @@ def test_an_encoder_that_is_gone_is_missed_only_where_it_is_needed(hearing_model
 
     with pytest.raises(WeightsError, match="which is not there; put it back"):
         conditions()
-    assert conditions(hear=0) == ()
+    assert conditions(audio_scale=0) == ()
     assert len(conditions(sound_encoder=other)) == 1
 
 
@@ -178,7 +186,7 @@ def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
         torch.nn.init.normal_(layer.to_out[0].weight)
 
     def made(**settings: object) -> torch.Tensor:
-        given = {"audio": song, "frames": 4, "hear": 0, "steps": 2, "prior": "gaussian", **settings}
+        given = {"audio": song, "frames": 4, "audio_scale": 0, "steps": 2, "prior": "gaussian", **settings}
         return generate(backbone, "a cat", **given).clip.frames
 
     moving, following = made(), made(motion_scale="0:0, 3:1")
@@ -190,7 +198,7 @@ def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
 def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
     config = asked(
         audio=str(song),
-        then=["20:a red dog"],
+        prompt_at=["20:a red dog"],
         blend="0.1 + loudness / 2",
         emphasis=["cat=1+loudness"],
         guidance="1+5*bass",

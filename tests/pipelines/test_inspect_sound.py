@@ -18,7 +18,7 @@ def test_a_sound_is_drawn_and_told(
     vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = vedit("inspect", "audio", toy_clip, "--json", "heard.json", "--feature", "treble", "--rate", 10)
+    ran = vedit("inspect", "audio", toy_clip, "--save-data", "heard.json", "--feature", "treble", "--fps", 10)
     assert ran.status == 0, ran.err
     assert ran.out.splitlines()[0].endswith("BPM") or "BPM (" in ran.out
     assert ran.out.splitlines()[1:] == ["toy-heard.png", "heard.json"]
@@ -26,18 +26,18 @@ def test_a_sound_is_drawn_and_told(
         assert picture.size == (1600, 520)
     told = json.loads(Path("heard.json").read_text())
     assert told["frames"] == len(told["features"]["loudness"])
-    flags = ("--audio-duration", 0.12, "--gain", 0, "--rate", 100, "-o", "part.png", "--json", "part.json")
+    flags = ("--audio-duration", 0.12, "--gain", 0, "--fps", 100, "-o", "part.png", "--save-data", "part.json")
     assert vedit("inspect", "audio", toy_clip, *flags).status == 0
     assert json.loads(Path("part.json").read_text())["features"]["loudness"] == [0.0] * 12
     assert "exists already" in vedit("inspect", "audio", toy_clip).complaint
 
 
 def test_a_timeline_is_told(vedit: Command, toy_clip: Path) -> None:
-    ran = vedit("inspect", "timeline", "0:1, 4:3", "--frames", 3, "--rate", 8)
+    ran = vedit("inspect", "timeline", "0:1, 4:3", "--frames", 3, "--fps", 8)
     rows = [line.split() for line in ran.out.splitlines()]
     assert rows == [["frame", "seconds", "value"], *([str(n), f"{n / 8:.3f}", f"{1 + n / 2:.4f}"] for n in range(3))]
     assert vedit("inspect", "timeline", "1+loudness", "--audio", toy_clip, "--frames", 2).out.count("\n") == 3
-    assert vedit("inspect", "timeline", "b", "--bpm", 120, "--rate", 4, "--frames", 3).out.split()[-1] == "1.0000"
+    assert vedit("inspect", "timeline", "b", "--bpm", 120, "--fps", 4, "--frames", 3).out.split()[-1] == "1.0000"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_timeline_is_told(vedit: Command, toy_clip: Path) -> None:
         (["audio", "no-such.wav"], "no-such.wav does not exist"),
         (["audio", "CLIP", "--feature", "lowdness"], "did you mean 'loudness'?"),
         (["audio", "CLIP", "-o", "a.jpg"], "ends with .png"),
-        (["audio", "CLIP", "--json", "a.txt"], "ends with .json"),
+        (["audio", "CLIP", "--save-data", "a.txt"], "ends with .json"),
         (["audio", "CLIP", "--audio-start", "99"], "lasts"),
         (["timeline", "lowdness"], "did you mean 'loudness'?"),
         (["timeline", "loudness"], "needs loudness"),

@@ -22,7 +22,7 @@ def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song
     one, other = backbone.embed(["a cat"])[0], backbone.embed(["a red dog"])[0]
 
     def shares(**settings: object) -> list[float]:
-        config = asked(then=["8:a red dog"], **settings)
+        config = asked(prompt_at=["8:a red dog"], **settings)
         followed = following.follow(config, 12, 8)
         states = hearing.guider(config, backbone, followed, one[None], one[None]).text[1]
         return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
@@ -53,7 +53,7 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
 
 
 def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
-    config = asked("a cat", then=["2:a red cat"], emphasis=["red=3"])
+    config = asked("a cat", prompt_at=["2:a red cat"], emphasis=["red=3"])
     text, weights = wording.in_frames(config, backbone, following.follow(config, 4, 8).moments, lambda frames: None)
     place = tokens_of(backbone.tokenizer, "a red cat", "red")[0]
     assert weights is not None

@@ -76,7 +76,7 @@ def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: Au
     if path is None:
         raise WeightsError(
             "this model brings no sound encoder; train one for it (training/README.md) and name the file, or leave "
-            "what the sound says out of it with --hear 0."
+            "what the sound says out of it with --audio-scale 0."
         )
     listener = fitting(load_sound_encoder(path), path, backbone).to(backbone.device)
     tokens = Tokens(in_frames(listener, listened), strength.clamp(max=1), options.quantile, MOMENTUM)
@@ -93,7 +93,7 @@ def own_encoder(backbone: Backbone) -> Path | None:
     if not path.is_file():
         raise WeightsError(
             f"{backbone.folder / 'vedit.json'} names the sound encoder {name}, which is not there; put it back, name "
-            "another with --sound-encoder, or leave what the sound says out of it with --hear 0."
+            "another with --sound-encoder, or leave what the sound says out of it with --audio-scale 0."
         )
     return path
 

@@ -34,9 +34,9 @@ from vedit.config.sound import (
     InspectSoundConfig,
     InspectTimelineConfig,
     ListeningSettings,
+    PromptAtSettings,
     ShapeSettings,
     SoundSettings,
-    ThenSettings,
 )
 from vedit.config.values import (
     SLOWEST,
@@ -106,7 +106,7 @@ class GenerateConfig(
     frames: int | None = Field(
         None, ge=1, le=100_000, description="How many frames; by default as long as the sound, or 16."
     )
-    rate: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
+    fps: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
     height: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
     prior: Prior = Field(
@@ -184,12 +184,12 @@ __all__ = [
     "ListeningSettings",
     "ModelSettings",
     "Place",
+    "PromptAtSettings",
     "PromptSettings",
     "Settings",
     "ShapeSettings",
     "SoundSettings",
     "StepSettings",
-    "ThenSettings",
     "TuneConfig",
     "TuningSettings",
     "Varying",

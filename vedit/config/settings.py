@@ -38,7 +38,7 @@ class Settings(BaseModel):
     spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
     """What such fields of ``paths`` hold that is no path."""
 
-    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "numbers", "save_data"})
+    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "save_data"})
     """Of the ``paths``, those that are written; the others are read."""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {}

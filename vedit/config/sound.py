@@ -26,7 +26,7 @@ class EmphasisSettings(Settings):
         return {"word": word.strip(), "weight": weight}
 
 
-class ThenSettings(Settings):
+class PromptAtSettings(Settings):
     """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass" or "8b:snow over grass"."""
 
     time: str = Field(
@@ -104,10 +104,10 @@ class AudioSettings(Settings):
 class SoundSettings(ListeningSettings):
     """Sound"""
 
-    nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "then": ThenSettings}
-    of_sound: ClassVar[tuple[str, ...]] = (*ListeningSettings.of_sound, "hear", "sound_encoder")
+    nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
+    of_sound: ClassVar[tuple[str, ...]] = (*ListeningSettings.of_sound, "audio_scale", "sound_encoder")
 
-    hear: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
+    audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
         None,
         description="How far what the sound says counts, 1 as much as the prompt; by default 1 where the model "
         "brings a sound encoder, else 0.",
@@ -118,7 +118,7 @@ class SoundSettings(ListeningSettings):
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
         (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
     )
-    then: Annotated[tuple[ThenSettings, ...], BeforeValidator(listed)] = Field(
+    prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(listed)] = Field(
         (), description="A prompt to go on to, TIME:PROMPT, such as '2s:snow over grass'; may be given several times."
     )
     blend: Annotated[Varying | None, varying(0, 1)] = Field(
@@ -129,14 +129,14 @@ class SoundSettings(ListeningSettings):
 
     @model_validator(mode="after")
     def _moving(self) -> Self:
-        idle = self.blend is not None and not self.then
-        return agreed(self, ["blend needs then, a prompt to go on to"] if idle else [])
+        idle = self.blend is not None and not self.prompt_at
+        return agreed(self, ["blend needs prompt_at, a prompt to go on to"] if idle else [])
 
 
 class FramesSettings(Settings):
     """Frames"""
 
-    rate: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
+    fps: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
     frames: int | None = Field(
         None, ge=1, le=1_000_000, description="How many frames; by default as long as the sound."
     )
@@ -150,10 +150,10 @@ class InspectSoundConfig(ListeningSettings, FramesSettings):
     output: Place | None = Field(
         None, description="Where to write the picture (.png); by default named after the sound."
     )
-    numbers: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
+    save_data: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
 
-    paths: ClassVar[frozenset[str]] = Settings.paths | {"numbers"}
+    paths: ClassVar[frozenset[str]] = Settings.paths | {"save_data"}
 
 
 class InspectTimelineConfig(ListeningSettings, FramesSettings):

@@ -96,7 +96,7 @@ def _check(config: GenerateConfig) -> None:
 
 def _followed(config: GenerateConfig) -> Followed:
     sound = following.read(config)
-    return following.follow(config, frames_of(config, sound), Fraction(str(config.rate)), sound)
+    return following.follow(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
 
 
 def _generate(
@@ -129,7 +129,7 @@ def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
     """How many frames there are to be: as said, else as long as what is taken of the sound."""
     if config.frames is not None or sound is None:
         return config.frames or FRAMES
-    return following.length(config, sound, Fraction(str(config.rate)))
+    return following.length(config, sound, Fraction(str(config.fps)))
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:

@@ -58,9 +58,9 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
     """
     if followed.listened is None:
         return ()
-    asked = config.hear is not None or config.sound_encoder is not None
-    hear = heeded(config, not asked and own_encoder(backbone) is not None)
-    if hear == 0 and config.hear is None and not _listens(config):
+    asked = config.audio_scale is not None or config.sound_encoder is not None
+    scale = heeded(config, not asked and own_encoder(backbone) is not None)
+    if scale == 0 and config.audio_scale is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
             "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --walk 0.3*onset",
@@ -68,7 +68,7 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
             stacklevel=2,
         )
     moments = followed.moments
-    counts = torch.tensor(config.model_copy(update={"hear": hear}).in_time("hear", moments))
+    counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).in_time("audio_scale", moments))
     if not counts.any():
         return ()
     return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
@@ -76,8 +76,8 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
 
 def heeded(config: SoundSettings, model_hears: bool) -> float | str:
     """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
-    if config.hear is not None:
-        return config.hear
+    if config.audio_scale is not None:
+        return config.audio_scale
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
@@ -99,7 +99,7 @@ def _listens(config: EditConfig | GenerateConfig) -> bool:
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control if not isinstance(each.weight, tuple)]
     needs = set().union(*(timeline.read(each).needs for each in lines if each is not None))
-    return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.then)
+    return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.prompt_at)
 
 
 def guider(
@@ -108,7 +108,7 @@ def guider(
     """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, or to what becomes of
     them in time."""
     moments, weights = followed.moments, None
-    if config.then or config.emphasis:
+    if config.prompt_at or config.emphasis:
         prompt, weights = wording.in_frames(config, backbone, moments, lambda frames: _ahead(config, followed, frames))
     if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)

@@ -28,19 +28,19 @@ class InspectSoundResult:
 def run(config: InspectSoundConfig) -> InspectSoundResult:
     """Listen to a sound; draw one feature, and where asked for write all numbers. Raises MediaError and ConfigError."""
     output = config.output or named_after(config.audio, "-heard.png")
-    for path, suffix in ((output, ".png"), (config.numbers, ".json")):
+    for path, suffix in ((output, ".png"), (config.save_data, ".json")):
         if path is not None:
             if path.suffix.lower() != suffix:
                 raise MediaError(f"{path}: expected a name that ends with {suffix}.")
             check_output(path, config.files_read(), config.overwrite)
-    audio, rate = following.read(config), Fraction(str(config.rate))
+    audio, rate = following.read(config), Fraction(str(config.fps))
     assert audio is not None
     frames = config.frames or following.length(config, audio, rate)
     heard = following.listened(config, audio, frames, rate)
     files = [output]
-    if config.numbers is not None:
-        heard.save(config.numbers, overwrite=config.overwrite)
-        files.append(config.numbers)
+    if config.save_data is not None:
+        heard.save(config.save_data, overwrite=config.overwrite)
+        files.append(config.save_data)
     curve = heard.features[config.feature]
     draw(audio, heard, curve, output, name=config.feature, start=config.audio_start, overwrite=config.overwrite)
     return InspectSoundResult(heard, tuple(files))
@@ -48,7 +48,7 @@ def run(config: InspectSoundConfig) -> InspectSoundResult:
 
 def values(config: InspectTimelineConfig) -> list[list[str]]:
     """The frames, their seconds and the timeline's value in each. Raises ConfigError and MediaError."""
-    rate, frames, audio = Fraction(str(config.rate)), config.frames, following.read(config)
+    rate, frames, audio = Fraction(str(config.fps)), config.frames, following.read(config)
     if frames is None:
         frames = FRAMES if audio is None else following.length(config, audio, rate)
     moments = following.follow(config, frames, rate, audio).moments

@@ -12,7 +12,7 @@ from transformers import CLIPTokenizer
 
 from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import tokens_of
-from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, ThenSettings
+from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, PromptAtSettings
 from vedit.errors import ConfigError
 from vedit.timeline import Moments
 
@@ -41,7 +41,7 @@ def in_frames(
 
 def prompts(config: EditConfig | GenerateConfig) -> list[str]:
     """All that is said, in its order."""
-    return [config.prompt, *(each.prompt for each in config.then)]
+    return [config.prompt, *(each.prompt for each in config.prompt_at)]
 
 
 def places(
@@ -91,11 +91,11 @@ def emphasised(
 def arrivals(config: EditConfig | GenerateConfig, moments: Moments) -> list[int]:
     """The frames in which the prompts to go on to are reached. Raises ConfigError where they are not in order, or told
     in beats that there are not."""
-    found = [_frame(each, moments) for each in config.then]
+    found = [_frame(each, moments) for each in config.prompt_at]
     if any(one >= other for one, other in pairwise([0, *found])):
         raise ConfigError(
-            "then: the prompts are not in the order of their times; expected each after the one before, and the first "
-            "after the clip's beginning."
+            "prompt_at: the prompts are not in the order of their times; expected each after the one before, and the "
+            "first after the clip's beginning."
         )
     return found
 
@@ -126,13 +126,13 @@ def _mixed(each: list[Tensor], frame: int, stretch: int, share: float) -> Tensor
     return torch.lerp(each[stretch][frame], each[stretch + 1][frame], share)
 
 
-def _frame(each: ThenSettings, moments: Moments) -> int:
+def _frame(each: PromptAtSettings, moments: Moments) -> int:
     """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
     unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
     if unit == "b" and moments.beats is None:
-        raise ConfigError(f"then: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
+        raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
     place = moments.place(float(each.time.rstrip("fsb")), unit)
     frame = math.ceil(place - 1e-6) if unit == "b" else round(place)
     if frame > LONGEST_WAY:
-        raise ConfigError(f"then: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
+        raise ConfigError(f"prompt_at: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
     return frame
