@@ -87,7 +87,7 @@ def test_controlnets_count(vedit: Command, tmp_path: Path) -> None:
     steered = vedit(*arguments, *control, "-o", tmp_path / "o.mp4", "--dry-run").out
     assert "ControlNet" not in alone
     times = {line.split("  ")[1]: line.split()[-4] for line in steered.splitlines() if "ControlNet" in line}
-    assert times == {"ControlNet edge": "6", "ControlNet edge, inverting": "12"}
+    assert times == {"ControlNet edge": "6", "ControlNet edge, inverting": "6"}
 
 
 def test_outputs_of_every_command_are_checked(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:

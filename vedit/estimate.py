@@ -43,6 +43,7 @@ from vedit.masks import NOISE_LEVELS, SAMPLES, word
 from vedit.pipelines import following, hearing
 from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
+from vedit.priors import inversion
 from vedit.tuning import tuned_parameters
 
 Rows = list[list[str]]
@@ -303,7 +304,7 @@ def _work(
         return work, largest
     once = model.predict(size, 1)
     if isinstance(config, InvertConfig):
-        add("inversion steps", config.steps * (1 + config.refine), once)
+        add("inversion steps", inversion.passes(config.steps, config.refine), once)
         add("reconstruction steps", config.steps, once)
         add("VAE, out", 2 * frames, decode)
         return work, largest
@@ -311,7 +312,7 @@ def _work(
         add("tuning steps", config.tune, model.learn(size))
     inverted = config.prior == "inversion"
     if inverted:
-        add("inversion steps", config.steps * (1 + config.refine), once)
+        add("inversion steps", inversion.passes(config.steps, config.refine), once)
     if inverted and config.gate:
         add("reconstruction steps", config.steps_taken, once)
     if config.mask == "auto" and config.source_prompt and not _heard(config, model):
@@ -323,7 +324,8 @@ def _work(
         begin = max(control.start, 1 - config.steps_taken / config.steps)
         acting = max(0, round((control.stop - begin) * config.steps))
         if inverted and config.control_inversion:
-            passes = round((control.stop - control.start) * config.steps) * (1 + config.refine)
+            passes = round((control.stop - control.start) * config.steps) * max(1, config.refine)
+            passes += 1 if config.refine and control.stop == 1 else 0  # the first one, at the clean end
             passes += acting if config.gate else 0
             add(f"ControlNet {control.kind}, inverting", passes, model.steer(net, size, 1))
         add(f"ControlNet {control.kind}", acting, model.steer(net, size, branches))

@@ -4,15 +4,17 @@ import multiprocessing
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.priors import Given
-from vedit.priors.inversion import cached_invert, inversion_key, invert, reconstruct
+from vedit.priors.inversion import cached_invert, inversion_key, invert, passes, reconstruct
 from vedit.sampling import noise
 
 
@@ -47,6 +49,24 @@ def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequ
     )
     assert once < plain
     assert often < 0.2 * plain
+
+
+@pytest.mark.parametrize("refine", [0, 1, 3])
+def test_a_correction_is_one_pass_of_each_step(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, refine: int
+) -> None:
+    seen: list[int] = []
+    predict = Backbone.predict
+
+    def counted(self: Backbone, x: Tensor, t: int, text: Tensor, **others: Any) -> Tensor:
+        seen.append(t)
+        return predict(self, x, t, text, **others)
+
+    monkeypatch.setattr(Backbone, "predict", counted)
+    trace = invert(backbone, noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), 6, refine=refine)
+    assert len(trace) == 7
+    assert len(seen) == passes(6, refine)
+    assert seen == sorted(seen)  # towards noise
 
 
 def test_the_cache_gives_the_same_and_computes_once(

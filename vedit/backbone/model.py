@@ -87,13 +87,14 @@ class Backbone:
             block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
             block.attn2.set_processor(FrameProcessor(self._context, across_frames=False))
 
+    # Of a layer that is never tuned: diffusers' own `unet.device` and `unet.dtype` walk all modules at each call.
     @property
     def device(self) -> torch.device:
-        return self.unet.device
+        return self.unet.conv_in.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.unet.dtype
+        return self.unet.conv_in.weight.dtype
 
     @property
     def kernel(self) -> str:
@@ -210,7 +211,7 @@ class Backbone:
             yield
         finally:
             self._context.inject, self._context.emphasis = False, None
-            if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
+            if not (torch.is_grad_enabled() and self.unet.is_gradient_checkpointing):
                 self._context.frames = 1
 
     @contextmanager

@@ -201,7 +201,11 @@ class InversionSettings(Settings):
     """Inversion"""
 
     refine: int = Field(
-        1, ge=0, le=20, description="Times that each step of the inversion is corrected; 0 is plain DDIM inversion."
+        1,
+        ge=0,
+        le=20,
+        description="Times that each step of the inversion is corrected, a pass each; 0 is plain DDIM inversion, as "
+        "long as 1 and less exact.",
     )
     cache: bool = Field(True, description="Keep inversions on disk and use them again.")
 

@@ -39,10 +39,11 @@ def invert(
 
     Song et al. 2021, section 4.3, as Tune-A-Video has it: each step predicts the noise on the latents where they are
     but is told the timestep where they are going. That is an approximation, whose errors can grow until a frame is
-    lost. With ``refine`` each step is taken again so many times, with the noise predicted where it led, which brings it
-    near the point from which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with
-    Accelerated Iterative Diffusion Inversion", section 3.2). Runs under the attention kind in force and the
-    ``conditions``.
+    lost. With ``refine`` a step moves with the noise that the step before was told, which changes little along the way,
+    and is then taken again so many times, with the noise predicted where it led. That brings it near the point from
+    which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with Accelerated Iterative
+    Diffusion Inversion", section 3.2), in as many passes as a plain inversion: one a step for each correction, and one
+    to begin with. Runs under the attention kind in force and the ``conditions``.
     """
     schedule = backbone.schedule(steps)
     x = x0.to(backbone.device, torch.float32)
@@ -53,15 +54,24 @@ def invert(
         return backbone.predict(latents[None], t, text, residuals=residuals(acting, latents, t, text))[0]
 
     trace = [x]
+    told = None
     for index in reversed(range(steps)):
-        there = schedule.invert(x, output(x, index), index)
+        if told is None or refine == 0:
+            told = output(x, index)
+        there = schedule.invert(x, told, index)
         for _ in range(refine):
-            there = schedule.invert_as(x, output(there, index), there, index)
+            told = output(there, index)
+            there = schedule.invert_as(x, told, there, index)
         x = there
         trace.append(x)
         if progress is not None:
             progress("inverting", steps - index, steps)
     return torch.stack(trace)
+
+
+def passes(steps: int, refine: int) -> int:
+    """How often ``invert`` runs the network."""
+    return steps * refine + 1 if refine else steps
 
 
 def reconstruct(
@@ -123,7 +133,7 @@ def inversion_key(backbone: Backbone, given: Given) -> str:
         "weights": backbone.state_fingerprint(),
         "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
         "steps": len(given.schedule),
-        "refine": given.refine,
+        "refine": f"{given.refine} from the step before" if given.refine else "0",
         "conditions": [each.key for each in given.conditions],
         "attention": backbone.attention_key,
         "clip_wide_norm": backbone.has_clip_wide_norm,
