@@ -65,6 +65,10 @@ class Flow:
         """How many frames the clip has."""
         return len(self.forward) + 1
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Flow({len(self)} frames, {width}x{height})"
+
     @property
     def size(self) -> Size:
         return int(self.forward.shape[2]), int(self.forward.shape[3])

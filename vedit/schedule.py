@@ -60,6 +60,10 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.timesteps)
 
+    def __repr__(self) -> str:
+        span = f", timesteps {int(self.timesteps[0])} to {int(self.timesteps[-1])}" if len(self) else ""
+        return f"Schedule({len(self)} steps{span}, {self.prediction})"
+
     def last(self, count: int) -> Schedule:
         """The last ``count`` steps of this schedule."""
         first = len(self) - count

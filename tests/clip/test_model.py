@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64decode
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from tests.clip.making import NTSC, hum, picture_clip
-from vedit.clip import Clip, fit_size
+from tests.clip.making import NTSC, beep_at, hum, make_video, picture_clip, seen
+from vedit.clip import Audio, Clip, SoundSource, fit_size, read_clip
+from vedit.clip.preview import MOST_BYTES, MOST_FRAMES
 from vedit.errors import MediaError
 
 
@@ -68,3 +75,124 @@ def test_fit_size_refuses_nothing() -> None:
     for target in (0, -8, (0, 8)):
         with pytest.raises(MediaError, match="1 pixel"):
             fit_size((8, 8), target)
+
+
+def test_a_clip_is_shown_in_a_line() -> None:
+    clip = picture_clip(8, (128, 96), NTSC)
+    assert repr(clip) == "Clip(8 frames, 96x128, 29.97 fps, silent)"
+    assert repr(replace(clip, audio=hum(1.0))[0]) == "Clip(1 frame, 96x128, 29.97 fps, with sound)"
+    assert repr(hum(0.5)) == "Audio(0.50 s, 44100 Hz, stereo)"
+    assert clip.fps == float(NTSC)
+
+
+def test_arrays_and_back() -> None:
+    bytes_ = np.random.default_rng(0).integers(0, 256, (3, 8, 10, 3), np.uint8)
+    clip = Clip.from_numpy(bytes_, fps=29.97)
+    assert (clip.frames.shape, clip.frames.dtype, clip.rate) == ((3, 3, 8, 10), torch.float32, Fraction(2997, 100))
+    assert clip.numpy().dtype == np.uint8
+    assert np.array_equal(clip.numpy(), bytes_)
+    assert np.array_equal(Clip.from_numpy(bytes_ / 255.0, fps=8).numpy(), bytes_)
+    bytes_[:] = 0
+    assert clip.frames.max() > 0.5, "the clip has frames of its own"
+
+
+def test_images_and_back() -> None:
+    clip = picture_clip(3)
+    images = clip.images()
+    assert [(each.mode, each.size) for each in images] == [("RGB", (64, 48))] * 3
+    assert np.array_equal(Clip.from_images(images, fps=12).numpy(), clip.numpy())
+    assert Clip.from_images([Image.new("L", (4, 6), 255)], fps=1).frames.min() == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "said"),
+    [
+        (lambda: Clip(np.zeros((2, 8, 8, 3)), 8), TypeError, "not a numpy.ndarray; Clip.from_numpy"),
+        (lambda: Clip([Image.new("RGB", (8, 8))], 8), TypeError, "not a list; Clip.from_images"),
+        (lambda: Clip(None, 8), TypeError, "not None"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), 8), ValueError, "not torch.uint8"),
+        (lambda: Clip(torch.full((1, 3, 8, 8), 255.0), 8), ValueError, "reach from 255 to 255: divide them by 255"),
+        (lambda: Clip(torch.linspace(-1, 1, 192).view(1, 3, 8, 8), 8), ValueError, r"from -1 to 1: .*\+ 1"),
+        (lambda: Clip(torch.full((1, 3, 8, 8), torch.nan), 8), ValueError, "not numbers"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8), 0), ValueError, "above 0 frames per second, not 0"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8), -8), ValueError, "not -8"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8), float("nan")), ValueError, "not nan"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8), "8"), TypeError, "number of frames per second, not a str"),
+        (lambda: Clip(torch.zeros(1, 3, 8, 8), 8, "a.wav"), TypeError, "vedit.Audio or None, not a str"),
+        (lambda: Audio([0.0], 8000), TypeError, "not a list"),
+        (lambda: Clip.from_numpy([[1]], fps=8), TypeError, "not a list"),
+        (lambda: Clip.from_numpy(np.zeros((8, 8, 3), np.uint8), fps=8), ValueError, r"not \(8, 8, 3\)"),
+        (lambda: Clip.from_numpy(np.zeros((2, 3, 8, 8), np.uint8), fps=8), ValueError, r"\(F, H, W, 3\)"),
+        (lambda: Clip.from_numpy(np.zeros((2, 8, 8, 3), np.int64), fps=8), ValueError, "not int64"),
+        (lambda: Clip.from_numpy(np.full((2, 8, 8, 3), 200.0), fps=8), ValueError, "divide them by 255"),
+        (lambda: Clip.from_images([], fps=8), ValueError, "one image or more"),
+        (lambda: Clip.from_images(["a.png"], fps=8), TypeError, "not a str"),
+        (lambda: Clip.from_images([Image.new("L", (1, 2)), Image.new("L", (2, 2))], fps=8), ValueError, "1x2, 2x2"),
+    ],
+)
+def test_what_is_no_clip_is_told(make: Any, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        make()
+
+
+def test_cutting_takes_frames_and_sound_in_step(tmp_path: Path) -> None:
+    clip = read_clip(make_video(tmp_path / "a.mp4", 30, rate=30, sound_at=0.0))
+    piece = clip[6:24]
+    assert (seen(piece), piece.rate, piece.duration) == (list(range(6, 24)), 30, 0.6)
+    assert beep_at(piece) == pytest.approx(0.3, abs=0.01)
+    sparse = clip[6::2]
+    assert (seen(sparse), sparse.rate) == (list(range(6, 30, 2)), 15)
+    assert beep_at(sparse) == pytest.approx(0.3, abs=0.01)
+    assert seen(clip[-1]) == [29]
+    assert [seen(each) for each in clip[:3]] == [[0], [1], [2]]
+    piece.save(tmp_path / "b.mp4")
+    assert beep_at(read_clip(tmp_path / "b.mp4")) == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_clip_runs_backwards() -> None:
+    tick = torch.zeros(1, 800)
+    tick[:, 100] = 1  # in frame 1 of 8
+    clip = replace(picture_clip(10, rate=10), audio=Audio(tick, 800), sound_from=SoundSource(Path("a"), Fraction(0), 1))  # type: ignore[arg-type]
+    back = clip[::-1]
+    assert torch.equal(back.frames, clip.frames.flip(0))
+    assert back.audio is not None
+    assert int(back.audio.samples.argmax()) == 699
+    assert back.sound_from is None
+    assert (clip[8:2:-3].rate, len(clip[8:2:-3])) == (Fraction(10, 3), 2)
+    ended = replace(clip, audio=Audio(tick[:, :400], 800))[::-1]  # the sound ends before the frames do
+    assert ended.audio is not None
+    assert int(ended.audio.samples.argmax()) == 699
+
+
+@pytest.mark.parametrize(
+    ("which", "kind", "said"),
+    [
+        (12, IndexError, "no frame 12; the clip has 12"),
+        (-13, IndexError, "no frame -13"),
+        (slice(5, 5), IndexError, "takes none"),
+        ("a", TypeError, "not a str"),
+    ],
+)
+def test_cutting_tells_what_is_not_there(which: Any, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        picture_clip(12)[which]
+
+
+def test_a_clip_plays_in_a_notebook(tmp_path: Path) -> None:
+    clip = replace(picture_clip(6, (47, 31)), audio=hum(0.5))
+    page = clip._repr_html_()
+    assert "<video controls" in page
+    assert "Clip(6 frames, 31x47, 12 fps, with sound)" in page
+    (tmp_path / "shown.mp4").write_bytes(b64decode(page.split("base64,")[1].split('"')[0]))
+    shown = read_clip(tmp_path / "shown.mp4")
+    assert (len(shown), shown.rate, shown.size) == (6, 12, (48, 32))
+    assert shown.audio is not None
+    still = clip[0]._repr_html_()
+    assert Image.open(io.BytesIO(b64decode(still.split("base64,")[1].split('"')[0]))).size == (31, 47)
+
+
+def test_a_notebook_is_shown_no_more_than_a_page_can_hold() -> None:
+    long = Clip(torch.zeros(1, 3, 8, 8).expand(MOST_FRAMES + 1, -1, -1, -1), Fraction(24))
+    assert f"; the first {MOST_FRAMES} frames" in long._repr_html_()
+    noise = Clip(torch.rand(60, 3, 288, 512, generator=torch.Generator().manual_seed(0)), Fraction(24))
+    assert len(noise._repr_html_()) < 1.4 * MOST_BYTES

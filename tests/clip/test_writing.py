@@ -70,7 +70,8 @@ def test_writing_faults_leave_nothing_behind(tmp_path: Path) -> None:
     clip = picture_clip(3)
     there = tmp_path / "there.mp4"
     there.write_text("old")
-    broken = clip.with_frames(torch.where(torch.arange(3).view(3, 1, 1, 1) == 2, torch.nan, clip.frames))
+    broken = clip.with_frames(clip.frames.clone())
+    broken.frames[2] = torch.nan  # a Clip is not made of such, but a tensor can be written to
     for bad, target, settings, told in (
         (clip, there, {}, "exists"),
         (clip, tmp_path / "no" / "a.mp4", {}, "does not exist"),
@@ -78,6 +79,8 @@ def test_writing_faults_leave_nothing_behind(tmp_path: Path) -> None:
         (clip, tmp_path / "a.avi", {}, "cannot be written"),
         (clip, tmp_path / "a.mp4", {"codec": "nonsense"}, "not available"),
         (clip, tmp_path / "a.mp4", {"codec": "aac"}, "not encode pictures"),
+        (clip, tmp_path / "a.mp4", {"crf": 99}, "crf is 99; expected 0 .best. to 51"),
+        (clip, tmp_path / "a.webm", {"crf": 64}, "crf is 64; expected 0 .best. to 63"),
         (clip, tmp_path / "a.webm", {"codec": "libx265"}, "could not be|does not fit"),
         (broken, tmp_path / "a.mp4", {}, "not numbers"),
         (broken, there, {"overwrite": True}, "not numbers"),

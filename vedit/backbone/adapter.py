@@ -30,6 +30,11 @@ class Adapter:
     config: Mapping[str, Any]
     base: str
 
+    def __repr__(self) -> str:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values()) / 1e6
+        learnt = f"'{self.config.get('prompt', '')}' on {self.config.get('model') or 'a model without a name'}"
+        return f"Adapter({learnt}, {self.config.get('steps', '?')} steps, {len(self.tensors)} tensors, {size:.1f} MB)"
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write one safetensors file, whole or not at all. Raises MediaError when it may not be written."""
         metadata = {"format": FORMAT, "base": self.base, "config": json.dumps(dict(self.config), sort_keys=True)}

@@ -81,6 +81,13 @@ class Backbone:
         attach_injection(unet, self._context)
         self.follow(unet)
 
+    def __repr__(self) -> str:
+        added = [what for what, there in (("temporal", self.has_temporal), ("motion", self.has_motion)) if there]
+        learned = [f"learned '{self.learned}'"] if self.learned else []
+        number = str(self.dtype).removeprefix("torch.")
+        told = [self.name or "unnamed", str(self.device), number, self.kernel, *added, *learned]
+        return f"Backbone({', '.join(told)})"
+
     def follow(self, net: nn.Module) -> None:
         """Give a network's spatial transformers (the UNet's own, or a ControlNet's) the attention kind in force."""
         for block in temporal.transformer_blocks(net):

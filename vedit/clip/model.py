@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
+from vedit.clip.arrays import as_bytes, check_frames, from_array, from_images, kind_of
+from vedit.clip.preview import preview
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.writing import write_clip
@@ -15,10 +26,13 @@ from vedit.clip.writing import write_clip
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A piece of video in memory.
+    """A piece of video in memory. In a notebook it plays.
+
+    ``len(clip)`` counts its frames; ``clip[3:8]`` and ``clip[::2]`` cut it, sound and all; ``clip[3]`` is a clip of one
+    frame, and so is each that a loop goes over. Raises TypeError and ValueError for frames or a rate that cannot be.
 
     frames: (F, 3, H, W) float32 in [0, 1], F at least 1
-    rate: frames per second, exact
+    rate: frames per second, exact; any number above 0 is taken as it is written, 29.97 too
     audio: the sound, sample 0 when frame 0 is shown; None for silence
     sound_from: the file that `audio` was decoded from; `save` then copies its sound stream without encoding it anew
     where the output can carry it. It must tell the same sound as `audio`: use `with_sound` to exchange both.
@@ -30,15 +44,85 @@ class Clip:
     sound_from: SoundSource | None = None
 
     def __post_init__(self) -> None:
-        shape = tuple(self.frames.shape)
-        if len(shape) != 4 or shape[1] != 3 or 0 in shape or not self.frames.is_floating_point():
-            raise ValueError(f"a clip's frames are floats (F, 3, H, W), not {self.frames.dtype} {shape}")
-        object.__setattr__(self, "rate", Fraction(str(self.rate)))  # 8 and 29.97 are taken too, as they are written
-        if self.rate <= 0:
-            raise ValueError(f"a clip's rate is above 0 frames per second, not {self.rate}")
+        check_frames(self.frames)
+        object.__setattr__(self, "rate", _exact_rate(self.rate))
+        if self.audio is not None and not isinstance(self.audio, Audio):
+            raise TypeError(f"a clip's audio is a vedit.Audio or None, not {kind_of(self.audio)}")
+
+    @classmethod
+    def from_numpy(cls, array: NDArray[Any], *, fps: float | Fraction) -> Clip:
+        """A silent clip of an array (F, H, W, 3): uint8, or floats in [0, 1]; ``fps`` frames per second, above 0.
+
+        Raises TypeError for what is no array, and ValueError for another shape, number format or range.
+        """
+        return cls(from_array(array), fps)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_images(cls, images: Sequence[Image.Image], *, fps: float | Fraction) -> Clip:
+        """A silent clip of Pillow images of one size; ``fps`` frames per second, above 0.
+
+        Raises TypeError for what is no image, and ValueError for none, or for several sizes.
+        """
+        return cls(from_images(images), fps)  # type: ignore[arg-type]
+
+    def numpy(self) -> NDArray[np.uint8]:
+        """The frames as an array (F, H, W, 3) of uint8, as they would be written. ``clip.frames`` has the floats."""
+        return np.stack(list(as_bytes(self.frames)))
+
+    def images(self) -> list[Image.Image]:
+        """The frames as Pillow images (RGB), one for each."""
+        return [Image.fromarray(pixels) for pixels in as_bytes(self.frames)]
 
     def __len__(self) -> int:
         return int(self.frames.shape[0])
+
+    def __getitem__(self, which: int | slice) -> Clip:
+        """The frames of a slice, or one frame, as a clip. Raises IndexError where there are none.
+
+        With a stride the clip lasts as long as before: its rate is divided. The sound is cut in step with the frames,
+        and played backwards where they are. The frames are shared, not copied, unless they run backwards.
+        """
+        every = range(len(self))
+        if isinstance(which, slice):
+            chosen = every[which]
+            if not chosen:
+                raise IndexError(f"a clip has one frame or more, and {which} of {len(self)} takes none")
+        else:
+            try:
+                first = operator.index(which)
+            except TypeError:
+                raise TypeError(f"a clip is cut by whole numbers and slices, not {kind_of(which)}") from None
+            if not -len(self) <= first < len(self):
+                raise IndexError(f"there is no frame {first}; the clip has {len(self)}")
+            chosen = every[first : first + 1] if first >= 0 else every[first:][:1]
+        forwards = chosen if chosen.step > 0 else chosen[::-1]
+        frames, rate = self.frames[forwards.start : forwards.stop : forwards.step], self.rate / forwards.step
+        begin, duration = forwards.start / self.rate, len(forwards) / rate
+        audio, source = _cut(self.audio, begin, duration), self.sound_from
+        if source is not None:
+            left = max(Fraction(0), source.duration - begin)
+            source = replace(source, start=source.start + begin, duration=min(duration, left))
+        if chosen.step < 0:
+            frames, audio, source = frames.flip(0), _backwards(audio, duration), None
+        return replace(self, frames=frames, rate=rate, audio=audio, sound_from=source if audio is not None else None)
+
+    def __iter__(self) -> Iterator[Clip]:
+        """The frames one by one, each as a clip, as ``clip[i]`` is; ``images`` and ``numpy`` have the pictures."""
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        count = f"{len(self)} frame{'s' if len(self) > 1 else ''}"
+        sound = "with sound" if self.audio is not None else "silent"
+        return f"Clip({count}, {width}x{height}, {self.fps:g} fps, {sound})"
+
+    def _repr_html_(self) -> str:
+        return preview(self.frames, self.rate, self.audio, repr(self))
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, as a float; ``rate`` is exact."""
+        return float(self.rate)
 
     @property
     def size(self) -> Size:
@@ -77,6 +161,31 @@ class Clip:
         exists (unless `overwrite`), its folder is missing or not writable, or the clip cannot be encoded.
         """
         write_clip(path, self.frames, self.rate, self.audio, self.sound_from, crf=crf, codec=codec, overwrite=overwrite)
+
+
+def _exact_rate(rate: Any) -> Fraction:
+    """A rate as it is written: 29.97 is 2997/100. Raises TypeError for no number, ValueError for one not above 0."""
+    if isinstance(rate, bool) or not isinstance(rate, Real):
+        raise TypeError(f"a clip's rate is a number of frames per second, not {kind_of(rate)}")
+    if not math.isfinite(rate) or rate <= 0:
+        raise ValueError(f"a clip's rate is above 0 frames per second, not {rate}")
+    return Fraction(str(rate))
+
+
+def _cut(audio: Audio | None, begin: Fraction, duration: Fraction) -> Audio | None:
+    """A piece of a sound (both in seconds); None where it is silent there."""
+    if audio is None:
+        return None
+    samples = audio.samples[:, round(begin * audio.rate) : round((begin + duration) * audio.rate)]
+    return Audio(samples, audio.rate) if samples.shape[1] else None
+
+
+def _backwards(audio: Audio | None, duration: Fraction) -> Audio | None:
+    """A sound from its end, which lies ``duration`` seconds from its beginning."""
+    if audio is None:
+        return None
+    silence = max(0, round(duration * audio.rate) - audio.samples.shape[1])
+    return Audio(functional.pad(audio.samples, (0, silence)).flip(1), audio.rate)
 
 
 def _exact(size: Size, target: int | Size | None) -> Size:

@@ -18,6 +18,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vedit.clip.arrays import kind_of
 from vedit.clip.track import opened
 from vedit.errors import MediaError
 
@@ -48,8 +49,14 @@ class Audio:
     rate: int
 
     def __post_init__(self) -> None:
+        if not isinstance(self.samples, Tensor):
+            raise TypeError(f"a sound's samples are a tensor (C, L), not {kind_of(self.samples)}")
         if self.samples.ndim != 2 or self.samples.shape[0] < 1 or self.rate < 1:
             raise ValueError(f"audio needs samples (C, L) and a rate, not {tuple(self.samples.shape)} at {self.rate}")
+
+    def __repr__(self) -> str:
+        channels = {1: "mono", 2: "stereo"}.get(self.samples.shape[0], f"{self.samples.shape[0]} channels")
+        return f"Audio({self.duration:.2f} s, {self.rate} Hz, {channels})"
 
     @property
     def duration(self) -> float:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-import torch
 from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.container.core import Flags as ContainerFlags
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from vedit.atomic import whole_file, whole_folder
+from vedit.clip.arrays import as_bytes
 from vedit.clip.images import RATE_KEY
 from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
@@ -69,6 +67,9 @@ def write_clip(
         codec = "gif"
     elif suffix == ".webm" and codec == "libx264":
         codec = "libvpx-vp9"
+    worst = 63 if codec.startswith("libvpx") else 51
+    if not 0 <= crf <= worst:
+        raise MediaError(f"crf is {crf}; expected 0 (best) to {worst} for {codec}")
     with whole_file(path, overwrite) as beside:
         try:
             if suffix == ".gif":
@@ -97,7 +98,7 @@ def _write_video(
         stream = _add_video(out, codec, rate, (frames.shape[2], frames.shape[3]), crf)
         sound = SoundWriter(out, suffix, audio, sound_from, len(frames), rate) if audio is not None else None
         scaler = VideoReformatter()
-        for index, pixels in enumerate(_bytes(frames)):
+        for index, pixels in enumerate(as_bytes(frames)):
             frame = scaler.reformat(
                 VideoFrame.from_ndarray(pixels, format="rgb24"),
                 format=stream.pix_fmt,
@@ -172,7 +173,7 @@ def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
         stream.width, stream.height, stream.pix_fmt = frames.shape[3], frames.shape[2], "pal8"
         stream.codec_context.time_base = hundredth
         last, left_out = -1, 0
-        for index, pixels in enumerate(_bytes(frames)):
+        for index, pixels in enumerate(as_bytes(frames)):
             time = round(index / rate / hundredth)
             if time == last:
                 left_out += 1
@@ -197,14 +198,5 @@ def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
 def _write_folder(folder: Path, frames: Tensor, rate: Fraction) -> None:
     note = PngInfo()
     note.add_text(RATE_KEY, str(rate))
-    for index, pixels in enumerate(_bytes(frames)):
+    for index, pixels in enumerate(as_bytes(frames)):
         Image.fromarray(pixels).save(folder / f"{index:05d}.png", pnginfo=note)
-
-
-def _bytes(frames: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Each frame as (H, W, 3) bytes."""
-    for index, frame in enumerate(frames):
-        if not bool(torch.isfinite(frame).all()):
-            raise MediaError(f"frame {index} holds values that are not numbers, so it cannot be written")
-        pixels = (frame.detach().to("cpu", torch.float32).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
-        yield np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())

@@ -56,6 +56,9 @@ class Heard:
     def __len__(self) -> int:
         return len(self.features["loudness"])
 
+    def __repr__(self) -> str:
+        return f"Heard({len(self)} frames, {float(self.rate):g} fps, {self.tempo:.4g} BPM, {len(self.beats)} beats)"
+
     @property
     def beat_positions(self) -> NDArray[np.float64]:
         """Where each frame begins, counted in beats: (F,), rising; 0 is the first beat of these frames.
