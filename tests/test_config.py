@@ -256,3 +256,10 @@ def test_a_models_own_name_stays_one_beside_a_folder_of_that_name(
 
 def test_one_lora_need_not_be_a_list() -> None:
     assert edit(lora="a.safetensors:0.5").lora == ("a.safetensors:0.5",)
+
+
+def test_a_name_that_looks_like_a_users_is_a_name() -> None:
+    config = EditConfig(clip="~.mp4", prompt="a cat", output="~nobody-here/o.mp4")
+    assert config.clip == Path("~.mp4")
+    assert config.output == Path("~nobody-here/o.mp4")
+    assert EditConfig(clip="~/a.mp4", prompt="a cat").clip == Path.home() / "a.mp4"

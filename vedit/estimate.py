@@ -39,6 +39,7 @@ from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
+from vedit.config.values import at_home
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
 from vedit.pipelines import following, hearing
 from vedit.pipelines.generate import frames_of, size_of
@@ -121,7 +122,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
 @sources.permitted()
 def config_folder(model: str) -> Path:
     """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
-    path = Path(model).expanduser()
+    path = at_home(model)
     if model in HUB_NAMES:
         return sources.from_hub(HUB_NAMES[model], weights=False)
     if sources.is_hub_id(model):

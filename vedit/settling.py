@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from vedit import __version__, registry
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, nearest
+from vedit.config.values import at_home
 from vedit.errors import LONGEST, ConfigError
 
 LARGEST_FILE = 1_000_000
@@ -157,11 +158,11 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     if not isinstance(value, str) or value in ("", str(IN_MEMORY)) or _spoken(name, value, kind):
         return value
     if name in kind.paths:
-        return str(_absolute(folder / Path(value).expanduser()))
+        return str(_absolute(folder / at_home(value)))
     if name in kind.places:
         stem, scale = _scaled(value)
-        if "/" in stem and _there(folder / Path(stem).expanduser()):
-            return str(_absolute(folder / Path(stem).expanduser())) + scale
+        if "/" in stem and _there(folder / at_home(stem)):
+            return str(_absolute(folder / at_home(stem))) + scale
     return value
 
 
@@ -176,7 +177,7 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
     if name == "model" and value in ("mini", *HUB_NAMES):
         return value  # a model's own name stands for it even where a folder is called so
     stem, scale = _scaled(value) if name in config.places else (value, "")
-    path = Path(stem).expanduser()
+    path = at_home(stem)
     if name not in config.paths and not (name in config.places and _there(path)):
         return value
     whole = _absolute(path)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.clip.making import NTSC, grey, picture_clip, seen
 from vedit.clip import Clip, probe, read_clip
+from vedit.clip.images import RATE_KEY, picture_facts, read_picture
 from vedit.errors import MediaError
 
 
@@ -48,10 +52,51 @@ def test_one_pixel(tmp_path: Path) -> None:
     assert read_clip(tmp_path).frames.flatten().tolist() == [1, 0, 0]
 
 
-def test_bombs_are_refused(tmp_path: Path) -> None:
-    Image.new("1", (9000, 9000)).save(tmp_path / "0.png")
+@pytest.mark.parametrize("side", [6000, 9000, 12000])
+def test_bombs_are_refused(tmp_path: Path, side: int) -> None:
+    Image.new("1", (side, side)).save(tmp_path / "0.png")
     with pytest.raises(MediaError, match="too large"):
         read_clip(tmp_path)
+
+
+def test_pictures_are_read_without_many_copies(tmp_path: Path) -> None:
+    """In memory a picture is four bytes for each value, and little more while it is read."""
+    Image.new("RGB", (2000, 2000)).save(tmp_path / "0.png")
+    tracemalloc.start()
+    try:
+        read_picture(tmp_path / "0.png")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2000 * 2000 * 3 * 6
+
+
+def test_digits_of_other_scripts_are_names(tmp_path: Path) -> None:
+    for index, name in enumerate(("1", "10", "x²", "²", "٣")):
+        Image.new("RGB", (32, 24), (grey(index),) * 3).save(tmp_path / f"{name}.png")
+    assert seen(read_clip(tmp_path)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("rate", ["1e9999999", "9" * 5000, "0", "1/0", "-3", "nan", "1/100000", "5000", "x", "٣"])
+def test_impossible_rates_of_pictures_are_passed_over(tmp_path: Path, rate: str) -> None:
+    note = PngInfo()
+    note.add_text(RATE_KEY, rate)
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png", pnginfo=note)
+    assert probe(tmp_path).rate == read_clip(tmp_path).rate == 8
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "empty"])
+def test_what_is_no_plain_picture_is_told_at_once(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.png"
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "folder": path.mkdir,
+        "empty": path.touch,
+    }[what]()
+    for read in (read_picture, picture_facts):
+        with pytest.raises(MediaError, match=r"not a plain file|is a folder|is empty"):
+            read(path)
 
 
 @pytest.mark.parametrize("rate", [Fraction(10), Fraction(24), NTSC])

@@ -21,6 +21,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit.backbone.checkpoints import read_header, read_tensors
 from vedit.backbone.sources import permitted
+from vedit.config.values import at_home
 from vedit.errors import WeightsError
 
 
@@ -28,11 +29,11 @@ from vedit.errors import WeightsError
 def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
     """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
     name, scale = (spec, 1.0) if isinstance(spec, str) else spec
-    if isinstance(spec, str) and not Path(spec).expanduser().exists():
+    if isinstance(spec, str) and not at_home(spec).exists():
         head, _, tail = spec.rpartition(":")
         with suppress(ValueError):
             name, scale = (head, float(tail)) if head else (spec, 1.0)
-    path = Path(name).expanduser()
+    path = at_home(name)
     path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
     if not path.is_file():
         raise WeightsError(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
 import warnings
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from vedit.clip.picture import on_black
-from vedit.clip.track import MAX_PIXELS
+from vedit.clip.picture import as_frame
+from vedit.clip.sizes import FASTEST, MAX_PIXELS, SLOWEST
+from vedit.clip.track import existing
 from vedit.errors import MediaError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -30,18 +32,22 @@ RATE_KEY = "frame_rate"
 def list_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order (2 before 10); raises MediaError where there are none."""
 
-    def natural(path: Path) -> list[tuple[bool, int, str]]:
-        parts = re.split(r"(\d+)", path.name)
-        return [(part.isdigit(), int(part) if part.isdigit() else 0, part.lower()) for part in parts]
+    def natural(name: str) -> list[tuple[bool, int, str]]:
+        parts = re.split(r"([0-9]+)", name)  # the digits of ASCII alone: others, such as ², are no numbers to int()
+        return [(bool(index % 2), int(part) if index % 2 else 0, part.lower()) for index, part in enumerate(parts)]
 
     try:
-        entries = list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            found = [
+                entry.name
+                for entry in entries
+                if entry.name.lower().endswith(PICTURES) and not entry.name.startswith(".") and entry.is_file()
+            ]
     except OSError as fault:
         raise MediaError(f"{folder} cannot be read: {fault.strerror}") from fault
-    found = [e for e in entries if e.suffix.lower() in PICTURES and not e.name.startswith(".") and e.is_file()]
     if not found:
         raise MediaError(f"{folder} holds no pictures; expected a video file or a folder of {' '.join(PICTURES)}")
-    return sorted(found, key=natural)
+    return [folder / name for name in sorted(found, key=natural)]
 
 
 def picture_facts(path: Path) -> tuple[tuple[int, int], Fraction]:
@@ -50,13 +56,21 @@ def picture_facts(path: Path) -> tuple[tuple[int, int], Fraction]:
         width, height = image.size
         try:
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: 5 to 8 lie on their side
-        except (OSError, SyntaxError, ValueError) as fault:  # a PNG is read to its end for it
+        except _DAMAGE as fault:  # a PNG is read to its end for it
             raise MediaError(f"{path} is damaged: {fault}") from fault
-        try:
-            rate = Fraction(str(image.info.get(RATE_KEY, FOLDER_RATE)))
-        except (ValueError, ZeroDivisionError):
-            rate = FOLDER_RATE
-    return ((width, height) if turned else (height, width)), (rate if rate > 0 else FOLDER_RATE)
+        rate = _rate(str(image.info.get(RATE_KEY, FOLDER_RATE)))
+    return ((width, height) if turned else (height, width)), rate
+
+
+def _rate(text: str) -> Fraction:
+    """The rate that a picture carries; the usual one where that is none that could be meant."""
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?", text) is None:  # 1e9999999 would be reckoned for hours
+        return FOLDER_RATE
+    try:
+        rate = Fraction(text)
+    except ZeroDivisionError:
+        return FOLDER_RATE
+    return rate if SLOWEST <= rate <= FASTEST else FOLDER_RATE
 
 
 def read_picture(path: Path) -> Tensor:
@@ -65,26 +79,32 @@ def read_picture(path: Path) -> Tensor:
         with _image(path) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
-                grey = np.asarray(upright).astype(np.float32) / 65535.0
-                pixels = np.repeat(grey[..., None], 3, axis=2)
-            else:
-                clear = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
-                pixels = on_black(np.asarray(upright.convert("RGBA" if clear else "RGB")).astype(np.float32) / 255.0)
-    except (OSError, SyntaxError, ValueError) as fault:
+                grey = as_frame(np.asarray(upright).clip(0, 65535).astype(np.uint16)[..., None])
+                return grey.repeat(3, 1, 1)
+            clear = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
+            return as_frame(np.asarray(upright.convert("RGBA" if clear else "RGB")))
+    except _DAMAGE as fault:
         raise MediaError(f"{path} is damaged: {fault}") from fault
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+"""What Pillow raises of damaged pictures and their metadata."""
 
 
 def _image(path: Path) -> Image.Image:
+    existing(path, PICTURES, "are no pictures", f"expected a picture ({' '.join(PICTURES)})")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise MediaError(f"{path} is too large to decode safely") from fault
-    except (OSError, SyntaxError, ValueError) as fault:
+    except _DAMAGE as fault:
         raise MediaError(f"{path} cannot be read as a picture; expected one of {' '.join(FORMATS)}") from fault
     if image.width * image.height > MAX_PIXELS:
         image.close()
-        raise MediaError(f"{path}: a picture of {image.width}x{image.height} is too large to decode safely")
+        raise MediaError(
+            f"{path}: a picture of {image.width}x{image.height} is too large to decode safely; make it smaller, "
+            f"{MAX_PIXELS:,} pixels at most"
+        )
     return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from av.sidedata.sidedata import SideData, Type
@@ -49,17 +51,20 @@ class Developer:
                 dst_color_range=ColorRange.JPEG,
                 interpolation=EXACT,
             )
-        values = turned.to_ndarray()
-        picture = on_black(values.astype(np.float32) / (65535.0 if deep else 255.0))
-        return torch.from_numpy(np.ascontiguousarray(_upright(picture, frame).transpose(2, 0, 1)))
+        return as_frame(_upright(turned.to_ndarray(), frame))
 
 
-def on_black(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W, 3 or 4) in [0, 1] -> (H, W, 3), transparent parts on black."""
-    return picture[..., :3] * picture[..., 3:] if picture.shape[-1] == 4 else picture
+def as_frame(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Tensor:
+    """Pixels (H, W, C) -> (C, H, W) float32 in [0, 1]; of four channels the last is how opaque they are, on black."""
+    colours = picture[..., :3].transpose(2, 0, 1)
+    most = np.iinfo(picture.dtype).max
+    frame = np.divide(colours, np.float32(most), dtype=np.float32, order="C")
+    if picture.shape[-1] == 4:
+        frame *= np.divide(picture[..., 3], np.float32(most), dtype=np.float32)
+    return torch.from_numpy(frame)
 
 
-def _upright(picture: NDArray[np.float32], frame: VideoFrame) -> NDArray[np.float32]:
+def _upright(picture: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:
     found: list[SideData] = list(frame.side_data)  # type: ignore[arg-type]  # PyAV's stub says names
     matrix = next((bytes(data) for data in found if data.type == Type.DISPLAYMATRIX), None)
     if matrix is None:

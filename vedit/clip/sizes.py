@@ -1,6 +1,8 @@
-"""Sizes, always (height, width), and pictures brought to them."""
+"""Sizes, always (height, width), pictures brought to them, and the bounds of what is read."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 from torch import Tensor
 from torch.nn import functional
@@ -8,6 +10,13 @@ from torch.nn import functional
 from vedit.errors import MediaError
 
 Size = tuple[int, int]
+
+MAX_PIXELS = 2**25
+"""The most pixels in one picture that are decoded, enough for 8K (7680x4320); what claims more is taken for an attack
+or damage."""
+
+SLOWEST, FASTEST = Fraction(1, 100), Fraction(1000)
+"""Frames per second that a file may have; others are taken for damage."""
 
 
 def fit_size(size: Size, target: int | Size | None, multiple: int = 8) -> Size:

@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from vedit.clip.sizes import MAX_PIXELS
 from vedit.errors import MediaError
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
@@ -28,9 +29,6 @@ _PROTOCOLS = "file"
 _EXPECTED = f"expected one of {' '.join(SUFFIXES)}"
 
 _HDR = (16, 18)  # FFmpeg's numbers of these transfer curves
-
-MAX_PIXELS = 2**26
-"""The most pixels in one picture that are decoded; a file that claims more is taken for an attack or damage."""
 
 
 def existing(place: Path, suffixes: Iterable[str], refusal: str, expected: str, *, folders: bool = False) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -73,8 +74,14 @@ def _path(value: Any) -> Any:
             raise ValueError("is no path")
         if _ADDRESS.match(value):
             raise ValueError("is an address; expected a file on this machine")
-        return Path(value).expanduser()
+        return at_home(value)
     return value
+
+
+def at_home(path: str | Path) -> Path:
+    """A path with its ~ replaced by the home folder; a name that only looks like a user's, such as ~.mp4, stays."""
+    # Path.expanduser raises where there is no such user.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def listed(value: Any) -> Any:
