@@ -15,7 +15,7 @@ FLOORS = [
     {"errors"},
     {"registry", "progress", "atomic", "threshold", "timeline"},
     {"clip", "schedule", "miniature"},
-    {"sheet", "config", "flow", "listening"},
+    {"sheet", "compare", "config", "flow", "listening"},
     {"settling"},
     {"attention", "condition"},
     {"backbone"},

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from vedit import __version__, registry
 from vedit.config import (
+    CompareConfig,
     EditConfig,
     GenerateConfig,
     InspectConfig,
@@ -130,6 +131,15 @@ def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = Fal
         print(result.output)
 
 
+@app.command()
+@configured(CompareConfig, "source", "edit")
+def compare(config: CompareConfig, verbose: Verbose = False) -> None:
+    """Show a source and its edit together, as one clip with sound."""
+    from vedit.pipelines import compare as pipeline
+
+    print(pipeline.run(config))
+
+
 class Kinds(TyperGroup):
     """The kinds of `vedit inspect`: a command for each annotator, third parties' too, and those for sound."""
 
@@ -211,6 +221,8 @@ def rerun(
         )
     own, place = file(sidecar, EditConfig if made_by == "edit" else GenerateConfig), Path(output or "")
     sheet = {"sheet": str(place.parent / f"{place.stem}.png")} if output and own.values.get("sheet") else {}
+    if output and (compared := own.values.get("compare")):
+        sheet["compare"] = str(place.parent / f"{place.stem}-compare{Path(str(compared)).suffix}")
     given = flags({"output": output, "overwrite": overwrite or None})
     made_with = content.get("made_with")
     model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))

@@ -22,7 +22,8 @@ GAP = 4
 LABEL = 18
 """Pixels: the height of the line of text above each row."""
 
-_PAPER, _INK = (24, 24, 24), (230, 230, 230)
+PAPER, INK = (24, 24, 24), (230, 230, 230)
+"""Colours of the ground and of the letters."""
 
 
 def contact_sheet(
@@ -55,11 +56,11 @@ def sheet_of(clips: Sequence[tuple[str, Clip]], path: str | Path, *, columns: in
     width = max(GAP + sum(image.width + GAP for image in images) for _, images in rows)
     height = GAP + sum(LABEL + images[0].height + GAP for _, images in rows)
 
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=12)
     top = GAP
     for label, images in rows:
-        draw.text((GAP, top), label, fill=_INK, font=font)
+        draw.text((GAP, top), label, fill=INK, font=font)
         top += LABEL
         left = GAP
         for image in images:

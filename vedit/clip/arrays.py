@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from vedit.clip.sizes import Size
 from vedit.errors import MediaError
 
 SLACK = 1e-3
@@ -49,11 +51,35 @@ def check_range(low: float, high: float, what: str) -> None:
 
 def as_bytes(frames: Tensor) -> Iterator[NDArray[np.uint8]]:
     """Each frame of (F, 3, H, W) in [0, 1] as (H, W, 3) bytes."""
-    for index, frame in enumerate(frames):
-        if not bool(torch.isfinite(frame).all()):
-            raise MediaError(f"frame {index} holds values that are not numbers, so it cannot be written")
-        pixels = (frame.detach().to("cpu", torch.float32).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
-        yield np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+    return (to_bytes(frame, index) for index, frame in enumerate(frames))
+
+
+def to_bytes(frame: Tensor, index: int = 0) -> NDArray[np.uint8]:
+    """A frame (3, H, W) in [0, 1] as bytes (H, W, 3). Raises MediaError where it holds what is no number."""
+    if not bool(torch.isfinite(frame).all()):
+        raise MediaError(f"frame {index} holds values that are not numbers, so it cannot be written")
+    pixels = (frame.detach().to("cpu", torch.float32).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures to be written, made one at a time: ``count`` of ``size`` (H, W), by number as bytes (H, W, 3)."""
+
+    count: int
+    size: Size
+    picture: Callable[[int], NDArray[np.uint8]]
+
+    @classmethod
+    def of(cls, frames: Tensor) -> Pictures:
+        """Frames (F, 3, H, W) in [0, 1]."""
+        return cls(len(frames), (frames.shape[2], frames.shape[3]), lambda index: to_bytes(frames[index], index))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return map(self.picture, range(self.count))
 
 
 def from_array(array: Any) -> Tensor:

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from vedit.atomic import whole_file, whole_folder
-from vedit.clip.arrays import as_bytes
+from vedit.clip.arrays import Pictures
 from vedit.clip.images import RATE_KEY
 from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
@@ -27,6 +27,9 @@ from vedit.errors import MediaError, VeditWarning
 
 OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
 """Files that can be written; a name without a suffix is a folder of PNGs."""
+
+SILENT = ("", ".gif")
+"""Outputs that hold no sound."""
 
 THREADS = 4
 """Of the encoder: a fixed number, because x264's bytes depend on it and the same clip is to give the same file."""
@@ -46,7 +49,7 @@ _BITEXACT: int = ContainerFlags.bitexact.value  # type: ignore[assignment]  # Py
 
 def write_clip(
     path: str | Path,
-    frames: Tensor,
+    frames: Tensor | Pictures,
     rate: Fraction,
     audio: Audio | None,
     sound_from: SoundSource | None,
@@ -55,11 +58,12 @@ def write_clip(
     codec: str,
     overwrite: bool,
 ) -> None:
-    """See Clip.save."""
+    """See Clip.save; the pictures may also be made while they are written."""
+    pictures = frames if isinstance(frames, Pictures) else Pictures.of(frames)
     suffix = Path(path).suffix.lower()
     if not suffix or str(path).endswith("/"):
         with whole_folder(path, overwrite) as folder:
-            _write_folder(folder, frames, rate)
+            _write_folder(folder, pictures, rate)
         return
     if suffix not in OUTPUTS:
         raise MediaError(f"{path}: {suffix} cannot be written; use one of {' '.join(OUTPUTS)}, or no suffix for PNGs")
@@ -73,9 +77,9 @@ def write_clip(
     with whole_file(path, overwrite) as beside:
         try:
             if suffix == ".gif":
-                _write_gif(beside, frames, rate)
+                _write_gif(beside, pictures, rate)
             else:
-                _write_video(beside, suffix, frames, rate, audio, sound_from, crf, codec)
+                _write_video(beside, suffix, pictures, rate, audio, sound_from, crf, codec)
         except OSError:
             raise  # a full disk and the like, which whole_file reports
         except (av.FFmpegError, ValueError) as fault:
@@ -85,7 +89,7 @@ def write_clip(
 def _write_video(
     path: Path,
     suffix: str,
-    frames: Tensor,
+    frames: Pictures,
     rate: Fraction,
     audio: Audio | None,
     sound_from: SoundSource | None,
@@ -95,10 +99,10 @@ def _write_video(
     options = {"movflags": "+faststart"} if suffix in (".mp4", ".m4v", ".mov") else {}
     with av.open(f"file:{path}", "w", container_options=options) as out:
         _bitexact(out)
-        stream = _add_video(out, codec, rate, (frames.shape[2], frames.shape[3]), crf)
+        stream = _add_video(out, codec, rate, frames.size, crf)
         sound = SoundWriter(out, suffix, audio, sound_from, len(frames), rate) if audio is not None else None
         scaler = VideoReformatter()
-        for index, pixels in enumerate(as_bytes(frames)):
+        for index, pixels in enumerate(frames):
             frame = scaler.reformat(
                 VideoFrame.from_ndarray(pixels, format="rgb24"),
                 format=stream.pix_fmt,
@@ -161,7 +165,7 @@ def _mux(out: OutputContainer, stream: VideoStream, frame: VideoFrame | None, ra
         out.mux(packet)
 
 
-def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
+def _write_gif(path: Path, frames: Pictures, rate: Fraction) -> None:
     """A frame of a GIF lasts a hundredth of a second or more: of a faster clip those are left out that would begin with
     the one before them, so that it lasts as long.
     """
@@ -170,10 +174,11 @@ def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
         hundredth = Fraction(1, 100)
         stream = out.add_stream("gif", rate=rate)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = frames.shape[3], frames.shape[2], "pal8"
+        stream.height, stream.width = frames.size
+        stream.pix_fmt = "pal8"
         stream.codec_context.time_base = hundredth
         last, left_out = -1, 0
-        for index, pixels in enumerate(as_bytes(frames)):
+        for index, pixels in enumerate(frames):
             time = round(index / rate / hundredth)
             if time == last:
                 left_out += 1
@@ -195,8 +200,8 @@ def _write_gif(path: Path, frames: Tensor, rate: Fraction) -> None:
         )
 
 
-def _write_folder(folder: Path, frames: Tensor, rate: Fraction) -> None:
+def _write_folder(folder: Path, frames: Pictures, rate: Fraction) -> None:
     note = PngInfo()
     note.add_text(RATE_KEY, str(rate))
-    for index, pixels in enumerate(as_bytes(frames)):
+    for index, pixels in enumerate(frames):
         Image.fromarray(pixels).save(folder / f"{index:05d}.png", pnginfo=note)

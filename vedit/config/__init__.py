@@ -42,6 +42,7 @@ from vedit.config.values import (
     SLOWEST,
     STRONGEST,
     Annotator,
+    CompareHow,
     Place,
     Prior,
     Prompt,
@@ -56,6 +57,8 @@ from vedit.config.values import (
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
+
+COMPARE_HOW = "Source and edit beside one another (side), above one another (stack), or with a moving line (wipe)."
 
 
 class EditConfig(
@@ -85,6 +88,11 @@ class EditConfig(
         None, description="Also write a contact sheet (.png): the source above, the edit below."
     )
 
+    compare: Place | None = Field(
+        None, description="Also write a clip of the source and the edit together, named as --output may be."
+    )
+    compare_how: CompareHow = Field("side", description=COMPARE_HOW)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         faults = []
@@ -95,6 +103,18 @@ class EditConfig(
         if self.audio_mix and self.audio is None:
             faults.append("audio_mix needs audio, the sound to mix with the clip's own")
         return agreed(self, faults)
+
+
+class CompareConfig(VideoSettings):
+    """All that one comparison depends on."""
+
+    paths: ClassVar[frozenset[str]] = frozenset({"source", "edit", "output"})
+
+    source: Place = Field(description="Video file, or folder of pictures, that was edited.")
+    edit: Place = Field(description="The edit of it.")
+    how: CompareHow = Field("side", description=COMPARE_HOW)
+    start: int = Field(0, ge=0, description="Frames of the source to leave out at the beginning, as for the edit.")
+    allow_partial: bool = Field(False, description="Go on with what can be decoded of damaged files.")
 
 
 class GenerateConfig(
@@ -169,6 +189,8 @@ __all__ = [
     "AttentionSettings",
     "AudioSettings",
     "ClipSettings",
+    "CompareConfig",
+    "CompareHow",
     "ConditionSettings",
     "ControlSettings",
     "EditConfig",

@@ -28,7 +28,7 @@ class Settings(BaseModel):
     """What holds for one run only, and so is not written into the sidecar."""
 
     paths: ClassVar[frozenset[str]] = frozenset(
-        {"clip", "output", "sheet", "adapter", "mask", "audio", "sound_encoder"}
+        {"clip", "output", "sheet", "compare", "adapter", "mask", "audio", "sound_encoder"}
     )
     """Fields that are paths; in a YAML file they are relative to that file."""
 
@@ -38,7 +38,7 @@ class Settings(BaseModel):
     spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
     """What such fields of ``paths`` hold that is no path."""
 
-    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "save_data"})
+    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "compare", "save_data"})
     """Of the ``paths``, those that are written; the others are read."""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
@@ -148,6 +148,9 @@ def _one_of(kinds: Iterable[str]) -> AfterValidator:
 
     return AfterValidator(known)
 
+
+CompareHow = Literal["side", "wipe", "stack"]
+"""How a source and its edit are shown together."""
 
 Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 Prompt = Annotated[Words, AfterValidator(_wanted)]

@@ -78,8 +78,8 @@ def edit(
     """Edit a clip with a loaded model.
 
     ``clip``: a Clip, or the path of one. ``settings``: the fields of EditConfig; ``mask`` may also be a tensor
-    (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output`` (or ``sheet``) is given. The backbone
-    comes back as it was, except that ``tune`` and ``adapter`` change it for good.
+    (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output``, ``sheet`` or ``compare`` is
+    given. The backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good.
     Raises ConfigError for the settings, and what reading, tuning, sampling and writing raise.
     """
     of_files = {"frames", "start", "stride", "allow_partial"}
@@ -101,7 +101,7 @@ def edit(
         source = read_source(config, size, backbone)
     mask = painted if isinstance(painted, Tensor) else None
     original = clip if isinstance(clip, Clip) else None
-    return _written(_edit(config, source, size, backbone, progress, mask=mask, original=original), source)
+    return _written(_edit(config, source, size, backbone, progress, mask=mask, original=original), source, original)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -236,10 +236,17 @@ def _edit(
     return EditResult(clip, config, stage.seconds, metrics, state(backbone, model))
 
 
-def _written(result: EditResult, source: Clip) -> EditResult:
-    """The result, with the files that its config asks for."""
+def _written(result: EditResult, source: Clip, original: Clip | None = None) -> EditResult:
+    """The result, with the files that its config asks for; ``source`` and ``original`` as in the edit itself."""
     config, files = result.config, written(result.clip, result.config, "edit", result.made_with)
     if config.sheet is not None:
         contact_sheet(source, result.clip, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)
+    if config.compare is not None:
+        from vedit.compare import compare  # moviepy takes half a second to import
+
+        whole = source if source.size == result.clip.size else original or reread(config)
+        how, crf, overwrite = config.compare_how, config.crf, config.overwrite
+        compare(whole, result.clip, config.compare, how=how, crf=crf, overwrite=overwrite)
+        files.append(config.compare)
     return replace(result, files=tuple(files))

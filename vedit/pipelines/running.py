@@ -20,7 +20,7 @@ from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, cache_folder
+from vedit.config import EditConfig, GenerateConfig, VideoSettings, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 
 if TYPE_CHECKING:
@@ -60,20 +60,22 @@ def within_memory() -> Iterator[None]:
         raise
 
 
-def check_video(config: EditConfig | InvertConfig | InspectConfig | GenerateConfig) -> None:
+def check_video(config: VideoSettings) -> None:
     """Whether the video that ``config`` asks for, if any, can be written; before any work.
 
     Raises MediaError, and ConfigError where it would replace what is read.
     """
-    output = config.output
-    if output is None:
-        return
+    if config.output is not None:
+        _check_video(config.output, config.codec, config)
+
+
+def _check_video(output: Path, codec: str, config: VideoSettings) -> None:
     suffix = output.suffix.lower()
     if suffix and suffix not in OUTPUTS:
         raise MediaError(f"{output}: {suffix} cannot be written; use {' '.join(OUTPUTS)}, or no suffix for PNGs.")
-    fits = {".webm": ("libx264", "libvpx-vp9"), ".gif": ("libx264",), "": ("libx264",)}.get(suffix, (config.codec,))
-    if config.codec not in fits:
-        raise MediaError(f"{output}: {suffix or 'a folder'} cannot hold {config.codec}; leave --codec, or write .mp4.")
+    fits = {".webm": ("libx264", "libvpx-vp9"), ".gif": ("libx264",), "": ("libx264",)}.get(suffix, (codec,))
+    if codec not in fits:
+        raise MediaError(f"{output}: {suffix or 'a folder'} cannot hold {codec}; leave --codec, or write .mp4.")
     check_output(output, config.files_read(), config.overwrite, folder=not suffix)
 
 
@@ -86,6 +88,10 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
         check_output(config.sheet, config.files_read(), config.overwrite)
+    if isinstance(config, EditConfig) and config.compare is not None:
+        _check_video(config.compare, "libx264", config)
+        if config.output is not None and _absolute(config.compare) == _absolute(config.output):
+            raise ConfigError(f"--output and --compare both name {config.compare}; give each its own.")
 
 
 def written(clip: Clip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]) -> list[Path]:
@@ -152,6 +158,10 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # one of them is not there, or lies in a closed folder: reading or writing it will tell
         return False
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 (links keep their names)
 
 
 def _printable(path: Path) -> bool:
