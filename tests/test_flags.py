@@ -9,12 +9,25 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from vedit.config import EditConfig, InvertConfig, Settings, TuneConfig
+from tests.conftest import Ran
+from vedit.cli import app
+from vedit.config import (
+    CompareConfig,
+    EditConfig,
+    GenerateConfig,
+    InspectConfig,
+    InspectSoundConfig,
+    InspectTimelineConfig,
+    InvertConfig,
+    Settings,
+    TuneConfig,
+)
 from vedit.errors import ConfigError
-from vedit.flags import configured
+from vedit.flags import METAVARS, SHORT, configured
+from vedit.help import ELSEWHERE, FIRST, RARE, HelpCommand
 
 KINDS: list[type[Settings]] = [EditConfig, TuneConfig, InvertConfig]
-OWN = {"config", "assign"}
+OWN = {"config", "assign", "help_all"}
 
 
 def parse(kind: type[Settings], *arguments: str) -> Settings:
@@ -22,7 +35,7 @@ def parse(kind: type[Settings], *arguments: str) -> Settings:
     seen: list[Settings] = []
     app = typer.Typer()
 
-    @app.command()
+    @app.command(cls=HelpCommand)
     @configured(kind, "clip")
     def take(config: Settings) -> None:
         seen.append(config)
@@ -57,14 +70,65 @@ def test_flags_are_named_in_their_faults() -> None:
         assert part in said
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_help_shows_every_flag_with_its_default(kind: type[Settings], vedit: Callable[..., object]) -> None:
-    command = {EditConfig: "edit", TuneConfig: "tune", InvertConfig: "invert"}[kind]
-    shown = " ".join(vedit(command, "--help").out.split())  # type: ignore[attr-defined]
+COMMANDS: dict[str, type[Settings]] = {
+    "edit": EditConfig,
+    "generate": GenerateConfig,
+    "tune": TuneConfig,
+    "invert": InvertConfig,
+    "compare": CompareConfig,
+    "inspect edge": InspectConfig,
+    "inspect audio": InspectSoundConfig,
+    "inspect timeline": InspectTimelineConfig,
+}
+
+
+@pytest.fixture
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("_wide")
+def test_help_names_every_flag_and_explains_each_whole_where_asked(command: str, vedit: Callable[..., Ran]) -> None:
+    kind, shown = COMMANDS[command], vedit(*command.split(), "--help").out
+    whole = vedit(*command.split(), "--help-all").out
     for name, field in kind.model_fields.items():
-        if (name in ("clip", "prompt") and command == "edit") or name == "clip":
-            assert name.upper() in shown
+        if name in ("kind", "options"):
             continue
-        assert f"--{name.replace('_', '-')}" in shown
-        if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
-            assert re.search(rf"\[default: {re.escape(str(field.default))}\]", shown), name
+        flag = f"--{name.replace('_', '-')}"
+        for text in (shown, whole):
+            assert re.search(rf"{flag}\b|^  {name.upper()}\b", text, re.MULTILINE), name
+        assert " ".join(str(field.description).split()) in " ".join(whole.split()), name
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert f"[{field.default:g}]" in whole, name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("_wide")
+def test_help_fits_two_screens_in_groups_with_the_most_used_first(command: str, vedit: Callable[..., Ran]) -> None:
+    lines = vedit(*command.split(), "-h").out.splitlines()
+    assert len(lines) < 90
+    assert max(map(len, lines)) <= 100
+    titles = [line for line in lines if line and not line.startswith((" ", "Usage")) and line[:-1].isalpha()]
+    if command == "edit":
+        assert {"Sampling", "Control", "Sound", "Tuning", "Clip", "Model", "Output"} <= set(titles)
+        first = "\n".join(lines[:40])
+        assert all(f"--{name.replace('_', '-')}" in first for name in FIRST if name in EditConfig.model_fields)
+
+
+def test_the_tables_of_the_help_name_settings_that_there_are() -> None:
+    known = {name for kind in COMMANDS.values() for name in kind.model_fields}
+    assert {*FIRST, *ELSEWHERE, *RARE, *METAVARS, *SHORT} <= known
+
+
+def test_every_command_with_settings_lays_out_its_help() -> None:
+    command = typer.main.get_command(app)
+    for name in {each.split()[0] for each in COMMANDS} - {"inspect"}:
+        assert isinstance(command.commands[name], HelpCommand), name  # type: ignore[attr-defined]
+
+
+def test_short_flags_are_the_long_ones() -> None:
+    short = "-s 7 -g 2 -f 3 -c edge -m mini -a s.wav -o x.mp4"
+    long = "--steps 7 --guidance 2 --frames 3 --control edge --model mini --audio s.wav --output x.mp4"
+    one, other = (parse(EditConfig, "a.mp4", "--prompt", "fox", *flags.split()) for flags in (short, long))
+    assert one == other

@@ -34,6 +34,7 @@ from vedit.config import (
 )
 from vedit.errors import ConfigError, VeditError, VeditWarning, one_line
 from vedit.flags import configured
+from vedit.help import HelpCommand
 from vedit.progress import Display
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 display = Display()
 
@@ -76,7 +78,7 @@ def common(
     pass
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 @configured(EditConfig, "clip", "prompt")
 def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Edit a clip with a prompt.
@@ -86,7 +88,7 @@ def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) 
     _edit(config, dry_run)
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 @configured(GenerateConfig, "prompt")
 def generate(config: GenerateConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Make a clip from a prompt, and let it follow a sound.
@@ -96,7 +98,7 @@ def generate(config: GenerateConfig, dry_run: DryRun = False, verbose: Verbose =
     _generate(config, dry_run)
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 @configured(TuneConfig, "clip")
 def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes."""
@@ -115,7 +117,7 @@ def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) 
     print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 @configured(InvertConfig, "clip")
 def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
     """Invert a clip and show how well it is reconstructed, beside the VAE's own round trip."""
@@ -131,7 +133,7 @@ def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = Fal
         print(result.output)
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 @configured(CompareConfig, "source", "edit")
 def compare(config: CompareConfig, verbose: Verbose = False) -> None:
     """Show a source and its edit together, as one clip with sound."""
@@ -153,7 +155,7 @@ class Kinds(TyperGroup):
         shown = (
             f"See {cmd_name}, as a control is shown it, before computing is spent on it; options of its own by --set."
         )
-        one.command(cmd_name, help=shown)(
+        one.command(cmd_name, cls=HelpCommand, help=shown)(
             configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_look)
         )
         return typer.main.get_command(one)
@@ -176,7 +178,7 @@ def _look(config: InspectConfig, verbose: Verbose = False) -> None:
         print(path)
 
 
-@looking.command("audio")
+@looking.command("audio", cls=HelpCommand)
 @configured(InspectSoundConfig, "audio")
 def look_at_sound(config: InspectSoundConfig, verbose: Verbose = False) -> None:
     """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
@@ -188,7 +190,7 @@ def look_at_sound(config: InspectSoundConfig, verbose: Verbose = False) -> None:
         print(path)
 
 
-@looking.command("timeline")
+@looking.command("timeline", cls=HelpCommand)
 @configured(InspectTimelineConfig, "timeline")
 def look_at_timeline(config: InspectTimelineConfig, verbose: Verbose = False) -> None:
     """See the number that a timeline is in each frame."""

@@ -7,27 +7,78 @@ that is not given leaves the word to ``--set``, then to ``--config``, then to th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vedit.config import Settings, bounds
+from vedit.config import Settings
+from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
 
-OTHER_NAMES = {"output": "-o"}
+SHORT = {
+    "source_prompt": "-p",
+    "prompt": "-p",
+    "control": "-c",
+    "guidance": "-g",
+    "steps": "-s",
+    "frames": "-f",
+    "audio": "-a",
+    "model": "-m",
+    "output": "-o",
+}
+"""Flags of one letter. The prompt is a flag where it says what the clip shows."""
+
+
+METAVARS = {
+    "attention": "KIND",
+    "codec": "KIND",
+    "compare_how": "KIND",
+    "how": "KIND",
+    "condition": "KIND",
+    "control": "KIND",
+    "device": "NAME",
+    "dtype": "KIND",
+    "emphasis": "WORD=N",
+    "feature": "NAME",
+    "kernel": "KIND",
+    "lora": "PATH",
+    "mask": "WHERE",
+    "model": "NAME",
+    "motion": "NAME",
+    "prior": "KIND",
+    "prompt_at": "TIME:TEXT",
+    "recipe": "KIND",
+}
+"""What a value is called in the help, where its type does not say it."""
+
+
+def _show_all(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        typer.echo(cast(HelpCommand, ctx.command).laid_out(ctx, everything=True), nl=False)
+        raise typer.Exit
+
 
 FILE_FLAGS = {
     "config": Annotated[
-        str | None, typer.Option("--config", metavar="FILE.yaml", help="Settings from a file; flags win over it.")
+        str | None, typer.Option("--config", metavar="FILE", help="Settings from a YAML file; flags win over it.")
     ],
     "assign": Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting by its name, read as YAML.")
     ],
 }
+HELP_ALL = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        callback=_show_all,
+        is_eager=True,
+        help="Explain every setting, those after `also` too.",
+    ),
+]
 
 
 def configured(
@@ -45,7 +96,7 @@ def configured(
 
         def run(**given: Any) -> None:
             extra = {parameter.name: given.pop(parameter.name) for parameter in own}
-            config, assign = given.pop("config"), given.pop("assign")
+            config, assign, _ = (given.pop(name) for name in ("config", "assign", "help_all"))
             layers = [file(Path(config), kind)] if config else []
             if assign:
                 layer = assignments(assign)
@@ -59,6 +110,7 @@ def configured(
         ]
         parameters += [_keyword(name, annotation) for name, annotation in FILE_FLAGS.items()]
         parameters += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+        parameters.append(_keyword("help_all", HELP_ALL, default=False))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__name__, run.__doc__ = command.__name__, command.__doc__
@@ -84,41 +136,39 @@ def _parameter(kind: type[Settings], name: str, field: FieldInfo, positional: bo
         argument = typer.Argument(metavar=name.upper(), help=field.description, show_default=False)
         return _keyword(name, Annotated[str | None, argument])
     flag = f"--{name.replace('_', '-')}"
-    common: dict[str, Any] = {"help": _help(field), "rich_help_panel": _panel(kind, name)}
+    common: dict[str, Any] = {"help": _help(field), "rich_help_panel": group_of(kind, name)}
     if field.annotation is bool:
         both = f"{flag}/--no-{flag[2:]}" if field.default else flag
         return _keyword(name, Annotated[bool | None, typer.Option(both, show_default=False, **common)])
-    common["metavar"] = _metavar(field)
-    names = [flag, *([OTHER_NAMES[name]] if name in OTHER_NAMES else [])]
+    common["metavar"] = _metavar(name, field)
+    names = [flag, *([SHORT[name]] if name in SHORT else [])]
     option = typer.Option(*names, show_default=False, **common)
     many = get_origin(field.annotation) is tuple
     return _keyword(name, Annotated[list[str] | None, option] if many else Annotated[str | None, option])
 
 
-def _keyword(name: str, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _panel(kind: type[Settings], name: str) -> str:
-    """The title of the settings' group that a field was defined in; a command's own lie under Options."""
-    for owner in kind.__mro__:
-        if name in vars(owner).get("__annotations__", {}):
-            return str(owner.__doc__) if owner.__name__.endswith("Settings") else "Options"
-    return "Options"
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _help(field: FieldInfo) -> str:
-    plain = field.default is not PydanticUndefined and field.annotation is not bool
-    default = f" [default: {field.default}]" if plain and field.default not in (None, ()) else ""
-    return f"{field.description}{default}"
+    shown = "on" if field.default is True else f"{field.default:g}" if type(field.default) is float else field.default
+    absent = field.default is PydanticUndefined or field.default is False or field.default in (None, (), "")
+    return f"{field.description}" + ("" if absent else f" [default: {shown}]")
 
 
-def _metavar(field: FieldInfo) -> str:
-    """What a value looks like: its choices, its range, or its type."""
-    if get_origin(field.annotation) is Literal:
-        return "|".join(str(each) for each in get_args(field.annotation))
-    kinds = get_args(field.annotation) or (field.annotation,)
-    if int in kinds or float in kinds:
-        limits = bounds(field)
-        return limits if ".." in limits and len(limits) < 12 else "N"
+def _metavar(name: str, field: FieldInfo) -> str:
+    """What a value looks like."""
+    if name in METAVARS:
+        return METAVARS[name]
+    kinds = set(_types(field.annotation))
+    if kinds & {int, float}:
+        return "N"
     return "PATH" if Path in kinds else "TEXT"
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """All that an annotation is made of."""
+    yield annotation
+    for each in get_args(annotation):
+        yield from _types(each)

@@ -58,7 +58,7 @@ from vedit.config.values import (
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
 
-COMPARE_HOW = "Source and edit beside one another (side), above one another (stack), or with a moving line (wipe)."
+COMPARE_HOW = "How both are shown: side, stack or wipe. Beside one another, above one another, or with a moving line."
 
 
 class EditConfig(
@@ -82,14 +82,14 @@ class EditConfig(
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundSettings.nested, **GuideSettings.nested}
 
-    audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio, each half as loud.")
-    gate: bool = Field(True, description="Check first how well the clip is reconstructed, and warn where poorly.")
+    audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
+    gate: bool = Field(True, description="Check first how well the clip is reconstructed. Warns where poorly.")
     sheet: Place | None = Field(
-        None, description="Also write a contact sheet (.png): the source above, the edit below."
+        None, description="Also write a contact sheet (.png). The source above, the edit below."
     )
 
     compare: Place | None = Field(
-        None, description="Also write a clip of the source and the edit together, named as --output may be."
+        None, description="Also write a clip of the source and the edit together. Named as --output may be."
     )
     compare_how: CompareHow = Field("side", description=COMPARE_HOW)
 
@@ -122,15 +122,17 @@ class GenerateConfig(
 ):
     """All that one generated clip depends on."""
 
-    prompt: Words = Field(description="What the clip shows; may be empty where a sound says it.")
+    prompt: Words = Field(description="What the clip shows. May be empty where a sound says it.")
     frames: int | None = Field(
         None, ge=1, le=100_000, description="How many frames; by default as long as the sound, or 16."
     )
     fps: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
-    width: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
-    height: int | None = Field(None, ge=8, le=8192, description="In pixels; by default what the model was trained at.")
+    width: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
+    height: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     prior: Prior = Field(
-        "shared", description="Where sampling starts: noise, shared by all frames, walk, wandering, or gaussian, fresh."
+        "shared",
+        description="Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from "
+        "frame to frame, or fresh in each.",
     )
     sheet: Place | None = Field(None, description="Also write a contact sheet (.png).")
 
@@ -142,7 +144,7 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
 
     prompt: Prompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps of training.")
     output: Place | None = Field(None, description="Where to write the adapter (.safetensors).")
     overwrite: bool = Field(False, description="Replace an adapter that exists.")
 
@@ -156,7 +158,7 @@ class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSett
     """All that one inversion depends on."""
 
     source_prompt: Words | None = Field(
-        None, description="What the clip shows; by default the words that the adapter was tuned on, else none."
+        None, description="What the clip shows. By default the words that the adapter was tuned on, else none."
     )
 
 
@@ -170,13 +172,13 @@ class InspectConfig(VideoSettings, ClipSettings):
         None,
         ge=8,
         le=8192,
-        description="Longer side in pixels at which to look; the clip's own by default. The result has the clip's own.",
+        description="Longer side, in pixels, at which to look. By default the clip's own; the result has that.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Of the kind.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     save_data: Place | None = Field(None, description="Also write what was found as numbers, where the kind has them.")
     sheet: Place | None = Field(
-        None, description="Also write a contact sheet (.png): the source above, what was found below."
+        None, description="Also write a contact sheet (.png). The source above, what was found below."
     )
 
 

@@ -91,10 +91,11 @@ class GuideSettings(Settings):
 
     control: Annotated[tuple[ControlSettings, ...], BeforeValidator(listed)] = Field(
         (),
-        description="Guide by what is found in the clip: KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 "
-        "or depth:0.5@0-0.6; may be given several times.",
+        description="What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full "
+        "KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are listed by `vedit "
+        "parts`; may be given several times.",
     )
     control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
     condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(listed)] = Field(
-        (), description="Any other conditioner: KIND[:KEY=VALUE,...]; may be given several times."
+        (), description="Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."
     )

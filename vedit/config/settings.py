@@ -91,13 +91,13 @@ class ClipSettings(Settings):
     clip: Place = Field(description="Video file, or folder of pictures.")
     frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
     start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
-    stride: int = Field(1, ge=1, description="Take each n-th frame; the clip lasts as long as before.")
+    stride: int = Field(1, ge=1, description="Take each n-th frame. The clip lasts as long as before.")
     size: int | None = Field(
         None,
         ge=8,
         le=8192,
-        description="Longer side in pixels at which the model works; the one it was trained at by default. "
-        "The result has the clip's own size.",
+        description="Longer side, in pixels, at which the model works. By default the one it was trained at; the "
+        "result has the clip's own size.",
     )
     allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
 
@@ -108,92 +108,102 @@ class ModelSettings(Settings):
     model: str = Field(
         default_factory=default_model,
         min_length=1,
-        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder in diffusers layout, or a .safetensors "
-        "file. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
+        description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder or a file. A folder is in diffusers "
+        "layout, a file .safetensors. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
     motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
     lora: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        (), description="LoRA file, or file:scale; may be given several times."
+        (), description="LoRA file, or file:scale. May be given several times."
     )
     adapter: Place | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="Numbers of the UNet; auto is float16 on CUDA and float32 elsewhere."
+        "auto",
+        description="Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32 "
+        "elsewhere.",
     )
     kernel: Literal["auto", "xformers", "sdpa", "math"] = Field(
-        "auto", description="Attention kernel; auto is the fastest that agrees numerically."
+        "auto",
+        description="Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.",
     )
 
 
 class PromptSettings(Settings):
-    """Prompt"""
+    """Sampling"""
 
-    negative: Words = Field("", description="What guidance leads away from; by default nothing in particular.")
+    negative: Words = Field("", description="What guidance leads away from. By default nothing in particular.")
     guidance: Annotated[Varying, varying(0, 100)] = Field(
-        6.0, description="How far guidance leads to the prompt; 1 is none. May vary in time (`vedit inspect timeline`)."
+        6.0, description="How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`)."
     )
     saturation: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share kept of the part of guidance that only saturates: 1 is classifier-free guidance as it was "
+        description="Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it was "
         "published, 0 projects that part away.",
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and of tuning.")
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, description="Of the noise, and of tuning. The same seed gives the same result."
+    )
     walk: Annotated[Varying, varying(0, 1)] = Field(
         0.1,
-        description="With --prior walk, how far the noise wanders in a frame: 0 stays with that of the frame before, "
-        "1 is fresh. May vary in time.",
+        description="With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame before, "
+        "1 is fresh; may vary in time.",
     )
     motion_scale: Annotated[Varying, varying(0, 10)] = Field(
         1.0,
-        description="How much the layers over time count, of --motion or of a tuning: 0 not at all, 1 as they were "
-        "trained. May vary in time.",
+        description="How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as they "
+        "were trained; may vary in time.",
     )
 
 
 class EditSettings(PromptSettings):
-    """Edit"""
+    """Sampling"""
 
     prompt: Prompt = Field(description="What the edited clip shows.")
     source_prompt: Words | None = Field(
-        None, description="What the clip shows now; by default the words that the adapter was tuned on, else none."
+        None,
+        description="What the clip shows now; what both prompts agree on is kept. By default the words that the "
+        "adapter was tuned on, else none: then the whole frame is open to change.",
     )
     mask: Annotated[str, BeforeValidator(mask_text)] = Field(
         "auto",
-        description="Where the edit may happen; the rest is kept. auto: where the prompt and the source prompt "
-        "disagree (needs both); none: everywhere; a picture, video or folder that is white there; box:X,Y,W,H in "
-        "pixels of the clip, or in shares of it where all four are at most 1; word:WORD, where the clip shows this "
-        "word of the source prompt.",
+        description="Where to edit: auto, none, box:X,Y,W,H, word:WORD, or a file. The rest is kept. auto: "
+        "where the prompt and the source prompt disagree (needs both); none: everywhere; a picture, video or folder "
+        "that is white there; box:X,Y,W,H in pixels of the clip, or in shares of it where all four are at most 1; "
+        "word:WORD, where the clip shows this word of the source prompt.",
     )
     paste: bool = Field(
-        True, description="Outside of the mask, put the clip's own pixels back; without it they are the VAE's."
+        True, description="Put the clip's own pixels back outside of the mask. Without it they are the VAE's."
     )
     inject: float = Field(
-        0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout; 0 leaves it open."
+        0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout. 0 leaves it open."
     )
     strength: float = Field(
-        0.95, gt=0, le=1, description="Share of the noise to start from: less keeps more of the source's layout."
+        0.95, gt=0, le=1, description="Noise to start from, up to 1; less keeps more of the layout."
     )
     prior: Prior = Field(
         "inversion",
-        description="Where sampling starts: the clip's inversion, or noise: gaussian, shared by all frames, "
-        "walk, wandering from frame to frame, or flow_warped, carried along the clip's motion.",
+        description="Start from: inversion, gaussian, shared, walk, flow_warped. The clip's inversion, or "
+        "noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; or "
+        "flow_warped, carried along the clip's motion.",
     )
-    tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip before the edit.")
+    tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip first; 0 is not at all.")
 
 
 class StepSettings(Settings):
     """Sampling"""
 
-    steps: int = Field(50, ge=1, le=1000, description="DDIM steps, each way.")
+    steps: int = Field(50, ge=1, le=1000, description="Steps of sampling (DDIM), each way.")
 
 
 class AttentionSettings(Settings):
-    """Attention"""
+    """Sampling"""
 
     attention: Attention | None = Field(
-        None, description="Which frames each frame looks at (`vedit parts`); by default what the model was tuned with."
+        None,
+        description="Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model was "
+        "tuned with, else sparse_causal.",
     )
 
 
@@ -204,7 +214,7 @@ class InversionSettings(Settings):
         1,
         ge=0,
         le=20,
-        description="Times that each step of the inversion is corrected, a pass each; 0 is plain DDIM inversion, as "
+        description="Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion, as "
         "long as 1 and less exact.",
     )
     cache: bool = Field(True, description="Keep inversions on disk and use them again.")
@@ -214,12 +224,12 @@ class TuningSettings(Settings):
     """Tuning"""
 
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="Of one-shot tuning; by default what the model asks for, else 3e-5."
+        None, gt=0, le=1, description="Of one-shot tuning. By default what the model asks for, else 3e-5."
     )
     recipe: Literal["motion", "original"] = Field(
         "motion",
-        description="How a clip is learnt: motion, so that it also comes back from fresh noise; or original, as "
-        "Tune-A-Video does it.",
+        description="How a clip is learnt: motion or original. motion: so that it also comes back from fresh noise; "
+        "original: as Tune-A-Video does it.",
     )
 
 
@@ -227,8 +237,12 @@ class VideoSettings(Settings):
     """Output"""
 
     output: Place | None = Field(
-        None, description="Where to write: .mp4 .m4v .mov .mkv .webm .gif, or no suffix for a folder of PNGs."
+        None,
+        description="Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a "
+        "folder of PNGs.",
     )
     overwrite: bool = Field(False, description="Replace outputs that exist.")
-    crf: int = Field(18, ge=0, le=51, description="Quality of the encoder: 0 is best, larger is smaller.")
-    codec: Literal["libx264", "libx265", "libvpx-vp9"] = Field("libx264", description="Encoder.")
+    crf: int = Field(18, ge=0, le=51, description="Quality of the encoder, 0 to 51; 0 is best, larger is smaller.")
+    codec: Literal["libx264", "libx265", "libvpx-vp9"] = Field(
+        "libx264", description="Encoder: libx264, libx265 or libvpx-vp9."
+    )

@@ -52,17 +52,19 @@ STRONGEST_SOUND = 20.0
 
 
 class ShapeSettings(Settings):
-    """Shaping"""
+    """Sound"""
 
     attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
     release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away by 63 %.")
-    threshold: float = Field(0.0, ge=0, lt=1, description="Below it nothing is heard; the rest is stretched.")
+    threshold: float = Field(
+        0.0, ge=0, lt=1, description="Loudness below which nothing is heard; the rest is stretched."
+    )
     gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
     smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
 
 
 class ListeningSettings(ShapeSettings):
-    """Listening"""
+    """Sound"""
 
     audio: Place | None = Field(None, description="Sound to follow: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
@@ -70,7 +72,7 @@ class ListeningSettings(ShapeSettings):
         None,
         gt=0,
         le=86_400,
-        description="Seconds of the sound to take from there, silence after them; all by default.",
+        description="Seconds of the sound to take from there. Silence after them; all by default.",
     )
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
@@ -109,21 +111,21 @@ class SoundSettings(ListeningSettings):
 
     audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
         None,
-        description="How far what the sound says counts, 1 as much as the prompt; by default 1 where the model "
-        "brings a sound encoder, else 0.",
+        description="How far what the sound says counts; 1 as much as the prompt. By default 1 where the model brings "
+        "a sound encoder, else 0.",
     )
     sound_encoder: Place | None = Field(
-        None, description="Sound encoder (.safetensors) to listen with; by default the model's own."
+        None, description="Sound encoder (.safetensors) to listen with. By default the model's own."
     )
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
-        (), description="How much a word counts, WORD=TIMELINE, such as rain=1+2*loudness; may be given several times."
+        (), description="How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several times."
     )
     prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(listed)] = Field(
-        (), description="A prompt to go on to, TIME:PROMPT, such as '2s:snow over grass'; may be given several times."
+        (), description="A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several times."
     )
     blend: Annotated[Varying | None, varying(0, 1)] = Field(
         None,
-        description="What moves the clip from prompt to prompt: a feature or a timeline, whose running sum between two "
+        description="What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between two "
         "prompts is the share of the way; by default time itself.",
     )
 
@@ -134,7 +136,7 @@ class SoundSettings(ListeningSettings):
 
 
 class FramesSettings(Settings):
-    """Frames"""
+    """Clip"""
 
     fps: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
     frames: int | None = Field(
@@ -146,9 +148,11 @@ class InspectSoundConfig(ListeningSettings, FramesSettings):
     """All that one look at a sound depends on."""
 
     audio: Place = Field(description="A sound file or a video.")
-    feature: Feature = Field("loudness", description=f"What to draw: {', '.join(FEATURES)}.")
+    feature: Feature = Field(
+        "loudness", description=f"What to draw: loudness, bass, onset, beat or others. All are {', '.join(FEATURES)}."
+    )
     output: Place | None = Field(
-        None, description="Where to write the picture (.png); by default named after the sound."
+        None, description="Where to write the picture (.png). By default named after the sound."
     )
     save_data: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")

@@ -1,0 +1,171 @@
+"""How a command's help is laid out: what most people set first, then groups with headings, each setting on a line.
+
+``--help`` shows the first sentence of each description, and only names the rare settings; ``--help-all`` shows them
+all, whole, as ``docs/settings.md`` does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from vedit.config import Settings
+
+FIRST = (
+    "source_prompt", "prompt", "mask", "control", "strength", "guidance", "steps", "seed", "frames", "fps", "width",
+    "height", "audio", "model", "output",
+)  # fmt: skip
+"""What most people set, in this order, at the top of a help that has it."""
+
+ELSEWHERE = {
+    "tune": "Tuning",
+    "adapter": "Tuning",
+    "attention": "Model",
+    "audio_mix": "Sound",
+    "gate": "Inversion",
+    "size": "Clip",
+    "device": "Model",
+    "sheet": "Output",
+    "compare": "Output",
+    "compare_how": "Output",
+    "save_data": "Output",
+    "overwrite": "Output",
+    "prior": "Sampling",
+}
+"""Settings that are shown in another group than that of the class that defines them."""
+
+RARE = frozenset({
+    "allow_partial", "saturation", "walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
+    "learning_rate", "recipe", "refine", "cache", "attack", "release", "threshold", "gain", "smoothing", "audio_start",
+    "audio_duration", "bpm", "sound_encoder", "crf", "codec", "compare_how",
+})  # fmt: skip
+"""What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
+
+MOST_USED, RUN = "Most used", "This run"
+ORDER = (MOST_USED, "Sampling", "Control", "Sound", "Tuning", "Clip", "Model", "Inversion", "Output", "Options", RUN)
+
+WIDEST = 100
+"""Columns."""
+
+NAMES = 29
+"""Columns of the names of flags; a longer one has a line of its own."""
+
+EXAMPLES = {
+    "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
+    "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
+    "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
+    "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
+    "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
+    "audio": "vedit inspect audio song.mp3 -o heard.png",
+    "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
+    "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
+}
+
+
+def group_of(kind: type[Settings], name: str) -> str:
+    """The title of the group in which a setting is shown: by the class that defines it."""
+    if name in FIRST:
+        return MOST_USED
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    for owner in kind.__mro__:
+        if name in vars(owner).get("__annotations__", {}):
+            return str(owner.__doc__) if owner.__name__.endswith("Settings") else "Options"
+    return "Options"
+
+
+class HelpCommand(TyperCommand):
+    """A command whose help is laid out in groups."""
+
+    options_of: tuple[str, type[Settings]] | None = None
+    """The name of a part and its own options, which --set gives."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(self.laid_out(ctx))
+
+    def laid_out(self, ctx: Any, *, everything: bool = False) -> str:
+        """The help of this command; with ``everything``, all of each setting."""
+        width = max(50, min(shutil.get_terminal_size((80, 24)).columns, WIDEST)) - 1
+        parameters: list[Any] = self.get_params(ctx)
+        arguments = [each for each in parameters if each.param_type_name == "argument"]
+        options = [each for each in parameters if each.param_type_name == "option"]
+        lines = [f"{_bold('Usage:')} {ctx.command_path} [OPTIONS] {' '.join(each.metavar for each in arguments)}", ""]
+        for paragraph in (self.help or "").split("\n\n"):
+            lines += textwrap.wrap(" ".join(paragraph.split()), width)
+        if example := EXAMPLES.get(str(self.name)):
+            lines += ["", f"  {example}"]
+        if arguments:
+            rows = [(f"  {each.metavar}", str(each.help)) for each in arguments]
+            lines += ["", *_table(rows, width)]
+        for title, members in _sorted(options).items():
+            rare = [each for each in members if each.name in RARE]
+            if everything or len(rare) == len(members):
+                rare = []
+            rows = [(_name(each), _said(each, everything)) for each in members if each not in rare]
+            lines += ["", _bold(title), *_table(rows, width)]
+            if rare:
+                named = ", ".join(each.opts[0] for each in rare)
+                lines += textwrap.wrap(
+                    named, width, initial_indent=f"{'      also':{NAMES}}", subsequent_indent=" " * NAMES
+                )
+        if self.options_of is not None:
+            kind, own = self.options_of
+            rows = [(f"  {name}", _whole(own, name)) for name in own.model_fields]
+            lines += ["", _bold(f"Options of {kind}, as --set NAME=VALUE"), *_table(rows, width)]
+        return "\n".join(lines) + "\n"
+
+
+def brief(text: str) -> str:
+    """The first sentence of a description."""
+    return text.split(". ", 1)[0].removesuffix(".")
+
+
+def _said(option: Any, everything: bool) -> str:
+    text, _, default = (option.help or "").partition(" [default: ")
+    shown = text if everything else brief(text)
+    return f"{shown} [{default}" if default else shown
+
+
+def _whole(kind: type[Settings], name: str) -> str:
+    field = kind.model_fields[name]
+    return f"{field.description}" + (f" [{field.default}]" if field.default is not None else "")
+
+
+def _name(option: Any) -> str:
+    """A flag as it is given: "-o, --output PATH"."""
+    short = next((each for each in option.opts if not each.startswith("--")), "")
+    long = next((each for each in option.opts if each.startswith("--")), "")
+    both = f"{long}/{option.secondary_opts[0]}" if option.secondary_opts else long
+    value = "" if option.is_flag else f" {option.metavar or 'TEXT'}"
+    return f"  {f'{short}, ' if short else '    '}{both}{value}"
+
+
+def _sorted(options: Iterable[Any]) -> Mapping[str, list[Any]]:
+    """The options by the titles of their groups, the groups and the first of them in their order."""
+    groups: dict[str, list[Any]] = {}
+    for each in options:
+        groups.setdefault(each.rich_help_panel or RUN, []).append(each)
+    if MOST_USED in groups:
+        groups[MOST_USED].sort(key=lambda each: FIRST.index(each.name))
+    return {title: groups[title] for title in sorted(groups, key=ORDER.index)}
+
+
+def _table(rows: Iterable[tuple[str, str]], width: int) -> list[str]:
+    lines = []
+    for name, text in rows:
+        wrapped = textwrap.wrap(text, width - NAMES) or [""]
+        if len(name) > NAMES - 2:
+            lines.append(name)
+            name = ""
+        lines.append(f"{name:{NAMES}}{wrapped[0]}".rstrip())
+        lines += [" " * NAMES + each for each in wrapped[1:]]
+    return lines
+
+
+def _bold(title: str) -> str:
+    return typer.style(title, bold=True)
