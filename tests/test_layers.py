@@ -13,7 +13,7 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"registry", "progress", "atomic", "threshold", "timeline"},
+    {"registry", "progress", "atomic", "threshold", "timeline", "warning_filters"},
     {"clip", "schedule", "miniature"},
     {"sheet", "compare", "config", "flow", "listening"},
     {"settling"},

@@ -12,6 +12,7 @@ Public names are imported when they are first asked for, so ``import vedit`` is 
 from __future__ import annotations
 
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -102,10 +103,15 @@ __all__ = [
 ]
 
 
+_IMPORTING = RLock()
+"""Two threads that import the large libraries at once would find them half made."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'vedit' has no attribute '{name}'")
-    value = getattr(import_module(_HOMES[name]), name)
+    with _IMPORTING:
+        value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

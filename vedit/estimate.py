@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -37,6 +36,7 @@ from vedit.backbone.loading import (
 from vedit.backbone.lora import split_scale
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
+from vedit.backbone.weightless import Weightless
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.config.values import at_home
@@ -164,7 +164,7 @@ class Counted:
                 block.attn1.set_processor(FrameProcessor(context, across_frames=True))
                 block.attn2.set_processor(FrameProcessor(context, across_frames=False))
         if self.tuning or inflated or config.adapter is not None:
-            with init_empty_weights(include_buffers=False):
+            with Weightless():
                 temporal.attach_temporal(self.unet, context)
         with self._fake:
             _shaped(self.vae, torch.float32)

@@ -6,7 +6,6 @@ of weights can run no code, a network saved on CUDA loads without it, and depth 
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,6 +20,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.config import Place
 from vedit.errors import PartError, WeightsError
+from vedit.warning_filters import filtered
 
 HUB = "lllyasviel/Annotators"
 """Where the weights are fetched from when no folder is named."""
@@ -76,7 +76,7 @@ class Learned(Annotator):
         folder = self.options.weights
         path = None if folder is None else in_folder(self.file, folder)
         try:
-            with warnings.catch_warnings(action="ignore"):  # it imports all of its detectors, and some complain
+            with filtered("ignore"):  # it imports all of its detectors, and some complain
                 network = self.network()
         except ImportError as error:
             raise PartError(

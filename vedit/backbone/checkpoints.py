@@ -10,7 +10,6 @@ import hashlib
 import json
 import pickle
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vedit.errors import WeightsError
+from vedit.warning_filters import filtered
 
 ORIGINAL_UNET = "model.diffusion_model."
 ORIGINAL_PREFIXES = (ORIGINAL_UNET, "first_stage_model.", "cond_stage_model.")
@@ -79,8 +79,7 @@ def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}  # noqa: SIM118
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an unusual pickle protocol is no concern of the user's
+        with filtered("ignore"):  # an unusual pickle protocol is no concern of the user's
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "unsupported global" in str(error).lower():

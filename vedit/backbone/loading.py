@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from vedit.backbone.adapter import Adapter
 from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
+from vedit.backbone.weightless import Weightless
 from vedit.errors import DeviceError, WeightsError
 from vedit.schedule import Schedule
 
@@ -58,6 +58,7 @@ def load_backbone(
     elsewhere; the VAE stays float32. ``motion``: AnimateDiff motion modules (folder, hub id or file). ``loras``: files,
     each with its scale as a pair or as "file.safetensors:0.8". ``adapter``: a file that `vedit tune` wrote.
 
+    Threads that load at the same time load one after the other.
     Raises WeightsError for what is missing, damaged or does not fit, and DeviceError for what this machine lacks.
     """
     place = choose_device(device)
@@ -257,7 +258,7 @@ def empty(kind: type[Any], config: Mapping[str, Any]) -> Any:
     """A diffusers model of a config, without memory for its weights. Settings the class does not know are left out."""
     known = inspect.signature(kind.__init__).parameters
     try:
-        with init_empty_weights(include_buffers=False):
+        with Weightless():
             return kind(**{field: value for field, value in config.items() if field in known})
     except (ValueError, TypeError, KeyError, IndexError, NotImplementedError) as error:
         raise WeightsError(f"the config of the {kind.__name__} cannot be built: {error}") from error
@@ -278,7 +279,7 @@ def empty_text_encoder(folder: Path) -> CLIPTextModel:
     """The text encoder of a model's folder, without its weights."""
     config = checkpoints.read_config(folder / "text_encoder" / "config.json")
     try:
-        with init_empty_weights(include_buffers=False):
+        with Weightless():
             return CLIPTextModel(CLIPTextConfig(**config))
     except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
         raise WeightsError(f"the config of the text encoder of '{folder}' cannot be built: {error}") from error

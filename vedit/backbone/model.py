@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -56,6 +57,8 @@ class Backbone:
         self.tokenizer = tokenizer
         self.unet = unet.eval().requires_grad_(False)
         self.scheduler_config = dict(scheduler_config)
+        self.lock = threading.RLock()
+        """Held by each job, and within ``attending`` and each prediction: threads that share a model take turns."""
         self.name = name
         self.fingerprint = fingerprint
         self.notes = notes or ModelNotes()
@@ -163,7 +166,8 @@ class Backbone:
 
         ``unheard``: for each prompt, the places of tokens (``prompts.tokens_of``) that its others do not look at.
         """
-        return embed(self.tokenizer, self.text_encoder, texts, unheard)
+        with self.lock:  # a tokenizer cannot serve two threads at once
+            return embed(self.tokenizer, self.text_encoder, texts, unheard)
 
     def embed_alike(self, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()) -> tuple[Tensor, ...]:
         """Prompts to one embedding (1, T, D) each, all of one T."""
@@ -210,25 +214,27 @@ class Backbone:
 
         With gradient checkpointing they know it until ``attending`` is left: they run again in the backward pass.
         """
-        self._context.frames = frames
-        self._context.kind = self._kind(self.attention)
-        self._context.inject = inject
-        self._context.emphasis = None if emphasis is None else emphasis.flatten(0, 1).to(self.device, self.dtype)
-        try:
-            yield
-        finally:
-            self._context.inject, self._context.emphasis = False, None
-            if not (torch.is_grad_enabled() and self.unet.is_gradient_checkpointing):
-                self._context.frames = 1
+        with self.lock:
+            self._context.frames = frames
+            self._context.kind = self._kind(self.attention)
+            self._context.inject = inject
+            self._context.emphasis = None if emphasis is None else emphasis.flatten(0, 1).to(self.device, self.dtype)
+            try:
+                yield
+            finally:
+                self._context.inject, self._context.emphasis = False, None
+                if not (torch.is_grad_enabled() and self.unet.is_gradient_checkpointing):
+                    self._context.frames = 1
 
     @contextmanager
     def watching(self, places: int) -> Iterator[Watch]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
-        self._context.watch = Watch(places)
-        try:
-            yield self._context.watch
-        finally:
-            self._context.watch = None
+        with self.lock:
+            self._context.watch = Watch(places)
+            try:
+                yield self._context.watch
+            finally:
+                self._context.watch = None
 
     def schedule(self, steps: int) -> Schedule:
         """The model's own noise schedule at ``steps`` DDIM steps."""
@@ -236,30 +242,32 @@ class Backbone:
 
     @contextmanager
     def attending(self, kind: str, flow: Flow | None = None) -> Iterator[None]:
-        """Within the block, self-attention follows this kind; afterwards as before.
+        """Within the block, which one thread enters at a time, self-attention follows this kind; afterwards as before.
 
         ``flow`` of the clip, for a kind that needs one; one that is in force already stays so. Raises PartError for an
         unknown kind and ConfigError for one that lacks its flow.
         """
-        before = self._attending, self._flow
-        self._flow = self._flow if flow is None else flow
-        try:
-            self._kind(kind)
-            self._attending = kind
-            yield
-        finally:
-            self._attending, self._flow = before
-            self._context.frames = 1
+        with self.lock:
+            before = self._attending, self._flow
+            self._flow = self._flow if flow is None else flow
+            try:
+                self._kind(kind)
+                self._attending = kind
+                yield
+            finally:
+                self._attending, self._flow = before
+                self._context.frames = 1
 
     @contextmanager
     def moving(self, scale: Tensor | None) -> Iterator[None]:
         """Within the block, the layers over time (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
         in each frame: 0 not at all, 1 (and None) as they were trained."""
-        before, self._context.motion = self._context.motion, scale
-        try:
-            yield
-        finally:
-            self._context.motion = before
+        with self.lock:
+            before, self._context.motion = self._context.motion, scale
+            try:
+                yield
+            finally:
+                self._context.motion = before
 
     def _kind(self, name: str) -> AttentionKind:
         part = registry.load("attention", name)

@@ -8,6 +8,7 @@ for, and of a repository only the files that are read here: no safety checker, n
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -43,12 +44,17 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _OTHER_FILES = ("tokenizer/tokenizer_config.json", "scheduler/scheduler_config.json")
 _CONFIGS = ("model_index.json", "config.json", "*/config.json", "tokenizer/*", "scheduler/*")
 
+_ALONE = threading.RLock()
+"""Held while weights are read: what diffusers and transformers import and set on the way belongs to the process."""
+
 
 @contextmanager
 def permitted() -> Iterator[None]:
-    """Within the block, a file or folder that this user may not read is a WeightsError that names it."""
+    """Within the block, which one thread enters at a time, a file or folder that this user may not read is a
+    WeightsError that names it."""
     try:
-        yield
+        with _ALONE:
+            yield
     except PermissionError as error:
         raise WeightsError(f"no permission to read '{error.filename}'; ask for it, or name another file.") from error
 

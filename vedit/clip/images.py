@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from vedit.clip.picture import as_frame
 from vedit.clip.sizes import FASTEST, MAX_PIXELS, SLOWEST
 from vedit.clip.track import existing
 from vedit.errors import MediaError
+from vedit.warning_filters import filtered
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -94,8 +94,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticE
 def _image(path: Path) -> Image.Image:
     existing(path, PICTURES, "are no pictures", f"expected a picture ({' '.join(PICTURES)})")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with filtered("error", Image.DecompressionBombWarning):
             image = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise MediaError(f"{path} is too large to decode safely") from fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import ConfigError, VeditWarning
+from vedit.warning_filters import filtered
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -29,7 +29,7 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
 
     What can be seen to be wrong with the clip is told before the model is loaded.
     """
-    with warnings.catch_warnings(action="ignore", category=VeditWarning):  # reading the clip gives them
+    with filtered("ignore", VeditWarning):  # reading the clip gives them
         size = examine(config)[0].size
     backbone = load_model(config)
     return read_source(config, size, backbone), size, backbone
@@ -87,7 +87,7 @@ def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
 
 def reread(config: ClipSettings) -> Clip:
     """The frames that ``config`` names once more, at their own size. What is amiss with the file is told already."""
-    with warnings.catch_warnings(action="ignore", category=VeditWarning):
+    with filtered("ignore", VeditWarning):
         return read_chosen(config, None)
 
 

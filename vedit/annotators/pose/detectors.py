@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from vedit.annotators.pose.keypoints import JOINTS, Array, Keypoints
 from vedit.clip import Clip
 from vedit.clip.sizes import resize
 from vedit.errors import PartError, WeightsError
+from vedit.warning_filters import filtered
 
 Person = Array
 """(18, 3): x, y in pixels and a score in [0, 1]; a score of 0 where unknown."""
@@ -40,7 +40,7 @@ def detect(name: str, clip: Clip, device: torch.device, weights: Path | None = N
     """
     if name == "auto":
         name = installed()
-    with warnings.catch_warnings(action="ignore"):  # their own, that nothing here can mend
+    with filtered("ignore"):  # their own, that nothing here can mend
         triples = gathered(list(DETECTORS[name][1](clip.frames, device, weights)))
     return Keypoints(triples[..., :2], triples[..., 2], clip.size, clip.rate)
 

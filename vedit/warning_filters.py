@@ -1,0 +1,19 @@
+"""Warnings left out, or made errors, for a while; also where several threads do so."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+_ALONE = threading.RLock()
+"""Python's filters belong to the process: two threads that set and restore them in turns would leave them changed."""
+
+
+@contextmanager
+def filtered(action: Literal["ignore", "error"], category: type[Warning] = Warning) -> Iterator[None]:
+    """Within the block, warnings of a category are ignored, or raised. One thread at a time."""
+    with _ALONE, warnings.catch_warnings(action=action, category=category):
+        yield
