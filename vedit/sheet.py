@@ -1,29 +1,53 @@
-"""A contact sheet: source frames above, edited frames below, in one PNG."""
+"""A contact sheet: rows of frames at the same moments, source above edit, in one PNG."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from vedit.atomic import whole_file
+from vedit.clip.arrays import to_bytes
 from vedit.clip.model import Clip
-from vedit.clip.sizes import resize
+from vedit.clip.sizes import Size, resize
 
 MAX_WIDTH = 1600
-"""Pixels: the sheet is scaled down to about this."""
+"""Pixels: a sheet is at most this wide."""
 
-GAP = 4
-"""Pixels between pictures and around them."""
+AREA = 180 * 180
+"""Pixels of one picture, about, where there are more frames than columns: so wide pictures get fewer columns."""
 
-LABEL = 18
-"""Pixels: the height of the line of text above each row."""
+MOST_COLUMNS = 12
 
-PAPER, INK = (24, 24, 24), (230, 230, 230)
-"""Colours of the ground and of the letters."""
+LEAST = 96
+"""Pixels: pictures whose longer side has fewer are shown larger, by a whole number."""
+
+GAP, CAPTION = 4, 18
+"""Pixels: between pictures and around them; the height of a line of text above them."""
+
+PAPER, INK, DIM = (24, 24, 24), (230, 230, 230), (150, 150, 150)
+"""Colours of the ground, of names, and of captions."""
+
+STRETCH = 1.1
+"""By how much the shapes of two clips may differ, as sizes rounded for a model do, and still fill one cell."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a sheet: its name, its clip, and which frames may be shown; all, where nothing is said."""
+
+    name: str
+    clip: Clip
+    frames: Sequence[int] | None = None
+
+    def spread(self, columns: int) -> list[int]:
+        """The numbers of `columns` frames, or all where they are fewer, the first and the last among them."""
+        numbers = self.frames if self.frames is not None else range(len(self.clip))
+        last = len(numbers) - 1
+        return [numbers[at] for at in sorted({round(k * last / max(1, columns - 1)) for k in range(columns)})]
 
 
 def contact_sheet(
@@ -31,54 +55,82 @@ def contact_sheet(
     edited: Clip,
     path: str | Path,
     *,
-    columns: int = 8,
-    label: str = "edited",
+    columns: int | None = None,
+    label: str = "edit",
     overwrite: bool = False,
 ) -> None:
-    """Write a PNG with `columns` evenly chosen frames of `source`, if any, above those of `edited` at the same moments.
+    """Write a PNG with evenly chosen frames of `source`, if any, above those of `edited` at the same moments.
 
-    `label` is written above the latter.
-
-    Fewer columns where the clips have fewer frames. Pictures are scaled down, never up, so that the sheet is about
-    1600 pixels wide. Raises MediaError as Clip.save does.
+    `label` names the latter; for `columns` see `sheet_of`. Raises MediaError as Clip.save does.
     """
-    both = [(name, clip) for name, clip in (("source", source), (label, edited)) if clip is not None]
-    sheet_of(both, path, columns=columns, overwrite=overwrite)
+    rows = [Row(label, edited)]
+    if source is not None:
+        last = len(source) - 1
+        same = [min(last, math.floor(number / edited.rate * source.rate)) for number in range(len(edited))]
+        rows = [Row("source", source, same), *rows]
+    sheet_of(rows, path, columns=columns, overwrite=overwrite)
 
 
-def sheet_of(clips: Sequence[tuple[str, Clip]], path: str | Path, *, columns: int = 8, overwrite: bool = False) -> None:
-    """Write a PNG with a row of `columns` evenly chosen frames of each clip under its name; see `contact_sheet`."""
-    if columns < 1:
+def sheet_of(rows: Sequence[Row], path: str | Path, *, columns: int | None = None, overwrite: bool = False) -> None:
+    """Write a PNG with a row of evenly chosen frames of each clip, in cells of one size, beside its name; above them
+    the number of each frame and its second.
+
+    `columns`: how many frames of a row, at most; by default all where they can be made out, else as many as can.
+    Raises MediaError as Clip.save does.
+    """
+    if columns is not None and columns < 1:
         raise ValueError(f"a sheet needs one column or more, not {columns}")
-    columns = min(columns, max(len(clip) for _, clip in clips))
-    across = max(1, (MAX_WIDTH - GAP * (columns + 1)) // columns)
-    rows = [(name, _row(clip, columns, across)) for name, clip in clips]
-    width = max(GAP + sum(image.width + GAP for image in images) for _, images in rows)
-    height = GAP + sum(LABEL + images[0].height + GAP for _, images in rows)
+    font = ImageFont.load_default(size=12)
+    side = GAP + math.ceil(max(font.getlength(row.name) for row in rows)) + 2 * GAP
+    largest = max((row.clip.size for row in rows), key=lambda size: size[0] * size[1])
+    columns = columns or _columns(largest, max(len(row.spread(len(row.clip))) for row in rows), MAX_WIDTH - side)
+    numbers = [row.spread(columns) for row in rows]
+    across = max(len(each) for each in numbers)
+    height, width = _cell(largest, (MAX_WIDTH - side) // across - GAP)
+    captioned = [index == 0 or numbers[index] != numbers[index - 1] for index in range(len(rows))]
 
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=12)
-    top = GAP
-    for label, images in rows:
-        draw.text((GAP, top), label, fill=INK, font=font)
-        top += LABEL
-        left = GAP
-        for image in images:
-            sheet.paste(image, (left, top))
-            left += image.width + GAP
-        top += images[0].height + GAP
+    lines = sum(captioned) * CAPTION + len(rows) * (height + GAP)
+    sheet = Image.new("RGB", (side + across * (width + GAP), GAP + lines), PAPER)
+    draw, top = ImageDraw.Draw(sheet), GAP
+    for row, chosen, caption in zip(rows, numbers, captioned, strict=True):
+        top += CAPTION if caption else 0
+        draw.text((GAP, top + height // 2), row.name, fill=INK, font=font, anchor="lm")
+        for column, number in enumerate(chosen):
+            left = side + column * (width + GAP)
+            if caption:
+                text = f"#{number}  {float(number / row.clip.rate):.2f} s"
+                text = text if font.getlength(text) <= width else f"#{number}"
+                draw.text((left, top - GAP), text, fill=DIM, font=font, anchor="ls")
+            image = _image(row.clip, number, (height, width))
+            sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
+        top += height + GAP
     with whole_file(path, overwrite) as beside:
         sheet.save(beside, format="PNG")
 
 
-def _row(clip: Clip, columns: int, across: int) -> list[Image.Image]:
-    """`columns` frames, or all where they are fewer, spread evenly, each at most `across` pixels wide."""
-    spread = sorted({round(k * (len(clip) - 1) / max(1, columns - 1)) for k in range(columns)})
-    height, width = clip.size
-    size = (max(1, round(height * across / width)), across) if width > across else clip.size
-    return [_image(resize(clip.frames[i : i + 1].detach().to("cpu", torch.float32), size)[0]) for i in spread]
+def _columns(size: Size, frames: int, room: int) -> int:
+    """How many pictures of a size (H, W) stand in a row of so many pixels: all frames where that leaves two thirds of
+    the usual width."""
+    height, width = size
+    usual = min(round(math.sqrt(AREA * width / height)), _cell(size, room)[1])
+    most = min(MOST_COLUMNS, room // (usual * 2 // 3 + GAP))
+    return max(1, frames if frames <= most else min(MOST_COLUMNS, room // (usual + GAP)))
 
 
-def _image(frame: Tensor) -> Image.Image:
-    pixels = (frame.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
-    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+def _cell(size: Size, width: int) -> Size:
+    """The size (H, W) at which a picture of a size is shown, where it may be so wide."""
+    times = max(1, min(math.ceil(LEAST / max(size)), width // size[1]))
+    scale = min(float(times), max(1, width) / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _image(clip: Clip, number: int, cell: Size) -> Image.Image:
+    """A frame that fills a cell (H, W); or, of another shape, that fits into it."""
+    frame, (height, width) = clip.frames[number], clip.size
+    down, across = cell[0] / height, cell[1] / width
+    if max(down / across, across / down) > STRETCH:
+        down = across = min(down, across)
+    size = max(1, round(height * down)), max(1, round(width * across))
+    if size[0] % height == 0 and size[1] % width == 0:  # larger by a whole number: no blur
+        return Image.fromarray(to_bytes(frame).repeat(size[0] // height, 0).repeat(size[1] // width, 1))
+    return Image.fromarray(to_bytes(resize(frame[None].detach().float(), size)[0]))

@@ -17,7 +17,7 @@ from tests.conftest import Ran
 from vedit.clip import probe, read_clip
 from vedit.config import InspectConfig
 from vedit.pipelines import inspect as pipeline
-from vedit.sheet import GAP, LABEL
+from vedit.sheet import CAPTION, GAP
 
 Command = Callable[..., Ran]
 
@@ -30,9 +30,9 @@ def test_the_result_has_the_clips_size_rate_and_sound(vedit: Command, toy_clip: 
     assert (found.size, found.rate, found.frames) == (source.size, source.rate, source.frames)
     assert found.has_sound
     rows = np.asarray(Image.open(sheet))
-    middle = GAP + LABEL + 30 + GAP // 2
-    assert len(np.unique(rows[GAP + LABEL : middle, GAP:-GAP])) > 20, "the source above"
-    below = rows[middle + LABEL + GAP :].reshape(-1, 3)
+    middle = GAP + CAPTION + 3 * 30  # pictures this small are shown larger
+    assert len(np.unique(rows[GAP + CAPTION : middle, -3 * 46 :])) > 20, "the source above"
+    below = rows[middle + GAP :, -3 * 46 :].reshape(-1, 3)
     assert (below > 250).all(1).any()
     assert (below < 5).all(1).any()
 

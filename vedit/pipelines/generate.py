@@ -33,7 +33,7 @@ from vedit.pipelines.running import (
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import denoise
-from vedit.sheet import sheet_of
+from vedit.sheet import Row, sheet_of
 
 FRAMES = 16
 """How many frames there are where no sound says it."""
@@ -145,11 +145,10 @@ def _written(result: GenerateResult, beats: list[int]) -> GenerateResult:
     config, files = result.config, written(result.clip, result.config, "generate", result.made_with)
     if config.sheet is not None:
         clip = result.clip
-        rows = [("generated", clip)]
+        rows = [Row("generated", clip)]
         if len(beats) > 1:
             between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
-            rows += [("on the beats", clip.with_frames(clip.frames[beats[:-1]]))]
-            rows += [("between them", clip.with_frames(clip.frames[between]))]
+            rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]
         sheet_of(rows, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)
     return replace(result, files=tuple(files))
