@@ -21,14 +21,13 @@ from vedit.errors import VeditError
 
 Rows = list[list[str]]
 
-LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "peft", "numpy", "av", "pydantic")
+LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "av", "pydantic")
 
 EXTRAS = {
     "xformers": ("xformers",),
     "annotators": ("controlnet_aux", "timm", "torchvision"),
-    "metrics": ("torchmetrics", "lpips"),
-    "ui": ("gradio",),
-    "cluster": ("ray",),
+    "rtmpose": ("rtmlib",),
+    "pose": ("mediapipe",),
 }
 """Extras of the package, and what each brings."""
 

@@ -85,9 +85,9 @@ def test_a_missing_detector_names_what_to_install(monkeypatch: pytest.MonkeyPatc
         for name in [each for each in sys.modules if each.split(".")[0] == package]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
-    for name, command in [("mediapipe", r"vedit\[pose\]"), ("rtmpose", "rtmlib"), ("openpose", r"vedit\[annotators\]")]:
+    for name, extra in [("mediapipe", "pose"), ("rtmpose", "rtmpose"), ("openpose", "annotators")]:
         # Weights are only looked for where there is something to read them.
-        with pytest.raises(PartError, match=f"'{name}' cannot be used here.*pip install '?{command}"):
+        with pytest.raises(PartError, match=rf"'{name}' cannot be used here.*pip install 'vedit\[{extra}\]'"):
             Pose(Pose.Options(detector=name)).annotate(clip)
 
 

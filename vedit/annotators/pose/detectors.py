@@ -73,7 +73,7 @@ def _need(name: str, module: str, remedy: str) -> Any:
 
 def _rtmpose(frames: Tensor, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
     """RTMPose (Jiang et al. 2023) behind YOLOX, by rtmlib: many people. Its models are fetched once."""
-    rtmlib = _need("rtmpose", "rtmlib", "pip install rtmlib")
+    rtmlib = _need("rtmpose", "rtmlib", "pip install 'vedit[rtmpose]'")
     try:
         body = rtmlib.Body(mode="balanced", backend="onnxruntime", device=device.type)
     except Exception as error:  # of the network, of unpacking or of onnxruntime; the cause stays attached
