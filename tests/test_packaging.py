@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vedit.doctor import EXTRAS
+from vedit.doctor import EXTRAS, LIBRARIES
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -26,7 +26,6 @@ UNIMPORTED = {
     "timm": "controlnet_aux imports it and does not ask for it",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
-    "moviepy": "comparisons are composed with it",
     "setuptools": "builds the toy plugin",
     "ruff": "a command",
     "mypy": "a command",
@@ -97,6 +96,10 @@ def test_names_of_distributions_are_as_installed() -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_doctor_looks_for_what_an_extra_brings(extra: str) -> None:
     assert {normal(each) for each in EXTRAS[extra]} == declared(extra)
+
+
+def test_doctor_shows_versions_of_what_is_asked_for() -> None:
+    assert {normal(each) for each in LIBRARIES} <= declared()
 
 
 def test_doctor_knows_every_extra_of_users() -> None:

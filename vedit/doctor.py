@@ -21,7 +21,7 @@ from vedit.errors import VeditError
 
 Rows = list[list[str]]
 
-LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "av", "pydantic")
+LIBRARIES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "av", "pydantic")
 
 EXTRAS = {
     "xformers": ("xformers",),

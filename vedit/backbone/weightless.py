@@ -12,8 +12,8 @@ from torch.overrides import TorchFunctionMode
 class Weightless(TorchFunctionMode):
     """Within the block, parameters that are made lie on the meta device; buffers, which files may lack, are real.
 
-    Only in this thread: accelerate's ``init_empty_weights`` changes ``nn.Module`` itself, and so whatever another thread
-    is making at the time. Layers make their parameters with ``torch.empty`` and fill them afterwards, which costs
+    Only in this thread: accelerate's ``init_empty_weights`` changes ``nn.Module`` itself, and so what another thread is
+    making at the time. Layers make their parameters with ``torch.empty`` and fill them afterwards, which costs
     nothing on the meta device; buffers are made of values.
     """
 
