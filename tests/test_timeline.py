@@ -36,6 +36,7 @@ HEARD = Moments(
         ("-f ** 2", [-(frame**2) for frame in range(9)]),
         ("cos(2 * pi * t)", [math.cos(math.pi * frame / 2) for frame in range(9)]),
         ("0:1, 4:3, 8:1", [1, 1.5, 2, 2.5, 3, 2.5, 2, 1.5, 1]),
+        ("0:(1), 4: ( 3 ), 8:(1):linear", [1, 1.5, 2, 2.5, 3, 2.5, 2, 1.5, 1]),  # as deforum writes them
         ("0s:0, 1s:4", [0, 1, 2, 3, 4, 4, 4, 4, 4]),
         ("0:0, 1s:4", [0, 1, 2, 3, 4, 4, 4, 4, 4]),  # zero is the same in all units
         ("2:0, 1s:4, 8:0", [0, 0, 0, 2, 4, 3, 2, 1, 0]),
@@ -85,6 +86,8 @@ def test_what_is_not_heard_is_told(text: str, said: str) -> None:
         ("sine(t)", "did you mean 'sin'"),
         ("min(1)", "gives min 1 numbers; expected 2 to 8"),
         ("0:1, 2x:3", "the keyframe '2x:3'"),
+        ("0:(1, 2:3", "the keyframe '0:(1'"),
+        ("0:(1+sin(t)), 4:(2)", "an expression stands alone"),
         ("4:1, 2:3", "has '2:3' no later"),
         ("2s:1, 1s:0:smooth", "has '1s:0:smooth' no later"),
         ("1e400", "is not a number that can be reached"),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from vedit import __version__, registry
+from vedit import __version__, registry, usage
 from vedit.config import (
     CompareConfig,
     EditConfig,
@@ -30,17 +30,18 @@ from vedit.config import (
     InspectTimelineConfig,
     InvertConfig,
     TuneConfig,
-    nearest,
 )
 from vedit.errors import ConfigError, VeditError, VeditWarning, one_line
 from vedit.flags import configured
 from vedit.help import HelpCommand
 from vedit.progress import Display
+from vedit.synonyms import nearest
 
 if TYPE_CHECKING:
     from vedit.clip import Clip
 
 app = typer.Typer(
+    cls=usage.Commands,
     name="vedit",
     help="Edit video with a Stable Diffusion backbone.",
     no_args_is_help=True,
@@ -334,16 +335,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         # typer's usage errors have no public class of their own; all of them can format their message.
         if hasattr(error, "format_message"):
-            return _failed(_usage(error), 2)
+            return _failed(usage.told(error), 2)
         where = "" if _verbose else "; --verbose shows where"
         return _failed(f"a fault of vedit's own, {type(error).__name__}: {' '.join(str(error).split())}{where}", 1)
-
-
-def _usage(error: Any) -> str:
-    place = getattr(error.ctx, "command_path", "vedit") if getattr(error, "ctx", None) else "vedit"
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return f"no command given; `{place} --help` lists them"
-    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{place} --help`"
 
 
 def _failed(message: str, status: int) -> int:

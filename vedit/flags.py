@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from vedit.config import Settings
 from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
+from vedit.usage import check_arguments
 
 SHORT = {
     "source_prompt": "-p",
@@ -92,11 +93,13 @@ def configured(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         given_already = dict(fixed or {})
+        command_name = str(given_already.get("kind", command.__name__))
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
 
         def run(**given: Any) -> None:
             extra = {parameter.name: given.pop(parameter.name) for parameter in own}
             config, assign, _ = (given.pop(name) for name in ("config", "assign", "help_all"))
+            check_arguments(command_name, given, positional, whole=not (config or assign))
             layers = [file(Path(config), kind)] if config else []
             if assign:
                 layer = assignments(assign)

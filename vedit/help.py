@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from vedit.config import Settings
+from vedit.usage import EXAMPLES
 
 FIRST = (
     "source_prompt", "prompt", "mask", "control", "strength", "guidance", "steps", "seed", "frames", "fps", "width",
@@ -54,17 +55,6 @@ WIDEST = 100
 
 NAMES = 29
 """Columns of the names of flags; a longer one has a line of its own."""
-
-EXAMPLES = {
-    "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
-    "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
-    "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
-    "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
-    "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
-    "audio": "vedit inspect audio song.mp3 -o heard.png",
-    "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
-    "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
-}
 
 
 def group_of(kind: type[Settings], name: str) -> str:

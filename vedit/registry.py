@@ -10,13 +10,13 @@ one row here, or an entry point in another package::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from vedit.errors import PartError
+from vedit.synonyms import nearest
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "annotators": {
@@ -70,10 +70,10 @@ def load(family: str, kind: str) -> Any:
         return getattr(import_module(module), name)
     point = _third_party(family).get(kind)
     if point is None:
-        known = names(family)
-        near = get_close_matches(kind, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
-        raise PartError(f"'{kind}' is not a kind of {family}; {hint} `vedit parts` lists them all.")
+        hint = nearest(kind, names(family))
+        raise PartError(
+            f"'{kind}' is not a kind of {family}; {hint}{'' if hint[-1] == '?' else '.'} `vedit parts` lists them."
+        )
     try:
         return point.load()
     except Exception as error:  # a plug-in may fail in any way; the cause stays attached

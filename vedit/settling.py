@@ -15,9 +15,10 @@ from pydantic_core import ErrorDetails
 
 from vedit import __version__, registry
 from vedit.atomic import whole_file
-from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, nearest
+from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds
 from vedit.config.values import at_home
 from vedit.errors import LONGEST, ConfigError
+from vedit.synonyms import nearest
 
 LARGEST_FILE = 1_000_000
 """Bytes of a settings file; more is not one."""

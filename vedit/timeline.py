@@ -42,7 +42,9 @@ MOST_KEYS = 1000
 """Keyframes of a timeline."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_KEY = re.compile(rf"\s*({_NUMBER})\s*([fsb]?)\s*:\s*({_NUMBER})\s*(?::\s*(\w+)\s*)?")
+_KEY = re.compile(rf"\s*({_NUMBER})\s*([fsb]?)\s*:\s*(\()?\s*({_NUMBER})\s*(?(3)\))\s*(?::\s*(\w+)\s*)?")
+"""A value may stand in brackets, as deforum writes it: 0:(1), 10:(0.4)."""
+
 _CONSTANTS = {"pi": math.pi}
 _TIMES = {"t": "seconds", "f": "frames", "b": "beats"}
 _FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., float]]] = {
@@ -203,10 +205,11 @@ def _keyframes(text: str) -> Timeline:
     for part in parts:
         found = _KEY.fullmatch(part)
         if found is None:
+            alone = "; an expression stands alone, such as 1+0.5*sin(t)" if "(" in text else ""
             raise ValueError(
-                f"has the keyframe '{part.strip()}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4"
+                f"has the keyframe '{part.strip()}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4{alone}"
             )
-        time, unit, value, easing = found.groups()
+        time, unit, _, value, easing = found.groups()
         if easing is not None and easing not in EASINGS:
             raise ValueError(f"has the easing '{easing}'; {_near(easing, EASINGS)}")
         unit = {"": "f", "s": "t"}.get(unit, unit)

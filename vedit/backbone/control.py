@@ -14,8 +14,8 @@ from vedit.backbone.loading import empty, settle
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.condition import Residuals
-from vedit.config import nearest
 from vedit.errors import WeightsError
+from vedit.synonyms import nearest
 
 PUBLISHED: Mapping[int, Mapping[str, str]] = {
     768: {

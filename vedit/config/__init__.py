@@ -52,7 +52,6 @@ from vedit.config.values import (
     bounds,
     box_of,
     mask_kind,
-    nearest,
 )
 
 IN_MEMORY = Path("(in memory)")
@@ -223,6 +222,5 @@ __all__ = [
     "cache_folder",
     "default_model",
     "mask_kind",
-    "nearest",
     "user_folder",
 ]

@@ -6,7 +6,6 @@ import os.path
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from vedit import registry, timeline
+from vedit.synonyms import nearest
 
 LONGEST_PROMPT = 20_000
 """Characters. Long prompts are legitimate, in chunks of the tokenizer's length, but not whole books."""
@@ -30,13 +30,6 @@ STRONGEST = 2.0
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at what was meant."""
-    names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(names)}"
 
 
 def bounds(field: FieldInfo) -> str:

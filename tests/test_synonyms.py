@@ -1,0 +1,42 @@
+"""What other tools call things leads to what it is called here."""
+
+from __future__ import annotations
+
+import pytest
+
+from vedit import registry
+from vedit.config import EditConfig, GenerateConfig, InspectConfig
+from vedit.synonyms import CONTROLS, NAMES, nearest, nearest_flag
+
+SETTINGS = {*EditConfig.model_fields, *GenerateConfig.model_fields, *InspectConfig.model_fields}
+KINDS = {kind for family in registry.TABLES for kind in registry.names(family)}
+
+
+def test_each_name_leads_to_one_that_there_is_and_is_none_itself() -> None:
+    assert set(NAMES.values()) <= SETTINGS | KINDS
+    assert not set(NAMES) & (SETTINGS | KINDS)
+    assert set(CONTROLS) == set(registry.TABLES["annotators"])
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("--rate", "--fps"),
+        ("--hear", "--audio-scale"),
+        ("--then", "--prompt-at"),
+        ("--cfg-scale", "--guidance"),
+        ("--guidance-scale", "--guidance"),
+        ("--num-inference-steps", "--steps"),
+        ("--negative-prompt", "--negative"),
+    ],
+)
+def test_a_flag_of_other_tools_leads_to_ours(theirs: str, ours: str) -> None:
+    flags = [f"--{name.replace('_', '-')}" for name in SETTINGS]
+    assert nearest_flag(theirs, flags, ["clip"]) == f"here it is {ours}"
+
+
+def test_what_is_no_name_of_anyone_leads_to_the_most_alike() -> None:
+    assert nearest_flag("--stepz", ["--steps", "--seed"]) == "did you mean --steps?"
+    assert nearest_flag("--qqqqqq", ["--steps"]) == ""
+    assert nearest("edeg", ["edge", "pose"]) == "did you mean 'edge'?"
+    assert nearest("qqqqqq", ["edge", "pose"]) == "expected one of edge, pose"

@@ -1,0 +1,101 @@
+"""What other tools call things, and what they are called here: the one table, for flags, settings and kinds of parts.
+
+None of these names is accepted; who gives one is told ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+NAMES: dict[str, str] = {
+    theirs: ours
+    for ours, all_of_theirs in {
+        # Settings, as diffusers, AUTOMATIC1111, ComfyUI, deforum and FFmpeg know them
+        "adapter": "tuned_model unet_path",
+        "audio": "sound music song soundtrack audio_path audio_file",
+        "audio_duration": "sound_duration",
+        "audio_scale": "hear audio_strength audio_weight sound_scale",
+        "audio_start": "sound_start audio_offset",
+        "bpm": "tempo",
+        "clip": "video input input_path input_video video_path init_video source_video",
+        "codec": "vcodec video_codec encoder",
+        "control": "controlnet controlnet_type control_net preprocessor",
+        "crf": "quality",
+        "device": "gpu cuda",
+        "dtype": "fp16 half precision torch_dtype half_precision",
+        "emphasis": "attention_weight prompt_weight word_weight",
+        "fps": "rate framerate frame_rate r",
+        "frames": "num_frames n_frames max_frames video_length frame_count length frames_num",
+        "guidance": "cfg cfg_scale guidance_scale scale unconditional_guidance_scale classifier_free_guidance",
+        "inject": "injection pnp_injection pnp_f_t pnp_attn_t",
+        "kernel": "xformers attention_backend enable_xformers_memory_efficient_attention",
+        "learning_rate": "lr",
+        "lora": "loras lora_path lora_weights lora_scale",
+        "mask": "mask_image inpaint_mask mask_path mask_video",
+        "model": "checkpoint ckpt base_model model_path model_id pretrained_model_name_or_path",
+        "motion": "motion_adapter motion_module animatediff",
+        "negative": "negative_prompt neg neg_prompt uncond n_prompt",
+        "output": "out outfile output_path output_file outdir save_path save",
+        "overwrite": "force yes y",
+        "prior": "init noise noise_type",
+        "prompt": "target_prompt edit_prompt positive_prompt text instruction",
+        "prompt_at": "then prompt_travel prompt_schedule animation_prompts prompts",
+        "save_data": "numbers save_json",
+        "seed": "manual_seed random_seed generator",
+        "sheet": "grid contact_sheet preview",
+        "size": "resolution image_size resize max_size",
+        "source_prompt": "src_prompt inversion_prompt original_prompt source_text inverse_prompt",
+        "start": "start_frame skip skip_frames extract_from_frame",
+        "steps": "num_inference_steps inference_steps sampling_steps ddim_steps num_steps n_steps max_train_steps",
+        "strength": "denoise denoising_strength image_strength noise_strength strength_schedule",
+        "stride": "every_nth frame_stride sample_frame_rate frame_step extract_nth_frame",
+        "tune": "train finetune fine_tune train_steps",
+        # Kinds of controls
+        "depth": "midas zoe dpt depth_anything depth_midas depth_zoe",
+        "edge": "canny edges",
+        "flow": "optical_flow",
+        "lineart": "line_art lineart_anime lineart_realistic",
+        "pose": "openpose dwpose dw_openpose skeleton keypoints openpose_full",
+        "soft_edge": "hed softedge pidinet softedge_hed softedge_pidinet",
+        # Kinds of attention and of starting noise
+        "full": "spatio_temporal joint",
+        "gaussian": "random",
+        "inversion": "ddim ddim_inversion",
+        "shared": "fixed",
+        "sparse_causal": "sc_attn sparse_causal_attention cross_frame",
+    }.items()
+    for theirs in all_of_theirs.split()
+}
+
+CONTROLS = ("depth", "edge", "flow", "lineart", "pose", "soft_edge")
+"""What is a flag of its own elsewhere, and here a kind of --control."""
+
+
+def ours(name: str, known: Collection[str]) -> str | None:
+    """Which of the ``known`` names a name of another tool stands for, if any."""
+    found = NAMES.get(name.replace("-", "_").lower())
+    return found if found in known else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at what was meant: the name that another tool's stands for, else the one that is most alike."""
+    names = list(known)
+    if (found := ours(name, names)) is not None:
+        return f"here it is called '{found}'"
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(names)}"
+
+
+def nearest_flag(flag: str, flags: Iterable[str], arguments: Collection[str] = ()) -> str:
+    """The same for a flag such as "--cfg-scale"; empty where none is near. ``flags`` have their dashes; ``arguments``
+    are those given without a flag."""
+    name, known = flag.lstrip("-").replace("-", "_"), list(flags)
+    if (argument := ours(name, arguments) or name) in arguments:
+        return f"here it is the argument {argument.upper()}, which has no flag"
+    if (found := ours(name, [each.lstrip("-").replace("-", "_") for each in known])) is not None:
+        return f"here it is --{found.replace('_', '-')}"
+    if (kind := NAMES.get(name, name)) in CONTROLS and "--control" in known:
+        return f"here it is --control {kind}"
+    near = [] if name in NAMES else get_close_matches(flag, known, n=1)  # what has no such setting has none near it
+    return f"did you mean {near[0]}?" if near else ""

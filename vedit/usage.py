@@ -1,0 +1,82 @@
+"""What was written in a way that no command takes: the line that says how to write it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from typer.core import TyperGroup
+
+from vedit.errors import ConfigError
+from vedit.synonyms import nearest_flag
+
+EXAMPLES = {
+    "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
+    "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
+    "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
+    "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
+    "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
+    "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
+    "audio": "vedit inspect audio song.mp3 -o heard.png",
+    "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
+}
+"""How each command is written, in its help and where it lacks something."""
+
+
+class Commands(TyperGroup):
+    """The commands; who leaves the command out is told which was meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            first = _shortened(args[0])
+            if _is_file(args[0]):
+                rest = " ".join(shlex.quote(_shortened(each)) for each in args[1:2]) or '"what it is to show"'
+                raise ConfigError(f"{first} is no command; to edit it: vedit edit {shlex.quote(first)} {rest}")
+            if " " in args[0].strip():
+                raise ConfigError(f"'{first}' is no command; to make a clip of these words: vedit generate \"{first}\"")
+        return super().resolve_command(ctx, args)
+
+
+def told(error: Any) -> str:
+    """A usage error of typer's as one line."""
+    context = getattr(error, "ctx", None)
+    place = getattr(context, "command_path", "vedit") if context else "vedit"
+    kind = type(error).__name__
+    if kind == "NoArgsIsHelpError":
+        return f"no command given; `{place} --help` lists them"
+    if kind == "NoSuchOption" and context is not None:
+        parameters = context.command.params
+        flags = [flag for each in parameters if each.param_type_name == "option" for flag in each.opts]
+        arguments = [each.name for each in parameters if each.param_type_name == "argument"]
+        hint = nearest_flag(error.option_name, [each for each in flags if each.startswith("--")], arguments)
+        if not hint and place == "vedit":
+            hint = "flags stand behind the command, as in `vedit edit clip.mp4 PROMPT --steps 20`"
+        return f"there is no flag {error.option_name}{f'; {hint}' if hint else ''}; see `{place} --help`"
+    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{place} --help`"
+
+
+def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[str], *, whole: bool) -> None:
+    """What can be told of the arguments before any is read: what is missing, where none of the settings come from
+    elsewhere (``whole``), and a clip and a prompt that are swapped. Raises ConfigError."""
+    clip, prompt = given.get("clip"), given.get("prompt")
+    if clip and prompt and not _is_file(clip) and _is_file(prompt):
+        raise ConfigError(
+            f"the clip comes first, then the prompt: vedit {command} {shlex.quote(_shortened(prompt))} "
+            f"{shlex.quote(_shortened(clip))}"
+        )
+    missing = [name.upper() for name in arguments if given.get(name) is None]
+    if missing and whole:
+        verb = "is" if len(missing) == 1 else "are"
+        example = f"; for example: {EXAMPLES[command]}" if command in EXAMPLES else ""
+        raise ConfigError(f"{' and '.join(missing)} {verb} missing{example}")
+
+
+def _is_file(text: str) -> bool:
+    """Whether this names what is there, and a clip may be; a mere word may be a folder's name."""
+    return os.path.isfile(text) or (os.path.isdir(text) and os.sep in text)  # noqa: PTH112, PTH113 (no closed folders)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
