@@ -39,6 +39,7 @@ from vedit.synonyms import nearest
 
 if TYPE_CHECKING:
     from vedit.clip import Clip
+    from vedit.clip.lazy import LazyClip
 
 app = typer.Typer(
     cls=usage.Commands,
@@ -261,7 +262,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
         _show_estimate(pipeline.checked(config))
         return
     result = pipeline.run(config, progress=display, made_with=made_with)
-    _print_files(result.clip, result.files)
+    _print_files(result.video, result.files)
     shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
     shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
     print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
@@ -279,7 +280,7 @@ def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> Non
     _print_seconds(result.timings)
 
 
-def _print_files(clip: Clip, files: Sequence[Path]) -> None:
+def _print_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
     """What was written, the clip first."""
     height, width = clip.size
     heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")

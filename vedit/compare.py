@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vedit.clip.arrays import Pictures, to_bytes
+from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.writing import write_clip
@@ -32,8 +33,8 @@ LABELS = ("source", "edit")
 
 
 def compare(
-    source: Clip,
-    edited: Clip,
+    source: Clip | LazyClip,
+    edited: Clip | LazyClip,
     path: str | Path,
     *,
     how: CompareHow = "side",
@@ -67,7 +68,7 @@ def compare(
     )
 
 
-def composed(source: Clip, edited: Clip, how: CompareHow) -> Pictures:
+def composed(source: Clip | LazyClip, edited: Clip | LazyClip, how: CompareHow) -> Pictures:
     """The pictures of a comparison, each composed when it is asked for."""
     size = shown_size(edited.size, how)
     length = len(edited) / edited.rate
@@ -105,15 +106,17 @@ def shown_size(size: Size, how: CompareHow) -> Size:
     return size if too_large <= 1 else fit_size(size, round(longer / too_large), multiple=2)
 
 
-def _moving(clip: Clip, size: Size, length: Fraction) -> VideoClip:
+def _moving(clip: Clip | LazyClip, size: Size, length: Fraction) -> VideoClip:
     """A clip for moviepy, its frames at ``size``."""
+
+    frames = clip.frames
 
     def frame(seconds: float) -> NDArray[np.uint8]:
         index = min(math.floor(seconds * clip.rate), len(clip) - 1)
         times = size[0] // clip.size[0]
         if clip.size[0] * times == size[0] and clip.size[1] * times == size[1]:  # larger by a whole number: no blur
-            return to_bytes(clip.frames[index], index).repeat(times, 0).repeat(times, 1)
-        return to_bytes(resize(clip.frames[index : index + 1].float(), size)[0], index)
+            return to_bytes(frames[index], index).repeat(times, 0).repeat(times, 1)
+        return to_bytes(resize(frames[index][None].float(), size)[0], index)
 
     return VideoClip(frame, duration=float(length))
 

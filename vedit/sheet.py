@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.clip.arrays import to_bytes
+from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
 from vedit.clip.sizes import Size, resize
 
@@ -40,7 +42,7 @@ class Row:
     """A row of a sheet: its name, its clip, and which frames may be shown; all, where nothing is said."""
 
     name: str
-    clip: Clip
+    clip: Clip | LazyClip
     frames: Sequence[int] | None = None
 
     def spread(self, columns: int) -> list[int]:
@@ -51,8 +53,8 @@ class Row:
 
 
 def contact_sheet(
-    source: Clip | None,
-    edited: Clip,
+    source: Clip | LazyClip | None,
+    edited: Clip | LazyClip,
     path: str | Path,
     *,
     columns: int | None = None,
@@ -95,13 +97,14 @@ def sheet_of(rows: Sequence[Row], path: str | Path, *, columns: int | None = Non
     for row, chosen, caption in zip(rows, numbers, captioned, strict=True):
         top += CAPTION if caption else 0
         draw.text((GAP, top + height // 2), row.name, fill=INK, font=font, anchor="lm")
+        images = _images(row.clip, chosen, (height, width))
         for column, number in enumerate(chosen):
             left = side + column * (width + GAP)
             if caption:
                 text = f"#{number}  {float(number / row.clip.rate):.2f} s"
                 text = text if font.getlength(text) <= width else f"#{number}"
                 draw.text((left, top - GAP), text, fill=DIM, font=font, anchor="ls")
-            image = _image(row.clip, number, (height, width))
+            image = images[number]
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
         top += height + GAP
     with whole_file(path, overwrite) as beside:
@@ -124,9 +127,16 @@ def _cell(size: Size, width: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _image(clip: Clip, number: int, cell: Size) -> Image.Image:
-    """A frame that fills a cell (H, W); or, of another shape, that fits into it."""
-    frame, (height, width) = clip.frames[number], clip.size
+def _images(clip: Clip | LazyClip, numbers: Sequence[int], cell: Size) -> dict[int, Image.Image]:
+    """Frames by their numbers, each made to fit a cell (H, W) before the next one is looked at."""
+    once = sorted(set(numbers))
+    frames = clip.make(once) if isinstance(clip, LazyClip) else (clip.frames[number] for number in once)
+    return {number: _image(frame, cell) for number, frame in zip(once, frames, strict=True)}
+
+
+def _image(frame: Tensor, cell: Size) -> Image.Image:
+    """A frame (3, H, W) that fills a cell (H, W); or, of another shape, that fits into it."""
+    height, width = frame.shape[1:]
     down, across = cell[0] / height, cell[1] / width
     if max(down / across, across / down) > STRETCH:
         down = across = min(down, across)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -62,6 +62,15 @@ def to_bytes(frame: Tensor, index: int = 0) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
 
 
+class Frames(Protocol):
+    """Frames (3, H, W) by number: a tensor (F, 3, H, W), or what makes each when it is asked for (``LazyClip``)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Pictures to be written, made one at a time: ``count`` of ``size`` (H, W), by number as bytes (H, W, 3)."""
@@ -71,7 +80,7 @@ class Pictures:
     picture: Callable[[int], NDArray[np.uint8]]
 
     @classmethod
-    def of(cls, frames: Tensor) -> Pictures:
+    def of(cls, frames: Frames) -> Pictures:
         """Frames (F, 3, H, W) in [0, 1]."""
         return cls(len(frames), (frames.shape[2], frames.shape[3]), lambda index: to_bytes(frames[index], index))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +25,9 @@ from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.sound import SoundSource, decode_sound
 from vedit.clip.track import SUFFIXES, Track, existing, opened, scan, video_stream
 from vedit.errors import MediaError, VeditWarning
+
+Picture = Callable[[], Tensor]
+"""A decoded frame that becomes (3, H, W) in [0, 1] when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +94,10 @@ def read_clip(
 
     Raises MediaError for everything that cannot be read as asked.
     """
-    for name, value, least in (("frames", frames, 1), ("start", start, 0), ("stride", stride, 1)):
-        if value is not None and value < least:
-            raise MediaError(f"{name} is {value}; expected {least} or more")
-    place = _existing(path)
-    if place.is_dir():
-        return _read_folder(place, frames, start, stride, size, allow_partial)
-
-    track = scan(place)
-    if track.remark is not None:
-        warnings.warn(f"{place}: {track.remark}", VeditWarning, stacklevel=2)
-    chosen = choose_frames(place, track.shown, track.complaint, frames, start, stride, allow_partial)
-    sources = [track.source(index) for index in chosen]
-    pictures = _read_frames(place, track, sources, size, allow_partial)
-    rate = track.rate / stride
-    if not sound or not track.sound:
+    reader = FrameReader.open(path, frames=frames, start=start, stride=stride, allow_partial=allow_partial)
+    place, track, rate = reader.path, reader.track, reader.rate
+    pictures = _gathered(reader.read(size=size, together=len(reader)), len(reader))
+    if not sound or track is None or not track.sound:
         return Clip(pictures, rate)
     begin = track.times[0] + start / track.rate
     duration = len(pictures) / rate
@@ -111,6 +105,123 @@ def read_clip(
     if complaint is not None:
         _complain(complaint, allow_partial)
     return Clip(pictures, rate, audio, None if audio is None else SoundSource(place, begin, duration))
+
+
+@dataclass(frozen=True)
+class FrameReader:
+    """The frames that were chosen of a file or a folder; they are decoded anew each time that they are read.
+
+    path; rate: frames per second; chosen: what they are called in the file, ascending: numbers of source frames or
+    of pictures; track: of a file; partial: damaged frames are replaced by the one before
+    """
+
+    path: Path
+    rate: Fraction
+    chosen: Sequence[int]
+    track: Track | None
+    partial: bool
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        frames: int | None = None,
+        start: int = 0,
+        stride: int = 1,
+        allow_partial: bool = False,
+    ) -> FrameReader:
+        """Choose frames as `read_clip` does, whose arguments these are. Raises MediaError, and warns, as it does."""
+        for name, value, least in (("frames", frames, 1), ("start", start, 0), ("stride", stride, 1)):
+            if value is not None and value < least:
+                raise MediaError(f"{name} is {value}; expected {least} or more")
+        place = _existing(path)
+        if place.is_dir():
+            pictures = list_pictures(place)
+            chosen = choose_frames(place, len(pictures), None, frames, start, stride, allow_partial)
+            return cls(place, picture_facts(pictures[0])[1] / stride, chosen, None, allow_partial)
+        track = scan(place)
+        if track.remark is not None:
+            warnings.warn(f"{place}: {track.remark}", VeditWarning, stacklevel=3)
+        chosen = choose_frames(place, track.shown, track.complaint, frames, start, stride, allow_partial)
+        return cls(place, track.rate / stride, [track.source(index) for index in chosen], track, allow_partial)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def read(
+        self,
+        numbers: Sequence[int] | None = None,
+        *,
+        size: int | Size | None = None,
+        together: int = 1,
+        again: bool = False,
+    ) -> Iterator[Tensor]:
+        """The frames (3, H, W) in [0, 1] one after the other, at a `size` as in `read_clip`; few are held at once.
+
+        numbers: which of them, ascending; all by default
+        together: how many of them whoever asks will hold at once
+        again: they were read before, so what is amiss is told already where it is allowed
+        Raises MediaError for frames that cannot be decoded, after the last one where there are others.
+        """
+        pictures = self._folder() if self.track is None else self._video()
+        held: Picture | None = None
+        target: Size | None = None
+        following = next(pictures, None)
+        wanted, got = set(range(len(self)) if numbers is None else numbers), 0
+        for number, source in enumerate(self.chosen):
+            while following is not None and (held is None or following[0] <= source):
+                held, following, got = following[1], next(pictures, None), got + 1
+            if held is None:
+                break
+            if number in wanted:
+                picture = held()
+                if target is None:
+                    target = fit_size((picture.shape[1], picture.shape[2]), size, multiple=1)
+                    _affordable(self.path, together, target)
+                yield resize(picture[None], target)[0]
+        lost = len(set(self.chosen)) - got
+        if lost and not (again and self.partial and got):
+            _complain(
+                f"{self.path}: {lost} of {len(set(self.chosen))} frames cannot be decoded; it is damaged",
+                self.partial and bool(got),
+            )
+
+    def _video(self) -> Iterator[tuple[int, Picture]]:
+        """From the nearest key frame on, unless the file is not what its key frames promise."""
+        assert self.track is not None
+        first = self.track.times[self.chosen[0]]
+        key = max((k for k in self.track.keys if k <= first), default=self.track.keys[0])
+        if self.track.stamped and key > self.track.keys[0]:
+            pictures = _decode(self.path, self.track, self.chosen, key)
+            begun = next(pictures, None)
+            if begun is not None and begun[0] == self.chosen[0]:
+                yield begun
+                yield from pictures
+                return
+        yield from _decode(self.path, self.track, self.chosen, None)
+
+    def _folder(self) -> Iterator[tuple[int, Picture]]:
+        pictures = list_pictures(self.path)
+        own, _ = picture_facts(pictures[0])
+        for index in self.chosen:
+            try:
+                picture = read_picture(pictures[index])
+            except MediaError:
+                if not self.partial:
+                    raise
+                continue
+            if tuple(picture.shape[1:]) != own:
+                height, width = picture.shape[1:]
+                raise MediaError(
+                    f"{pictures[index]} is {width}x{height} but {pictures[0].name} is {own[1]}x{own[0]}; "
+                    "the pictures of a folder must be of one size"
+                )
+            yield index, functools.partial(_as_it_is, picture)
+
+
+def _as_it_is(picture: Tensor) -> Tensor:
+    return picture
 
 
 def _existing(path: str | Path) -> Path:
@@ -153,25 +264,12 @@ def _complain(complaint: str, partial: bool) -> None:
     warnings.warn(f"{complaint}; going on with what can be decoded", VeditWarning, stacklevel=4)
 
 
-def _read_frames(path: Path, track: Track, sources: list[int], size: int | Size | None, partial: bool) -> Tensor:
-    """The source frames numbered `sources` (ascending), decoded from the nearest key frame on: (F, 3, H, W)."""
-    key = max((k for k in track.keys if k <= track.times[sources[0]]), default=track.keys[0])
-    seek = track.stamped and key > track.keys[0]
-    got = _decode(path, track, sources, size, key if seek else None)
-    if seek and len(got) < len(set(sources)):
-        got = _decode(path, track, sources, size, None)  # the file is not what its key frames promise
-    return _filled(path, sources, got, partial)
-
-
-def _decode(
-    path: Path, track: Track, sources: list[int], size: int | Size | None, key: Fraction | None
-) -> dict[int, Tensor]:
-    """Those of `sources` that decode whole, by number."""
-    wanted = set(sources)
+def _decode(path: Path, track: Track, chosen: Sequence[int], key: Fraction | None) -> Iterator[tuple[int, Picture]]:
+    """Those of the source frames numbered `chosen` (ascending) that decode whole, in order, with their numbers."""
+    wanted = set(chosen)
     numbers = {time: number for number, time in enumerate(track.times)}
-    last = track.times[sources[-1]]
+    last, latest = track.times[chosen[-1]], -1
     develop = Developer()
-    got: dict[int, Tensor] = {}
     with opened(path) as container:
         stream = video_stream(container, path)
         stream.thread_type = "AUTO"
@@ -186,15 +284,20 @@ def _decode(
                 number = numbers.get(time, -1)
             else:
                 number, time = count, track.times[min(count, len(track.times) - 1)]
-            if number in wanted and number not in got and not frame.is_corrupt:
-                picture = develop(frame)
-                if not got:
-                    target = fit_size((picture.shape[1], picture.shape[2]), size, multiple=1)
-                    _affordable(path, len(sources), target)
-                got[number] = resize(picture[None], target)[0]
+            if number in wanted and number > latest and not frame.is_corrupt:
+                latest = number
+                yield number, functools.partial(_developed, path, develop, frame)
             if time >= last:
                 break
-    return got
+
+
+def _developed(path: Path, develop: Developer, frame: VideoFrame) -> Tensor:
+    try:
+        return develop(frame)
+    except av.FFmpegError as fault:
+        raise MediaError(
+            f"{path}: a frame cannot be turned into a picture ({fault.strerror}); it is damaged"
+        ) from fault
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -215,18 +318,12 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
                 return
 
 
-def _filled(path: Path, sources: list[int], got: dict[int, Tensor], partial: bool) -> Tensor:
-    """The frames in order, missing ones held from before; MediaError where some are missing and may not be."""
-    lost = len(set(sources) - got.keys())
-    if lost:
-        _complain(
-            f"{path}: {lost} of {len(set(sources))} frames cannot be decoded; it is damaged", partial and bool(got)
-        )
-    held = got[min(got)]
-    frames = torch.empty((len(sources), *held.shape), dtype=torch.float32)
-    for index, number in enumerate(sources):
-        held = got.pop(number, held)  # popped, so that the clip is not held twice
-        frames[index] = held
+def _gathered(pictures: Iterator[Tensor], count: int) -> Tensor:
+    """So many pictures (3, H, W) as one tensor (F, 3, H, W), which is filled as they come."""
+    first = next(pictures)
+    frames = torch.empty((count, *first.shape), dtype=torch.float32)
+    for index, picture in enumerate(itertools.chain([first], pictures)):
+        frames[index] = picture
     return frames
 
 
@@ -242,29 +339,3 @@ def _affordable(path: Path, count: int, size: Size) -> None:
             f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and there are "
             f"{memory / 2**30:.0f}; read fewer frames or a smaller size"
         )
-
-
-def _read_folder(
-    folder: Path, frames: int | None, start: int, stride: int, size: int | Size | None, partial: bool
-) -> Clip:
-    pictures = list_pictures(folder)
-    chosen = choose_frames(folder, len(pictures), None, frames, start, stride, partial)
-    own, rate = picture_facts(pictures[0])
-    target = fit_size(own, size, multiple=1)
-    _affordable(folder, len(chosen), target)
-    got: dict[int, Tensor] = {}
-    for index in chosen:
-        try:
-            picture = read_picture(pictures[index])
-        except MediaError:
-            if not partial:
-                raise
-            continue
-        if tuple(picture.shape[1:]) != own:
-            height, width = picture.shape[1:]
-            raise MediaError(
-                f"{pictures[index]} is {width}x{height} but {pictures[0].name} is {own[1]}x{own[0]}; "
-                "the pictures of a folder must be of one size"
-            )
-        got[index] = resize(picture[None], target)[0]
-    return Clip(_filled(folder, list(chosen), got, partial), rate / stride)

@@ -16,10 +16,9 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from vedit.atomic import whole_file, whole_folder
-from vedit.clip.arrays import Pictures
+from vedit.clip.arrays import Frames, Pictures
 from vedit.clip.images import RATE_KEY
 from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
@@ -49,7 +48,7 @@ _BITEXACT: int = ContainerFlags.bitexact.value  # type: ignore[assignment]  # Py
 
 def write_clip(
     path: str | Path,
-    frames: Tensor | Pictures,
+    frames: Frames | Pictures,
     rate: Fraction,
     audio: Audio | None,
     sound_from: SoundSource | None,

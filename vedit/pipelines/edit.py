@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from vedit import registry, settling
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Audio, Clip, probe
+from vedit.clip.lazy import LazyClip, Make
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
@@ -51,6 +54,8 @@ from vedit.tuning import tune
 class EditResult:
     """An edited clip, and how it came about.
 
+    ``video``: the edited clip at the size of the source, made frame by frame when it is written or asked for (of an
+    edited file, the source's pixels are read from it again then); ``clip``: the same whole in memory.
     ``config``: all settings, with the words and the attention kind that were left to vedit filled in. ``timings``:
     seconds by stage. ``metrics``: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured,
     the reconstruction from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may
@@ -59,12 +64,16 @@ class EditResult:
     device, the versions. ``files``: what was written, the video first.
     """
 
-    clip: Clip
+    video: LazyClip
     config: EditConfig
     timings: dict[str, float]
     metrics: dict[str, float]
     made_with: dict[str, str]
     files: tuple[Path, ...] = field(default=())
+
+    @cached_property
+    def clip(self) -> Clip:
+        return self.video.whole()
 
 
 def edit(
@@ -138,8 +147,8 @@ def _edit(
     original: Clip | None = None,
     sound: Audio | None = None,
 ) -> EditResult:
-    """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source at
-    that size, where it is in memory; ``sound``: all of the sound that is followed, where it is read already."""
+    """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source
+    at that size, where it is in memory; ``sound``: all of the sound that is followed, where it is read already."""
     words = source_words(config, backbone)
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
@@ -223,30 +232,43 @@ def _edit(
             check_finite(edited, "edit", backbone)
         with stage("decoding"):
             frames = backbone.decode(edited)
-            if mask is not None and config.paste:
-                whole = source if source.size == size else original or reread(config)
-                clip = source.with_frames(paste(frames, whole.frames, mask))
-                frames = clip.resized(source.size).frames
-            else:
-                clip = source.with_frames(frames).resized(size)
+        clip = source.with_frames(frames)
         if followed.audio is not None:
             clip = following.sounding(clip, followed, mixed=config.audio_mix)
+        video = LazyClip.of(clip, size)
         if mask is not None:
+            if config.paste:
+                whole = _whole(config, source, size, original)
+                video = replace(video, make=partial(_pasted, frames, whole.make, mask.cpu()))
+                frames = paste(frames, source.frames, mask)
             metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
-    return EditResult(clip, config, stage.seconds, metrics, state(backbone, model))
+    return EditResult(video, config, stage.seconds, metrics, state(backbone, model))
+
+
+def _pasted(edited: Tensor, original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
+    """``paste``, frame by frame: of the frames with these ``numbers``, which the ``original`` is read for."""
+    for number, own in zip(numbers, original(numbers), strict=True):
+        yield paste(edited[number, None], own[None], mask[number, None])[0]
+
+
+def _whole(config: EditConfig, source: Clip, size: Size, original: Clip | None) -> LazyClip:
+    """The source at the clip's own size (H, W): ``original``, where it is in memory."""
+    if source.size == size or original is not None:
+        return LazyClip.of(original or source, size)
+    return reread(config, source, size)
 
 
 def _written(result: EditResult, source: Clip, original: Clip | None = None) -> EditResult:
     """The result, with the files that its config asks for; ``source`` and ``original`` as in the edit itself."""
-    config, files = result.config, written(result.clip, result.config, "edit", result.made_with)
+    config, files = result.config, written(result.video, result.config, "edit", result.made_with)
     if config.sheet is not None:
-        contact_sheet(source, result.clip, config.sheet, overwrite=config.overwrite)
+        contact_sheet(source, result.video, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)
     if config.compare is not None:
         from vedit.compare import compare  # moviepy takes half a second to import
 
-        whole = source if source.size == result.clip.size else original or reread(config)
+        whole = _whole(config, source, result.video.size, original)
         how, crf, overwrite = config.compare_how, config.crf, config.overwrite
-        compare(whole, result.clip, config.compare, how=how, crf=crf, overwrite=overwrite)
+        compare(whole, result.video, config.compare, how=how, crf=crf, overwrite=overwrite)
         files.append(config.compare)
     return replace(result, files=tuple(files))

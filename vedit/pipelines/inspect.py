@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from vedit.annotators import CPU, Annotation, Annotator
 from vedit.clip import Clip, probe
+from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import check_size
 from vedit.config import InspectConfig
 from vedit.errors import ConfigError, MediaError
@@ -22,9 +24,14 @@ from vedit.sheet import contact_sheet
 class InspectResult:
     """What was found, and the same as a clip of the source's size, rate and sound; the files that hold it."""
 
-    clip: Clip
+    video: LazyClip
     annotation: Annotation
     files: tuple[Path, ...]
+
+    @cached_property
+    def clip(self) -> Clip:
+        """All of it in memory."""
+        return self.video.whole()
 
 
 def run(config: InspectConfig) -> InspectResult:
@@ -39,16 +46,16 @@ def run(config: InspectConfig) -> InspectResult:
     source = read_chosen(config, config.size)
     with within_memory():
         annotation = annotator.annotate(source, _device(config.device))
-        clip = source.with_frames(annotation.frames).resized(size)
+    video = LazyClip.of(source.with_frames(annotation.frames), size)
     files = [config.output]
     if config.save_data is not None:  # first, because not every kind has numbers
         annotation.save_data(config.save_data, overwrite=config.overwrite)
         files.append(config.save_data)
-    clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
     if config.sheet is not None:
-        contact_sheet(source.resized(size), clip, config.sheet, label=config.kind, overwrite=config.overwrite)
+        contact_sheet(LazyClip.of(source, size), video, config.sheet, label=config.kind, overwrite=config.overwrite)
         files.append(config.sheet)
-    return InspectResult(clip, annotation, tuple(files))
+    return InspectResult(video, annotation, tuple(files))
 
 
 def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:

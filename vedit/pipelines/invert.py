@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
 from vedit.config import InvertConfig
 from vedit.flow import estimate_flow
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, source_words
@@ -20,10 +22,15 @@ from vedit.progress import Progress, renamed
 class InvertResult:
     """A clip reconstructed from its inversion, how near it comes to the source, and how near the VAE alone would."""
 
-    clip: Clip
+    video: LazyClip
     reconstruction: Fidelity
     vae: Fidelity
     output: Path | None
+
+    @cached_property
+    def clip(self) -> Clip:
+        """All of it in memory."""
+        return self.video.whole()
 
 
 def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
@@ -45,10 +52,10 @@ def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)
     warn_if_poor(found, vae, prompted=bool(words), tuned=bool(backbone.changed))
-    clip = source.with_frames(frames).resized(size)
+    video = LazyClip.of(source.with_frames(frames), size)
     if config.output is not None:
-        clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
-    return InvertResult(clip, found, vae, config.output)
+        video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    return InvertResult(video, found, vae, config.output)
 
 
 def checked(config: InvertConfig) -> InvertConfig:

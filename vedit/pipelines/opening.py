@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from vedit import registry
@@ -11,7 +12,8 @@ from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import check_pictures, working_size
 from vedit.clip import Clip, ClipInfo, probe, read_clip
-from vedit.clip.reading import choose_frames
+from vedit.clip.lazy import LazyClip
+from vedit.clip.reading import FrameReader, choose_frames
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
@@ -85,10 +87,21 @@ def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
     )
 
 
-def reread(config: ClipSettings) -> Clip:
-    """The frames that ``config`` names once more, at their own size. What is amiss with the file is told already."""
+def reread(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
+    """The frames of a ``source`` once more, each decoded at its own ``size`` (H, W) when it is asked for.
+
+    What is amiss with the file is told already.
+    """
     with filtered("ignore", VeditWarning):
-        return read_chosen(config, None)
+        reader = FrameReader.open(
+            config.clip,
+            frames=config.frames,
+            start=config.start,
+            stride=config.stride,
+            allow_partial=config.allow_partial,
+        )
+    make = partial(reader.read, size=size, again=True)
+    return LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
 
 
 def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:

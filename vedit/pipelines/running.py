@@ -19,6 +19,7 @@ from vedit import settling
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.clip import Clip
 from vedit.clip.images import PICTURES
+from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
 from vedit.config import EditConfig, GenerateConfig, VideoSettings, cache_folder
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
@@ -94,7 +95,9 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
             raise ConfigError(f"--output and --compare both name {config.compare}; give each its own.")
 
 
-def written(clip: Clip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]) -> list[Path]:
+def written(
+    clip: Clip | LazyClip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]
+) -> list[Path]:
     """The files of a result: the clip and beside it its settings, where an output is asked for."""
     if config.output is None:
         return []

@@ -1,0 +1,92 @@
+"""A clip that is never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vedit.clip.model import Clip
+from vedit.clip.sizes import Size, resize
+from vedit.clip.sound import Audio, SoundSource
+from vedit.clip.writing import write_clip
+
+Make = Callable[[Sequence[int]], Iterator[Tensor]]
+"""Called with numbers of frames, ascending; gives each of them, (3, H, W) float32 in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class LazyClip:
+    """A clip whose frames are made as they are asked for, one after the other: a few are in memory at a time.
+
+    make: makes them; count: how many there are; size: (H, W); rate, audio, sound_from: as those of a Clip
+    """
+
+    make: Make
+    count: int
+    size: Size
+    rate: Fraction
+    audio: Audio | None = None
+    sound_from: SoundSource | None = None
+
+    @classmethod
+    def of(cls, clip: Clip, size: Size) -> LazyClip:
+        """A clip at another ``size`` (H, W), each of its frames resized when it is asked for."""
+
+        def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+            for number in numbers:
+                yield resize(clip.frames[number, None], size)[0]
+
+        return cls(make, len(clip), size, clip.rate, clip.audio, clip.sound_from)
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def frames(self) -> Forwards:
+        """The frames, by number; for one reader, who goes through them in order."""
+        return Forwards(self.make, (self.count, 3, *self.size))
+
+    def pick(self, numbers: Sequence[int]) -> Clip:
+        """Some of the frames, by their numbers, ascending; silent."""
+        frames = torch.empty(len(numbers), 3, *self.size)
+        for index, frame in enumerate(self.make(numbers)):
+            frames[index] = frame
+        return Clip(frames, self.rate)
+
+    def whole(self) -> Clip:
+        """All of it in memory."""
+        return Clip(self.pick(range(self.count)).frames, self.rate, self.audio, self.sound_from)
+
+    def save(self, path: str | Path, *, crf: int = 18, codec: str = "libx264", overwrite: bool = False) -> None:
+        """Write it as ``Clip.save`` does, to the same bytes, frame by frame."""
+        write_clip(path, self.frames, self.rate, self.audio, self.sound_from, crf=crf, codec=codec, overwrite=overwrite)
+
+
+class Forwards:
+    """Frames (3, H, W) by number, as a tensor (F, 3, H, W) has them. Taken in order, each is made once."""
+
+    def __init__(self, make: Make, shape: tuple[int, int, int, int]) -> None:
+        self.shape = shape
+        self._make = make
+        self._ahead: Iterator[Tensor] = iter(())
+        self._at = -1
+        self._last: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> Tensor:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there is no frame {index}; there are {len(self)}")
+        if self._last is None or index != self._at:
+            if self._last is None or index != self._at + 1:
+                self._ahead = self._make(range(index, len(self)))
+            self._last, self._at = next(self._ahead), index
+            if index == len(self) - 1:
+                next(self._ahead, None)  # what was amiss is told after the last
+        return self._last
