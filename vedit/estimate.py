@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -129,11 +128,7 @@ def config_folder(model: str) -> Path:
         return sources.from_hub(model, weights=False)
     if model == "mini" or not path.is_file():
         return sources.locate(model)
-    try:
-        with safe_open(path, "pt") as file:
-            names = dict.fromkeys(file.keys(), torch.empty(0))
-    except (SafetensorError, OSError):
-        names = checkpoints.read_tensors(path)  # says what is wrong with it, or reads another format
+    names = dict.fromkeys(checkpoints.tensor_names(path), torch.empty(0))
     return sources.reference_folder(path, checkpoints.original_family(names, path))
 
 

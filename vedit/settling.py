@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from vedit import __version__, registry
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds
-from vedit.config.values import at_home
+from vedit.config.values import at_home, scaled
 from vedit.errors import LONGEST, ConfigError
 from vedit.synonyms import nearest
 
@@ -161,7 +161,7 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     if name in kind.paths:
         return str(_absolute(folder / at_home(value)))
     if name in kind.places:
-        stem, scale = _scaled(value)
+        stem, scale = scaled(value)
         if "/" in stem and _there(folder / at_home(stem)):
             return str(_absolute(folder / at_home(stem))) + scale
     return value
@@ -177,7 +177,7 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
         return value
     if name == "model" and value in ("mini", *HUB_NAMES):
         return value  # a model's own name stands for it even where a folder is called so
-    stem, scale = _scaled(value) if name in config.places else (value, "")
+    stem, scale = scaled(value) if name in config.places else (value, "")
     path = at_home(stem)
     if name not in config.paths and not (name in config.places and _there(path)):
         return value
@@ -212,12 +212,6 @@ def _there(path: Path) -> bool:
 def _absolute(path: Path) -> Path:
     """Without ".."; unlike ``Path.resolve``, links keep the names that they are called by."""
     return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def _scaled(value: str) -> tuple[str, str]:
-    """A LoRA's "file:0.8" as its file and ":0.8"."""
-    stem, colon, scale = value.rpartition(":")
-    return (stem, colon + scale) if stem and scale.replace(".", "", 1).lstrip("+-").isdigit() else (value, "")
 
 
 def _fault(detail: ErrorDetails, places: Mapping[str, str], kind: type[Settings]) -> str:

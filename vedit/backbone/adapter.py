@@ -10,16 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
 from vedit.atomic import whole_file
+from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
+from vedit.backbone.schemas import Name, Schema, fault
 from vedit.backbone.sources import permitted
+from vedit.config.values import LONGEST_PROMPT
 from vedit.errors import WeightsError
+from vedit.files import json_object
 
 FORMAT = "vedit adapter 1"
+
+
+class Told(Schema):
+    """What is read of the settings that an adapter was tuned with."""
+
+    base: str = Field(min_length=1, max_length=200)
+    prompt: str = Field("", max_length=LONGEST_PROMPT)
+    attention: Name = ""
+    positions: bool = False
+    model: str = Field("", max_length=4096)
 
 
 @dataclass(frozen=True)
@@ -48,24 +62,23 @@ class Adapter:
         path = Path(path)
         if not path.is_file():
             raise WeightsError(f"the adapter {path} is not there; `vedit tune` writes one.")
-        path.open("rb").close()  # safetensors says "no such file" of one that may not be read
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"the adapter {path} cannot be read ({error}); expected a .safetensors file.") from error
+        metadata, tensors = read_safetensors(path)
         if metadata.get("format") != FORMAT:
             raise WeightsError(
                 f"{path} is not an adapter of `vedit tune`; pass a LoRA with --lora, a motion adapter with --motion, "
                 "and a whole model with --model."
             )
+        lacking = f"the adapter {path} is damaged: it does not say what it was tuned on; tune it again."
+        config, base = (
+            json_object(metadata.get("config", ""), f"the settings in {path}", lambda _: WeightsError(lacking)),
+            metadata.get("base", ""),
+        )
         try:
-            config, base = json.loads(metadata["config"]), metadata["base"]
-        except (KeyError, ValueError):
-            config = base = None
-        if not isinstance(config, dict) or not tensors:
-            raise WeightsError(f"the adapter {path} is damaged: it does not say what it was tuned on; tune it again.")
+            Told.model_validate(config | {"base": base})
+        except ValidationError as error:
+            raise WeightsError(f"the adapter {path} is damaged: {fault(error)}; tune it again.") from error
+        if not tensors:
+            raise WeightsError(lacking)
         return cls(tensors, config, base)
 
     def apply(self, backbone: Backbone) -> None:

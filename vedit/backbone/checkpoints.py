@@ -7,10 +7,11 @@ Pickles are read as tensors only; whatever else is in one is refused.
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,27 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vedit.errors import WeightsError
+from vedit.files import check_plain, json_object, read_text
 from vedit.warning_filters import filtered
 
 ORIGINAL_UNET = "model.diffusion_model."
 ORIGINAL_PREFIXES = (ORIGINAL_UNET, "first_stage_model.", "cond_stage_model.")
 """The three parts of a model's original single file; its EMA copy and training state are left on disk."""
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""Kinds of numbers that weights are read in."""
+
+LARGEST_WEIGHTS = 32 * 2**30
+"""Bytes of a file of weights; a whole model of Stable Diffusion with its training state has 8 GB."""
+
+LARGEST_HEADER = 16 * 2**20
+"""Bytes of a safetensors file's header; that of a whole model has 200 KB."""
+
+MOST_TENSORS = 8000
+"""In one file; a whole model has about 2,000."""
+
+LONGEST_NAME = 400
+"""Characters of a tensor's name."""
 
 _OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 _GIT_LFS = b"version https://git-lfs"
@@ -39,48 +56,82 @@ _GIT_LFS = b"version https://git-lfs"
 def read_config(path: Path) -> dict[str, Any]:
     """A JSON file that holds one object. Raises WeightsError when it is missing or holds something else."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        text = read_text(path, WeightsError)
     except FileNotFoundError:
         raise WeightsError(f"'{path}' is missing: the folder of a model in diffusers' layout has one.") from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"'{path}' cannot be read as JSON: {error}.") from error
-    if not isinstance(config, dict):
-        raise WeightsError(f"'{path}' holds no settings: expected a JSON object.")
-    return config
+    return json_object(text, f"'{path}'", WeightsError)
 
 
 def read_header(path: Path) -> dict[str, str]:
     """The free-form metadata of a safetensors file; empty for other files."""
-    if path.suffix != ".safetensors":
-        return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+    return {} if path.suffix != ".safetensors" else _open_safetensors(path, ())[0]
 
 
 def read_tensors(files: Path | Iterable[Path], prefixes: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
     """The tensors of one model, from one file or several, whose names start with one of ``prefixes``.
 
-    Raises WeightsError for a file that is damaged or holds more than tensors, and for NaN or infinity (with the name).
+    Raises WeightsError for a file that is damaged or holds more than tensors, for numbers that are no plain floats,
+    and for NaN or infinity (with the name).
     """
     tensors: dict[str, Tensor] = {}
     for path in [files] if isinstance(files, Path) else files:
-        tensors.update(_read_file(path, prefixes))
+        tensors.update(
+            _open_safetensors(path, prefixes)[1] if path.suffix == ".safetensors" else _unpickled(path, prefixes)
+        )
     for name, tensor in tensors.items():
+        if (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype not in FLOATS:
+            raise WeightsError(
+                f"'{name}' is quantised ({str(tensor.dtype).removeprefix('torch.')}): expected float16, bfloat16 or "
+                "float32."
+            )
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"the tensor '{name}' holds NaN or infinity: the file is damaged, fetch it again.")
     return tensors
 
 
-def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and the tensors of a safetensors file. Raises as ``read_tensors`` does."""
+    return read_header(path), read_tensors(path)
+
+
+def tensor_names(path: Path) -> list[str]:
+    """The names of a file's tensors; of a safetensors file without reading them. Raises as ``read_tensors`` does."""
+    if path.suffix != ".safetensors":
+        return list(read_tensors(path))
+    with _safetensors(path) as file:
+        return list(file.keys())
+
+
+def _open_safetensors(path: Path, prefixes: tuple[str, ...]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with _safetensors(path) as file:
+        names = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118 (not a mapping)
+        return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Any]:
+    """A safetensors file, once its header is known to be of a size that a header has. Raises WeightsError."""
+    check_plain(path, LARGEST_WEIGHTS, WeightsError)
+    with path.open("rb") as file:
+        said = int.from_bytes(file.read(8), "little")
+    if said > LARGEST_HEADER:
+        raise _damaged(path, "its header is said to be longer than any")
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}  # noqa: SIM118
+        with safe_open(path, framework="pt") as file:
+            _check_names(path, file.keys())
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _unpickled(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    check_plain(path, LARGEST_WEIGHTS, WeightsError)
+    try:
+        _check_zip(path)
         with filtered("ignore"):  # an unusual pickle protocol is no concern of the user's
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
         if "unsupported global" in str(error).lower():
             raise WeightsError(
@@ -90,15 +141,42 @@ def _read_file(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
         raise _damaged(path, "not a file of tensors" if isinstance(error, LookupError) else error) from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    content = content if isinstance(content, dict) else {}
+    tensors = {name: each for name, each in content.items() if isinstance(name, str) and isinstance(each, Tensor)}
     if not tensors:
         raise WeightsError(f"'{path}' holds no named tensors: expected the weights of a model.")
+    _check_names(path, tensors)
+    size = path.stat().st_size
+    whole = all(
+        each.layout == torch.strided and not each.is_quantized and not each.is_meta and each.nbytes <= size
+        for each in tensors.values()
+    )
+    if not whole or sum(each.nbytes for each in tensors.values()) > 4 * size:
+        raise WeightsError(f"'{path}' holds tensors that are not stored whole; use its .safetensors form.")
     return {name: value for name, value in tensors.items() if name.startswith(prefixes)}
 
 
+def _check_zip(path: Path) -> None:
+    """Raise WeightsError for a zip archive of more than it weighs: PyTorch compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        held = archive.infolist()
+    if any(each.compress_type != zipfile.ZIP_STORED for each in held) or (
+        sum(each.file_size for each in held) > path.stat().st_size
+    ):
+        raise WeightsError(f"'{path}' is compressed, which weights never are; use its .safetensors form.")
+
+
+def _check_names(path: Path, names: Collection[str]) -> None:
+    if len(names) > MOST_TENSORS or any(len(name) > LONGEST_NAME for name in names):
+        raise WeightsError(
+            f"'{path}' has {len(names):,} tensors, the longest name of {max(map(len, names)):,} characters; expected "
+            f"at most {MOST_TENSORS:,}, and {LONGEST_NAME}: it is no model of Stable Diffusion, nor what goes with one."
+        )
+
+
 def _damaged(path: Path, error: Exception | str) -> WeightsError:
-    if not path.is_file():
-        return WeightsError(f"'{path}' is no file.")
     with path.open("rb") as file:
         if file.read(len(_GIT_LFS)) == _GIT_LFS:
             return WeightsError(f"'{path}' is a Git LFS pointer, not the weights: run `git lfs pull` in its folder.")
@@ -191,7 +269,10 @@ def flat_unet_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of Tune-A-Video's UNet as that of the 2-D UNet it was inflated from."""
     flat = dict(config, _class_name="UNet2DConditionModel")
     for field in ("down_block_types", "up_block_types"):
-        flat[field] = [kind.replace("3D", "2D") for kind in config[field]]
+        kinds = config.get(field)
+        if not isinstance(kinds, list):
+            raise WeightsError(f"the config of Tune-A-Video's unet has no {field}; expected a list of kinds of blocks.")
+        flat[field] = [str(kind).replace("3D", "2D") for kind in kinds]
     flat["mid_block_type"] = "UNetMidBlock2DCrossAttn"
     return flat
 
@@ -204,13 +285,19 @@ def motion_from_original(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any],
     plain = {name.removeprefix("module."): tensor for name, tensor in tensors.items() if ".motion_modules." in name}
     if not plain:
         raise WeightsError("the motion file holds no AnimateDiff motion modules (names with '.motion_modules.').")
-    norm = re.compile(r"down_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.norm\.weight")
+    norm = re.compile(r"down_blocks\.(\d)\.motion_modules\.(\d)\.temporal_transformer\.norm\.weight")
     norms = {(int(found[1]), int(found[2])): plain[found[0]] for found in map(norm.fullmatch, plain) if found}
-    levels = 1 + max(level for level, _ in norms)
+    places = [tensor for name, tensor in plain.items() if name.endswith(".pe")]
+    levels = 1 + max((level for level, _ in norms), default=-1)
+    if not norms or not places or places[0].ndim != 3 or any((level, 0) not in norms for level in range(levels)):
+        raise WeightsError("the motion file lacks norms or positions that AnimateDiff's motion modules have.")
     config = {
-        "block_out_channels": [norms[level, 0].shape[0] for level in range(levels)],
+        "block_out_channels": [norms[level, 0].numel() for level in range(levels)],
         "motion_layers_per_block": 1 + max(layer for _, layer in norms),
-        "motion_max_seq_length": next(tensor.shape[1] for name, tensor in plain.items() if name.endswith(".pe")),
+        "motion_max_seq_length": places[0].shape[1],
         "use_motion_mid_block": any(name.startswith("mid_block.") for name in plain),
     }
-    return config, convert_animatediff_checkpoint_to_diffusers(plain)
+    try:
+        return config, convert_animatediff_checkpoint_to_diffusers(plain)
+    except Exception as error:  # the converter trusts the layout that it expects
+        raise WeightsError(f"the motion file does not have the layers of AnimateDiff's: {error}.") from error

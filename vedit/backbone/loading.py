@@ -7,7 +7,6 @@ hooks or tunes afterwards meets a wrapped one. No code of a model's repository i
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,24 +14,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
-from huggingface_hub.errors import StrictDataclassError
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vedit.backbone import checkpoints, sources
+from vedit.backbone import checkpoints, schemas, sources
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
 from vedit.backbone.weightless import Weightless
 from vedit.errors import DeviceError, WeightsError
-from vedit.schedule import Schedule
+from vedit.files import check_plain, read_text
+from vedit.schedule import Schedule, training_levels
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
+}
+LARGEST_VOCABULARY = 32_000_000
+"""Bytes of a file of a tokenizer; CLIP's have 4 MB at most."""
+
+_SCHEMAS: Mapping[type[Any], type[schemas.Schema]] = {
+    UNet2DConditionModel: schemas.UNet,
+    AutoencoderKL: schemas.VAE,
+    ControlNetModel: schemas.ControlNet,
+    MotionAdapter: schemas.Motion,
 }
 _TEMPORAL = (".attn_temp.", ".norm_temp.")
 _ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
@@ -167,9 +175,6 @@ def read_parts(source: Path) -> Parts:
             raise WeightsError(
                 f"{what} in '{source}' is {given}, its unet takes {taken}: they are of different models."
             )
-    factor = parts.vae.config.scaling_factor
-    if not isinstance(factor, (int, float)) or not factor > 0:
-        raise WeightsError(f"the VAE's scaling_factor in '{source}' is {factor}: expected a number above 0.")
     return parts
 
 
@@ -211,7 +216,7 @@ def _read_single(file: Path) -> Parts:
     text_encoder = empty_text_encoder(folder)
     try:
         split = checkpoints.split_original(tensors, unet.config, vae.config, text_encoder)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:  # the converters trust the layout they expect
+    except Exception as error:  # the converters trust the layout they expect
         raise WeightsError(f"'{file.name}' does not have the layers its config names: {error}.") from error
     for module, part, what in zip((unet, vae, text_encoder), split, ("unet", "vae", "text encoder"), strict=True):
         checkpoints.fill(module, part, what)
@@ -255,39 +260,40 @@ def check_family(folder: Path) -> None:
 
 
 def empty(kind: type[Any], config: Mapping[str, Any]) -> Any:
-    """A diffusers model of a config, without memory for its weights. Settings the class does not know are left out."""
-    known = inspect.signature(kind.__init__).parameters
+    """A diffusers model of a config, without memory for its weights. Raises WeightsError (``schemas``)."""
+    what = f"the config of the {kind.__name__}"
+    settings = schemas.checked(_SCHEMAS[kind], config, what, kind)
     try:
         with Weightless():
-            return kind(**{field: value for field, value in config.items() if field in known})
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError) as error:
-        raise WeightsError(f"the config of the {kind.__name__} cannot be built: {error}") from error
+            return kind(**settings)
+    except Exception as error:  # what does not go together, the classes meet with whatever it leads to
+        raise WeightsError(f"{what} cannot be built: {error}") from error
 
 
 def empty_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
-    """The UNet of a config. Raises WeightsError for block kinds that are not Stable Diffusion's."""
-    plain = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
-    strange = {*config.get("down_block_types", ()), *config.get("up_block_types", ())} - plain
-    if strange:
-        raise WeightsError(
-            f"the unet has blocks of kind {', '.join(sorted(strange))}: not Stable Diffusion 1.x or 2.x."
-        )
+    """The UNet of a config. Raises WeightsError, for block kinds too that are not Stable Diffusion's."""
     return empty(UNet2DConditionModel, config)
 
 
 def empty_text_encoder(folder: Path) -> CLIPTextModel:
-    """The text encoder of a model's folder, without its weights."""
-    config = checkpoints.read_config(folder / "text_encoder" / "config.json")
+    """The text encoder of a model's folder, without its weights. Raises WeightsError."""
+    what = f"'{folder / 'text_encoder' / 'config.json'}'"
+    read = checkpoints.read_config(folder / "text_encoder" / "config.json")
+    settings = schemas.checked(schemas.TextEncoder, read, what)
     try:
         with Weightless():
-            return CLIPTextModel(CLIPTextConfig(**config))
-    except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
-        raise WeightsError(f"the config of the text encoder of '{folder}' cannot be built: {error}") from error
+            return CLIPTextModel(CLIPTextConfig(**settings))
+    except Exception as error:
+        raise WeightsError(f"{what} cannot be built: {error}") from error
 
 
 def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
     """The tokenizer of a model's folder, with a length that its text encoder takes. Raises WeightsError."""
     place = folder / "tokenizer"
+    for file in place.iterdir():
+        check_plain(file, LARGEST_VOCABULARY, WeightsError)
+    told = place / "tokenizer_config.json"
+    schemas.checked(schemas.Tokenizer, checkpoints.read_config(told) if told.exists() else {}, f"'{told}'")
     if not (place / "tokenizer.json").exists():
         for name in ("vocab.json", "merges.txt"):
             if not (place / name).exists():
@@ -301,21 +307,29 @@ def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
         raise WeightsError(
             f"the tokenizer in '{place}' knows {size} tokens, its text encoder {rows}: they do not belong."
         )
+    if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+        raise WeightsError(f"the tokenizer in '{place}' has no tokens for start, end and padding.")
     # an early folder says no length, which reads as 1e30
-    tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
+    tokenizer.model_max_length = int(min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings))
     return tokenizer
 
 
 def read_scheduler(folder: Path) -> dict[str, Any]:
     """The noise schedule's settings. Raises WeightsError for one this toolkit has no formula for."""
-    scheduler = checkpoints.read_config(folder / "scheduler" / "scheduler_config.json")
+    file = folder / "scheduler" / "scheduler_config.json"
+    scheduler = schemas.checked(schemas.Scheduler, checkpoints.read_config(file), f"'{file}'")
     kind = scheduler.setdefault("prediction_type", "epsilon")
     if kind not in ("epsilon", "v_prediction"):
         raise WeightsError(f"'{folder}' predicts '{kind}': expected epsilon or v_prediction.")
     try:
         Schedule.from_config(scheduler, 1)
+        levels = training_levels(scheduler)
     except (TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"the noise schedule in '{folder / 'scheduler'}' cannot be built: {error}.") from error
+    if not bool(((levels >= 0) & (levels <= 1)).all()):
+        raise WeightsError(
+            f"the noise schedule in '{file}' leaves the range from all noise to none; correct its betas."
+        )
     return scheduler
 
 
@@ -323,7 +337,7 @@ def original_prediction(file: Path) -> dict[str, str]:
     """What a single file itself says it predicts, in its header or in the .yaml that came beside it; mostly nothing."""
     said = checkpoints.read_header(file).get("modelspec.prediction_type", "")
     notes = file.with_suffix(".yaml")
-    if not said and notes.is_file() and 'parameterization: "v"' in notes.read_text(encoding="utf-8", errors="replace"):
+    if not said and notes.is_file() and 'parameterization: "v"' in read_text(notes, WeightsError):
         said = "v"
     return {"v": {"prediction_type": "v_prediction"}, "epsilon": {"prediction_type": "epsilon"}}.get(said, {})
 

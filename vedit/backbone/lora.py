@@ -6,23 +6,40 @@ of them, and a LoRA that does not fit cannot pass in silence.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from vedit.backbone.checkpoints import read_header, read_tensors
+from vedit.backbone.checkpoints import read_safetensors, read_tensors
+from vedit.backbone.schemas import Schema, fault
 from vedit.backbone.sources import permitted
-from vedit.config.values import at_home
+from vedit.config.values import at_home, scaled
 from vedit.errors import WeightsError
+from vedit.files import json_object
+
+STRONGEST = 100.0
+"""Most that a LoRA may be scaled by, and its alpha be for each of its ranks; 1 is as it was trained."""
+
+MOST_TOKENS = 1000
+"""Words that a LoRA may teach."""
+
+_LAYER = re.compile(r"[\w.]{1,300}")
+
+
+class Peft(Schema):
+    """What peft wrote of one part of a model. A pattern is a layer's name, or the end of it."""
+
+    lora_alpha: float | None = None
+    alpha_pattern: dict[str, float] | None = None
+    use_rslora: bool | None = None
 
 
 @permitted()
@@ -30,9 +47,10 @@ def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
     """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
     name, scale = (spec, 1.0) if isinstance(spec, str) else spec
     if isinstance(spec, str) and not at_home(spec).exists():
-        head, _, tail = spec.rpartition(":")
-        with suppress(ValueError):
-            name, scale = (head, float(tail)) if head else (spec, 1.0)
+        name, tail = scaled(spec)
+        scale = float(tail.removeprefix(":") or 1)
+    if not abs(scale) <= STRONGEST:
+        raise WeightsError(f"the LoRA '{name}' has the scale {scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}.")
     path = at_home(name)
     path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
     if not path.is_file():
@@ -49,8 +67,10 @@ def fuse_lora(unet: nn.Module, text_encoder: CLIPTextModel, tokenizer: CLIPToken
     for layer in layers:
         weight = layer.module.weight
         # float32, whatever the file's numbers: half precision would round a small change away before it is summed
-        change = (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
-        layer.module.weight = nn.Parameter(weight.float() + change, requires_grad=False)
+        fused = weight.float() + (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
+        if not bool(torch.isfinite(fused).all()):
+            raise WeightsError(f"'{path.name}' makes weights of infinity: it is damaged, or its scale is too large.")
+        layer.module.weight = nn.Parameter(fused, requires_grad=False)
     teach_tokens(tokenizer, text_encoder, tokens)
 
 
@@ -91,8 +111,12 @@ def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[lis
     Understood are diffusers' three namings (peft, and the two before it), kohya's, and the numbered one of
     cloneofsimo's trainer. Raises WeightsError for other kinds and for layers that this model does not have or fit.
     """
-    header, tensors = read_header(path), read_tensors(path)
+    header, tensors = read_safetensors(path) if path.suffix == ".safetensors" else ({}, read_tensors(path))
     tokens = {name: tensors.pop(name) for name in list(tensors) if header.get(name) == "<embed>"}
+    if len(tokens) > MOST_TOKENS or any(not name.strip() or len(name) > 100 for name in tokens):
+        raise WeightsError(
+            f"'{path.name}' teaches {len(tokens):,} words; expected at most {MOST_TOKENS:,}, of 1 to 100 characters."
+        )
     numbers = _numbered_layers(unet, text_encoder, tensors)
     targets = {
         _flat_layer(f"{part}.{name}"): (part, name, layer)
@@ -110,10 +134,10 @@ def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[lis
             )
         side = {"A": "down", "B": "up"}.get(found[2], found[2])
         sides.setdefault(found[1], {})[side] = tensor
-    try:
-        adapter = json.loads(header.get("lora_adapter_metadata", "{}"))
-    except ValueError as error:
-        raise WeightsError(f"the settings in the header of '{path.name}' cannot be read: {error}.") from error
+    written = json_object(
+        header.get("lora_adapter_metadata", "{}"), f"the settings in the header of '{path.name}'", WeightsError
+    )
+    peft = {part: _peft(path, part, written) for part in ("unet", "text_encoder")}
     layers = []
     for name, pair in sides.items():
         part, place, module = targets.get(_flat_layer(numbers.get(name, name)), ("", "", None))
@@ -121,15 +145,24 @@ def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[lis
             raise WeightsError(
                 f"'{path.name}' changes '{name}', a layer this model does not have: another model's LoRA."
             )
+        if not (pair["down"].is_floating_point() and pair["up"].is_floating_point()):
+            raise WeightsError(f"'{path.name}' is quantised ('{name}'): expected float16, bfloat16 or float32.")
         down, up = pair["down"].flatten(1).float(), pair["up"].flatten(1).float()
+        if down.ndim != 2 or up.ndim != 2 or not len(down):
+            raise WeightsError(f"'{path.name}' has no matrices at '{name}': expected a LoRA.")
         if (up.shape[0], up.shape[1], down.shape[1]) != (len(module.weight), len(down), module.weight[0].numel()):
             raise WeightsError(
                 f"'{path.name}' does not fit: '{name}' is for a layer of {up.shape[0]} x {down.shape[1]}, this model's "
                 f"is {len(module.weight)} x {module.weight[0].numel()}; it was made for another model."
             )
-        alpha = alphas[name].item() if name in alphas else _peft_alpha(adapter, part, place)
-        root = math.sqrt(len(down)) if adapter.get(f"{part}.use_rslora") else len(down)
-        layers.append(LoraLayer(module, down, up, 1.0 if alpha is None else alpha / root))
+        alpha = _alpha(path, name, alphas[name]) if name in alphas else _peft_alpha(peft[part], place)
+        root = math.sqrt(len(down)) if peft[part].use_rslora else len(down)
+        factor = 1.0 if alpha is None else alpha / root
+        if not abs(factor) <= STRONGEST:
+            raise WeightsError(
+                f"'{path.name}' has the alpha {alpha:g} at '{name}', of rank {len(down)}: it is damaged."
+            )
+        layers.append(LoraLayer(module, down, up, factor))
     if not layers and not tokens:
         raise WeightsError(f"'{path.name}' holds no layers: expected a LoRA.")
     return layers, tokens
@@ -146,12 +179,36 @@ def _flat_layer(name: str) -> str:
     return re.sub(r"_to_out$", "_to_out_0", flat)
 
 
-def _peft_alpha(adapter: Mapping[str, Any], part: str, place: str) -> float | None:
+def _alpha(path: Path, name: str, tensor: Tensor) -> float:
+    if tensor.numel() != 1:
+        raise WeightsError(f"'{path.name}' has an alpha of {tensor.numel()} numbers at '{name}'; expected one.")
+    return float(tensor)
+
+
+def _peft(path: Path, part: str, written: Mapping[str, Any]) -> Peft:
+    """What peft wrote of a part, the patterns of its layers as plain names: peft's own are escaped ones."""
+    prefix = f"{part}."
+    own = {key.removeprefix(prefix): value for key, value in written.items() if key.startswith(prefix)}
+    try:
+        read = Peft.model_validate(own)
+    except ValidationError as error:
+        raise WeightsError(f"the settings in the header of '{path.name}': {part}: {fault(error)}.") from error
+    plain = {
+        key.lstrip("^").removesuffix("$").replace("\\.", "."): each for key, each in (read.alpha_pattern or {}).items()
+    }
+    for name in plain:
+        if not _LAYER.fullmatch(name):
+            raise WeightsError(f"'{path.name}' gives the alpha of '{name:.60}'; expected the name of a layer.")
+    return read.model_copy(update={"alpha_pattern": plain})
+
+
+def _peft_alpha(peft: Peft, place: str) -> float | None:
     """The alpha that peft wrote for a layer, where the file has peft's settings; None stands for the rank."""
-    for pattern, alpha in (adapter.get(f"{part}.alpha_pattern") or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", place):
-            return float(alpha)
-    return adapter.get(f"{part}.lora_alpha")
+    parts = place.split(".")
+    for first in range(len(parts)):
+        if (alpha := (peft.alpha_pattern or {}).get(".".join(parts[first:]))) is not None:
+            return alpha
+    return peft.lora_alpha
 
 
 def _numbered_layers(unet: nn.Module, text_encoder: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, str]:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from vedit.backbone.schemas import Name, fault
 from vedit.errors import WeightsError
+from vedit.files import read_text
+
+
+def _inside(name: str) -> str:
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError("does not lie inside the model's own folder")
+    return name
+
+
+Inside = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_inside)]
+"""The name of a file or folder in the model's own."""
 
 
 class ModelNotes(BaseModel):
@@ -14,15 +28,15 @@ class ModelNotes(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    about: str = ""
+    about: str = Field("", max_length=500)
     """One phrase on what the model knows."""
-    vae_floor_db: float | None = None
+    vae_floor_db: float | None = Field(None, ge=0, le=100)
     """The least that its VAE's round trip keeps, in dB, of a clip of the kind that the model was trained on."""
-    learning_rate: float | None = Field(None, gt=0)
+    learning_rate: float | None = Field(None, gt=0, le=1)
     """What one-shot tuning takes on this model: a narrow network learns at a higher rate than Stable Diffusion."""
-    controls: dict[str, str] = {}
+    controls: dict[Name, Inside] = Field({}, max_length=100)
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
-    sound_encoder: str = ""
+    sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
 
 
@@ -35,8 +49,6 @@ def read_notes(place: Path) -> ModelNotes:
     if not file.is_file():
         return ModelNotes()
     try:
-        return ModelNotes.model_validate_json(file.read_bytes())
+        return ModelNotes.model_validate_json(read_text(file, WeightsError))
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        raise WeightsError(f"{file}: {where}: {fault['msg']}; correct it or delete the file.") from error
+        raise WeightsError(f"{file}: {fault(error)}; correct it or delete the file.") from error

@@ -11,20 +11,29 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from dataclasses import dataclass as plain
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vedit.atomic import whole_file
+from vedit.backbone.checkpoints import read_safetensors
+from vedit.backbone.schemas import fault
+from vedit.backbone.sources import permitted
 from vedit.errors import WeightsError
+from vedit.files import json_object
+
+Count = Annotated[int, Field(ge=1, le=2048)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class SoundConfig:
     """What a sound encoder is made for.
 
@@ -33,22 +42,28 @@ class SoundConfig:
     mels: bands between low and high (Hz); mean, deviation: of their logarithms in training
     segment: steps of the spectrogram in one segment
     state, hidden: widths of the recurrent state and of the mapping network
+
+    The ranges are wide for what is trained here, and narrow for what a damaged file may claim.
     """
 
-    tokens: int
-    width: int
-    rate: int = 16_000
-    window: int = 512
-    hop: int = 160
-    mels: int = 64
-    low: float = 50.0
-    high: float = 8_000.0
-    mean: float = -4.0
-    deviation: float = 3.0
-    segment: int = 16
-    channels: int = 32
-    state: int = 128
-    hidden: int = 256
+    tokens: Count
+    width: Count
+    rate: Annotated[int, Field(ge=1000, le=192_000)] = 16_000
+    window: Annotated[int, Field(ge=16, le=16_384)] = 512
+    hop: Annotated[int, Field(ge=1, le=16_384)] = 160
+    mels: Annotated[int, Field(ge=1, le=512)] = 64
+    low: Annotated[float, Field(ge=0, le=96_000)] = 50.0
+    high: Annotated[float, Field(gt=0, le=96_000)] = 8_000.0
+    mean: Annotated[float, Field(ge=-1000, le=1000)] = -4.0
+    deviation: Annotated[float, Field(gt=0, le=1000)] = 3.0
+    segment: Annotated[int, Field(ge=1, le=1024)] = 16
+    channels: Annotated[int, Field(ge=4, le=256, multiple_of=4)] = 32
+    state: Count = 128
+    hidden: Count = 256
+
+    def __post_init__(self) -> None:
+        if self.hop > self.window:
+            raise ValueError(f"hop {self.hop} is longer than window {self.window}")
 
     @property
     def seconds(self) -> float:
@@ -56,7 +71,7 @@ class SoundConfig:
         return self.segment * self.hop / self.rate
 
 
-@dataclass(frozen=True)
+@plain(frozen=True)
 class Heard:
     """What the encoder makes of B sounds of S segments.
 
@@ -165,17 +180,19 @@ def check_sound_encoder(path: Path) -> None:
         raise WeightsError(f"{path} {what}; expected a sound encoder (.safetensors) that `training.audio` wrote.")
 
 
+@permitted()
 def load_sound_encoder(path: Path) -> SoundEncoder:
     """The encoder that ``SoundEncoder.save`` wrote, in float32. Raises WeightsError for a file that is not one."""
     check_sound_encoder(path)
+    metadata, tensors = read_safetensors(path)
+    if "sound_encoder" not in metadata:
+        raise WeightsError(f"{path} is no sound encoder; expected a file that `training.audio` wrote.")
+    settings = json_object(metadata["sound_encoder"], f"the settings in {path}", WeightsError)
     try:
-        with safe_open(path, "pt") as file:
-            settings = (file.metadata() or {}).get("sound_encoder")
-            if settings is None:
-                raise WeightsError(f"{path} is no sound encoder; expected a file that `training.audio` wrote.")
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        encoder = SoundEncoder(SoundConfig(**json.loads(settings)))
-        encoder.load_state_dict(tensors)
-    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        encoder = SoundEncoder(SoundConfig(**settings))
+        encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except ValidationError as error:
+        raise WeightsError(f"the settings in {path}: {fault(error)}.") from error
+    except (ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path} cannot be read as a sound encoder: {error}.") from error
     return encoder.eval().requires_grad_(False)

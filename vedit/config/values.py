@@ -77,6 +77,16 @@ def at_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
+def scaled(text: str) -> tuple[str, str]:
+    """A LoRA's "file:0.8" as its file and ":0.8", which may be missing."""
+    stem, colon, scale = text.rpartition(":")
+    try:
+        float(scale)
+    except ValueError:
+        stem = ""
+    return (stem, colon + scale) if stem else (text, "")
+
+
 def listed(value: Any) -> Any:
     return (value,) if isinstance(value, (str, dict)) else value
 

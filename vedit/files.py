@@ -1,0 +1,46 @@
+"""Files of text that are read whole: plain ones, and of a size that their kind has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vedit.errors import VeditError
+
+LARGEST_SETTINGS = 1_000_000
+"""Bytes of a file of settings (YAML, JSON); more is not one."""
+
+
+def check_plain(path: Path, largest: int, error: Callable[[str], VeditError]) -> None:
+    """Raise ``error`` unless a file is a plain one of at most ``largest`` bytes: pipes and devices never end.
+
+    Raises OSError where it is not there, or lies in a closed folder.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        raise error(f"'{path}' is {'a folder' if path.is_dir() else 'no plain file'}; expected a file.")
+    if size > largest:
+        raise error(f"'{path}' has {size:,} bytes; expected at most {largest:,}: it is not what it is taken for.")
+
+
+def read_text(path: Path, error: Callable[[str], VeditError], largest: int = LARGEST_SETTINGS) -> str:
+    """The text of a plain file. Raises ``error`` for other things and where it is not UTF-8, and OSError."""
+    check_plain(path, largest, error)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise error(f"'{path}' is not text.") from fault
+
+
+def json_object(text: str, what: str, error: Callable[[str], VeditError]) -> dict[str, Any]:
+    """The one object that JSON holds. Raises ``error``, naming ``what`` was read."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        reason = "it is nested too deeply" if isinstance(fault, RecursionError) else fault
+        raise error(f"{what} cannot be read as JSON: {reason}.") from fault
+    if not isinstance(content, dict):
+        raise error(f"{what} holds no settings: expected a JSON object.")
+    return content
