@@ -123,13 +123,13 @@ MODELS: dict[str, Case] = {
     ),
     "a VAE without its factor": (
         lambda d: d.edit(model=d.config("vae/config.json", scaling_factor=None)),
-        "scaling_factor",
-        "expected a number",
+        "scaling_factor is None",
+        "it should be a valid number",
     ),
     "a unet of size -1": (
         lambda d: d.edit(model=d.config("unet/config.json", sample_size=-1)),
         "sample_size is -1",
-        "expected the side",
+        "it should be greater than or equal to 1",
     ),
     "code in a pickle": (lambda d: d.edit(model=pickled(d, by_torch=True)), "could run code", "use its .safetensors"),
     "code in a bare pickle": (lambda d: d.edit(model=pickled(d, by_torch=False)), "cannot be read", "fetch it again"),
@@ -160,8 +160,8 @@ MODELS: dict[str, Case] = {
     "an adapter as LoRA": (lambda d: d.edit("--lora", d.good.adapter), "adapter.safetensors", "LoRA"),
     "adapter cut short": (
         lambda d: d.edit("--adapter", cut(adapter(d), 0.5)),
-        "adapter.safetensors cannot be read",
-        "expected a .safetensors file",
+        "adapter.safetensors' cannot be read",
+        "fetch it again",
     ),
     "adapter without words": (lambda d: d.edit("--adapter", adapter(d, base=None)), "is damaged", "tune it again"),
     "adapter with odd words": (lambda d: d.edit("--adapter", adapter(d, config="[]")), "is damaged", "tune it again"),

@@ -76,14 +76,14 @@ def test_bad_input(
 
 def test_faults_are_told_together(desk: Desk, vedit: Callable[..., Ran]) -> None:
     """Of a file and of flags, each with its place, in one line."""
-    path = desk.file("settings.yaml", SEVERAL)
+    path = desk.file("s.yaml", SEVERAL)
     told = vedit("edit", desk.good.clip, "a cat", "--config", path, "--crf", 99).complaint
     assert told.startswith("error: 5 faults: (1) ")
     for place in (
-        "settings.yaml:1: steps: 'many'",
-        "settings.yaml:2: guidance: -1",
-        "settings.yaml:3: attention: 'sparse_casual'",
-        "settings.yaml:4: frmes: there is no such setting; did you mean 'frames'?",
+        "s.yaml:1: steps: 'many'",
+        "s.yaml:2: guidance: -1",
+        "s.yaml:3: attention: 'sparse_casual'",
+        "s.yaml:4: frmes: there is no such setting; did you mean 'frames'?",
         "--crf: '99' is out of range; expected 0..51",
     ):
         assert place in told

@@ -184,4 +184,4 @@ def fault(error: ValidationError) -> str:
     place = ".".join(str(each) for each in first["loc"][:1]) or "the whole"
     if first["type"] == "missing":
         return f"{place:.60} is missing"
-    return f"{place:.60} is {reprlib.repr(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return f"{place:.60} is {reprlib.repr(first['input'])}; {first['msg'].replace('Input', 'it')}"
