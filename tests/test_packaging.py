@@ -17,7 +17,7 @@ from vedit.doctor import EXTRAS, LIBRARIES
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OURS = {"vedit", "tests", "benchmarks", "training", "toy_plugin"}
+OURS = {"vedit", "tests", "benchmarks", "training", "toy_plugin", "docs"}
 
 BROUGHT = {"pydantic_core": "pydantic", "tokenizers": "transformers", "torchvision": "controlnet_aux"}
 """Modules that are imported, and whose versions are the affair of who brings them."""
@@ -72,8 +72,8 @@ def distributions(modules: Iterator[tuple[str, bool]], *, optional: bool = True)
 def test_every_import_is_declared() -> None:
     extras = set(EXTRAS)
     assert distributions(imported("vedit"), optional=False) <= declared() | declared(*extras)
-    development = distributions(imported("tests", "benchmarks", "training"), optional=False)
-    assert development <= declared() | declared("test") | declared(*extras)
+    development = distributions(imported("tests", "benchmarks", "training", "docs"), optional=False)
+    assert development <= declared() | declared("test", "docs") | declared(*extras)
 
 
 def test_everything_declared_is_imported() -> None:

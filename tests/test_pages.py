@@ -1,0 +1,32 @@
+"""The pages that are made as the site is built."""
+
+from __future__ import annotations
+
+from docs.pages import ROOT, commands, within_docs
+from vedit import registry
+
+
+def test_every_command_has_its_section() -> None:
+    titles = [section.splitlines()[0] for section in commands()]
+    assert titles[0] == "# Commands"
+    shown = {title.removeprefix("## vedit ") for title in titles[1:]}
+    assert {"edit", "generate", "tune", "invert", "rerun", "doctor", "parts"} <= shown
+    assert {"inspect audio", "inspect timeline"} <= shown
+    of_annotators = {f"inspect {name}" for name in registry.names("annotators")} & shown
+    assert len(of_annotators) == 1, "annotators share their flags: one of them stands for all"
+
+
+def test_a_section_is_what_the_command_says() -> None:
+    edit = next(section for section in commands() if section.startswith("## vedit edit\n"))
+    assert "--learning-rate" in edit, "the rare settings too"
+    assert "\x1b" not in edit
+
+
+def test_links_of_the_root_lead_to_pages() -> None:
+    text = within_docs("[a](docs/sound.md) [b](CHANGELOG.md) [c](training/README.md) [d](https://x.org/y) [e](#f)")
+    assert text == "[a](sound.md) [b](changelog.md) `c` [d](https://x.org/y) [e](#f)"
+    assert (ROOT / "docs/sound.md").is_file()
+
+
+def test_pictures_of_the_root_stay_pictures() -> None:
+    assert within_docs("![source above](docs/images/star.png)") == "![source above](images/star.png)"
