@@ -16,8 +16,8 @@ import pytest
 
 import vedit as package
 from tests.conftest import Ran
-from vedit import cli
 from vedit.errors import DeviceError, VeditWarning
+from vedit.progress import Display
 
 Command = Callable[..., Ran]
 
@@ -155,7 +155,7 @@ def test_our_warnings_are_one_line_and_others_are_not_shown(vedit: Command, monk
 
 
 def test_progress_off_a_terminal_is_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli.Display() as display:
+    with Display() as display:
         for done in (1, 2, 3):
             display("denoising", done, 3)
     assert capsys.readouterr().err == "denoising: 3 in 0 s\n"
@@ -164,7 +164,7 @@ def test_progress_off_a_terminal_is_a_line_for_each_stage(capsys: pytest.Capture
 def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    with cli.Display() as display:
+    with Display() as display:
         display("denoising", 1, 2)
         display.say("a [bold] line")
         display("denoising", 2, 2)

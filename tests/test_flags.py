@@ -23,11 +23,11 @@ from vedit.config import (
     TuneConfig,
 )
 from vedit.errors import ConfigError
-from vedit.flags import METAVARS, SHORT, configured
+from vedit.flags import METAVARS, RUN_FLAGS, SHORT, configured
 from vedit.help import ELSEWHERE, FIRST, RARE, HelpCommand
 
 KINDS: list[type[Settings]] = [EditConfig, TuneConfig, InvertConfig]
-OWN = {"config", "assign", "help_all"}
+OWN = {"config", "assign", *RUN_FLAGS}
 
 
 def parse(kind: type[Settings], *arguments: str) -> Settings:

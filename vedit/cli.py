@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from vedit import __version__, registry, usage
+from vedit import __version__, printing, registry, usage
 from vedit.config import (
     CompareConfig,
     EditConfig,
@@ -31,10 +31,9 @@ from vedit.config import (
     InvertConfig,
     TuneConfig,
 )
-from vedit.errors import ConfigError, VeditError, VeditWarning, one_line
-from vedit.flags import configured
+from vedit.errors import ConfigError, VeditError, VeditWarning
+from vedit.flags import AsJson, Quiet, Verbose, configured
 from vedit.help import HelpCommand
-from vedit.progress import Display
 from vedit.synonyms import nearest
 
 if TYPE_CHECKING:
@@ -50,10 +49,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-display = Display()
-
-
-_verbose = False
 
 
 class _InterruptedError(Exception):
@@ -66,7 +61,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show tracebacks, and what the libraries say.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check the settings, show them and what they would cost; run nothing.")
 ]
@@ -74,6 +68,8 @@ DryRun = Annotated[
 
 @app.callback()
 def common(
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     verbose: Verbose = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
@@ -82,7 +78,7 @@ def common(
 
 @app.command(cls=HelpCommand)
 @configured(EditConfig, "clip", "prompt")
-def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+def edit(config: EditConfig, dry_run: DryRun = False) -> None:
     """Edit a clip with a prompt.
 
     Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
@@ -92,7 +88,7 @@ def edit(config: EditConfig, dry_run: DryRun = False, verbose: Verbose = False) 
 
 @app.command(cls=HelpCommand)
 @configured(GenerateConfig, "prompt")
-def generate(config: GenerateConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+def generate(config: GenerateConfig, dry_run: DryRun = False) -> None:
     """Make a clip from a prompt, and let it follow a sound.
 
     Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
@@ -102,7 +98,7 @@ def generate(config: GenerateConfig, dry_run: DryRun = False, verbose: Verbose =
 
 @app.command(cls=HelpCommand)
 @configured(TuneConfig, "clip")
-def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+def tune(config: TuneConfig, dry_run: DryRun = False) -> None:
     """Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes."""
     from vedit.pipelines import tune as pipeline
 
@@ -111,37 +107,42 @@ def tune(config: TuneConfig, dry_run: DryRun = False, verbose: Verbose = False) 
         return
     config = pipeline.checked(config)
     try:
-        path = pipeline.run(config, progress=display)
+        path = pipeline.run(config, progress=printing.report.progress)
     except KeyboardInterrupt:
         if config.output is None or not pipeline.checkpoint_of(config.output).exists():
             raise
         raise _InterruptedError(str(pipeline.checkpoint_of(config.output))) from None
-    print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    printing.report.file(path, f"{path.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command(cls=HelpCommand)
 @configured(InvertConfig, "clip")
-def invert(config: InvertConfig, dry_run: DryRun = False, verbose: Verbose = False) -> None:
+def invert(config: InvertConfig, dry_run: DryRun = False) -> None:
     """Invert a clip and show how well it is reconstructed, beside the VAE's own round trip."""
     from vedit.pipelines import invert as pipeline
 
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
-    result = pipeline.run(config, progress=display)
+    result = pipeline.run(config, progress=printing.report.progress)
     found = {"VAE round trip": result.vae, "reconstruction": result.reconstruction}
-    _table(["", "dB", "worst frame"], [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()])
+    rows = [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()]
+    printing.report.table(rows, head=["", "dB", "worst frame"])
+    measured = {"vae_db": result.vae.db, "reconstruction_db": result.reconstruction.db}
+    worst = {"vae_worst_db": result.vae.worst, "reconstruction_worst_db": result.reconstruction.worst}
+    printing.report.found(metrics=measured | worst)
     if result.output is not None:
-        print(result.output)
+        printing.report.file(result.output)
 
 
 @app.command(cls=HelpCommand)
 @configured(CompareConfig, "source", "edit")
-def compare(config: CompareConfig, verbose: Verbose = False) -> None:
+def compare(config: CompareConfig) -> None:
     """Show a source and its edit together, as one clip with sound."""
     from vedit.pipelines import compare as pipeline
 
-    print(pipeline.run(config))
+    result = pipeline.run(config)
+    _tell_clip(result.file, result.frames, result.size, float(result.rate), result.has_sound)
 
 
 class Kinds(TyperGroup):
@@ -173,32 +174,35 @@ looking = typer.Typer(cls=Kinds, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(looking, name="inspect", help="See what an edit would be shown, before computing is spent on it.")
 
 
-def _look(config: InspectConfig, verbose: Verbose = False) -> None:
+def _look(config: InspectConfig) -> None:
     from vedit.pipelines import inspect as pipeline
 
     for path in pipeline.run(config).files:
-        print(path)
+        printing.report.file(path)
 
 
 @looking.command("audio", cls=HelpCommand)
 @configured(InspectSoundConfig, "audio")
-def look_at_sound(config: InspectSoundConfig, verbose: Verbose = False) -> None:
+def look_at_sound(config: InspectSoundConfig) -> None:
     """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
     from vedit.pipelines import inspect_sound as pipeline
 
     result = pipeline.run(config)
-    print(f"{result.heard.tempo:.2f} BPM{f' ({result.heard.note})' if result.heard.note else ''}")
+    printing.report.say(f"{result.heard.tempo:.2f} BPM{f' ({result.heard.note})' if result.heard.note else ''}")
+    printing.report.found(metrics={"tempo": result.heard.tempo}, note=result.heard.note)
     for path in result.files:
-        print(path)
+        printing.report.file(path)
 
 
 @looking.command("timeline", cls=HelpCommand)
 @configured(InspectTimelineConfig, "timeline")
-def look_at_timeline(config: InspectTimelineConfig, verbose: Verbose = False) -> None:
+def look_at_timeline(config: InspectTimelineConfig) -> None:
     """See the number that a timeline is in each frame."""
     from vedit.pipelines import inspect_sound as pipeline
 
-    _table(["frame", "seconds", "value"], pipeline.values(config))
+    values = pipeline.values(config)
+    printing.report.table(values, head=["frame", "seconds", "value"])
+    printing.report.found(values=[float(value) for _, _, value in values])
 
 
 @app.command()
@@ -211,6 +215,8 @@ def rerun(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
     dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Make the same result again from the .yaml file beside it."""
@@ -238,21 +244,19 @@ def rerun(
 
 
 @app.command()
-def doctor(verbose: Verbose = False) -> None:
+def doctor(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what this machine can do."""
     from vedit.doctor import examine
 
     for title, rows in examine():
-        print(f"\n{title}")
-        _table([], rows)
+        printing.report.table(rows, title=title)
 
 
 @app.command()
-def parts(verbose: Verbose = False) -> None:
+def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what can be plugged in, and where each part lives."""
     for family in registry.TABLES:
-        print(f"\n{family}")
-        _table([], [[name, place] for name, place in registry.names(family).items()])
+        printing.report.table([[name, place] for name, place in registry.names(family).items()], title=family)
 
 
 def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
@@ -261,12 +265,14 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
-    result = pipeline.run(config, progress=display, made_with=made_with)
-    _print_files(result.video, result.files)
+    result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
+    _tell_files(result.video, result.files)
     shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
     shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
-    print(", ".join(text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics))
-    _print_seconds(result.timings)
+    told = (text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics)
+    printing.report.say(", ".join(told))
+    printing.report.found(metrics=result.metrics, made_with=result.made_with)
+    _tell_seconds(result.timings)
 
 
 def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> None:
@@ -275,54 +281,53 @@ def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> Non
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
-    result = pipeline.run(config, progress=display, made_with=made_with)
-    _print_files(result.clip, result.files)
-    _print_seconds(result.timings)
+    result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
+    _tell_files(result.clip, result.files)
+    printing.report.found(made_with=result.made_with)
+    _tell_seconds(result.timings)
 
 
-def _print_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
+def _tell_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
     """What was written, the clip first."""
-    height, width = clip.size
     heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")
-    sound = "with sound" if heard else "silent"
-    print(f"{files[0]}  {len(clip)} frames, {width}x{height}, {float(clip.rate):g} fps, {sound}")
+    _tell_clip(files[0], len(clip), clip.size, float(clip.rate), heard)
     for path in files[1:]:
-        print(path)
+        printing.report.file(path)
 
 
-def _print_seconds(timings: Mapping[str, float]) -> None:
-    print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
+def _tell_clip(path: Path, frames: int, size: tuple[int, int], fps: float, sound: bool) -> None:
+    height, width = size
+    told = f"{frames} frames, {width}x{height}, {fps:g} fps, {'with sound' if sound else 'silent'}"
+    printing.report.file(path, told)
+    printing.report.found(clip={"frames": frames, "width": width, "height": height, "fps": fps, "sound": sound})
+
+
+def _tell_seconds(timings: Mapping[str, float]) -> None:
+    printing.report.say("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
+    printing.report.found(timings=timings)
 
 
 def _show_estimate(config: EditConfig | TuneConfig | InvertConfig | GenerateConfig) -> None:
     from vedit.estimate import estimate
 
     for title, rows in estimate(config):
-        print(f"\n{title}")
-        _table([], rows)
-
-
-def _table(head: list[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows in columns, plain, so that they can be read and piped."""
-    lines = [*([head] if head else []), *rows]
-    widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))] if lines else []
-    for row in lines:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        printing.report.table(rows, title=title)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 2 for what a user can mend, 130 when interrupted, 1 for a fault
     of vedit's own. Errors and warnings are one line each on stderr.
     """
-    global display, _verbose
     given = list(sys.argv[1:] if arguments is None else arguments)
-    display, _verbose = Display(), "--verbose" in given  # before anything is imported that may be noisy
+    report = printing.begin(given)  # before anything is imported that may be noisy
     try:
-        with display, warnings.catch_warnings(), _terminable():
+        with report.display, warnings.catch_warnings(), _terminable():
             _quiet()
             status = typer.main.get_command(app)(given, prog_name="vedit", standalone_mode=False)
         if status == 130:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
+        if status is None:  # help and the version are told without a command
+            report.end()
         return status if isinstance(status, int) else 0
     except VeditError as error:
         return _failed(str(error), 2)
@@ -337,20 +342,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # typer's usage errors have no public class of their own; all of them can format their message.
         if hasattr(error, "format_message"):
             return _failed(usage.told(error), 2)
-        where = "" if _verbose else "; --verbose shows where"
+        where = "" if report.verbose else "; --verbose shows where"
         return _failed(f"a fault of vedit's own, {type(error).__name__}: {' '.join(str(error).split())}{where}", 1)
 
 
 def _failed(message: str, status: int) -> int:
-    if _verbose:
+    if printing.report.verbose:
         traceback.print_exc()
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    printing.report.fail(message)
     return status
 
 
 def _quiet() -> None:
     """Our own warnings in one line; nothing of the libraries', unless --verbose."""
-    if _verbose:
+    if printing.report.verbose:
         return
     for name, value in {
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -368,7 +373,7 @@ def _quiet() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    display.say(f"warning: {' '.join(str(message).split())}")
+    printing.report.warn(str(message))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from vedit import printing
 from vedit.config import Settings
 from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
@@ -71,7 +72,24 @@ FILE_FLAGS = {
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting by its name, read as YAML.")
     ],
 }
-HELP_ALL = Annotated[
+
+
+def _chosen(name: str) -> Callable[[bool], bool]:
+    return lambda wanted: printing.choose(name, wanted)
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_chosen("quiet"), help="Tell errors and what was written, nothing else."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", callback=_chosen("as_json"), help="Tell results and errors as one JSON object.")
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", callback=_chosen("verbose"), help="Show tracebacks, and what the libraries say."),
+]
+HelpAll = Annotated[
     bool,
     typer.Option(
         "--help-all",
@@ -80,6 +98,8 @@ HELP_ALL = Annotated[
         help="Explain every setting, those after `also` too.",
     ),
 ]
+RUN_FLAGS = {"quiet": Quiet, "as_json": AsJson, "verbose": Verbose, "help_all": HelpAll}
+"""How a run tells what it does; they work by themselves."""
 
 
 def configured(
@@ -98,7 +118,9 @@ def configured(
 
         def run(**given: Any) -> None:
             extra = {parameter.name: given.pop(parameter.name) for parameter in own}
-            config, assign, _ = (given.pop(name) for name in ("config", "assign", "help_all"))
+            for name in RUN_FLAGS:
+                given.pop(name)
+            config, assign = given.pop("config"), given.pop("assign")
             check_arguments(command_name, given, positional, whole=not (config or assign))
             layers = [file(Path(config), kind)] if config else []
             if assign:
@@ -113,7 +135,7 @@ def configured(
         ]
         parameters += [_keyword(name, annotation) for name, annotation in FILE_FLAGS.items()]
         parameters += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-        parameters.append(_keyword("help_all", HELP_ALL, default=False))
+        parameters += [_keyword(name, annotation, default=False) for name, annotation in RUN_FLAGS.items()]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__name__, run.__doc__ = command.__name__, command.__doc__

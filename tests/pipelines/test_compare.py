@@ -40,7 +40,7 @@ def test_a_source_that_ends_before_its_edit_is_told(vedit: Command, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a.mp4"], "edit is missing"),
+        (["a.mp4"], "EDIT is missing"),
         (["a.mp4", "no.mp4"], "no.mp4 does not exist"),
         (["a.mp4", "tall.mp4"], "a.mp4 is 64x48 and tall.mp4 48x64; expected two clips of one shape"),
         (["a.mp4", "a.mp4", "--how", "sidde"], "--how: 'sidde' is unknown; did you mean 'side'?"),

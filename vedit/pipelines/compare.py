@@ -31,11 +31,6 @@ class CompareResult:
     rate: Fraction
     has_sound: bool
 
-    def __str__(self) -> str:
-        height, width = self.size
-        sound = "with sound" if self.has_sound else "silent"
-        return f"{self.file}  {self.frames} frames, {width}x{height}, {float(self.rate):g} fps, {sound}"
-
 
 def run(config: CompareConfig) -> CompareResult:
     """Show ``config.source`` and ``config.edit`` together, as long as the latter and at its rate.

@@ -1,0 +1,119 @@
+"""What a command tells: lines to read, with --quiet the written files alone, with --json one object of all of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vedit.errors import one_line
+from vedit.progress import Display
+
+
+class Report:
+    """One for each run. Results go to stdout; errors, warnings and progress to stderr.
+
+    With ``as_json`` stdout is one object: "files", "metrics", "timings" (seconds), "warnings", and what else the
+    command finds; or "error" and "warnings".
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
+        self.display = Display()
+        self._files: list[str] = []
+        self._warnings: list[str] = []
+        self._found: dict[str, Any] = {"metrics": {}, "timings": {}}
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is: a ``Progress``."""
+        if not self.quiet:
+            self.display(stage, done, total)
+
+    def file(self, path: Path, note: str = "") -> None:
+        """Something that was written."""
+        self._files.append(str(path))
+        if not self.as_json:
+            print(f"{path}  {note}" if note and not self.quiet else path)
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        if not (self.as_json or self.quiet):
+            print(line)
+
+    def found(self, **values: Any) -> None:
+        """What programs are told in place of lines."""
+        self._found |= values
+
+    def table(self, rows: Sequence[Sequence[str]], *, title: str = "", head: Sequence[str] = ()) -> None:
+        """Rows in columns, plain, so that they can be read and piped; for programs under the ``title``."""
+        if self.as_json:
+            pairs = not head and all(len(row) == 2 for row in rows)
+            listed = [dict(zip(head, row, strict=True)) if head else list(row) for row in rows]
+            if title:
+                self._found[title] = dict(rows) if pairs else listed  # type: ignore[arg-type]
+            return
+        if self.quiet:
+            return
+        if title:
+            print(f"\n{title}")
+        lines = [*([head] if head else []), *rows]
+        widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))] if lines else []
+        for row in lines:
+            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def warn(self, text: str, kind: str = "warning") -> None:
+        """What may not be as it is meant, on stderr."""
+        line = one_line(text)
+        self._warnings.append(line)
+        if not self.quiet:
+            self.display.say(f"{kind}: {line}")
+
+    def end(self) -> None:
+        """After a command that succeeded."""
+        if self.as_json:
+            self._print({"files": self._files, **self._found, "warnings": self._warnings})
+
+    def fail(self, message: str) -> None:
+        """After one that failed."""
+        line = one_line(message)
+        print(f"error: {line}", file=sys.stderr)
+        if self.as_json:
+            self._print({"error": line, "warnings": self._warnings})
+
+    def _print(self, content: Mapping[str, Any]) -> None:
+        print(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has a word for: numbers that are none, and those without end, are null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, (int, str, type(None))) else str(value)
+
+
+report = Report()
+"""That of the run that is going on."""
+
+
+def begin(arguments: Sequence[str]) -> Report:
+    """A new report, as the arguments ask for it; they are looked at before they are read, since that may fail."""
+    global report
+    given = {*arguments[: arguments.index("--")]} if "--" in arguments else {*arguments}
+    report = Report(
+        as_json="--json" in given, quiet=bool(given & {"--quiet", "-q"}), verbose=bool(given & {"--verbose", "-v"})
+    )
+    return report
+
+
+def choose(name: str, wanted: bool) -> bool:
+    """A flag of the command line that was read."""
+    if wanted:
+        setattr(report, name, True)
+    return wanted
