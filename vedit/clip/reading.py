@@ -23,7 +23,17 @@ from vedit.clip.model import Clip
 from vedit.clip.picture import Developer
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.sound import SoundSource, decode_sound
-from vedit.clip.track import SUFFIXES, Track, existing, opened, scan, video_stream
+from vedit.clip.track import (
+    MOST_FRAMES,
+    SUFFIXES,
+    Identity,
+    Track,
+    existing,
+    identity,
+    opened,
+    scan,
+    video_stream,
+)
 from vedit.errors import MediaError, VeditWarning
 
 Picture = Callable[[], Tensor]
@@ -49,7 +59,8 @@ class ClipInfo:
 
 
 def probe(path: str | Path) -> ClipInfo:
-    """Facts about a video file or a folder of pictures, at the cost of reading it through and decoding one frame.
+    """Facts about a video file or a folder of pictures, at the cost of reading it through and decoding one frame, once
+    for as long as it stays as it is.
 
     Raises MediaError as `read_clip` does where nothing can be read at all.
     """
@@ -58,14 +69,27 @@ def probe(path: str | Path) -> ClipInfo:
         pictures = list_pictures(place)
         size, rate = picture_facts(pictures[0])
         return ClipInfo(size, rate, len(pictures), float(len(pictures) / rate), False, False)
-    track = scan(place)
-    with opened(place) as container:
-        first = next(_decoded(container, video_stream(container, place)), None)
-    if first is None:
-        raise MediaError(f"{place} has no frame that can be decoded; it is damaged")
-    height, width = Developer()(first).shape[1:]
+    track, size = scan(place), _first(place, identity(place)).size
     duration = float(track.shown / track.rate)
-    return ClipInfo((height, width), track.rate, track.shown, duration, track.sound, track.variable, track.complaint)
+    return ClipInfo(size, track.rate, track.shown, duration, track.sound, track.variable, track.complaint)
+
+
+@dataclass(frozen=True)
+class _First:
+    """What the first frame of a file tells of all: their size (H, W) as shown, and whether they are interlaced."""
+
+    size: Size
+    interlaced: bool
+
+
+@functools.lru_cache(maxsize=8)
+def _first(path: Path, _: Identity) -> _First:
+    with opened(path) as container:
+        frame = next(_decoded(container, video_stream(container, path)), None)
+        if frame is None:
+            raise MediaError(f"{path} has no frame that can be decoded; it is damaged")
+        height, width = _developed(path, Developer(), frame).shape[1:]
+        return _First((height, width), bool(frame.interlaced_frame))
 
 
 def read_clip(
@@ -140,10 +164,13 @@ class FrameReader:
             pictures = list_pictures(place)
             chosen = choose_frames(place, len(pictures), None, frames, start, stride, allow_partial)
             return cls(place, picture_facts(pictures[0])[1] / stride, chosen, None, allow_partial)
-        track = scan(place)
-        if track.remark is not None:
-            warnings.warn(f"{place}: {track.remark}", VeditWarning, stacklevel=3)
+        track, first = scan(place), _first(place, identity(place))
         chosen = choose_frames(place, track.shown, track.complaint, frames, start, stride, allow_partial)
+        if len(chosen) > MOST_FRAMES:
+            raise MediaError(f"{place}: {len(chosen):,} frames are too many; expected at most {MOST_FRAMES:,} at once")
+        combs = ("its frames are interlaced, and are read as they are, so what moves has combs",) * first.interlaced
+        for remark in (*track.remarks, *combs):
+            warnings.warn(f"{place}: {remark}", VeditWarning, stacklevel=3)
         return cls(place, track.rate / stride, [track.source(index) for index in chosen], track, allow_partial)
 
     def __len__(self) -> int:
@@ -166,7 +193,8 @@ class FrameReader:
         """
         pictures = self._folder() if self.track is None else self._video()
         held: Picture | None = None
-        target: Size | None = None
+        own = target = None
+        told = False
         following = next(pictures, None)
         wanted, got = set(range(len(self)) if numbers is None else numbers), 0
         for number, source in enumerate(self.chosen):
@@ -176,9 +204,18 @@ class FrameReader:
                 break
             if number in wanted:
                 picture = held()
-                if target is None:
-                    target = fit_size((picture.shape[1], picture.shape[2]), size, multiple=1)
+                height, width = picture.shape[1:]
+                if own is None or target is None:
+                    own, target = (height, width), fit_size((height, width), size, multiple=1)
                     _affordable(self.path, together, target)
+                elif (height, width) != own and not told:
+                    told = True
+                    warnings.warn(
+                        f"{self.path}: its pictures change their size, as frame {source} does ({width}x{height}, "
+                        f"before {own[1]}x{own[0]}); they are brought to that of the first",
+                        VeditWarning,
+                        stacklevel=4,
+                    )
                 yield resize(picture[None], target)[0]
         lost = len(set(self.chosen)) - got
         if lost and not (again and self.partial and got):
@@ -243,6 +280,8 @@ def choose_frames(
     because = f" ({complaint})" if complaint else ""
     if start >= available:
         raise MediaError(f"{path} has {available} frames{because}, so start {start} is past its end")
+    if stride > available:
+        raise MediaError(f"{path} has {available} frames{because}, so stride {stride} is past its end")
     chosen = range(start, available, stride)
     if frames is None:
         if complaint is not None:

@@ -12,6 +12,7 @@ import torch
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from vedit.clip.ending import lacks_end
 from vedit.clip.sound import DEMUXERS, Audio, Piece, SoundSource, claimed_end, pieces, place
 from vedit.clip.track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
@@ -30,9 +31,6 @@ LONGEST = 3600
 
 MOST_VALUES = 2**30
 """Samples times channels that are read: 4 GiB, an hour at 48 kHz with six channels."""
-
-_UNKNOWN_SIZE = 0x7FFF0000
-"""Bytes: writers that do not know how long a RIFF file (wav, avi) will be state this or more."""
 
 
 def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
@@ -69,7 +67,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
         raise MediaError(f"{file} has {rate} samples per second; expected {SLOWEST:,} or more")
     if claimed is not None and Fraction(length, rate) < claimed - Fraction(1, 10):
         complaints.append(f"it claims {float(claimed):.2f} s of sound but holds {length / rate:.2f}; it is cut short")
-    elif _lacks_end(file):
+    elif lacks_end(file):
         complaints.append("its end is missing; it is cut short")
     if complaints:
         _complain(f"{file}: {complaints[-1]}", allow_partial)
@@ -125,22 +123,6 @@ def _claimed(container: InputContainer, stream: AudioStream, origin: Fraction) -
         return None  # guessed from the bit rate; mp3s that know it also know where they begin
     end = claimed_end(stream)
     return None if end is None else end - origin
-
-
-def _lacks_end(path: Path) -> bool:
-    """Whether a file of a kind whose demuxer does not tell (wav, avi, ogg) stops before its end."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(8)
-        if head[:4] == b"RIFF":  # RIFF, then the bytes that follow
-            stated = int.from_bytes(head[4:8], "little")
-            return 0 < stated < _UNKNOWN_SIZE and stated + 8 > size + 1  # some leave out the last byte of padding
-        if head[:4] == b"OggS":  # RFC 3533: a page begins with OggS, and bit 2 of its sixth byte marks the last one
-            file.seek(max(0, size - 2 * 65536))  # no page is longer than 65,307 bytes
-            tail = file.read()
-            page = tail.rfind(b"OggS")
-            return len(tail) <= page + 5 or not tail[page + 5] & 4
-    return False
 
 
 def _complain(complaint: str, allow_partial: bool) -> None:
