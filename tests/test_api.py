@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import vedit
+from vedit.annotators.pose.keypoints import Keypoints
+from vedit.flow import Flow
+from vedit.listening import listen
 
 
 def test_each_name_has_a_home() -> None:
@@ -31,3 +38,23 @@ def test_importing_brings_in_nothing_heavy(statement: str) -> None:
     code = f"{statement}\nimport sys\nprint(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_shown_as_numbers(toy_model: Path, toy_clip: Path) -> None:
+    clip = vedit.read_clip(toy_clip, frames=2)
+    assert clip.audio is not None
+    backbone = vedit.load_backbone(toy_model, device="cpu")
+    name = str(toy_model)
+    adapter = vedit.tune(backbone, clip, "red", steps=1)
+    zero = torch.zeros(1, 2, 8, 8)
+    shown = {
+        repr(backbone): f"Backbone({name}, cpu, float32, sdpa, temporal, learned 'red')",
+        repr(adapter): f"Adapter('red' on {name}, 1 steps, {len(adapter.tensors)} tensors, ",
+        repr(backbone.schedule(10)): "Schedule(10 steps, timesteps 901 to 1, epsilon)",
+        repr(Flow.both_ways(zero, zero)): "Flow(2 frames, 8x8)",
+        repr(Keypoints(np.zeros((2, 1, 18, 2)), np.zeros((2, 1, 18)), (8, 8), Fraction(8))): "Keypoints(2 frames, 1 p",
+        repr(listen(clip.audio, Fraction(8), 2)): "Heard(2 frames, 8 fps, 0 BPM, 0 beats)",
+    }
+    for found, expected in shown.items():
+        assert found.startswith(expected)
+        assert "\n" not in found

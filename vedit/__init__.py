@@ -4,9 +4,8 @@ Public names are imported when they are first asked for, so ``import vedit`` is 
 
     import vedit
 
-    backbone = vedit.load_backbone("mini")
-    result = vedit.edit(backbone, "clip.mp4", "a blue star moving left over sand")
-    result.clip.save("out.mp4")
+    result = vedit.edit("mini", "clip.mp4", "a blue star moving left over sand")
+    result.save("out.mp4")
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
-    from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
+    from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
     from vedit.errors import (
         ConfigError,
         DeviceError,
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
     )
     from vedit.pipelines.edit import EditResult, edit
     from vedit.pipelines.generate import GenerateResult, generate
-    from vedit.priors.inversion import invert, reconstruct
+    from vedit.pipelines.inspect import InspectResult, inspect
+    from vedit.pipelines.invert import InvertResult, invert
+    from vedit.pipelines.tune import tune
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
-    from vedit.tuning import tune
 
 _HOMES = {
     "Adapter": "vedit.backbone.adapter",
@@ -51,7 +51,10 @@ _HOMES = {
     "EditResult": "vedit.pipelines.edit",
     "GenerateConfig": "vedit.config",
     "GenerateResult": "vedit.pipelines.generate",
+    "InspectConfig": "vedit.config",
+    "InspectResult": "vedit.pipelines.inspect",
     "InvertConfig": "vedit.config",
+    "InvertResult": "vedit.pipelines.invert",
     "MediaError": "vedit.errors",
     "PartError": "vedit.errors",
     "Schedule": "vedit.schedule",
@@ -62,12 +65,12 @@ _HOMES = {
     "contact_sheet": "vedit.sheet",
     "edit": "vedit.pipelines.edit",
     "generate": "vedit.pipelines.generate",
-    "invert": "vedit.priors.inversion",
+    "inspect": "vedit.pipelines.inspect",
+    "invert": "vedit.pipelines.invert",
     "load_backbone": "vedit.backbone.loading",
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
-    "reconstruct": "vedit.priors.inversion",
-    "tune": "vedit.tuning",
+    "tune": "vedit.pipelines.tune",
 }
 
 __all__ = [
@@ -82,7 +85,10 @@ __all__ = [
     "EditResult",
     "GenerateConfig",
     "GenerateResult",
+    "InspectConfig",
+    "InspectResult",
     "InvertConfig",
+    "InvertResult",
     "MediaError",
     "PartError",
     "Schedule",
@@ -94,11 +100,11 @@ __all__ = [
     "contact_sheet",
     "edit",
     "generate",
+    "inspect",
     "invert",
     "load_backbone",
     "probe",
     "read_clip",
-    "reconstruct",
     "tune",
 ]
 

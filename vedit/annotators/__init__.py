@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ class Annotation:
     frames: (F, 3, H, W) float32 in [0, 1], drawn as the ControlNets of that kind were trained on it
     """
 
-    frames: Tensor
+    frames: Tensor = field(repr=False)
 
     def save_data(self, path: Path, *, overwrite: bool = False) -> None:
         """Write what was found as numbers. Raises ConfigError where the picture is all there is."""

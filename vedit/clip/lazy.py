@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vedit.clip.model import Clip
+from vedit.clip.model import Clip, described
 from vedit.clip.sizes import Size, resize
 from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.writing import write_clip
@@ -45,6 +45,9 @@ class LazyClip:
 
     def __len__(self) -> int:
         return self.count
+
+    def __repr__(self) -> str:
+        return f"Lazy{described(len(self), self.size, self.rate, self.audio)}"
 
     @property
     def frames(self) -> Forwards:

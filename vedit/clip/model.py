@@ -111,10 +111,7 @@ class Clip:
         return (self[index] for index in range(len(self)))
 
     def __repr__(self) -> str:
-        height, width = self.size
-        count = f"{len(self)} frame{'s' if len(self) > 1 else ''}"
-        sound = "with sound" if self.audio is not None else "silent"
-        return f"Clip({count}, {width}x{height}, {self.fps:g} fps, {sound})"
+        return described(len(self), self.size, self.rate, self.audio)
 
     def _repr_html_(self) -> str:
         return preview(self.frames, self.rate, self.audio, repr(self))
@@ -161,6 +158,12 @@ class Clip:
         exists (unless `overwrite`), its folder is missing or not writable, or the clip cannot be encoded.
         """
         write_clip(path, self.frames, self.rate, self.audio, self.sound_from, crf=crf, codec=codec, overwrite=overwrite)
+
+
+def described(count: int, size: Size, rate: Fraction, audio: Audio | None) -> str:
+    """A clip in a line."""
+    frames = f"{count} frame{'s' if count > 1 else ''}"
+    return f"Clip({frames}, {size[1]}x{size[0]}, {float(rate):g} fps, {'silent' if audio is None else 'with sound'})"
 
 
 def _exact_rate(rate: Any) -> Fraction:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 
-from vedit import registry, settling
+from vedit import registry
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Audio, Clip, probe
@@ -18,13 +18,14 @@ from vedit.clip.lazy import LazyClip, Make
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError
+from vedit.config.options import EditOptions
+from vedit.errors import ConfigError, MediaError
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste, untouched
-from vedit.pipelines import following, guiding, hearing, masking
+from vedit.pipelines import following, guiding, hearing, masking, results
+from vedit.pipelines.arguments import job, loaded, place_of, settled
 from vedit.pipelines.opening import (
     attention_kind,
-    loaded_settings,
     needs_flow,
     open_job,
     read_source,
@@ -61,7 +62,8 @@ class EditResult:
     the reconstruction from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may
     change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft edge, are kept by
     the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"). ``made_with``: the model's fingerprint, the
-    device, the versions. ``files``: what was written, the video first.
+    device, the versions. ``source``: what was edited, at its own size, read
+    from its file again when it is first asked for. ``files``: what was written, the video first.
     """
 
     video: LazyClip
@@ -69,48 +71,69 @@ class EditResult:
     timings: dict[str, float]
     metrics: dict[str, float]
     made_with: dict[str, str]
+    open_source: Callable[[], LazyClip]
     files: tuple[Path, ...] = field(default=())
 
     @cached_property
     def clip(self) -> Clip:
         return self.video.whole()
 
+    @cached_property
+    def source(self) -> LazyClip:
+        return self.open_source()
 
+    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the clip as `vedit edit` does, and beside it the settings that `vedit rerun` takes; the files.
+
+        Raises MediaError where they cannot be written, and ConfigError where they would replace what is read.
+        """
+        return results.save(self.video, self.config, "edit", self.made_with, path, overwrite)
+
+    def __repr__(self) -> str:
+        return results.told("EditResult", self.video, self.config.prompt, self.timings)
+
+    def _repr_html_(self) -> str:
+        try:
+            source = self.source
+        except MediaError:  # its file is gone, and the edit may be shown all the same
+            source = None
+        return results.page(self.video, source)
+
+
+@job(EditConfig, "clip", "prompt")
 def edit(
-    backbone: Backbone,
+    backbone: Backbone | str | Path,
     clip: Clip | str | Path,
     prompt: str,
     *,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[EditOptions],
 ) -> EditResult:
-    """Edit a clip with a loaded model.
+    """Edit a clip with a new prompt.
 
-    ``clip``: a Clip, or the path of one. ``settings``: the fields of EditConfig; ``mask`` may also be a tensor
-    (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output``, ``sheet`` or ``compare`` is
-    given. The backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good.
-    Raises ConfigError for the settings, and what reading, tuning, sampling and writing raise.
+    ``backbone``: a loaded model, or the name of one to load. ``clip``: a Clip, or the path of one. ``mask`` may also be
+    a tensor (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output``, ``sheet`` or ``compare`` is
+    given. A loaded backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good; threads that
+    share one take turns. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
+    reading, tuning, sampling and writing raise.
     """
-    of_files = {"frames", "start", "stride", "allow_partial"}
-    if isinstance(clip, Clip) and (idle := sorted(name for name in of_files if settings.get(name) is not None)):
-        raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
-    place = IN_MEMORY if isinstance(clip, Clip) else clip
-    painted = settings.get("mask")
-    if isinstance(painted, Tensor):
-        settings["mask"] = str(IN_MEMORY)
-    given = {**loaded_settings(backbone, settings), "clip": place, "prompt": prompt}
-    config = settling.settle(EditConfig, settling.Layer(given))
-    check_files(config)
-    hearing.check(config)
-    if isinstance(clip, Clip):
-        size = clip.size
-        source = clip.resized(working_size(size, config.size, backbone.unet.config, backbone.patch))
-    else:
-        size = probe(config.clip).size
-        source = read_source(config, size, backbone)
+    given: dict[str, Any] = {**settings, "clip": place_of(clip, settings), "prompt": prompt}
+    painted = given.get("mask")
     mask = painted if isinstance(painted, Tensor) else None
+    if mask is not None:
+        given["mask"] = str(IN_MEMORY)
+    config = settled(EditConfig, backbone, given)
+    check_files(config)
+    guiding.check(config)
+    hearing.check(config)
+    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
+    model = loaded(backbone, config)
+    if isinstance(clip, Clip):
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+    else:
+        source = read_source(config, size, model)
     original = clip if isinstance(clip, Clip) else None
-    return _written(_edit(config, source, size, backbone, progress, mask=mask, original=original), source, original)
+    return _written(_edit(config, source, size, model, progress, mask=mask, original=original), source)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -236,13 +259,13 @@ def _edit(
         if followed.audio is not None:
             clip = following.sounding(clip, followed, mixed=config.audio_mix)
         video = LazyClip.of(clip, size)
+        whole = partial(_whole, config, source, size, original)
         if mask is not None:
             if config.paste:
-                whole = _whole(config, source, size, original)
-                video = replace(video, make=partial(_pasted, frames, whole.make, mask.cpu()))
+                video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
                 frames = paste(frames, source.frames, mask)
             metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
-    return EditResult(video, config, stage.seconds, metrics, state(backbone, model))
+    return EditResult(video, config, stage.seconds, metrics, state(backbone, model), whole)
 
 
 def _pasted(edited: Tensor, original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
@@ -258,8 +281,8 @@ def _whole(config: EditConfig, source: Clip, size: Size, original: Clip | None) 
     return reread(config, source, size)
 
 
-def _written(result: EditResult, source: Clip, original: Clip | None = None) -> EditResult:
-    """The result, with the files that its config asks for; ``source`` and ``original`` as in the edit itself."""
+def _written(result: EditResult, source: Clip) -> EditResult:
+    """The result, with the files that its config asks for; ``source`` at the working size."""
     config, files = result.config, written(result.video, result.config, "edit", result.made_with)
     if config.sheet is not None:
         contact_sheet(source, result.video, config.sheet, overwrite=config.overwrite)
@@ -267,8 +290,7 @@ def _written(result: EditResult, source: Clip, original: Clip | None = None) -> 
     if config.compare is not None:
         from vedit.compare import compare  # moviepy takes half a second to import
 
-        whole = _whole(config, source, result.video.size, original)
         how, crf, overwrite = config.compare_how, config.crf, config.overwrite
-        compare(whole, result.video, config.compare, how=how, crf=crf, overwrite=overwrite)
+        compare(result.source, result.video, config.compare, how=how, crf=crf, overwrite=overwrite)
         files.append(config.compare)
     return replace(result, files=tuple(files))

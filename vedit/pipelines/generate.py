@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
-from vedit import registry, settling
+from vedit import registry
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import native_side
 from vedit.clip import Audio, Clip
 from vedit.clip.sizes import Size, fit_size
 from vedit.config import GenerateConfig
+from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
-from vedit.pipelines import following, hearing
+from vedit.pipelines import following, hearing, results
+from vedit.pipelines.arguments import job, loaded, settled
 from vedit.pipelines.following import Followed
-from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, loaded_settings, needs_flow
+from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
 from vedit.pipelines.running import (
     Timings,
     check_files,
@@ -49,18 +51,39 @@ class GenerateResult:
     made_with: dict[str, str]
     files: tuple[Path, ...] = field(default=())
 
+    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the clip as `vedit generate` does, and beside it the settings that `vedit rerun` takes; the files.
 
-def generate(backbone: Backbone, prompt: str, *, progress: Progress | None = None, **settings: Any) -> GenerateResult:
-    """Make a clip from words, and a sound if there is one, with a loaded model.
+        Raises MediaError where they cannot be written, and ConfigError where they would replace what is read.
+        """
+        return results.save(self.clip, self.config, "generate", self.made_with, path, overwrite)
 
-    ``settings``: the fields of GenerateConfig. Nothing is written unless ``output`` (or ``sheet``) is given. The
-    backbone comes back as it was, except that ``adapter`` changes it for good.
-    Raises ConfigError for the settings, and what reading, sampling and writing raise.
+    def __repr__(self) -> str:
+        return results.told("GenerateResult", self.clip, self.config.prompt, self.timings)
+
+    def _repr_html_(self) -> str:
+        return results.page(self.clip)
+
+
+@job(GenerateConfig, "prompt")
+def generate(
+    backbone: Backbone | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[GenerateOptions],
+) -> GenerateResult:
+    """Make a clip from words, and a sound if there is one.
+
+    ``backbone``: a loaded model, or the name of one to load. Nothing is written unless ``output`` (or ``sheet``) is
+    given. A loaded backbone comes back as it was, except that ``adapter`` changes it for good; threads that share one
+    take turns. Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling
+    and writing raise.
     """
-    config = settling.settle(GenerateConfig, settling.Layer(loaded_settings(backbone, settings) | {"prompt": prompt}))
+    config = settled(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)
     followed = _followed(config)
-    return _written(_generate(config, backbone, followed, progress), followed.moments.on_beats())
+    return _written(_generate(config, loaded(backbone, config), followed, progress), followed.moments.on_beats())
 
 
 def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:

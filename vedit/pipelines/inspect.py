@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
 from vedit.annotators import CPU, Annotation, Annotator
 from vedit.clip import Clip, probe
 from vedit.clip.lazy import LazyClip
+from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import InspectConfig
+from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
+from vedit.pipelines import results
+from vedit.pipelines.arguments import job, place_of
 from vedit.pipelines.opening import read_chosen
 from vedit.pipelines.running import check_output, check_video, named_after, within_memory
-from vedit.settling import made
+from vedit.settling import Layer, made, settle
 from vedit.sheet import contact_sheet
 
 
@@ -33,6 +38,24 @@ class InspectResult:
         """All of it in memory."""
         return self.video.whole()
 
+    def _repr_html_(self) -> str:
+        return results.page(self.video)
+
+
+@job(InspectConfig, "kind", "clip")
+def inspect(kind: str, clip: Clip | str | Path, **settings: Unpack[InspectOptions]) -> InspectResult:
+    """What an annotator finds in a clip: "edge", "pose", "flow" and the others that `vedit parts` lists.
+
+    ``clip``: a Clip, or the path of one. Nothing is written unless ``output``, ``save_data`` or ``sheet`` is given.
+    Raises TypeError for arguments of another kind, ConfigError for the settings, PartError for a kind that cannot be
+    had here, and what reading and writing raise.
+    """
+    config = settle(InspectConfig, Layer({**settings, "kind": kind, "clip": place_of(clip, settings)}))
+    annotator = _checked(config)
+    if not isinstance(clip, Clip):
+        return _inspect(config, annotator, read_chosen(config, config.size), probe(config.clip).size)
+    return _inspect(config, annotator, clip if config.size is None else clip.resized(config.size), clip.size)
+
 
 def run(config: InspectConfig) -> InspectResult:
     """Look for ``config.kind`` in a clip; write the pictures, and where asked for the numbers and a contact sheet.
@@ -40,18 +63,23 @@ def run(config: InspectConfig) -> InspectResult:
     Raises PartError for a kind that cannot be had here, and what reading a clip and writing one raise.
     """
     config, annotator = checked(config)
-    assert config.output is not None
     size = probe(config.clip).size
     check_size(config.codec, size)
-    source = read_chosen(config, config.size)
+    return _inspect(config, annotator, read_chosen(config, config.size), size)
+
+
+def _inspect(config: InspectConfig, annotator: Annotator, source: Clip, size: Size) -> InspectResult:
+    """What is found in ``source``, brought to ``size`` (H, W), and the files that are asked for."""
     with within_memory():
         annotation = annotator.annotate(source, _device(config.device))
     video = LazyClip.of(source.with_frames(annotation.frames), size)
-    files = [config.output]
+    files = []
     if config.save_data is not None:  # first, because not every kind has numbers
         annotation.save_data(config.save_data, overwrite=config.overwrite)
         files.append(config.save_data)
-    video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    if config.output is not None:
+        video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+        files.insert(0, config.output)
     if config.sheet is not None:
         contact_sheet(LazyClip.of(source, size), video, config.sheet, label=config.kind, overwrite=config.overwrite)
         files.append(config.sheet)
@@ -63,9 +91,14 @@ def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:
 
     Raises ConfigError, MediaError and PartError.
     """
-    annotator: Annotator = made("annotators", config.kind, config.options)
     if config.output is None:
         config = config.model_copy(update={"output": named_after(config.clip, f"-{config.kind}.mp4")})
+    return config, _checked(config)
+
+
+def _checked(config: InspectConfig) -> Annotator:
+    """The annotator with its options, once all that is asked for can be written."""
+    annotator: Annotator = made("annotators", config.kind, config.options)
     check_video(config)
     if config.sheet is not None and config.sheet.suffix.lower() != ".png":
         raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
@@ -74,7 +107,7 @@ def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:
         check_output(path, config.files_read(), config.overwrite)
     if len({config.output, *beside}) <= len(beside):
         raise ConfigError("two of --output, --save-data and --sheet name the same file; give each its own.")
-    return config, annotator
+    return annotator
 
 
 def _device(name: str) -> torch.device:

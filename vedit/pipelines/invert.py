@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Unpack
 
-from vedit.clip import Clip
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import working_size
+from vedit.clip import Clip, probe
 from vedit.clip.lazy import LazyClip
+from vedit.clip.sizes import Size
 from vedit.config import InvertConfig
+from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
-from vedit.pipelines.opening import attention_kind, needs_flow, open_job, source_words
+from vedit.pipelines import results
+from vedit.pipelines.arguments import job, loaded, place_of, settled
+from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.running import check_video, inversions, within_memory
 from vedit.priors import Given
@@ -32,10 +39,45 @@ class InvertResult:
         """All of it in memory."""
         return self.video.whole()
 
+    def _repr_html_(self) -> str:
+        figures = f"VAE {self.vae.db:.1f} dB, inversion {self.reconstruction.db:.1f} dB"
+        return results.page(self.video, caption=f"{self.video!r}, {figures}")
+
+
+@job(InvertConfig, "clip")
+def invert(
+    backbone: Backbone | str | Path,
+    clip: Clip | str | Path,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[InvertOptions],
+) -> InvertResult:
+    """How well a model can reconstruct a clip: DDIM inversion, and back.
+
+    ``backbone``: a loaded model, or the name of one to load. ``clip``: a Clip, or the path of one. Nothing is written
+    unless ``output`` is given. A loaded backbone comes back as it was, except that ``adapter`` changes it for good.
+    Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling and writing
+    raise. (``vedit.priors.inversion.invert`` is the inversion alone, of latents.)
+    """
+    config = checked(settled(InvertConfig, backbone, {**settings, "clip": place_of(clip, settings)}))
+    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
+    model = loaded(backbone, config)
+    if isinstance(clip, Clip):
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+    else:
+        source = read_source(config, size, model)
+    return _invert(config, source, size, model, progress)
+
 
 def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     """Invert, sample back, compare. The reconstruction is written only where ``output`` is given."""
-    source, size, backbone = open_job(checked(config))
+    return _invert(config, *open_job(checked(config)), progress)
+
+
+def _invert(
+    config: InvertConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None
+) -> InvertResult:
+    """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
     words = source_words(config, backbone)
     cache = inversions(config.cache)
     kind = attention_kind(config, backbone)

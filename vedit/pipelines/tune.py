@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
+from vedit import tuning
+from vedit.backbone.adapter import Adapter
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import working_size
+from vedit.clip import Clip, probe
 from vedit.config import TuneConfig
+from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
-from vedit.pipelines.opening import attention_kind, open_job
+from vedit.pipelines.arguments import job, loaded, place_of, settled
+from vedit.pipelines.opening import attention_kind, open_job, read_source
 from vedit.pipelines.running import check_output, named_after, within_memory
 from vedit.progress import Progress
-from vedit.tuning import tune
+
+
+@job(TuneConfig, "clip", "prompt")
+def tune(
+    backbone: Backbone | str | Path,
+    clip: Clip | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[TuneOptions],
+) -> Adapter:
+    """Teach a model one clip (Tune-A-Video), and return what it learned: an adapter for ``load_backbone`` and ``edit``.
+
+    ``backbone``: a loaded model, which is changed in place, or the name of one to load. ``clip``: a Clip, or the path
+    of one; ``prompt``: what it shows. The adapter is written only where ``output`` is given; a checkpoint then lies
+    beside it while it works. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
+    reading, tuning and writing raise.
+    """
+    config = settled(TuneConfig, backbone, {**settings, "clip": place_of(clip, settings), "prompt": prompt})
+    if config.output is not None:
+        checked(config)
+    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
+    model = loaded(backbone, config)
+    if isinstance(clip, Clip):
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+    else:
+        source = read_source(config, size, model)
+    return _tune(config, source, model, progress)
 
 
 def run(config: TuneConfig, progress: Progress | None = None) -> Path:
@@ -21,9 +56,15 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     output = checked(config).output
     assert output is not None
     source, _, backbone = open_job(config)
-    checkpoint = checkpoint_of(output)
+    _tune(config.model_copy(update={"output": output}), source, backbone, progress)
+    return output
+
+
+def _tune(config: TuneConfig, source: Clip, backbone: Backbone, progress: Progress | None) -> Adapter:
+    """The tuning itself, on ``source`` at the working size, and the file that is asked for, if any."""
+    checkpoint = None if config.output is None else checkpoint_of(config.output)
     with within_memory():
-        adapter = tune(
+        adapter = tuning.tune(
             backbone,
             source.frames,
             config.prompt,
@@ -35,9 +76,11 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
             checkpoint=checkpoint,
             progress=progress,
         )
-    adapter.save(output, overwrite=config.overwrite)
-    checkpoint.unlink(missing_ok=True)
-    return output
+    if config.output is not None:
+        adapter.save(config.output, overwrite=config.overwrite)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return adapter
 
 
 def checkpoint_of(output: Path) -> Path:

@@ -50,6 +50,10 @@ class Keypoints:
     size: Size
     rate: Fraction
 
+    def __repr__(self) -> str:
+        frames, people = self.points.shape[:2]
+        return f"Keypoints({frames} frames, {people} people, {self.size[1]}x{self.size[0]})"
+
     def __post_init__(self) -> None:
         points, scores = np.array(self.points, np.float64), np.array(self.scores, np.float64)
         if points.ndim != 4 or points.shape[2:] != (JOINTS, 2) or scores.shape != points.shape[:3]:

@@ -1,0 +1,378 @@
+"""The settings that functions take by name. Written from the configs by `python -m tools.options`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, PromptAtSettings
+
+
+class EditOptions(TypedDict, total=False):
+    """The settings by name of EditConfig."""
+
+    frames: int | None
+    """How many frames to take; all by default."""
+    start: int
+    """Frames to leave out at the beginning. [default: 0]"""
+    stride: int
+    """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
+    allow_partial: bool
+    """Go on with what can be decoded of a damaged file. [default: False]"""
+    negative: str
+    """What guidance leads away from. By default nothing in particular."""
+    guidance: float | str
+    """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
+    [default: 6.0]"""
+    saturation: float
+    """Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it
+    was published, 0 projects that part away. [default: 0.0]"""
+    seed: int
+    """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    walk: float | str
+    """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
+    before, 1 is fresh; may vary in time. [default: 0.1]"""
+    motion_scale: float | str
+    """How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as
+    they were trained; may vary in time. [default: 1.0]"""
+    source_prompt: str | None
+    """What the clip shows now; what both prompts agree on is kept. By default the words that the
+    adapter was tuned on, else none: then the whole frame is open to change."""
+    mask: str | Path | Tensor
+    """Where to edit: auto, none, box:X,Y,W,H, word:WORD, or a file. The rest is kept. auto: where
+    the prompt and the source prompt disagree (needs both); none: everywhere; a picture, video or
+    folder that is white there; box:X,Y,W,H in pixels of the clip, or in shares of it where all four
+    are at most 1; word:WORD, where the clip shows this word of the source prompt. [default:
+    'auto']"""
+    paste: bool
+    """Put the clip's own pixels back outside of the mask. Without it they are the VAE's. [default:
+    True]"""
+    inject: float
+    """Share of the steps in which the source lends its layout. 0 leaves it open. [default: 0.45]"""
+    strength: float
+    """Noise to start from, up to 1; less keeps more of the layout. [default: 0.95]"""
+    prior: str
+    """Start from: inversion, gaussian, shared, walk, flow_warped. The clip's inversion, or noise:
+    gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; or
+    flow_warped, carried along the clip's motion. [default: 'inversion']"""
+    tune: int
+    """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
+    control: str | dict[str, Any] | Sequence[str | dict[str, Any] | ControlSettings]
+    """What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full
+    KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are
+    listed by `vedit parts`; may be given several times."""
+    control_inversion: bool
+    """Let the controls guide the inversion too. [default: False]"""
+    condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
+    """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
+    motion: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    steps: int
+    """Steps of sampling (DDIM), each way. [default: 50]"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    learning_rate: float | None
+    """Of one-shot tuning. By default what the model asks for, else 3e-5."""
+    recipe: Literal["motion", "original"]
+    """How a clip is learnt: motion or original. motion: so that it also comes back from fresh
+    noise; original: as Tune-A-Video does it. [default: 'motion']"""
+    refine: int
+    """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
+    as long as 1 and less exact. [default: 1]"""
+    cache: bool
+    """Keep inversions on disk and use them again. [default: True]"""
+    attack: float
+    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    release: float
+    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    threshold: float
+    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    gain: float
+    """How many times louder it is taken. [default: 1.0]"""
+    smoothing: float
+    """Seconds over which it is smoothed last. [default: 0.0]"""
+    audio: str | Path | None
+    """Sound to follow: a sound file or a video."""
+    audio_start: float
+    """Seconds of the sound to leave out at the beginning. [default: 0.0]"""
+    audio_duration: float | None
+    """Seconds of the sound to take from there. Silence after them; all by default."""
+    bpm: float | None
+    """Beats per minute, where they are known."""
+    audio_scale: float | str | None
+    """How far what the sound says counts; 1 as much as the prompt. By default 1 where the model
+    brings a sound encoder, else 0."""
+    sound_encoder: str | Path | None
+    """Sound encoder (.safetensors) to listen with. By default the model's own."""
+    emphasis: str | dict[str, Any] | Sequence[str | dict[str, Any] | EmphasisSettings]
+    """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
+    times."""
+    prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
+    times."""
+    blend: float | str | None
+    """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
+    two prompts is the share of the way; by default time itself."""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
+    folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    audio_mix: bool
+    """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
+    gate: bool
+    """Check first how well the clip is reconstructed. Warns where poorly. [default: True]"""
+    sheet: str | Path | None
+    """Also write a contact sheet (.png). The source above, the edit below."""
+    compare: str | Path | None
+    """Also write a clip of the source and the edit together. Named as --output may be."""
+    compare_how: Literal["side", "wipe", "stack"]
+    """How both are shown: side, stack or wipe. Beside one another, above one another, or with a
+    moving line. [default: 'side']"""
+
+
+class GenerateOptions(TypedDict, total=False):
+    """The settings by name of GenerateConfig."""
+
+    negative: str
+    """What guidance leads away from. By default nothing in particular."""
+    guidance: float | str
+    """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
+    [default: 6.0]"""
+    saturation: float
+    """Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it
+    was published, 0 projects that part away. [default: 0.0]"""
+    seed: int
+    """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    walk: float | str
+    """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
+    before, 1 is fresh; may vary in time. [default: 0.1]"""
+    motion_scale: float | str
+    """How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as
+    they were trained; may vary in time. [default: 1.0]"""
+    motion: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    steps: int
+    """Steps of sampling (DDIM), each way. [default: 50]"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    attack: float
+    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    release: float
+    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    threshold: float
+    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    gain: float
+    """How many times louder it is taken. [default: 1.0]"""
+    smoothing: float
+    """Seconds over which it is smoothed last. [default: 0.0]"""
+    audio: str | Path | None
+    """Sound to follow: a sound file or a video."""
+    audio_start: float
+    """Seconds of the sound to leave out at the beginning. [default: 0.0]"""
+    audio_duration: float | None
+    """Seconds of the sound to take from there. Silence after them; all by default."""
+    bpm: float | None
+    """Beats per minute, where they are known."""
+    audio_scale: float | str | None
+    """How far what the sound says counts; 1 as much as the prompt. By default 1 where the model
+    brings a sound encoder, else 0."""
+    sound_encoder: str | Path | None
+    """Sound encoder (.safetensors) to listen with. By default the model's own."""
+    emphasis: str | dict[str, Any] | Sequence[str | dict[str, Any] | EmphasisSettings]
+    """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
+    times."""
+    prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
+    times."""
+    blend: float | str | None
+    """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
+    two prompts is the share of the way; by default time itself."""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
+    folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    frames: int | None
+    """How many frames; by default as long as the sound, or 16."""
+    fps: float
+    """Frames per second. [default: 8.0]"""
+    width: int | None
+    """In pixels. By default what the model was trained at."""
+    height: int | None
+    """In pixels. By default what the model was trained at."""
+    prior: str
+    """Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from frame to
+    frame, or fresh in each. [default: 'shared']"""
+    sheet: str | Path | None
+    """Also write a contact sheet (.png)."""
+
+
+class TuneOptions(TypedDict, total=False):
+    """The settings by name of TuneConfig."""
+
+    frames: int | None
+    """How many frames to take; all by default."""
+    start: int
+    """Frames to leave out at the beginning. [default: 0]"""
+    stride: int
+    """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
+    allow_partial: bool
+    """Go on with what can be decoded of a damaged file. [default: False]"""
+    motion: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    learning_rate: float | None
+    """Of one-shot tuning. By default what the model asks for, else 3e-5."""
+    recipe: Literal["motion", "original"]
+    """How a clip is learnt: motion or original. motion: so that it also comes back from fresh
+    noise; original: as Tune-A-Video does it. [default: 'motion']"""
+    steps: int
+    """Training steps. [default: 500]"""
+    seed: int
+    """Of the noise and the timesteps of training. [default: 0]"""
+    output: str | Path | None
+    """Where to write the adapter (.safetensors)."""
+    overwrite: bool
+    """Replace an adapter that exists. [default: False]"""
+
+
+class InvertOptions(TypedDict, total=False):
+    """The settings by name of InvertConfig."""
+
+    frames: int | None
+    """How many frames to take; all by default."""
+    start: int
+    """Frames to leave out at the beginning. [default: 0]"""
+    stride: int
+    """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
+    allow_partial: bool
+    """Go on with what can be decoded of a damaged file. [default: False]"""
+    motion: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    steps: int
+    """Steps of sampling (DDIM), each way. [default: 50]"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    refine: int
+    """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
+    as long as 1 and less exact. [default: 1]"""
+    cache: bool
+    """Keep inversions on disk and use them again. [default: True]"""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
+    folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    source_prompt: str | None
+    """What the clip shows. By default the words that the adapter was tuned on, else none."""
+
+
+class InspectOptions(TypedDict, total=False):
+    """The settings by name of InspectConfig."""
+
+    frames: int | None
+    """How many frames to take; all by default."""
+    start: int
+    """Frames to leave out at the beginning. [default: 0]"""
+    stride: int
+    """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
+    size: int | None
+    """Longer side, in pixels, at which to look. By default the clip's own; the result has that."""
+    allow_partial: bool
+    """Go on with what can be decoded of a damaged file. [default: False]"""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
+    folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    options: dict[str, Any]
+    """Of the kind. [default: {}]"""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    save_data: str | Path | None
+    """Also write what was found as numbers, where the kind has them."""
+    sheet: str | Path | None
+    """Also write a contact sheet (.png). The source above, what was found below."""

@@ -1,0 +1,100 @@
+"""What Python gives a job: its arguments checked, its settings shown, and the model that it names loaded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from vedit import settling
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.clip.arrays import kind_of
+from vedit.config import IN_MEMORY, EditConfig, GenerateConfig, InvertConfig, Settings, TuneConfig
+from vedit.config.describe import shows_settings
+from vedit.errors import ConfigError
+from vedit.pipelines.opening import load_model, loaded_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=Settings)
+
+ModelJob = EditConfig | GenerateConfig | InvertConfig | TuneConfig
+
+OF_FILES = ("frames", "start", "stride", "allow_partial")
+"""Settings of how a clip's file is read."""
+
+_EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "backbone": (
+        (Backbone, str, Path),
+        "a Backbone (vedit.load_backbone), or a model's name or path, such as 'mini' or 'sd15'",
+    ),
+    "clip": ((Clip, str, Path), "a Clip, or the path of one"),
+    "prompt": ((str,), "a str"),
+    "kind": ((str,), "the name of an annotator, such as 'edge'"),
+}
+_HINTS: Mapping[type, str] = {
+    np.ndarray: "; Clip.from_numpy(array, fps=8) makes a Clip of an array",
+    list: "; Clip.from_images(pictures, fps=8) makes a Clip of pictures",
+}
+
+
+def job(config: type[Settings], *apart: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function the job of a config in Python: its arguments are checked, its settings shown by ``help`` and
+    completed, and threads that share its backbone take turns.
+
+    ``apart`` names the fields of the config that are parameters of the function's own.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        own = inspect.signature(function)
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = own.bind(*args, **kwargs).arguments
+            for name in ("backbone", *apart):
+                if name in given:
+                    check(name, given[name])
+            backbone = given.get("backbone")
+            with backbone.lock if isinstance(backbone, Backbone) else nullcontext():
+                return function(*args, **kwargs)
+
+        return shows_settings(config, *apart)(run)
+
+    return decorate
+
+
+def check(name: str, value: object) -> None:
+    """Raise TypeError for an argument that is not of its kind, and say what was expected."""
+    kinds, expected = _EXPECTED[name]
+    if not isinstance(value, kinds):
+        hint = next((said for kind, said in _HINTS.items() if name == "clip" and isinstance(value, kind)), "")
+        raise TypeError(f"{name} is {kind_of(value)}; expected {expected}{hint}")
+
+
+def place_of(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path:
+    """What stands in the config for a clip. Raises ConfigError where settings of files are given for one in memory."""
+    if not isinstance(clip, Clip):
+        return clip
+    if idle := sorted(name for name in OF_FILES if settings.get(name) is not None):
+        raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
+    return IN_MEMORY
+
+
+def settled(kind: type[C], backbone: Backbone | str | Path, settings: Mapping[str, Any]) -> C:
+    """The config of a job with a model that is loaded, or that is to be. Raises ConfigError."""
+    if isinstance(backbone, Backbone):
+        return settling.settle(kind, settling.Layer(loaded_settings(backbone, settings)))
+    if "model" in settings:
+        raise ConfigError(f"model: the backbone is named already, '{backbone}'; give one of both.")
+    return settling.settle(kind, settling.Layer({**settings, "model": str(backbone)}))
+
+
+def loaded(backbone: Backbone | str | Path, config: ModelJob) -> Backbone:
+    """The backbone of a job: the given one, or that which the config names. Raises WeightsError and DeviceError."""
+    return backbone if isinstance(backbone, Backbone) else load_model(config)

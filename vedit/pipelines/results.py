@@ -1,0 +1,40 @@
+"""What results have in common: a line, a page in a notebook, and files as the command writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
+from vedit.clip.preview import preview
+from vedit.config import EditConfig, GenerateConfig
+from vedit.pipelines.running import check_files, written
+
+
+def told(kind: str, video: Clip | LazyClip, prompt: str, timings: Mapping[str, float]) -> str:
+    """A result in a line."""
+    words = prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
+    return f"{kind}({video!r}, {words!r}, {sum(timings.values()):.1f} s)"
+
+
+def page(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption: str = "") -> str:
+    """HTML that plays a result, the source beside it where there is one of as many frames."""
+    beside = source if source is not None and len(source) == len(video) else None
+    said = f"{'source and result' if beside else 'result'}: {caption or repr(video)}"
+    return preview(video.frames, video.rate, video.audio, said, None if beside is None else beside.frames)
+
+
+def save(
+    video: Clip | LazyClip,
+    config: EditConfig | GenerateConfig,
+    command: str,
+    made_with: dict[str, str],
+    path: str | Path,
+    overwrite: bool,
+) -> tuple[Path, ...]:
+    """Write a result and the settings beside it, which ``vedit rerun`` takes. Raises MediaError and ConfigError."""
+    place = {"output": Path(path).expanduser(), "overwrite": overwrite, "sheet": None}
+    asked = config.model_copy(update=place | ({"compare": None} if isinstance(config, EditConfig) else {}))
+    check_files(asked)
+    return tuple(written(video, asked, command, made_with))
