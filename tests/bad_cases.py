@@ -298,7 +298,7 @@ FILES: dict[str, Case] = {
         "expected a video file",
     ),
     "rerun over its result": (
-        lambda d: ["rerun", d.sidecar()],
+        lambda d: ["rerun", sidecar := d.sidecar(), "-o", sidecar.with_suffix(".mp4")],
         "o.yaml exists already",
         "--overwrite",
     ),

@@ -96,7 +96,7 @@ def test_outputs_of_every_command_are_checked(vedit: Command, toy_clip: Path, tm
     assert "cannot be written" in vedit("invert", toy_clip, "-o", tmp_path / "a.wmv", "--dry-run").complaint
     sidecar = tmp_path / "o.yaml"
     sidecar.write_text(f"command: edit\nclip: {toy_clip}\nprompt: a cat\noutput: o.mp4\n")
-    assert "o.yaml exists already" in vedit("rerun", sidecar, "--dry-run").complaint
+    assert "o.yaml exists already" in vedit("rerun", sidecar, "-o", tmp_path / "o.mp4", "--dry-run").complaint
 
 
 def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: Path) -> None:

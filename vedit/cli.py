@@ -210,37 +210,25 @@ def rerun(
     sidecar: Annotated[Path, typer.Argument(metavar="SIDECAR.yaml", help="What was written beside a result.")],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Where to write, the contact sheet beside it; else the same places."),
+        typer.Option(
+            "--output", "-o", help="Where to write; by default beside the old result, as out-2.mp4 and so on."
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the old result.")] = False,
     assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make the same result again from the .yaml file beside it."""
-    from vedit.flags import flags
-    from vedit.settling import Layer, assignments, file, read_yaml, settle
+    """Make the same result again from the .yaml file beside it, and keep the old one."""
+    from vedit.pipelines.rerun import settled
 
-    content, _ = read_yaml(sidecar)
-    made_by = content.get("command")
-    if made_by not in ("edit", "generate"):
-        raise ConfigError(
-            f"{sidecar} is not a sidecar of `vedit edit` or `vedit generate`; pass settings of your own with --config."
-        )
-    own, place = file(sidecar, EditConfig if made_by == "edit" else GenerateConfig), Path(output or "")
-    sheet = {"sheet": str(place.parent / f"{place.stem}.png")} if output and own.values.get("sheet") else {}
-    if output and (compared := own.values.get("compare")):
-        sheet["compare"] = str(place.parent / f"{place.stem}-compare{Path(str(compared)).suffix}")
-    given = flags({"output": output, "overwrite": overwrite or None})
-    made_with = content.get("made_with")
-    model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
-    layers = own, Layer(sheet), assignments(assign or []), given
-    if made_by == "generate":
-        _generate(settle(GenerateConfig, *layers), dry_run, model)
+    config, model = settled(sidecar, output, overwrite=overwrite, assign=assign or [])
+    if isinstance(config, GenerateConfig):
+        _generate(config, dry_run, model)
     else:
-        _edit(settle(EditConfig, *layers), dry_run, model)
+        _edit(config, dry_run, model)
 
 
 @app.command()

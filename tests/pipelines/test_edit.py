@@ -74,7 +74,6 @@ def test_rerun_makes_the_same_bytes_from_anywhere(
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert "exists already" in vedit("rerun", "../first.yaml").complaint
     assert vedit("rerun", "../first.yaml", "-o", "second.mp4").status == 0
     assert Path("second.mp4").read_bytes() == first.read_bytes()
     assert vedit("rerun", "../first.yaml", "--overwrite", "--set", "seed=1").status == 0
@@ -94,6 +93,35 @@ def test_the_sheet_of_a_rerun_lies_beside_its_output(
     assert vedit("rerun", new.with_suffix(".yaml"), "-o", named, "--set", f"sheet={tmp_path}/s.png").status == 0
     assert vedit("rerun", new.with_suffix(".yaml"), "-o", none, "--set", "sheet=null").status == 0
     assert {path.name for path in tmp_path.rglob("*.png")} == {"sheet.png", "new.png", "s.png"}
+
+
+def test_a_rerun_lies_beside_the_old_result_under_a_free_name(
+    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the sidecar's own folder, wherever its settings would write, unless -o says otherwise."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    extra = ("--sheet", tmp_path / "s.png", "--compare", tmp_path / "c.gif")
+    first = ("edit", toy_clip, "a cat", *quick, "--frames", 2, "-o", there / "o.mp4", *extra)
+    assert vedit(*first).status == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    (there / "o-2.png").write_text("mine")
+    monkeypatch.chdir(here)
+    ran = vedit("rerun", "../there/o.yaml")
+    assert ran.status == 0, ran.err
+    assert "../there/o-3.mp4  2 frames" in ran.out
+    made = {"o-3.mp4", "o-3.yaml", "o-3.png", "o-3-compare.gif"}
+    assert {path.name for path in there.iterdir()} == {"o.mp4", "o.yaml", "o-2.png"} | made
+    assert (there / "o-3.mp4").read_bytes() == before[there / "o.mp4"]
+    assert (there / "o-3-compare.gif").read_bytes() == before[tmp_path / "c.gif"]
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert vedit("rerun", there / "o-3.yaml", "--overwrite", "--set", "seed=9").status == 0
+    moved = here / "o.yaml"
+    moved.write_text((there / "o.yaml").read_text().replace("output: o.mp4", f"output: {tmp_path}/elsewhere.mp4"))
+    assert vedit("rerun", moved, "--overwrite").status == 0
+    assert {path.name for path in here.iterdir()} == {"o.yaml", "elsewhere.mp4", "elsewhere.yaml", "s.png", "c.gif"}
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_settings_may_come_from_a_file(

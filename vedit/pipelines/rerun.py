@@ -1,0 +1,66 @@
+"""``vedit rerun``: the settings beside a result, and where what they make again is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from vedit.config import EditConfig, GenerateConfig
+from vedit.errors import ConfigError
+from vedit.settling import Layer, assignments, file, read_yaml, settle
+
+
+def settled(
+    sidecar: Path, output: str | None = None, *, overwrite: bool = False, assign: Sequence[str] = ()
+) -> tuple[EditConfig | GenerateConfig, str]:
+    """The config that a sidecar holds, and the fingerprint of the model that its result was made with; the latter is
+    empty where settings are changed.
+
+    Args:
+        output: where to write; by default beside the sidecar, under a name that is free, or with ``overwrite`` under
+            the old one. Pictures and comparisons go there too.
+        assign: settings to change, "key=value".
+
+    Raises ConfigError for a file that is no sidecar, and for settings that do not go together.
+    """
+    content, _ = read_yaml(sidecar)
+    made_by = content.get("command")
+    if made_by not in ("edit", "generate"):
+        raise ConfigError(
+            f"{sidecar} is not a sidecar of `vedit edit` or `vedit generate`; pass settings of your own with --config."
+        )
+    kind: type[EditConfig | GenerateConfig] = EditConfig if made_by == "edit" else GenerateConfig
+    own, changed = file(sidecar, kind), assignments(assign)
+    given = Layer({"output": output} if output else {}, lambda name: f"--{name}")
+    places = _places(kind, own.values, sidecar, output or changed.values.get("output"), overwrite)
+    made_with = content.get("made_with")
+    model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
+    return settle(kind, own, Layer({**places, "overwrite": overwrite}), changed, given), model
+
+
+def _places(
+    kind: type[EditConfig | GenerateConfig], values: Mapping[str, Any], sidecar: Path, output: Any, overwrite: bool
+) -> dict[str, str]:
+    """The files to write: in the sidecar's folder, wherever its settings have them, or beside the ``output``."""
+    files = {name: Path(str(values[name])) for name in kind.written & kind.paths if values.get(name)}
+    old = files.get("output", Path(f"{sidecar.stem}.mp4"))
+    if output:
+        return _named(files, Path(str(output)))
+    if overwrite:
+        return {name: str(sidecar.parent / path.name) for name, path in {**files, "output": old}.items()}
+    for number in count(2):
+        places = _named(files, sidecar.parent / f"{old.stem}-{number}{old.suffix}")
+        beside = str(Path(places["output"]).with_suffix(".yaml"))
+        if not any(os.path.lexists(place) for place in (*places.values(), beside)):
+            return places
+    raise AssertionError("numbers do not end")
+
+
+def _named(files: Mapping[str, Path], output: Path) -> dict[str, str]:
+    """The same kinds of files beside another output."""
+    others = {name: f"{output.stem}-{name}{path.suffix}" for name, path in files.items()}
+    names = {**others, "sheet": f"{output.stem}.png"}
+    return {name: str(output.parent / names[name]) for name in files} | {"output": str(output)}
