@@ -68,8 +68,7 @@ def tune(
 ) -> Adapter:
     """Teach ``backbone`` one clip, in place, and return the adapter: the tensors that changed.
 
-    ``clip``, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W multiples
-    of the backbone's patch. The recipe ``original`` is Tune-A-Video's: AdamW on the query projections and the temporal
+    The recipe ``original`` is Tune-A-Video's: AdamW on the query projections and the temporal
     attention, one timestep per step for the whole clip, independent noise per frame, mean squared error on what the
     network predicts; only that latents and text are computed once.
 
@@ -79,11 +78,26 @@ def tune(
     the layout there need not learn it. And errors count as errors of v (Salimans & Ho 2022, section 4), because as
     errors of epsilon those of the layout are next to nothing.
 
-    ``learning_rate`` None is the model's own (``vedit.json``), else the original's 3e-5. Parameters are tuned in
-    float32 whatever the backbone's dtype, and memory is traded for time (gradient checkpointing) only when it runs out.
+    Parameters are tuned in float32 whatever the backbone's dtype, and memory is traded for time (gradient
+    checkpointing) only when it runs out.
 
-    ``checkpoint`` names a file that is written every 50 steps and resumed from if it is there.
-    Raises WeightsError when the loss stops being finite, and for a checkpoint of another tuning.
+    Args:
+        backbone: the model, which is changed
+        clip: a Clip, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W
+            multiples of the backbone's patch
+        prompt: the words that say what the clip shows
+        steps: of the optimizer, 1 or more
+        learning_rate: None is the model's own (``vedit.json``), else the original's 3e-5
+        recipe: "motion" or "original"
+        weight_decay: AdamW's
+        clip_norm: the largest norm that gradients keep
+        attention: the attention kind that the frames are tuned under
+        seed: of the noise and the timesteps
+        checkpoint: a file that is written every 50 steps, and resumed from if it is there
+        progress: what is told of each step; None for nothing
+
+    Raises:
+        WeightsError: when the loss stops being finite, and for a checkpoint of another tuning
     """
     if isinstance(clip, Clip):
         clip = clip.resized(working_size(clip.size, None, backbone.unet.config, backbone.patch)).frames

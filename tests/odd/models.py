@@ -185,8 +185,9 @@ def pickles(desk: Desk, random: Random) -> list[object]:
     path = weights.with_suffix(".bin")
     wide = {"conv_in.weight": torch.zeros(1).expand(10**12)}
     contents: list[Any] = [
-        held, {}, [], {1: torch.zeros(1)}, {"state_dict": held}, {"state_dict": 3}, wide, torch.zeros(3), {"a": {"b": 1}},
-        {"conv_in.weight": torch.zeros(2, 2).to_sparse()}, {"conv_in.weight": torch.zeros(4, device="meta")},
+        held, {}, [], {1: torch.zeros(1)}, {"state_dict": held}, {"state_dict": 3}, wide, torch.zeros(3),
+        {"a": {"b": 1}}, {"conv_in.weight": torch.zeros(2, 2).to_sparse()},
+        {"conv_in.weight": torch.zeros(4, device="meta")},
         held | {"x" * 100_000: torch.zeros(1)}, held | {"conv_in.weight": torch.zeros(1, dtype=torch.complex64)},
     ]  # fmt: skip
     torch.save(random.choice(contents), path, _use_new_zipfile_serialization=random.random() < 0.7)

@@ -16,8 +16,9 @@ NUMBERS: list[Any] = [
 TEXTS = [
     "", " ", "x", "8", "-1", "nan", "silu", "none", "null", "../../x", "/dev/zero", "/dev/null", "~", "~nobody/x", ".",
     "..", "/", "-", "--", "'", '"', "%s%n", "$(ls)", "a:b", "a=b", "[1", "{a: 1}", "a: [b", "&a [*a]",
-    "!!python/name:os",     "\x1b[2J\x1b[31m", "\u202eabc", "\u200d", "é" * 50, "猫" * 300, "x" * 5000, "\uff11\uff12", "²", "1_000", "0x10", "1e400",
-    "10000000000000000000000", "true", "None", "*", "?", "a\nb", "a\tb", "a,b,c", "0:1,1:0", "0:1, 0:2", "1/0",
+    "!!python/name:os", "\x1b[2J\x1b[31m", "\u202eabc", "\u200d", "é" * 50, "猫" * 300, "x" * 5000, "\uff11\uff12",
+    "²", "1_000", "0x10", "1e400", "10000000000000000000000", "true", "None", "*", "?", "a\nb", "a\tb", "a,b,c",
+    "0:1,1:0", "0:1, 0:2", "1/0",
     "loudness", "sin(t)", "9**9**9", "(" * 200, "-" * 290, "exp(1000)", "sqrt(-1)", "2s:x", "99999999999999999999:x",
     "1:" + "x" * 3000, "http://example.invalid/x", "file:///etc/passwd", "a" * 300 + ".mp4", os.fsdecode(b"\xff.mp4"),
 ]  # fmt: skip
@@ -59,7 +60,8 @@ def json_text(random: Random) -> str:
     return random.choice(
         [
             "", "{", "[]", "3", "null", '"text"', "{}", "NaN", "\ufeff{}", '{"a": 1, "a": 2}', "{'a': 1}",
-            "<html></html>", "[" * deep, '{"a": ' * deep + "1" + "}" * deep, '{"x": ' + "9" * 6000 + "}", '{"x": "' + "y" * 999_990 + '"}',
+            "<html></html>", "[" * deep, '{"a": ' * deep + "1" + "}" * deep, '{"x": ' + "9" * 6000 + "}",
+            '{"x": "' + "y" * 999_990 + '"}',
             json.dumps({f"key{each}": each for each in range(20_000)}), " " * 3_000_000 + "{}",
         ]
     )  # fmt: skip

@@ -60,14 +60,22 @@ def load_backbone(
 ) -> Backbone:
     """A Stable Diffusion 1.x or 2.x model, ready to run.
 
-    ``name``: "mini", a short name ("sd14", "sd15", "sd21-base", "sd21"), a folder in diffusers' layout (Tune-A-Video's
-    pipelines too), a hub id, or a single .safetensors file, whose configs lie in the folder of its name beside it or in
-    the hub's cache. ``device``: "auto" is CUDA where there is one. ``dtype``: "auto" is float16 on CUDA and float32
-    elsewhere; the VAE stays float32. ``motion``: AnimateDiff motion modules (folder, hub id or file). ``loras``: files,
-    each with its scale as a pair or as "file.safetensors:0.8". ``adapter``: a file that `vedit tune` wrote.
-
     Threads that load at the same time load one after the other.
-    Raises WeightsError for what is missing, damaged or does not fit, and DeviceError for what this machine lacks.
+
+    Args:
+        name: "mini", a short name ("sd14", "sd15", "sd21-base", "sd21"), a folder in diffusers' layout (Tune-A-Video's
+            pipelines too), a hub id, or a single .safetensors file, whose configs lie in the folder of its name beside
+            it or in the hub's cache
+        device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
+        dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
+        kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
+        motion: AnimateDiff motion modules: a folder, a hub id or a file
+        loras: files, each with its scale as a pair or as "file.safetensors:0.8"
+        adapter: a file that `vedit tune` wrote
+
+    Raises:
+        WeightsError: for what is missing, damaged or does not fit
+        DeviceError: for what this machine lacks
     """
     place = choose_device(device)
     number = choose_dtype(dtype, place)

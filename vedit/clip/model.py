@@ -31,11 +31,12 @@ class Clip:
     ``len(clip)`` counts its frames; ``clip[3:8]`` and ``clip[::2]`` cut it, sound and all; ``clip[3]`` is a clip of one
     frame, and so is each that a loop goes over. Raises TypeError and ValueError for frames or a rate that cannot be.
 
-    frames: (F, 3, H, W) float32 in [0, 1], F at least 1
-    rate: frames per second, exact; any number above 0 is taken as it is written, 29.97 too
-    audio: the sound, sample 0 when frame 0 is shown; None for silence
-    sound_from: the file that `audio` was decoded from; `save` then copies its sound stream without encoding it anew
-    where the output can carry it. It must tell the same sound as `audio`: use `with_sound` to exchange both.
+    Args:
+        frames: (F, 3, H, W) float32 in [0, 1], F at least 1
+        rate: frames per second, exact; any number above 0 is taken as it is written, 29.97 too
+        audio: the sound, sample 0 when frame 0 is shown; None for silence
+        sound_from: the file that `audio` was decoded from; `save` then copies its sound stream without encoding it anew
+            where the output can carry it. It must tell the same sound as `audio`: use `with_sound` to exchange both.
     """
 
     frames: Tensor

@@ -44,9 +44,14 @@ Picture = Callable[[], Tensor]
 class ClipInfo:
     """What can be told of a clip without decoding it.
 
-    size: (H, W) as shown, rotation applied; rate: frames per second, exact; frames: how many `read_clip` would give;
-    duration: seconds; has_sound; variable: the file's own rate varies (`read_clip` makes it constant);
-    complaint: what is amiss with the file (cut short ...), or None.
+    Attributes:
+        size: (H, W) as shown, rotation applied
+        rate: frames per second, exact
+        frames: how many `read_clip` would give
+        duration: seconds
+        has_sound: whether there is a sound to read
+        variable: the file's own rate varies; `read_clip` makes it constant
+        complaint: what is amiss with the file (cut short ...), or None
     """
 
     size: Size
@@ -62,7 +67,8 @@ def probe(path: str | Path) -> ClipInfo:
     """Facts about a video file or a folder of pictures, at the cost of reading it through and decoding one frame, once
     for as long as it stays as it is.
 
-    Raises MediaError as `read_clip` does where nothing can be read at all.
+    Raises:
+        MediaError: as `read_clip` does, where nothing can be read at all
     """
     place = _existing(path)
     if place.is_dir():
@@ -104,19 +110,22 @@ def read_clip(
 ) -> Clip:
     """Read a video file (mp4, m4v, mov, mkv, webm, avi, gif) or a folder of pictures (in natural order).
 
-    frames: how many to keep; None for all
-    start: source frames to leave out at the beginning
-    stride: keep each stride-th; the clip's rate becomes the file's rate / stride, so it lasts as long as before
-    size: the longer side in pixels with the aspect kept, or (height, width); None for the file's own
-    allow_partial: where the file is cut short or damaged, warn (VeditWarning) and go on with what can be decoded;
-        a frame that cannot be is replaced by the one before it
-    sound: read the sound too
-
     Rotation is applied, transparent parts lie on black, interlaced frames stay as they are. Files of variable rate are
     brought to a constant one: each frame shows what was to be seen at its time, so sound stays in step; `start` and
     `frames` then count these. A folder has the rate its PNGs carry, else 8 frames per second.
 
-    Raises MediaError for everything that cannot be read as asked.
+    Args:
+        path: the file or the folder
+        frames: how many to keep; None for all
+        start: source frames to leave out at the beginning
+        stride: keep each stride-th; the clip's rate becomes the file's rate / stride, so it lasts as long as before
+        size: the longer side in pixels with the aspect kept, or (height, width); None for the file's own
+        allow_partial: where the file is cut short or damaged, warn (VeditWarning) and go on with what can be decoded;
+            a frame that cannot be is replaced by the one before it
+        sound: read the sound too
+
+    Raises:
+        MediaError: for everything that cannot be read as asked
     """
     reader = FrameReader.open(path, frames=frames, start=start, stride=stride, allow_partial=allow_partial)
     place, track, rate = reader.path, reader.track, reader.rate

@@ -55,15 +55,18 @@ from vedit.tuning import tune
 class EditResult:
     """An edited clip, and how it came about.
 
-    ``video``: the edited clip at the size of the source, made frame by frame when it is written or asked for (of an
-    edited file, the source's pixels are read from it again then); ``clip``: the same whole in memory.
-    ``config``: all settings, with the words and the attention kind that were left to vedit filled in. ``timings``:
-    seconds by stage. ``metrics``: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured,
-    the reconstruction from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may
-    change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft edge, are kept by
-    the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"). ``made_with``: the model's fingerprint, the
-    device, the versions. ``source``: what was edited, at its own size, read
-    from its file again when it is first asked for. ``files``: what was written, the video first.
+    Attributes:
+        video: the edited clip at the size of the source, made frame by frame when it is written or asked for (of an
+            edited file, the source's pixels are read from it again then)
+        config: all settings, with the words and the attention kind that were left to vedit filled in
+        timings: seconds by stage
+        metrics: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured, the reconstruction
+            from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may change
+            ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft edge, are kept by
+            the edit ("outside_db") and by the VAE's round trip ("outside_vae_db")
+        made_with: the model's fingerprint, the device, the versions
+        source: what was edited, at its own size, read from its file again when it is first asked for
+        files: what was written, the video first
     """
 
     video: LazyClip
@@ -76,6 +79,7 @@ class EditResult:
 
     @cached_property
     def clip(self) -> Clip:
+        """The edited clip, whole in memory."""
         return self.video.whole()
 
     @cached_property
@@ -111,11 +115,20 @@ def edit(
 ) -> EditResult:
     """Edit a clip with a new prompt.
 
-    ``backbone``: a loaded model, or the name of one to load. ``clip``: a Clip, or the path of one. ``mask`` may also be
-    a tensor (F or 1, 1, H, W) in [0, 1], of any size. Nothing is written unless ``output``, ``sheet`` or ``compare`` is
-    given. A loaded backbone comes back as it was, except that ``tune`` and ``adapter`` change it for good; threads that
-    share one take turns. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
-    reading, tuning, sampling and writing raise.
+    Nothing is written unless ``output``, ``sheet`` or ``compare`` is given. A loaded backbone comes back as it was,
+    except that ``tune`` and ``adapter`` change it for good; threads that share one take turns.
+
+    Args:
+        backbone: a loaded model, or the name of one to load
+        clip: a Clip, or the path of one
+        prompt: what the edited clip shows
+        progress: what is told of each step; None for nothing
+        settings: the fields of EditConfig; ``mask`` may also be a tensor (F or 1, 1, H, W) in [0, 1], of any size
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        VeditError: what reading, tuning, sampling and writing raise
     """
     given: dict[str, Any] = {**settings, "clip": place_of(clip, settings), "prompt": prompt}
     painted = given.get("mask")

@@ -75,10 +75,19 @@ def generate(
 ) -> GenerateResult:
     """Make a clip from words, and a sound if there is one.
 
-    ``backbone``: a loaded model, or the name of one to load. Nothing is written unless ``output`` (or ``sheet``) is
-    given. A loaded backbone comes back as it was, except that ``adapter`` changes it for good; threads that share one
-    take turns. Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling
-    and writing raise.
+    Nothing is written unless ``output`` (or ``sheet``) is given. A loaded backbone comes back as it was, except that
+    ``adapter`` changes it for good; threads that share one take turns.
+
+    Args:
+        backbone: a loaded model, or the name of one to load
+        prompt: what the clip shows
+        progress: what is told of each step; None for nothing
+        settings: the fields of GenerateConfig
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        VeditError: what reading, sampling and writing raise
     """
     config = settled(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)

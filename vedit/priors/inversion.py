@@ -35,7 +35,7 @@ def invert(
     conditions: Sequence[Condition] = (),
     progress: Progress | None = None,
 ) -> Tensor:
-    """Latents (F, 4, h, w) and their prompt's embedding (1, T, D) to the trace (S + 1, F, 4, h, w), clean first.
+    """From a clip's latents to the noise from which its own prompt would sample them again.
 
     Song et al. 2021, section 4.3, as Tune-A-Video has it: each step predicts the noise on the latents where they are
     but is told the timestep where they are going. That is an approximation, whose errors can grow until a frame is
@@ -43,7 +43,19 @@ def invert(
     and is then taken again so many times, with the noise predicted where it led. That brings it near the point from
     which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with Accelerated Iterative
     Diffusion Inversion", section 3.2), in as many passes as a plain inversion: one a step for each correction, and one
-    to begin with. Runs under the attention kind in force and the ``conditions``.
+    to begin with. Runs under the attention kind in force.
+
+    Args:
+        backbone: the model
+        x0: the clip's latents (F, 4, h, w), as `Backbone.encode` gives them
+        text: its prompt's embedding (1, T, D), as `Backbone.embed` gives it
+        steps: S, those of the whole way to noise
+        refine: corrections of each step; 0 is plain DDIM inversion
+        conditions: what steers beside the prompt
+        progress: what is told of each step; None for nothing
+
+    Returns:
+        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last.
     """
     schedule = backbone.schedule(steps)
     x = x0.to(backbone.device, torch.float32)
@@ -83,10 +95,18 @@ def reconstruct(
     conditions: Sequence[Condition] = (),
     progress: Progress | None = None,
 ) -> Tensor:
-    """Sample back from a trace's end with its own prompt (1, T, D), the ``conditions`` that it was made under and no
-    guidance: latents (F, 4, h, w).
+    """Sample back from a trace's end with its own prompt and no guidance.
 
-    ``steps`` are those of the whole inversion; of a trace that was cut shorter, as many are taken as it has.
+    Args:
+        backbone: the model
+        trace: what `invert` gave, or the first part of it
+        text: the prompt's embedding (1, T, D)
+        steps: those of the whole inversion; of a trace that was cut shorter, as many are taken as it has
+        conditions: those that it was made under
+        progress: what is told of each step; None for nothing
+
+    Returns:
+        Latents (F, 4, h, w).
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
     return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
