@@ -194,7 +194,7 @@ WORDS: dict[str, Case] = {
     "a path as prompt": (lambda d: d.edit(prompt="/home/me/clip.mp4"), "PROMPT", "looks like a path"),
     "an empty prompt": (lambda d: d.edit(prompt="  "), "is empty", "expected words"),
     "5,000 words": (lambda d: d.edit(prompt="cat " * 5000), "5,000 words", "expected at most 2,000"),
-    "no prompt": (lambda d: ["edit", d.good.clip, "--model", d.good.model], "prompt is missing", "edited clip"),
+    "no prompt": (lambda d: ["edit", d.good.clip, "--model", d.good.model], "PROMPT is missing", "vedit edit surfer"),
     "unknown attention": (lambda d: d.edit("--attention", "sparse_casual"), "'sparse_casual'", "'sparse_causal'?"),
     "steps 0": (lambda d: d.edit("--steps", 0), "--steps: '0'", "expected 1..1000"),
     "guidance NaN": (lambda d: d.edit("--guidance", "nan"), "--guidance: 'nan'", "is not a number"),

@@ -36,6 +36,8 @@ def test_help_lists_the_commands(vedit: Command) -> None:
     ran = vedit("--help")
     assert ran.status == 0
     assert {"edit", "tune", "invert", "inspect", "rerun", "doctor", "parts"} <= set(ran.out.split())
+    assert "..." not in ran.out.split("Commands")[1], "nothing is cut off"
+    assert vedit("-h") == ran
 
 
 def test_help_is_quick_and_imports_no_torch() -> None:
@@ -185,3 +187,35 @@ def test_doctor_examines_this_machine(vedit: Command) -> None:
     assert ran.status == 0
     for part in ("torch", "cpu", "sdpa", "agrees", "xformers", "mini", "cache"):
         assert part in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["inspect", ""], {"edge", "pose", "audio", "timeline"}),
+        (["edit", "a.mp4", "x", "--control", "p"], {"pose"}),
+        (["edit", "a.mp4", "x", "--prior", ""], {"inversion", "flow_warped"}),
+        (["edit", "--codec", "lib"], {"libx264", "libx265", "libvpx-vp9"}),
+        (["generate", "--model", "sd"], {"sd15", "sd21"}),
+        (["edit", "--mask", ""], {"auto", "word:"}),
+        (["edit", "--source"], {"--source-prompt"}),
+    ],
+)
+def test_shells_complete_commands_flags_kinds_and_choices(words: list[str], offered: set[str]) -> None:
+    asked = {
+        "_VEDIT_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(["vedit", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    code = "import sys\nsys.argv = ['vedit']\nfrom vedit.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert offered <= set(done.stdout.split())
+    assert "--install-completion" not in done.stdout
+
+
+def test_a_kinds_own_options_are_in_its_help(vedit: Command) -> None:
+    shown = vedit("inspect", "edge", "--help").out
+    assert "Options of edge, as --set NAME=VALUE" in shown
+    assert all(name in shown.split("Options of edge")[1] for name in ("low", "high", "blur"))

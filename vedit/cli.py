@@ -15,10 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
 
 from vedit import __version__, printing, registry, usage
 from vedit.config import (
@@ -33,7 +32,7 @@ from vedit.config import (
 )
 from vedit.errors import ConfigError, VeditError, VeditWarning
 from vedit.flags import AsJson, Quiet, Verbose, configured
-from vedit.help import HelpCommand
+from vedit.help import HelpCommand, HelpGroup
 from vedit.synonyms import nearest
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ app = typer.Typer(
     name="vedit",
     help="Edit video with a Stable Diffusion backbone.",
     no_args_is_help=True,
-    add_completion=False,
+    subcommand_metavar="COMMAND",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -71,7 +70,9 @@ def common(
     quiet: Quiet = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -145,7 +146,7 @@ def compare(config: CompareConfig) -> None:
     _tell_clip(result.file, result.frames, result.size, float(result.rate), result.has_sound)
 
 
-class Kinds(TyperGroup):
+class Kinds(HelpGroup):
     """The kinds of `vedit inspect`: a command for each annotator, third parties' too, and those for sound."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -155,13 +156,13 @@ class Kinds(TyperGroup):
         if cmd_name not in registry.names("annotators"):
             return super().get_command(ctx, cmd_name)
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        shown = (
-            f"See {cmd_name}, as a control is shown it, before computing is spent on it; options of its own by --set."
-        )
+        shown = f"See {cmd_name}, as a control is shown it, before computing is spent on it."
         one.command(cmd_name, cls=HelpCommand, help=shown)(
             configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_look)
         )
-        return typer.main.get_command(one)
+        command = cast(HelpCommand, typer.main.get_command(one))
+        command.annotator = cmd_name
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = self.list_commands(ctx)
@@ -170,7 +171,7 @@ class Kinds(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-looking = typer.Typer(cls=Kinds, no_args_is_help=True, rich_markup_mode=None)
+looking = typer.Typer(cls=Kinds, subcommand_metavar="KIND", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(looking, name="inspect", help="See what an edit would be shown, before computing is spent on it.")
 
 
@@ -205,13 +206,16 @@ def look_at_timeline(config: InspectTimelineConfig) -> None:
     printing.report.found(values=[float(value) for _, _, value in values])
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 def rerun(
     sidecar: Annotated[Path, typer.Argument(metavar="SIDECAR.yaml", help="What was written beside a result.")],
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", help="Where to write; by default beside the old result, as out-2.mp4 and so on."
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Where to write; by default beside the old one, as out-2.mp4 and so on.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the old result.")] = False,
@@ -231,7 +235,7 @@ def rerun(
         _edit(config, dry_run, model)
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 def doctor(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what this machine can do."""
     from vedit.doctor import examine
@@ -240,7 +244,7 @@ def doctor(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = Fal
         printing.report.table(rows, title=title)
 
 
-@app.command()
+@app.command(cls=HelpCommand)
 def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what can be plugged in, and where each part lives."""
     for family in registry.TABLES:

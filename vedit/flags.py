@@ -9,16 +9,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vedit import printing
-from vedit.config import Settings
+from vedit import printing, registry
+from vedit.config import HUB_NAMES, Settings
 from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
+from vedit.timeline import FEATURES
 from vedit.usage import check_arguments
 
 SHORT = {
@@ -34,6 +35,9 @@ SHORT = {
 }
 """Flags of one letter. The prompt is a flag where it says what the clip shows."""
 
+
+FAMILIES = {"attention": "attention", "condition": "conditioners", "control": "annotators", "prior": "priors"}
+"""Settings whose values are, or begin with, the kinds of a family of parts."""
 
 METAVARS = {
     "attention": "KIND",
@@ -166,6 +170,8 @@ def _parameter(kind: type[Settings], name: str, field: FieldInfo, positional: bo
         both = f"{flag}/--no-{flag[2:]}" if field.default else flag
         return _keyword(name, Annotated[bool | None, typer.Option(both, show_default=False, **common)])
     common["metavar"] = _metavar(name, field)
+    if known := _known(name, field):
+        common["autocompletion"] = lambda incomplete: [each for each in known if each.startswith(incomplete)]
     names = [flag, *([SHORT[name]] if name in SHORT else [])]
     option = typer.Option(*names, show_default=False, **common)
     many = get_origin(field.annotation) is tuple
@@ -180,6 +186,20 @@ def _help(field: FieldInfo) -> str:
     shown = "on" if field.default is True else f"{field.default:g}" if type(field.default) is float else field.default
     absent = field.default is PydanticUndefined or field.default is False or field.default in (None, (), "")
     return f"{field.description}" + ("" if absent else f" [default: {shown}]")
+
+
+def _known(name: str, field: FieldInfo) -> list[str]:
+    """What a shell may complete a value to, beside files."""
+    if name in FAMILIES:
+        return [*registry.names(FAMILIES[name])]
+    return {
+        "device": ["auto", "cpu", "cuda", "mps"],
+        "feature": [*FEATURES],
+        "mask": ["auto", "none", "box:", "word:"],
+        "model": ["mini", *HUB_NAMES],
+    }.get(name) or [
+        str(each) for kind in _types(field.annotation) if get_origin(kind) is Literal for each in get_args(kind)
+    ]
 
 
 def _metavar(name: str, field: FieldInfo) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from vedit import registry
 from vedit.config import Settings
-from vedit.usage import EXAMPLES
 
 FIRST = (
     "source_prompt", "prompt", "mask", "control", "strength", "guidance", "steps", "seed", "frames", "fps", "width",
@@ -56,6 +56,18 @@ WIDEST = 100
 NAMES = 29
 """Columns of the names of flags; a longer one has a line of its own."""
 
+EXAMPLES = {
+    "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
+    "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
+    "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
+    "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
+    "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
+    "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
+    "audio": "vedit inspect audio song.mp3 -o heard.png",
+    "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
+}
+"""How each command is written, in its help and where it lacks something."""
+
 
 def group_of(kind: type[Settings], name: str) -> str:
     """The title of the group in which a setting is shown: by the class that defines it."""
@@ -72,15 +84,15 @@ def group_of(kind: type[Settings], name: str) -> str:
 class HelpCommand(TyperCommand):
     """A command whose help is laid out in groups."""
 
-    options_of: tuple[str, type[Settings]] | None = None
-    """The name of a part and its own options, which --set gives."""
+    annotator: str | None = None
+    """The kind of annotator whose own options --set gives."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(self.laid_out(ctx))
 
     def laid_out(self, ctx: Any, *, everything: bool = False) -> str:
         """The help of this command; with ``everything``, all of each setting."""
-        width = max(50, min(shutil.get_terminal_size((80, 24)).columns, WIDEST)) - 1
+        width = _width()
         parameters: list[Any] = self.get_params(ctx)
         arguments = [each for each in parameters if each.param_type_name == "argument"]
         options = [each for each in parameters if each.param_type_name == "option"]
@@ -103,11 +115,27 @@ class HelpCommand(TyperCommand):
                 lines += textwrap.wrap(
                     named, width, initial_indent=f"{'      also':{NAMES}}", subsequent_indent=" " * NAMES
                 )
-        if self.options_of is not None:
-            kind, own = self.options_of
-            rows = [(f"  {name}", _whole(own, name)) for name in own.model_fields]
-            lines += ["", _bold(f"Options of {kind}, as --set NAME=VALUE"), *_table(rows, width)]
+        if self.annotator is not None:
+            own = registry.load("annotators", self.annotator).Options
+            rows = [(f"      {name}", _whole(own, name)) for name in own.model_fields]
+            lines += ["", _bold(f"Options of {self.annotator}, as --set NAME=VALUE"), *_table(rows, width)]
         return "\n".join(lines) + "\n"
+
+
+class HelpGroup(TyperGroup):
+    """A group of commands whose help shows these first, each on a line."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        width = _width()
+        what = self.subcommand_metavar
+        lines = [f"{_bold('Usage:')} {ctx.command_path} {what} ...", "", *textwrap.wrap(self.help or "", width)]
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(f"  {name}", brief(" ".join(str(each.help).split()))) for name, each in commands if each is not None]
+        lines += ["", _bold(f"{what.capitalize()}s"), *_table(rows, width, max(len(name) for name, _ in rows) + 3)]
+        options: list[Any] = [*self.get_params(ctx)]
+        lines += ["", _bold("Options"), *_table([(_name(each), brief(str(each.help))) for each in options], width)]
+        lines += ["", f"`{ctx.command_path} {what} --help` has more."]
+        formatter.write("\n".join(lines) + "\n")
 
 
 def brief(text: str) -> str:
@@ -145,16 +173,21 @@ def _sorted(options: Iterable[Any]) -> Mapping[str, list[Any]]:
     return {title: groups[title] for title in sorted(groups, key=ORDER.index)}
 
 
-def _table(rows: Iterable[tuple[str, str]], width: int) -> list[str]:
+def _table(rows: Iterable[tuple[str, str]], width: int, names: int = NAMES) -> list[str]:
+    """Lines of names and texts, the texts beside ``names`` columns."""
     lines = []
     for name, text in rows:
-        wrapped = textwrap.wrap(text, width - NAMES) or [""]
-        if len(name) > NAMES - 2:
+        wrapped = textwrap.wrap(text, width - names) or [""]
+        if len(name) > names - 2:
             lines.append(name)
             name = ""
-        lines.append(f"{name:{NAMES}}{wrapped[0]}".rstrip())
-        lines += [" " * NAMES + each for each in wrapped[1:]]
+        lines.append(f"{name:{names}}{wrapped[0]}".rstrip())
+        lines += [" " * names + each for each in wrapped[1:]]
     return lines
+
+
+def _width() -> int:
+    return max(50, min(shutil.get_terminal_size((80, 24)).columns, WIDEST)) - 1
 
 
 def _bold(title: str) -> str:

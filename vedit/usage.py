@@ -7,25 +7,12 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from typer.core import TyperGroup
-
 from vedit.errors import ConfigError
+from vedit.help import EXAMPLES, HelpGroup
 from vedit.synonyms import nearest_flag
 
-EXAMPLES = {
-    "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
-    "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
-    "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
-    "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
-    "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
-    "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
-    "audio": "vedit inspect audio song.mp3 -o heard.png",
-    "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
-}
-"""How each command is written, in its help and where it lacks something."""
 
-
-class Commands(TyperGroup):
+class Commands(HelpGroup):
     """The commands; who leaves the command out is told which was meant."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
