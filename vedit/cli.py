@@ -261,6 +261,8 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     _tell_files(result.video, result.files)
     shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
     shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
+    if result.config.gate and "reconstruction_db" not in result.metrics:
+        shown["inversion_strain"] = "inversion steady"
     told = (text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics)
     printing.report.say(", ".join(told))
     printing.report.found(metrics=result.metrics, made_with=result.made_with)

@@ -310,7 +310,7 @@ def _work(
     if inverted:
         add("inversion steps", inversion.passes(config.steps, config.refine), once)
     if inverted and config.gate:
-        add("reconstruction steps", config.steps_taken, once)
+        add("reconstruction steps, if in doubt", config.steps_taken, once)
     if config.mask == "auto" and config.source_prompt and not _heard(config, model):
         add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
     if config.mask.startswith("word:"):

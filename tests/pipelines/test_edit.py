@@ -142,7 +142,7 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
     assert result.clip.frames.shape == clip.frames.shape
     assert result.clip.rate == clip.rate
     assert result.files == ()
-    assert result.metrics.keys() == {"vae_db", "reconstruction_db"}
+    assert result.metrics.keys() == {"vae_db", "inversion_strain", "reconstruction_db"}
     assert list(result.timings) == ["encoding", "inversion", "gate", "denoising", "decoding"]
     assert stages == {"inverting", "reconstructing", "denoising"}
     assert (result.config.attention, result.config.negative) == ("sparse_causal", "")
@@ -364,6 +364,19 @@ def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monke
     assert "reconstruction_db" not in edited(backbone, clip, gate=False).metrics
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         edited(backbone, clip, cache=False)
+
+
+def test_the_gate_measures_only_what_is_in_doubt(
+    backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "STRAIN", 1e9)
+    steady = edited(backbone, clip)
+    assert "reconstruction_db" not in steady.metrics
+    assert "gate" not in steady.timings
+    assert "reconstruction_db" in edited(backbone, clip, refine=0).metrics
+    monkeypatch.setattr(quality, "STRAIN", steady.metrics["inversion_strain"])
+    assert "reconstruction_db" in edited(backbone, clip).metrics
+    assert edited(backbone, clip).metrics["inversion_strain"] == steady.metrics["inversion_strain"]
 
 
 def test_fidelity_is_in_decibels() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.priors import Given
-from vedit.priors.inversion import cached_invert, inversion_key, invert, passes, reconstruct
+from vedit.priors.inversion import cached_invert, inversion_key, invert, passes, reconstruct, strain
 from vedit.sampling import noise
 
 
@@ -67,6 +67,23 @@ def test_a_correction_is_one_pass_of_each_step(
     assert len(trace) == 7
     assert len(seen) == passes(6, refine)
     assert seen == sorted(seen)  # towards noise
+
+
+def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
+    """Against the corrections themselves, of a network that predicts the noise."""
+    x, text, schedule = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(6)
+    corrected, told = 0.0, None
+    with torch.no_grad():
+        for index in reversed(range(6)):
+            t = int(schedule.timesteps[index])
+            begun = schedule.invert(x, backbone.predict(x[None], t, text)[0] if told is None else told, index)
+            first, told = told is None, backbone.predict(begun[None], t, text)[0]
+            x = schedule.invert_as(x, told, begun, index)
+            if not first:
+                corrected += float((x - begun).square().mean().sqrt() / schedule.levels[index].sqrt())
+    trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, refine=1)
+    torch.testing.assert_close(trace[-1], x)
+    assert strain(trace, schedule) == pytest.approx(corrected, rel=1e-3)
 
 
 def test_the_cache_gives_the_same_and_computes_once(

@@ -82,7 +82,10 @@ class EditConfig(
     nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundSettings.nested, **GuideSettings.nested}
 
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
-    gate: bool = Field(True, description="Check first how well the clip is reconstructed. Warns where poorly.")
+    gate: bool = Field(
+        True,
+        description="Where the inversion met difficulties, check how well it reconstructs the clip. Warns if poorly.",
+    )
     sheet: Place | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."
     )

@@ -32,7 +32,7 @@ from vedit.pipelines.opening import (
     reread,
     source_words,
 )
-from vedit.pipelines.quality import fidelity, reconstruction, round_trip, warn_if_poor
+from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import (
     Timings,
     check_files,
@@ -45,6 +45,7 @@ from vedit.pipelines.running import (
     written,
 )
 from vedit.priors import Given
+from vedit.priors.inversion import strain
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
@@ -60,10 +61,11 @@ class EditResult:
             edited file, the source's pixels are read from it again then)
         config: all settings, with the words and the attention kind that were left to vedit filled in
         timings: seconds by stage
-        metrics: what the VAE's round trip keeps of the source ("vae_db") and, where it was measured, the reconstruction
-            from the inversion ("reconstruction_db"); with a mask, the share of the frames that the edit may change
-            ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft edge, are kept by
-            the edit ("outside_db") and by the VAE's round trip ("outside_vae_db")
+        metrics: what the VAE's round trip keeps of the source ("vae_db"); how far the steps of the inversion had to be
+            corrected ("inversion_strain") and, only where that leaves its quality in doubt and the gate is on, how well
+            the source is reconstructed from it ("reconstruction_db"); with a mask, the share of the frames that the
+            edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft
+            edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db")
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
         files: what was written, the video first
@@ -251,11 +253,13 @@ def _edit(
             check_finite(start.noise, config.prior, backbone)
         steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
-        if config.gate and start.trace is not None:
-            with stage("gate"):
-                found = reconstruction(backbone, given, trace, source.frames)
-            metrics["reconstruction_db"] = found.db
-            warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
+        if start.trace is not None:
+            metrics["inversion_strain"] = strain(trace, steps)
+            if config.gate and in_doubt(given, metrics["inversion_strain"]):
+                with stage("gate"):
+                    found = reconstruction(backbone, given, trace, source.frames)
+                metrics["reconstruction_db"] = found.db
+                warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
         keep = None
         if mask is not None:
             keep = Keep(mask, trace).blend

@@ -22,6 +22,7 @@ from vedit.guiders import Unguided
 from vedit.priors import Given, Start
 from vedit.progress import Progress
 from vedit.sampling import denoise
+from vedit.schedule import Schedule
 
 
 @torch.no_grad()
@@ -79,6 +80,21 @@ def invert(
         if progress is not None:
             progress("inverting", steps - index, steps)
     return torch.stack(trace)
+
+
+def strain(trace: Tensor, schedule: Schedule) -> float:
+    """How far the steps of an inversion's ``trace`` (S + 1, F, 4, h, w), clean first, had to be corrected in all.
+
+    A step begins with the noise that the step before was told, and its correction is the difference to its own; both
+    are read off the trace, whose ``schedule`` is given. In units of clean latents: the sum over the steps of the root
+    mean square. Where it is small, so is what is left to correct, and sampling comes back.
+    """
+    # Levels of pure noise hold no signal to divide by.
+    levels = schedule.levels.flip(0).clamp(min=1e-6).to(trace.device)[:, None, None, None, None]
+    sigmas = ((1 - levels) / levels).sqrt()
+    moved = sigmas.diff(dim=0)
+    told = (trace / levels.sqrt()).diff(dim=0) / moved
+    return float((told.diff(dim=0) * moved[1:]).square().mean((1, 2, 3, 4)).sqrt().sum())
 
 
 def passes(steps: int, refine: int) -> int:
