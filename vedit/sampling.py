@@ -73,10 +73,11 @@ def denoise(
         if not split:
             try:
                 outputs = _outputs(backbone, x, t, text, emphasis, acting, lender)
-            except torch.cuda.OutOfMemoryError:
-                torch.cuda.empty_cache()
+            except torch.OutOfMemoryError:
                 split = True
         if outputs is None:
+            # Not before the error is gone, which holds on to what the failed pass has made.
+            torch.cuda.empty_cache()
             weights = [None] * len(text) if emphasis is None else emphasis.split(1)
             alone = zip(text.split(1), weights, strict=True)
             outputs = torch.cat([_outputs(backbone, x, t, *each, acting, lender) for each in alone])

@@ -124,17 +124,20 @@ def tune(
         parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
     before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
+    checkpointed = backbone.unet.is_gradient_checkpointing
     backbone.unet.train()
     try:
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
         flow = estimate_flow(frames) if registry.load("attention", attention).needs_flow else None
         with backbone.attending(attention, flow), _mixed(backbone):
-            for step in range(first, steps):
+
+            def learn(step: int) -> None:
+                """The gradients of one step."""
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
                 time, noisy = _draw(latents, levels, generator, FROM_NOISE if motion else 0)
                 level = levels[time]
                 target = schedule.output_for(noisy, latents, level)
-                loss = _loss(backbone, noisy, time, text, target)
+                loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
                 if motion and schedule.prediction == "epsilon":
                     loss = loss / level
                 if not torch.isfinite(loss):
@@ -144,6 +147,20 @@ def tune(
                     )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+
+            for step in range(first, steps):
+                fits = True
+                try:
+                    learn(step)
+                except torch.OutOfMemoryError:
+                    if backbone.unet.is_gradient_checkpointing:
+                        raise
+                    fits = False
+                if not fits:  # now that the error is gone, which held on to what the failed pass had made
+                    optimizer.zero_grad(set_to_none=True)
+                    torch.cuda.empty_cache()
+                    backbone.unet.enable_gradient_checkpointing()
+                    learn(step)
                 nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
                 optimizer.step()
                 if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < steps:
@@ -157,6 +174,8 @@ def tune(
             backbone.detach_temporal()
         raise
     finally:
+        if not checkpointed:
+            backbone.unet.disable_gradient_checkpointing()
         backbone.unet.eval().requires_grad_(False)
         for parameter in chosen.values():
             parameter.data = parameter.data.to(dtype)
@@ -185,17 +204,6 @@ def _draw(latents: Tensor, levels: Tensor, generator: torch.Generator, from_nois
 def _mixed(backbone: Backbone) -> torch.autocast:
     """bfloat16 where the weights are in half precision: its range needs no loss scaling, float16's would."""
     return torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.dtype != torch.float32)
-
-
-def _loss(backbone: Backbone, noisy: Tensor, time: int, text: Tensor, target: Tensor) -> Tensor:
-    try:
-        return nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
-    except torch.cuda.OutOfMemoryError:
-        if backbone.unet.is_gradient_checkpointing:
-            raise
-        torch.cuda.empty_cache()
-        backbone.unet.enable_gradient_checkpointing()
-        return _loss(backbone, noisy, time, text, target)
 
 
 def _checkpoint(

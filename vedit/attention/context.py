@@ -28,6 +28,10 @@ class Watch:
         if query.shape[2] == self.places:
             (self.words if words else self.own).append(weights(query, key).mean(1))
 
+    def forget(self, layers: int) -> None:
+        """All but the first so many layers that were seen."""
+        del self.words[layers:], self.own[layers:]
+
 
 @dataclass
 class StepContext:

@@ -13,6 +13,7 @@ from vedit.backbone import checkpoints, sources
 from vedit.backbone.loading import empty, settle
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
+from vedit.backbone.pieces import Fitting
 from vedit.condition import Residuals
 from vedit.errors import WeightsError
 from vedit.synonyms import nearest
@@ -60,6 +61,7 @@ class ControlNet:
         self.net = settle(net, backbone.device, backbone.dtype)
         self.fingerprint = fingerprint
         self._backbone = backbone
+        self._fitting = Fitting(net)
         backbone.follow(net)
 
     @torch.no_grad()
@@ -75,12 +77,15 @@ class ControlNet:
         if words.ndim == 3:
             words = words[:, None].expand(-1, frames, -1, -1)
         with backbone.step(frames):
-            down, mid = self.net(
-                x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
-                torch.as_tensor(t, device=backbone.device),
-                words.flatten(0, 1).to(backbone.device, backbone.dtype),
-                controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
-                return_dict=False,
+            down, mid = self._fitting(
+                x.numel() * len(words),
+                lambda: self.net(
+                    x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
+                    torch.as_tensor(t, device=backbone.device),
+                    words.flatten(0, 1).to(backbone.device, backbone.dtype),
+                    controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
+                    return_dict=False,
+                ),
             )
         copies = branches // len(words)
         return Residuals(tuple(each.repeat(copies, 1, 1, 1) for each in down), mid.repeat(copies, 1, 1, 1))

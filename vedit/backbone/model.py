@@ -24,6 +24,7 @@ from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
+from vedit.backbone.pieces import Fitting
 from vedit.backbone.prompts import embed
 from vedit.condition import Residuals
 from vedit.errors import ConfigError, MediaError
@@ -81,6 +82,7 @@ class Backbone:
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
         self._flow: Flow | None = None
+        self._fitting = Fitting(unet)
         attach_injection(unet, self._context)
         self.follow(unet)
 
@@ -193,19 +195,29 @@ class Backbone:
         ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
         With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
         ``residuals`` of the N branches are added to its features. ``emphasis`` (N, F, T) is how much each token counts:
-        its share of the cross-attention is multiplied by it (AADiff, Lee et al. 2023, section 3.2).
+        its share of the cross-attention is multiplied by it (AADiff, Lee et al. 2023, section 3.2). Where the memory of
+        a GPU does not suffice, the layers that hold most of it take a few frames at a time.
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
         added = None if residuals is None else residuals.to(self.device, self.dtype)
-        with self.step(frames, inject=inject, emphasis=emphasis):
-            output = self.unet(
+
+        watch = self._context.watch
+        watched = len(watch.words) if watch else 0
+
+        def run() -> Tensor:
+            if watch is not None:
+                watch.forget(watched)  # what a pass that ran out of memory has seen
+            return self.unet(
                 x.flatten(0, 1).to(self.dtype),
                 torch.as_tensor(t, device=self.device),
                 words.flatten(0, 1).to(self.device, self.dtype),
                 down_block_additional_residuals=None if added is None else added.down,
                 mid_block_additional_residual=None if added is None else added.mid,
             ).sample
+
+        with self.step(frames, inject=inject, emphasis=emphasis):
+            output = self._fitting(x.numel(), run)
         return output.float().unflatten(0, (branches, frames))
 
     @contextmanager

@@ -53,7 +53,7 @@ def difference_mask(
         time = int(share * len(levels))
         fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
         noisy = levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
-        one, other = backbone.predict(noisy.expand(2, *noisy.shape), time, text)
+        one, other = _both(backbone, noisy, time, text)
         total += (other - one).abs().mean(1, keepdim=True)
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
@@ -69,6 +69,17 @@ def difference_mask(
             inside = torch.ones_like(inside)
     chosen = inside.float()
     return (chosen + surroundings(chosen)) / 2
+
+
+def _both(backbone: Backbone, noisy: Tensor, time: int, text: Tensor) -> Tensor:
+    """What the network says (2, F, 4, h, w) of ``noisy`` latents (F, 4, h, w) for two prompts (2, T, D): in one pass,
+    or where memory does not suffice in two."""
+    try:
+        return backbone.predict(noisy.expand(2, *noisy.shape), time, text)
+    except torch.OutOfMemoryError:
+        pass
+    torch.cuda.empty_cache()
+    return torch.cat([backbone.predict(noisy[None], time, each) for each in text.split(1)])
 
 
 def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
