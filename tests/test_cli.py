@@ -167,11 +167,14 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     with Display() as display:
+        display.expect({"inverting": 1, "denoising": 3})
+        display("inverting", 1, 1)
         display("denoising", 1, 2)
         display.say("a [bold] line")
         display("denoising", 2, 2)
     shown = capsys.readouterr().err
     assert "2/2" in shown
+    assert "100%" in shown
     assert "a [bold] line" in shown
 
 

@@ -108,6 +108,7 @@ def tune(config: TuneConfig, dry_run: DryRun = False) -> None:
         return
     config = pipeline.checked(config)
     try:
+        _expect(config)
         path = pipeline.run(config, progress=printing.report.progress)
     except KeyboardInterrupt:
         if config.output is None or not pipeline.checkpoint_of(config.output).exists():
@@ -125,6 +126,7 @@ def invert(config: InvertConfig, dry_run: DryRun = False) -> None:
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
+    _expect(config)
     result = pipeline.run(config, progress=printing.report.progress)
     found = {"VAE round trip": result.vae, "reconstruction": result.reconstruction}
     rows = [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()]
@@ -257,6 +259,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
+    _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.video, result.files)
     shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
@@ -275,10 +278,18 @@ def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> Non
     if dry_run:
         _show_estimate(pipeline.checked(config))
         return
+    _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.clip, result.files)
     printing.report.found(made_with=result.made_with)
     _tell_seconds(result.timings)
+
+
+def _expect(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> None:
+    """Tell the progress bar how much work the stages of a job are."""
+    from vedit.pipelines.passes import passes
+
+    printing.report.display.expect(passes(config))
 
 
 def _tell_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
