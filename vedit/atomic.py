@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,6 +54,7 @@ def whole_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     `path` exists and `overwrite` is False, where it is a folder, or where its folder is missing or not writable.
     """
     target = check_target(path, overwrite)
+    clear_left_over(target.parent)
     if target.is_dir():
         raise MediaError(f"{target} is a folder, and a file was to be written; choose another name")
     beside = _beside(target)
@@ -70,6 +73,7 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     nothing at all), so that no other files can be lost.
     """
     target = check_target(path, overwrite)
+    clear_left_over(target.parent)
     if target.exists():
         others = [] if not target.is_dir() else [e.name for e in target.iterdir() if not OUR_PICTURES.fullmatch(e.name)]
         if not target.is_dir() or target.is_symlink() or others:
@@ -81,7 +85,7 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         yield beside
         check_target(target, overwrite)
         if target.exists():
-            old = _beside(target)
+            old = target.with_name(f".vedit-old-{secrets.token_hex(8)}")  # a name that is never cleared
             target.replace(old)
             beside.replace(target)
             shutil.rmtree(old, ignore_errors=True)
@@ -91,7 +95,48 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 def _beside(target: Path) -> Path:
     # without the target's stem, with which the name could be too long for a file system
-    return target.with_name(f".vedit-{secrets.token_hex(8)}{target.suffix}")
+    return target.with_name(f".vedit-{_here()}-{os.getpid()}-{secrets.token_hex(8)}{target.suffix}")
+
+
+_BESIDE = re.compile(r"\.vedit-([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{16}(\..*)?")
+
+
+def _here() -> str:
+    """Where the number of a process means this process: this machine, and on Linux this container on it."""
+    try:
+        inside = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        inside = ""
+    return hashlib.sha256(f"{socket.gethostname()} {inside}".encode()).hexdigest()[:8]
+
+
+def clear_left_over(folder: Path) -> None:
+    """Remove the unfinished files and folders that processes of this machine left in ``folder`` when they were killed.
+
+    What a process that still runs writes is left alone, and so is what another machine, or anything else, has named.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            name = _BESIDE.fullmatch(entry.name)
+            if name is None or name[1] != _here() or _runs(int(name[2])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)  # which only asks
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it runs for another user, or it cannot be told
+        return True
+    return True
 
 
 @contextmanager

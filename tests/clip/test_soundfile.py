@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import tracemalloc
 import warnings
 import wave as wavefile
 from dataclasses import replace
@@ -15,7 +17,7 @@ import pytest
 import torch
 
 from tests.clip.making import make_video, picture_clip
-from vedit.clip import Audio, soundfile
+from vedit.clip import Audio, read_clip, sound
 from vedit.clip.soundfile import SOUNDS, part_of, read_sound
 from vedit.errors import MediaError, VeditWarning
 
@@ -152,8 +154,99 @@ def test_what_is_too_slow_to_be_a_sound_is_told(tmp_path: Path) -> None:
     with wavefile.open(str(tmp_path / "a.wav"), "wb") as out:
         out.setparams((1, 2, 1, 0, "NONE", ""))
         out.writeframes(bytes(10))
-    with pytest.raises(MediaError, match="has 1 samples per second; expected 1,000 or more"):
+    with pytest.raises(MediaError, match="has 1 samples per second; expected 1,000 to 1,000,000"):
         read_sound(tmp_path / "a.wav")
+
+
+def raw_wav(path: Path, channels: int, bits: int, rate: int, data: bytes) -> Path:
+    """A wav file that says so of itself, whether or not it can be."""
+    block = channels * bits // 8
+    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * block % 2**32, block % 2**16, bits)
+    path.write_bytes(
+        b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVE" + kind + struct.pack("<4sI", b"data", len(data)) + data
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("channels", "bits", "rate"),
+    [
+        (1, 0, 8000),
+        (1, 65535, 8000),
+        (0, 16, 8000),
+        (1, 8, 0),
+        (1, 8, 999),
+        (1, 8, 2**31 - 1),
+        (65535, 8, 8000),
+    ],
+)
+def test_a_wav_that_cannot_be_is_told(tmp_path: Path, channels: int, bits: int, rate: int) -> None:
+    path = raw_wav(tmp_path / "a.wav", channels, bits, rate, bytes(16000))
+    with pytest.raises(MediaError) as told:
+        read_sound(path)
+    assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize("channels", [3, 7, 8, 9, 64])
+def test_any_number_of_channels_is_read_and_written(tmp_path: Path, channels: int) -> None:
+    """Those of the usual arrangements one by one; of more, their mean."""
+    wave = np.sin(np.arange(8000)[:, None] * 0.02 * (1 + np.arange(channels) / 50)) * 8000
+    path = raw_wav(tmp_path / "a.wav", channels, 16, 8000, wave.astype("<i2").tobytes())
+    audio = read_sound(path)
+    assert audio.samples.shape == (channels, 8000)
+    assert (audio.samples - torch.from_numpy(wave.T) / 32768).abs().max() < 1e-4
+    picture_clip(8, rate=8).with_sound(audio).save(tmp_path / "o.mp4")
+    again = read_clip(tmp_path / "o.mp4").audio
+    assert again is not None
+    assert len(again.samples) == (channels if channels <= 8 else 1)
+    if channels <= 8:
+        levels = (again.samples**2).mean(1).sqrt()
+        assert levels.min() > 0.05
+
+
+def test_the_links_of_a_chained_ogg_follow_each_other(tmp_path: Path) -> None:
+    """As a radio station's recording: each begins at time 0 again."""
+    first, second = (write(tmp_path / f"{at}.ogg", beep(1.5, at=at), codec="libopus") for at in (0.2, 0.9))
+    (tmp_path / "both.ogg").write_bytes(first.read_bytes() + second.read_bytes())
+    audio = read_sound(tmp_path / "both.ogg")
+    assert audio.duration == pytest.approx(3.0, abs=0.05)
+    loud = (audio.samples.abs().amax(0) > 0.4).nonzero()[:, 0] / audio.rate
+    assert float(loud[0]) == pytest.approx(0.2, abs=0.02)
+    assert float(loud[loud > 1][0]) == pytest.approx(1.5 + 0.9, abs=0.05)
+    clip = picture_clip(24, rate=8)
+    clip = replace(clip, audio=audio, sound_from=part_of(tmp_path / "both.ogg", 0, Fraction(3)))
+    clip.save(tmp_path / "o.mkv")
+    again = read_sound(tmp_path / "o.mkv")
+    assert again.duration == pytest.approx(3.0, abs=0.1)
+    assert float((again.samples.abs().amax(0) > 0.4).nonzero()[-1, 0] / again.rate) == pytest.approx(2.5, abs=0.05)
+
+
+def test_a_hole_in_the_time_of_a_sound_is_told(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mkv", 20, rate=20, sound_at=0.0)
+    with av.open(str(path)) as container, av.open(str(tmp_path / "b.mkv"), "w") as out:
+        copied = {stream.index: out.add_stream_from_template(stream) for stream in container.streams}
+        for packet in container.demux():
+            if packet.size:
+                if packet.stream.type == "audio" and packet.pts > 500:
+                    packet.pts = packet.dts = packet.pts + 100_000_000
+                packet.stream = copied[packet.stream.index]
+                out.mux_one(packet)
+    with pytest.raises(MediaError, match=r"time stamps jump by [0-9,]+ s"):
+        read_sound(tmp_path / "b.mkv")
+    with pytest.warns(VeditWarning, match="jump"):
+        assert read_sound(tmp_path / "b.mkv", allow_partial=True).duration == pytest.approx(1, abs=0.1)
+
+
+def test_a_sound_is_read_without_many_copies(tmp_path: Path) -> None:
+    path = raw_wav(tmp_path / "a.wav", 2, 16, 48000, bytes(4 * 48000 * 20))
+    read_sound(path)
+    tracemalloc.start()
+    try:
+        audio = read_sound(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * audio.samples.numel() * 4
 
 
 def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
@@ -168,12 +261,12 @@ def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
 def test_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.wav", beep())
     aac = write(tmp_path / "a.aac", beep())
-    monkeypatch.setattr(soundfile, "LONGEST", 1)
+    monkeypatch.setattr(sound, "LONGEST", 1)
     for each in (path, aac):  # which does and does not state its length
         with pytest.raises(MediaError, match="at most 1 s of such are read; cut out the part you need"):
             read_sound(each)
     monkeypatch.undo()
-    monkeypatch.setattr(soundfile, "MOST_VALUES", 2 * 48000)
+    monkeypatch.setattr(sound, "MOST_VALUES", 2 * 48000)
     with pytest.raises(MediaError, match="at most 1 s"):
         read_sound(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,14 +20,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vedit.clip.arrays import kind_of
-from vedit.clip.track import opened
-from vedit.errors import MediaError
+from vedit.clip.track import LONGEST_PAUSE, opened
+from vedit.errors import MediaError, VeditWarning
 
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """FFmpeg's names for the usual arrangement of that many channels."""
 
 JITTER = Fraction(1, 20)
 """Seconds by which a time stamp may miss the running count of samples: containers round them, sound has no gaps."""
+
+LONGEST = 3600
+"""Seconds of sound that are read; more is taken for a mistake, as it fills the memory."""
+
+MOST_VALUES = 2**29
+"""Samples times channels that are read: 2 GiB, an hour of stereo at 48 kHz and more."""
+
+SLOWEST_SOUND, FASTEST_SOUND = 1000, 1_000_000
+"""Samples per second of what can be a sound."""
 
 DEMUXERS = "wav,mp3,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,aac,aiff,asf,ac3,matroska,webm,caf,au,w64,wv,avi"
 """FFmpeg's readers of files that may hold sound."""
@@ -76,7 +86,8 @@ class SoundSource:
 def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio | None, str | None]:
     """The sound of a file from `start` (seconds on its clock) for `duration`, padded with silence to that length.
 
-    Returns None where the file has no sound, and beside it a complaint where the sound is damaged or breaks off.
+    Returns None where the file has no sound, and beside it a complaint where the sound is damaged or breaks off. Sound
+    that nothing here decodes is left out, with a VeditWarning.
     """
     samples: NDArray[np.float32] | None = None
     rate, cursor, complaints = 0, 0, list[str]()
@@ -84,10 +95,15 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
         if not container.streams.audio:
             return None, None
         stream = container.streams.audio[0]
+        if not has_decoder(stream):
+            told = f"{path}: its sound is of a kind that is not read; it is left out"
+            warnings.warn(told, VeditWarning, stacklevel=3)
+            return None, None
         claimed = claimed_end(stream) if container.format.name != "matroska,webm" else None
         for piece in pieces(container, stream, start, complaints):
             if samples is None:
                 rate = piece.rate
+                check_length(path, duration, rate, len(piece.samples))
                 samples = np.zeros((len(piece.samples), round(duration * rate)), np.float32)
             place(piece, samples)
             cursor = piece.end
@@ -99,7 +115,42 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
     expected = None if claimed is None else min(duration, claimed - start)
     if expected is not None and cursor < (expected - Fraction(1, 10)) * rate:
         complaint = f"{path}: the sound breaks off {float(expected - Fraction(cursor, rate)):.2f} s early"
-    return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate), complaint
+    return heard(path, samples, rate), complaint
+
+
+def has_decoder(stream: Any) -> bool:
+    """Whether anything here decodes a stream (PyAV's stubs take that for granted)."""
+    return stream.codec_context is not None
+
+
+def heard(path: Path, samples: NDArray[np.float32], rate: int) -> Audio:
+    """Decoded samples (C, L) as sound within -1 to 1; those that are no number become silence, with a VeditWarning."""
+    numbers = np.isfinite(samples)
+    if not numbers.all():
+        first = int(np.argmin(numbers.all(0)))
+        warnings.warn(
+            f"{path}: {np.count_nonzero(~numbers)} samples are no numbers (NaN or infinite), the first at "
+            f"{first / rate:.3f} s; they are taken as silence",
+            VeditWarning,
+            stacklevel=3,
+        )
+        samples[~numbers] = 0.0
+    return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate)
+
+
+def check_length(path: Path, seconds: Fraction | float, rate: int, channels: int) -> None:
+    """Raise MediaError for too long a sound, and for one of so many samples a second that it can be none."""
+    if rate and not SLOWEST_SOUND <= rate <= FASTEST_SOUND:
+        raise MediaError(
+            f"{path} has {rate:,} samples per second; expected {SLOWEST_SOUND:,} to {FASTEST_SOUND:,}: it is damaged, "
+            "or no sound"
+        )
+    if seconds > LONGEST or seconds * rate * channels > MOST_VALUES:
+        longest = min(LONGEST, MOST_VALUES // max(1, rate * channels))
+        raise MediaError(
+            f"{path} has {float(seconds):,.0f} s of sound or more, and at most {longest:,} s of such are read; cut out "
+            "the part you need"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +170,12 @@ class Piece:
 def pieces(container: InputContainer, stream: AudioStream, origin: Fraction, complaints: list[str]) -> Iterator[Piece]:
     """A stream decoded, its samples counted from `origin` (seconds on the file's clock).
 
-    What is amiss is added to `complaints`: damaged packets, and pieces of another rate or number of channels than the
-    first, which are left out.
+    What is amiss is added to `complaints`: damaged packets, pieces of another rate or number of channels than the
+    first, which are left out, and time stamps that jump further than a pause can last, which are passed over. The
+    links of a chained Ogg file, each of which counts its time from the beginning, follow each other.
     """
     last: Piece | None = None
+    chained = container.format.name == "ogg"
     for packet in container.demux(stream):
         try:
             decoded = packet.decode()
@@ -130,7 +183,11 @@ def pieces(container: InputContainer, stream: AudioStream, origin: Fraction, com
             complaints.append("a part of the sound is damaged")
             continue
         for frame in decoded:
-            samples, rate, time = _floats(frame), frame.sample_rate, _seconds(frame)
+            try:
+                samples, rate, time = _floats(frame), frame.sample_rate, _seconds(frame)
+            except KeyError as fault:
+                file, kind = container.name.removeprefix("file:"), frame.format.name
+                raise MediaError(f"{file}: sound whose samples are {kind} is not read; save it anew as .wav") from fault
             if last is None:
                 at = round((time or Fraction(0)) * rate) - round(origin * rate)
             elif (rate, len(samples)) != (last.rate, len(last.samples)):
@@ -138,7 +195,11 @@ def pieces(container: InputContainer, stream: AudioStream, origin: Fraction, com
                 continue
             else:
                 stamped = last.end if time is None else round((time - origin) * rate)
-                at = last.end if abs(stamped - last.end) <= JITTER * rate else stamped
+                jump = Fraction(stamped - last.end, rate)
+                if abs(jump) > LONGEST_PAUSE and not chained:
+                    complaints.append(f"its time stamps jump by {float(jump):,.0f} s; it is damaged")
+                follows = abs(jump) <= JITTER or jump > LONGEST_PAUSE or jump < (0 if chained else -LONGEST_PAUSE)
+                at = last.end if follows else stamped
             last = Piece(samples, rate, at)
             yield last
 
@@ -162,15 +223,25 @@ def place(piece: Piece, samples: NDArray[np.float32]) -> None:
 
 
 def _floats(frame: AudioFrame) -> NDArray[np.float32]:
-    """One decoded piece as (C, L) float32, whatever the sample format."""
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
+    """One decoded piece as (C, L) float32, whatever the sample format; KeyError for one that is unknown."""
+    # Not by to_ndarray: of eight channels and more in planes PyAV finds too many planes, and reads beyond its memory.
+    kind, channels = _SAMPLES[frame.format.name.removesuffix("p")], frame.layout.nb_channels
+    if frame.format.is_planar:
+        planes = [memoryview(plane) for plane in frame.planes[:channels]]
+        values = np.stack([np.frombuffer(plane, kind)[: frame.samples] for plane in planes])
+    else:
+        values = np.frombuffer(memoryview(frame.planes[0]), kind)[: frame.samples * channels].reshape(-1, channels).T
     if values.dtype == np.uint8:
         return ((values.astype(np.float32) - 128.0) / 128.0).astype(np.float32)
     if values.dtype.kind == "i":
         return (values / np.float64(2 ** (8 * values.dtype.itemsize - 1))).astype(np.float32)
     return values.astype(np.float32)
+
+
+_SAMPLES = {
+    "u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64,
+}  # fmt: skip
+"""FFmpeg's sample formats; those with a p at the end hold each channel in a plane of its own."""
 
 
 class SoundWriter:
@@ -214,11 +285,15 @@ def _copied(
             if stream.codec_context.codec.canonical_name not in COPIED[suffix]:  # a decoder may be called otherwise
                 return None
             packets: list[Packet[Any]] = []
+            before: Fraction | None = None
             end, cut = Fraction(0), False
             for packet in container.demux(stream):
                 if packet.pts is None or not packet.size:
                     continue
                 begin = _begin(packet) - source.start
+                if before is not None and begin < before:  # a chained file, which counts anew
+                    return None
+                before = begin
                 length = (packet.duration or 0) * packet.time_base
                 if begin + length / 2 >= duration:
                     cut = True
@@ -253,7 +328,8 @@ def _encoded(out: OutputContainer, suffix: str, audio: Audio, duration: Fraction
     assert isinstance(stream, AudioStream)
     stream.bit_rate = 96_000 * samples.shape[0]
     stream.codec_context.flags |= av.codec.context.Flags.bitexact
-    frame = AudioFrame.from_ndarray(samples.contiguous().numpy(), format="fltp", layout=layout)
+    # Interleaved: of planes PyAV hands on eight at most, and fails at the eighth.
+    frame = AudioFrame.from_ndarray(samples.T.reshape(1, -1).numpy(), format="flt", layout=layout)
     frame.sample_rate, frame.pts, frame.time_base = audio.rate, 0, Fraction(1, audio.rate)
     return [*stream.encode(frame), *stream.encode(None)]
 

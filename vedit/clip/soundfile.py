@@ -8,12 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-import torch
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from vedit.clip.ending import lacks_end
-from vedit.clip.sound import DEMUXERS, Audio, Piece, SoundSource, claimed_end, pieces, place
+from vedit.clip.sound import DEMUXERS, Audio, SoundSource, check_length, claimed_end, has_decoder, heard, pieces, place
 from vedit.clip.track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
 
@@ -22,15 +22,6 @@ SOUNDS = (
     ".mka", ".caf", ".au", ".w64", ".wv",
 )  # fmt: skip
 """Files that are read as sound, beside videos."""
-
-SLOWEST = 1000
-"""Samples per second: what is less is no sound that could be heard."""
-
-LONGEST = 3600
-"""Seconds of sound that are read; more is taken for a mistake, as it fills the memory."""
-
-MOST_VALUES = 2**30
-"""Samples times channels that are read: 4 GiB, an hour at 48 kHz with six channels."""
 
 
 def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
@@ -45,46 +36,45 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
     """
     file = check_sound(Path(path))
     complaints: list[str] = []
+    samples = np.zeros((0, 0), np.float32)
+    length = rate = 0
     with opened(file, "sound", DEMUXERS, _EXPECTED) as container:
         if not container.streams.audio:
             raise MediaError(f"{file} has no sound{' (only pictures)' if container.streams.video else ''}; {_EXPECTED}")
         stream = container.streams.audio[0]
+        if not has_decoder(stream):
+            raise MediaError(f"{file} holds sound of a kind that is not read; save it anew as .wav or .flac")
         origin = Fraction(container.start_time or 0, av.time_base)
         claimed = _claimed(container, stream, origin)
         # Before all of it is decoded, and again while it is: what a file claims need not be so.
-        _check_length(file, claimed or 0, stream.channels * stream.rate)
-        found: list[Piece] = []
+        check_length(file, claimed or 0, stream.rate, stream.channels)
         for piece in pieces(container, stream, origin, complaints):
-            _check_length(file, Fraction(piece.end, piece.rate), piece.rate * len(piece.samples))
-            found.append(piece)
-    length = max((piece.end for piece in found), default=0)
+            rate, length = piece.rate, max(length, piece.end)
+            check_length(file, Fraction(length, rate), rate, len(piece.samples))
+            samples = _with_room(samples, len(piece.samples), length, round((claimed or 0) * rate))
+            place(piece, samples)
     if length <= 0:
         raise MediaError(
             f"{file} holds no sound that can be decoded: it is damaged, cut short or no sound; {_EXPECTED}"
         )
-    rate = found[0].rate
-    if rate < SLOWEST:
-        raise MediaError(f"{file} has {rate} samples per second; expected {SLOWEST:,} or more")
     if claimed is not None and Fraction(length, rate) < claimed - Fraction(1, 10):
         complaints.append(f"it claims {float(claimed):.2f} s of sound but holds {length / rate:.2f}; it is cut short")
     elif lacks_end(file):
         complaints.append("its end is missing; it is cut short")
     if complaints:
         _complain(f"{file}: {complaints[-1]}", allow_partial)
-    samples = np.zeros((len(found[0].samples), length), np.float32)
-    for piece in found:
-        place(piece, samples)
-    numbers = np.isfinite(samples)
-    if not numbers.all():
-        first = int(np.argmin(numbers.all(0)))
-        warnings.warn(
-            f"{file}: {np.count_nonzero(~numbers)} samples are no numbers (NaN or infinite), the first at "
-            f"{first / rate:.3f} s; they are taken as silence",
-            VeditWarning,
-            stacklevel=2,
-        )
-        samples[~numbers] = 0.0
-    return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate)
+    return heard(file, samples[:, :length], rate)
+
+
+def _with_room(samples: NDArray[np.float32], channels: int, length: int, expected: int) -> NDArray[np.float32]:
+    """Samples (C, L) with room for `length`: at first for as many as are expected, then for a quarter more."""
+    if length <= samples.shape[1]:
+        return samples
+    room = max(length, expected) if not samples.size else length + length // 4
+    grown = np.zeros((channels, room), np.float32)
+    if samples.size:
+        grown[:, : samples.shape[1]] = samples
+    return grown
 
 
 def part_of(path: Path, start: float, duration: Fraction) -> SoundSource:
@@ -101,16 +91,6 @@ _EXPECTED = "expected a sound file, such as .wav, .mp3, .flac, .ogg, .opus or .m
 def check_sound(path: Path) -> Path:
     """The path as a sound file that can be opened, or a MediaError that says why not."""
     return existing(path, SOUNDS + SUFFIXES, "are not read as sound", _EXPECTED)
-
-
-def _check_length(path: Path, seconds: Fraction | float, values: int) -> None:
-    """Raise MediaError for too long a sound of so many values (samples times channels) a second."""
-    if seconds > LONGEST or seconds * values > MOST_VALUES:
-        longest = min(LONGEST, MOST_VALUES // max(1, values))
-        raise MediaError(
-            f"{path} has {float(seconds):.0f} s of sound or more, and at most {longest} s of such are read; cut out "
-            "the part you need"
-        )
 
 
 def _claimed(container: InputContainer, stream: AudioStream, origin: Fraction) -> Fraction | None:

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from vedit.clip import Clip
-from vedit.clip.sound import Audio, SoundSource
-from vedit.clip.soundfile import LONGEST, check_sound, part_of, read_sound
+from vedit.clip.sound import LONGEST, Audio, SoundSource
+from vedit.clip.soundfile import check_sound, part_of, read_sound
 from vedit.conditioners.audio import Listened
 from vedit.config import ListeningSettings
 from vedit.errors import ConfigError, VeditWarning
