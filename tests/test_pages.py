@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import pytest
+
 from docs.pages import ROOT, commands, within_docs
 from vedit import registry
 
@@ -30,3 +35,21 @@ def test_links_of_the_root_lead_to_pages() -> None:
 
 def test_pictures_of_the_root_stay_pictures() -> None:
     assert within_docs("![source above](docs/images/star.png)") == "![source above](images/star.png)"
+
+
+def flags(text: str) -> set[str]:
+    """The flags of vedit that a page names, in code; those of other programs are left out."""
+    code = re.findall(r"`+([^`]+)`+|^(    .*)$", text, re.MULTILINE)
+    lines = [line for pair in code for each in pair for line in each.splitlines()]
+    return {
+        flag
+        for line in lines
+        if not re.search(r"\b(pip|pytest|python|ruff)\b", line)
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)
+    }
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name)
+def test_a_page_names_flags_that_there_are(page: Path) -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", "".join(commands()))) | {"--version"}
+    assert flags(page.read_text(encoding="utf-8")) <= known
