@@ -30,7 +30,7 @@ from vedit.config import (
     InvertConfig,
     TuneConfig,
 )
-from vedit.errors import ConfigError, VeditError, VeditWarning
+from vedit.errors import ConfigError, VeditError, VeditHint, VeditWarning
 from vedit.flags import AsJson, Quiet, Verbose, configured
 from vedit.help import HelpCommand, HelpGroup
 from vedit.synonyms import nearest
@@ -378,7 +378,10 @@ def _quiet() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    printing.report.warn(str(message))
+    if isinstance(message, VeditHint):
+        printing.report.hint(str(message))
+    else:
+        printing.report.warn(str(message))
 
 
 @contextmanager

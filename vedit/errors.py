@@ -62,3 +62,7 @@ class VeditWarning(UserWarning):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+
+class VeditHint(VeditWarning):
+    """What was asked for and changes nothing, or less than it could."""

@@ -15,7 +15,7 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vedit import printing, registry
+from vedit import hints, printing, registry
 from vedit.config import HUB_NAMES, Settings
 from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
@@ -130,7 +130,10 @@ def configured(
             if assign:
                 layer = assignments(assign)
                 layers.append(layer if within is None else Layer({within: layer.values}))
-            command(settle(kind, *layers, flags(given, positional), Layer(given_already)), **extra)
+            settled = settle(kind, *layers, flags(given, positional), Layer(given_already))
+            for each in hints.of(settled):
+                printing.report.hint(each)
+            command(settled, **extra)
 
         parameters = [
             _parameter(kind, name, field, name in positional)

@@ -25,10 +25,12 @@ class Report:
         self.display = Display()
         self._files: list[str] = []
         self._warnings: list[str] = []
+        self._hints: list[str] = []
         self._found: dict[str, Any] = {"metrics": {}, "timings": {}}
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """How far a stage is: a ``Progress``."""
+        self._give_hints()
         if not self.quiet:
             self.display(stage, done, total)
 
@@ -64,15 +66,26 @@ class Report:
         for row in lines:
             print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def warn(self, text: str, kind: str = "warning") -> None:
-        """What may not be as it is meant, on stderr."""
-        line = one_line(text)
-        self._warnings.append(line)
+    def warn(self, text: str) -> None:
+        """What may not be as it is meant."""
+        self._warnings.append(one_line(text))
         if not self.quiet:
-            self.display.say(f"{kind}: {line}")
+            self.display.say(f"warning: {self._warnings[-1]}")
+
+    def hint(self, text: str) -> None:
+        """What could be asked for in a better way: told once, when the work begins, for an error needs no hints."""
+        self._hints.append(one_line(text))
+
+    def _give_hints(self) -> None:
+        for line in dict.fromkeys(self._hints):
+            self._warnings.append(line)
+            if not self.quiet:
+                self.display.say(f"hint: {line}")
+        self._hints.clear()
 
     def end(self) -> None:
         """After a command that succeeded."""
+        self._give_hints()
         if self.as_json:
             self._print({"files": self._files, **self._found, "warnings": self._warnings})
 

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from vedit import __version__, registry
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds
+from vedit.config.brackets import escaped
 from vedit.config.values import at_home, scaled
 from vedit.errors import LONGEST, ConfigError
 from vedit.synonyms import nearest
@@ -168,7 +169,9 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
 
 
 def _portable(name: str, value: Any, folder: Path, config: Settings | type[Settings]) -> Any:
-    """The reverse: as ``_anchored`` reads it."""
+    """The reverse: as ``_anchored`` reads it, and with the brackets of prompts as they are."""
+    if name in config.bracketed and isinstance(value, str):
+        return escaped(value)
     if inner := config.nested.get(name):
         return [_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
     if isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from vedit.backbone.prompts import tokens_of
 from vedit.config import GenerateConfig
 from vedit.pipelines import following, hearing, wording
 from vedit.settling import Layer, settle
+from vedit.timeline import Moments
 
 
 def asked(prompt: str = "a cat", **settings: object) -> GenerateConfig:
@@ -59,3 +61,10 @@ def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
     assert weights is not None
     assert weights[:, place].tolist() == [1, 2, 3, 3]
     torch.testing.assert_close(text[0, 0], backbone.embed(["a cat"])[0])
+
+
+def test_brackets_do_what_emphasis_does(backbone: Backbone) -> None:
+    moments = Moments(2, Fraction(8))
+    one, other = asked("a (red:1.5) cat"), asked("a red cat", emphasis=["red=1.5"])
+    states = [wording.emphasised(config, backbone, moments) for config in (one, other)]
+    assert all(torch.equal(a, b) for made, told in zip(*states, strict=True) for a, b in zip(made, told, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit.errors import ConfigError
+
+MANY_WORDS, FEW_WORDS = 5_000, 20
+"""Entries of a vocabulary from which on it knows most words by themselves or their parts, and words of three letters
+below which it knows none. (CLIP's has 49,408.)"""
 
 
 @torch.no_grad()
@@ -41,6 +46,16 @@ def embed(
         looked_at = looked_at.view(tokens.shape)
     states = encoder(tokens, attention_mask=looked_at).last_hidden_state
     return states.unflatten(0, (len(texts), count)).flatten(1, 2)
+
+
+def unknown_words(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> list[str]:
+    """The words that a tokenizer of few words has to spell, in their order; none where it has thousands, which spell
+    rare words well, or hardly any, which spell all."""
+    entries = [entry.removesuffix("</w>") for entry in tokenizer.get_vocab()]
+    if len(entries) >= MANY_WORDS or sum(len(entry) > 2 and entry.isalpha() for entry in entries) < FEW_WORDS:
+        return []
+    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower()))
+    return [word for word in words if len(tokenizer.tokenize(word)) != 1]
 
 
 def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:

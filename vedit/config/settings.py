@@ -44,6 +44,9 @@ class Settings(BaseModel):
     nested: ClassVar[Mapping[str, type[Settings]]] = {}
     """Fields that hold several settings of their own."""
 
+    bracketed: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are prompts, in whose text brackets weigh words."""
+
     def files_read(self) -> list[tuple[str, Path]]:
         """The files and folders that are read, each with the name of its setting."""
         found = []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from vedit.config import brackets
 from vedit.config.settings import Settings
-from vedit.config.values import SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.config.values import LONGEST_PROMPT, SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.errors import VeditHint
 from vedit.timeline import FEATURES
 
 
 class EmphasisSettings(Settings):
     """A word of the prompt and how much it counts. As text: WORD=TIMELINE, such as "rain=1+2*loudness"."""
 
-    word: str = Field(min_length=1, max_length=100, description="A word of the prompt, or several in a row.")
+    word: str = Field(min_length=1, max_length=LONGEST_PROMPT, description="A word of the prompt, or several in a row.")
     weight: Annotated[Varying, varying(0, 20)] = Field(description="How much it counts; 1 is as it is.")
 
     @classmethod
@@ -28,6 +31,8 @@ class EmphasisSettings(Settings):
 
 class PromptAtSettings(Settings):
     """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass" or "8b:snow over grass"."""
+
+    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
     time: str = Field(
         pattern=r"^(\d+\.?\d*|\.\d+)[fsb]?$",
@@ -108,6 +113,7 @@ class SoundSettings(ListeningSettings):
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
     of_sound: ClassVar[tuple[str, ...]] = (*ListeningSettings.of_sound, "audio_scale", "sound_encoder")
+    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative"})
 
     audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
         None,
@@ -129,10 +135,56 @@ class SoundSettings(ListeningSettings):
         "prompts is the share of the way; by default time itself.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weighed(cls, value: Any) -> Any:
+        """Words that are weighed by brackets in a prompt are words to emphasise."""
+        return _without_brackets(value, cls.bracketed) if isinstance(value, dict) else value
+
     @model_validator(mode="after")
     def _moving(self) -> Self:
         idle = self.blend is not None and not self.prompt_at
         return agreed(self, ["blend needs prompt_at, a prompt to go on to"] if idle else [])
+
+
+def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[str, Any]:
+    """Settings with the brackets taken out of their prompts, and what they weigh added to the emphasis.
+
+    Raises ValueError where a prompt asks in brackets for what is a setting here.
+    """
+    values, weighed = dict(given), list[dict[str, Any]]()
+
+    def plain(name: str, text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        try:
+            words, weights = brackets.read(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if weights and name in ("source_prompt", "negative"):
+            warnings.warn(
+                f"{name}: words are weighed in the prompt alone; here they count alike", VeditHint, stacklevel=2
+            )
+        elif weights:
+            weighed.extend({"word": word, "weight": weight} for word, weight in weights)
+        return words
+
+    for name in sorted(prompts & values.keys()):
+        values[name] = plain(name, values[name])
+    if values.get("prompt_at"):
+        values["prompt_at"] = [_read(each, plain) for each in listed(values["prompt_at"])]
+    if weighed:
+        values["emphasis"] = [*listed(values.get("emphasis") or ()), *weighed]
+    return values
+
+
+def _read(each: Any, plain: Callable[[str, Any], Any]) -> Any:
+    """A prompt to go on to with its own prompt made plain; as it is where the config will say what is wrong with it."""
+    try:
+        parts = PromptAtSettings.read(each) if isinstance(each, str) else each
+    except ValueError:
+        return each
+    return {**parts, "prompt": plain("prompt_at", parts.get("prompt"))} if isinstance(parts, dict) else parts
 
 
 class FramesSettings(Settings):

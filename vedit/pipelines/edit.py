@@ -22,7 +22,7 @@ from vedit.config.options import EditOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste, untouched
-from vedit.pipelines import following, guiding, hearing, masking, results
+from vedit.pipelines import following, guiding, hearing, masking, results, wording
 from vedit.pipelines.arguments import job, loaded, place_of, settled
 from vedit.pipelines.opening import (
     attention_kind,
@@ -191,6 +191,7 @@ def _edit(
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
     masking.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
+    wording.hint_at_unknown(backbone.tokenizer, words, *wording.prompts(config), config.negative)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)

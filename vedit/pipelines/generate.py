@@ -19,7 +19,7 @@ from vedit.clip.sizes import Size, fit_size
 from vedit.config import GenerateConfig
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
-from vedit.pipelines import following, hearing, results
+from vedit.pipelines import following, hearing, results, wording
 from vedit.pipelines.arguments import job, loaded, settled
 from vedit.pipelines.following import Followed
 from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
@@ -136,6 +136,7 @@ def _generate(
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
     apply_adapter(config, backbone)
+    wording.hint_at_unknown(backbone.tokenizer, *wording.prompts(config), config.negative)
     warn_of_other_model(config.model, made_with, backbone)
     model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)

@@ -15,7 +15,7 @@ from vedit.clip.sizes import Size
 from vedit.config import InvertConfig
 from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
-from vedit.pipelines import results
+from vedit.pipelines import results, wording
 from vedit.pipelines.arguments import job, loaded, place_of, settled
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
@@ -79,6 +79,7 @@ def _invert(
 ) -> InvertResult:
     """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
     words = source_words(config, backbone)
+    wording.hint_at_unknown(backbone.tokenizer, words)
     cache = inversions(config.cache)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None

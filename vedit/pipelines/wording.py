@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -11,9 +12,9 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from vedit.backbone.model import Backbone
-from vedit.backbone.prompts import tokens_of
+from vedit.backbone.prompts import tokens_of, unknown_words
 from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, PromptAtSettings
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, VeditHint
 from vedit.timeline import Moments
 
 LONGEST_WAY = 100_000
@@ -42,6 +43,18 @@ def in_frames(
 def prompts(config: EditConfig | GenerateConfig) -> list[str]:
     """All that is said, in its order."""
     return [config.prompt, *(each.prompt for each in config.prompt_at)]
+
+
+def hint_at_unknown(tokenizer: CLIPTokenizer, *texts: str) -> None:
+    """Say which words a model with a small vocabulary has never seen whole."""
+    if words := unknown_words(tokenizer, texts):
+        named = ", ".join(f"'{word}'" for word in words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+        warnings.warn(
+            f"not in this model's vocabulary of {len(tokenizer.get_vocab()):,}: {named}; such words are spelt, and "
+            "hardly understood",
+            VeditHint,
+            stacklevel=2,
+        )
 
 
 def places(

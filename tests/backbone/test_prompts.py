@@ -1,0 +1,24 @@
+"""What a tokenizer knows of the words of a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import CLIPTokenizer
+
+from tests.backbone import toys
+from vedit.backbone.prompts import MANY_WORDS, unknown_words
+from vedit.backbone.sources import MINI
+
+
+def test_words_that_a_small_vocabulary_lacks_are_named() -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
+    assert unknown_words(tokenizer, ["a Zebra, red star", "over zebra-grass in 2020", ""]) == ["zebra"]
+
+
+def test_nothing_is_said_of_a_vocabulary_that_spells_all_or_knows_thousands(tmp_path: Path) -> None:
+    toys.save_tokenizer(tmp_path / "toy")
+    assert unknown_words(CLIPTokenizer.from_pretrained(tmp_path / "toy"), ["a zebra"]) == []
+    tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
+    tokenizer.add_tokens([f"word{number}" for number in range(MANY_WORDS)])
+    assert unknown_words(tokenizer, ["a zebra"]) == []

@@ -1,0 +1,122 @@
+"""Settings that change nothing as they are given, and one that would change much: one table of rules.
+
+Only what differs from its default counts as given, so that a sidecar's settings, which are all there are, say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vedit.config import EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
+
+FRESH = ("gaussian", "shared", "walk", "flow_warped")
+"""Priors that draw noise and invert nothing."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Of which configs it holds, when, and what it says; ``names`` are the settings that are idle then, if given."""
+
+    kinds: type[Settings] | tuple[type[Settings], ...]
+    names: tuple[str, ...]
+    when: Callable[[Any], bool]
+    says: str
+
+
+def _compares(config: EditConfig) -> bool:
+    """Whether the edit has the words of the source, to compare with; an adapter brings its own."""
+    words = config.source_prompt
+    return bool(words.strip()) if words is not None else config.adapter is not None
+
+
+def _masked(config: EditConfig) -> bool:
+    return config.mask != "none" and (config.mask != "auto" or _compares(config))
+
+
+def _draws(config: EditConfig) -> bool:
+    """Whether anything of an edit is drawn; of another's prior or conditioner that is not known."""
+    finds = mask_kind(config.mask) == "word" or (config.mask == "auto" and _compares(config))
+    return config.prior != "inversion" or bool(config.tune) or finds or bool(config.condition)
+
+
+RULES = (
+    Rule(
+        EditConfig,
+        (),
+        lambda it: it.source_prompt is None and it.adapter is None and it.mask == "auto" and it.prior == "inversion",
+        "without --source-prompt the whole frame is open to change; say what the clip shows now, and what both prompts "
+        "agree on is kept",
+    ),
+    Rule(
+        EditConfig,
+        (),
+        lambda it: it.prompt.split() == (it.source_prompt or "").split() and not (it.prompt_at or it.emphasis),
+        "the prompt says what --source-prompt says, so nothing is asked to change",
+    ),
+    Rule(
+        EditConfig,
+        ("seed",),
+        lambda it: not _draws(it),
+        "nothing is drawn in this edit, which starts from the clip's own inversion; --prior shared starts from noise",
+    ),
+    Rule(EditConfig, ("learning_rate", "recipe"), lambda it: not it.tune, "nothing is learnt without --tune STEPS"),
+    Rule(
+        EditConfig,
+        ("control_inversion",),
+        lambda it: not (it.control or it.condition),
+        "there is no --control to guide the inversion",
+    ),
+    Rule(
+        EditConfig,
+        ("control_inversion", "refine", "cache", "gate"),
+        lambda it: it.prior in FRESH and bool(it.control or it.condition or not it.control_inversion),
+        "nothing is inverted where sampling starts from noise; --prior inversion does",
+    ),
+    Rule(
+        EditConfig, ("paste",), lambda it: not _masked(it), "without a mask there is nothing outside of it to put back"
+    ),
+    Rule(
+        (EditConfig, GenerateConfig),
+        ("negative", "saturation"),
+        lambda it: it.guidance == 1 and it.audio is None,
+        "there is no guidance to lead away from it; --guidance above 1 leads",
+    ),
+    Rule(
+        InvertConfig,
+        ("crf", "codec", "overwrite"),
+        lambda it: it.output is None,
+        "the reconstruction is written only with --output",
+    ),
+    Rule(
+        VideoSettings,
+        ("crf",),
+        lambda it: it.output is not None and it.output.suffix.lower() in ("", ".gif"),
+        "a GIF or a folder of pictures has no quality to choose",
+    ),
+    Rule(
+        (EditConfig, GenerateConfig),
+        ("emphasis",),
+        lambda it: any(each.weight == 1 for each in it.emphasis),
+        "a word of weight 1 counts as it is",
+    ),
+)
+
+
+def of(config: Settings) -> list[str]:
+    """What is to be said about settings, a line for each rule that holds."""
+    said = []
+    for rule in RULES:
+        if not isinstance(config, rule.kinds) or not rule.when(config):
+            continue
+        fields = type(config).model_fields
+        idle = [name for name in rule.names if name in fields and getattr(config, name) != fields[name].default]
+        flags = ", ".join(
+            f"--{'no-' if getattr(config, name) is False else ''}{name.replace('_', '-')}" for name in idle
+        )
+        if idle:
+            said.append(f"{flags} {'changes' if len(idle) == 1 else 'change'} nothing: {rule.says}")
+        elif not rule.names:
+            said.append(rule.says)
+    return said
