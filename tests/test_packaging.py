@@ -12,14 +12,21 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from vedit.doctor import EXTRAS, LIBRARIES
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OURS = {"vedit", "tests", "benchmarks", "training", "toy_plugin", "docs"}
+FOLDERS = [path.name for path in ROOT.iterdir() if any(path.glob("*.py"))]
+OURS = {*FOLDERS, "toy_plugin"}
 
-BROUGHT = {"pydantic_core": "pydantic", "tokenizers": "transformers", "torchvision": "controlnet_aux"}
+BROUGHT = {
+    "pydantic_core": "pydantic",
+    "tokenizers": "transformers",
+    "torchvision": "controlnet_aux",
+    "packaging": "pytest",
+}
 """Modules that are imported, and whose versions are the affair of who brings them."""
 
 UNIMPORTED = {
@@ -72,7 +79,7 @@ def distributions(modules: Iterator[tuple[str, bool]], *, optional: bool = True)
 def test_every_import_is_declared() -> None:
     extras = set(EXTRAS)
     assert distributions(imported("vedit"), optional=False) <= declared() | declared(*extras)
-    development = distributions(imported("tests", "benchmarks", "training", "docs"), optional=False)
+    development = distributions(imported(*FOLDERS), optional=False)
     assert development <= declared() | declared("test", "docs") | declared(*extras)
 
 
@@ -84,7 +91,19 @@ def test_everything_declared_is_imported() -> None:
 
 
 def test_what_others_bring_is_brought() -> None:
-    assert {normal(each) for each in BROUGHT.values()} <= declared() | declared(*EXTRAS)
+    assert {normal(each) for each in BROUGHT.values()} <= declared() | declared("test", *EXTRAS)
+
+
+def test_the_lock_fits_what_is_asked_for() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split(" ;")[0].split("==") for line in lines if not line.startswith("#"))
+    lists = {"": PYPROJECT["project"]["dependencies"], **PYPROJECT["project"]["optional-dependencies"]}
+    del lists["pose"]  # asks for another numpy
+    asked = [Requirement(entry) for entries in lists.values() for entry in entries]
+    for each in (each for each in asked if each.name != "vedit"):
+        pin = pins.get(normal(each.name))
+        assert pin is not None, f"{each.name} is not in constraints.txt: `poe lock`"
+        assert each.specifier.contains(pin), f"constraints.txt has {pin} for {each}: `poe lock`"
 
 
 def test_names_of_distributions_are_as_installed() -> None:

@@ -49,7 +49,9 @@ def flags(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
 def test_a_page_names_flags_that_there_are(page: Path) -> None:
     known = set(re.findall(r"--[a-z][a-z-]+", "".join(commands()))) | {"--version"}
     assert flags(page.read_text(encoding="utf-8")) <= known
