@@ -188,7 +188,7 @@ def test_parts_lists_every_kind(vedit: Command) -> None:
 def test_doctor_examines_this_machine(vedit: Command) -> None:
     ran = vedit("doctor")
     assert ran.status == 0
-    for part in ("torch", "cpu", "sdpa", "agrees", "xformers", "mini", "cache"):
+    for part in ("torch", "cpu", "threads", "bfloat16", "sdpa", "agrees", "xformers", "mini", "cache"):
         assert part in ran.out
 
 

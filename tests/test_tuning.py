@@ -199,6 +199,7 @@ def test_an_adapter_numbers_the_frames_of_layers_that_are_there(backbone: Backbo
     assert backbone.learned == "a cat"
 
 
+@pytest.mark.filterwarnings("ignore:.*times slower than float32")
 def test_float16_is_refused_on_a_cpu(sd1: Path) -> None:
     with pytest.raises(DeviceError, match="bfloat16"):
         tune(load_backbone(sd1, device="cpu", dtype="float16"), FRAMES, "a cat", steps=1)

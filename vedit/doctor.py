@@ -14,7 +14,8 @@ import torch
 
 from vedit import __version__
 from vedit.attention.kernels import AGREEMENT, KERNELS, best_kernel, disagreement
-from vedit.backbone.loading import choose_device, choose_dtype
+from vedit.backbone.loading import DTYPES, choose_device, choose_dtype
+from vedit.backbone.numbers import slowdown
 from vedit.backbone.sources import MINI
 from vedit.config import cache_folder, default_model
 from vedit.errors import VeditError
@@ -55,7 +56,11 @@ def _version(package: str) -> str:
 
 def _devices() -> Rows:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    rows = [["cpu", f"{cores} cores, {_memory():.0f} GiB, {torch.get_num_threads()} threads"]]
+    rows = [
+        ["cpu", f"{cores} cores, {_memory():.0f} GiB, {torch.backends.cpu.get_cpu_capability()}"],
+        ["threads", f"{torch.get_num_threads()} (OMP_NUM_THREADS), {_waiting()} (OMP_WAIT_POLICY)"],
+        ["time there", ", ".join(f"{_plain(dtype)} {slowdown(dtype):.1f}" for dtype in DTYPES.values())],
+    ]
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
         free = torch.cuda.mem_get_info(index)[0] / 2**30
@@ -64,6 +69,12 @@ def _devices() -> Rows:
         rows.append(["mps", "Apple GPU"])
     device = choose_device("auto")
     return [*rows, ["auto is", f"{device}, {_plain(choose_dtype('auto', device))}"]]
+
+
+def _waiting() -> str:
+    """What a thread does that has nothing to do while others work."""
+    policy = os.environ.get("OMP_WAIT_POLICY", "").lower()
+    return {"passive": "waiting without spinning", "active": "spinning while they wait"}.get(policy, "as OpenMP does")
 
 
 def _memory() -> float:

@@ -105,6 +105,7 @@ def test_plain_models_attend_per_frame(sd1: Path) -> None:
     assert not backbone.has_clip_wide_norm
 
 
+@pytest.mark.filterwarnings("ignore:.*times slower than float32")
 def test_devices_and_numbers(sd1: Path) -> None:
     assert choose_dtype("auto", torch.device("cuda")) == torch.float16
     assert choose_dtype("auto", torch.device("cpu")) == torch.float32
@@ -129,6 +130,7 @@ def test_half_precision_on_a_gpu(sd1: Path) -> None:
     assert backbone.fingerprint == load_backbone(sd1, device="cpu").fingerprint
 
 
+@pytest.mark.filterwarnings("ignore:.*times slower than float32")
 def test_a_fingerprint_is_of_the_weights_alone(sd1: Path, folder: Path) -> None:
     first = load_backbone(sd1).fingerprint
     assert len(first) == 32

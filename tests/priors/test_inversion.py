@@ -97,6 +97,7 @@ def test_the_cache_gives_the_same_and_computes_once(
     assert torch.equal(cached_invert(backbone, given), first)
 
 
+@pytest.mark.filterwarnings("ignore:.*times slower than float32")
 def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     latents, text, schedule = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4)
     given = Given(latents, text, schedule)

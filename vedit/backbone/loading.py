@@ -23,6 +23,7 @@ from vedit.backbone.adapter import Adapter
 from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
+from vedit.backbone.numbers import warn_if_slow
 from vedit.backbone.weightless import Weightless
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
@@ -79,6 +80,8 @@ def load_backbone(
     """
     place = choose_device(device)
     number = choose_dtype(dtype, place)
+    if place.type == "cpu":
+        warn_if_slow(number)
     where = sources.locate(name)
     parts = read_parts(where)
     files, remarks = list(parts.files), []
