@@ -255,6 +255,7 @@ def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = Fals
 
 def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     from vedit.pipelines import edit as pipeline
+    from vedit.pipelines.closing import sentences
 
     if dry_run:
         _show_estimate(pipeline.checked(config))
@@ -262,12 +263,8 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.video, result.files)
-    shown = {"vae_db": "VAE {:.1f} dB", "reconstruction_db": "inversion {:.1f} dB", "edited_share": "{:.0%} edited"}
-    shown |= {"outside_db": "outside {:.1f} dB", "outside_vae_db": "VAE there {:.1f} dB"}
-    if result.config.gate and "reconstruction_db" not in result.metrics:
-        shown["inversion_strain"] = "inversion steady"
-    told = (text.format(result.metrics[name]) for name, text in shown.items() if name in result.metrics)
-    printing.report.say(", ".join(told))
+    for sentence in sentences(result.metrics, gated=result.config.gate):
+        printing.report.say(sentence)
     printing.report.found(metrics=result.metrics, made_with=result.made_with)
     _tell_seconds(result.timings)
 

@@ -142,7 +142,8 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
     assert result.clip.frames.shape == clip.frames.shape
     assert result.clip.rate == clip.rate
     assert result.files == ()
-    assert result.metrics.keys() == {"vae_db", "inversion_strain", "reconstruction_db"}
+    expected = {"vae_db", "inversion_strain", "reconstruction_db", "inside_db", "inside_vae_db"}
+    assert result.metrics.keys() == expected
     assert list(result.timings) == ["encoding", "inversion", "gate", "denoising", "decoding"]
     assert stages == {"inverting", "reconstructing", "denoising"}
     assert (result.config.attention, result.config.negative) == ("sparse_causal", "")

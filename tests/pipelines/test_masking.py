@@ -42,7 +42,7 @@ def test_a_painted_mask_is_kept_to_and_travels_with_the_settings(
     common = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--frames", 2, "--start", 1)
     ran = vedit(*common, "--mask", "left.mp4", "-o", "first.mp4")
     assert ran.status == 0, ran.err
-    assert "outside" in ran.out
+    assert "The rest of the picture is kept" in ran.out
     assert yaml.safe_load((tmp_path / "first.yaml").read_text())["mask"] == "left.mp4"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -60,7 +60,7 @@ def test_a_file_may_be_called_as_a_mask_that_is_none(
     assert vedit(*common, "--mask", "./none", "-o", "o.mp4").status == 0
     assert yaml.safe_load((tmp_path / "o.yaml").read_text())["mask"] == "./none"
     ran = vedit("rerun", "o.yaml", "-o", "again.mp4")
-    assert "outside" in ran.out
+    assert "The rest of the picture is kept" in ran.out
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "o.mp4").read_bytes()
 
 
@@ -72,6 +72,8 @@ def test_what_a_mask_leaves_alone_is_as_good_as_the_vaes_round_trip(toy_model: P
     assert kept.metrics["outside_db"] > kept.metrics["outside_vae_db"] - 1
     assert 0 < kept.metrics["edited_share"] < 0.6
     assert not {"outside_db", "edited_share"} & free.metrics.keys()
+    assert kept.metrics["inside_db"] < kept.metrics["outside_db"], "where the edit may change it, it does"
+    assert free.metrics["inside_vae_db"] == free.metrics["vae_db"]
     assert not torch.equal(kept.clip.frames, free.clip.frames)
     box = edited(backbone, clip, "box:0,0,8,30")
     assert box.metrics["edited_share"] == pytest.approx(kept.metrics["edited_share"], abs=0.1)

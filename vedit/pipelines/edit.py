@@ -21,7 +21,7 @@ from vedit.config import IN_MEMORY, EditConfig
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import estimate_flow
-from vedit.masks import Keep, paste, untouched
+from vedit.masks import Keep, paste
 from vedit.pipelines import following, guiding, hearing, masking, results, wording
 from vedit.pipelines.arguments import job, loaded, place_of, settled
 from vedit.pipelines.opening import (
@@ -65,7 +65,9 @@ class EditResult:
             corrected ("inversion_strain") and, only where that leaves its quality in doubt and the gate is on, how well
             the source is reconstructed from it ("reconstruction_db"); with a mask, the share of the frames that the
             edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft
-            edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db")
+            edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"); and
+            the same of the pixels that the edit may change ("inside_db", "inside_vae_db"), which are all without a
+            mask: the lower the first, the more it changed
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
         files: what was written, the video first
@@ -278,11 +280,10 @@ def _edit(
             clip = following.sounding(clip, followed, mixed=config.audio_mix)
         video = LazyClip.of(clip, size)
         whole = partial(_whole, config, source, size, original)
-        if mask is not None:
-            if config.paste:
-                video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
-                frames = paste(frames, source.frames, mask)
-            metrics |= masking.outside(fidelity(frames, source.frames), ceiling, untouched(mask, source.size))
+        if mask is not None and config.paste:
+            video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
+            frames = paste(frames, source.frames, mask)
+        metrics |= masking.measured(fidelity(frames, source.frames), ceiling, mask, source.size)
     return EditResult(video, config, stage.seconds, metrics, state(backbone, model), whole)
 
 

@@ -13,7 +13,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig, mask_kind
 from vedit.errors import ConfigError
-from vedit.masks import box_mask, cells, check_mask, difference_mask, fitted, read_mask, word_mask
+from vedit.masks import box_mask, cells, check_mask, difference_mask, fitted, read_mask, untouched, word_mask
 from vedit.pipelines.opening import examine
 from vedit.pipelines.quality import Fidelity
 from vedit.progress import Progress
@@ -87,12 +87,18 @@ def find_mask(
     return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
 
 
-def outside(edited: Fidelity, round_trip: Fidelity, untouched: Tensor) -> dict[str, float]:
-    """How well the pixels that a mask leaves alone, ``untouched`` (F, 1, H, W), are kept by the edit and by the VAE
-    alone, in dB; nothing where there are none."""
-    if not untouched.any():
-        return {}
-    return {"outside_db": edited.within(untouched), "outside_vae_db": round_trip.within(untouched)}
+def measured(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
+    """How near to the source, in dB, the edit and the VAE alone are of pictures of ``size`` (H, W): where a ``mask`` on
+    latents (F, 1, h, w) leaves the source alone ("outside_db", "outside_vae_db"), and where it is open by half or more
+    ("inside_db", "inside_vae_db"); all counts as inside without one. Nothing of what has no pixels.
+    """
+    if mask is None:
+        return {"inside_db": edited.db, "inside_vae_db": round_trip.db}
+    places = {"inside": untouched((mask < 0.5).float(), size), "outside": untouched(mask, size)}
+    found = {"db": edited, "vae_db": round_trip}
+    return {
+        f"{at}_{of}": each.within(where) for at, where in places.items() if where.any() for of, each in found.items()
+    }
 
 
 def _counts(config: EditConfig) -> tuple[int, int]:

@@ -1,0 +1,62 @@
+"""What an edit's figures mean, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HARDLY = 1.2
+"""Times what the VAE alone changes: up to there nothing is to be seen of an edit."""
+
+UNSEEN = 45.0
+"""Decibels from which on two pictures are not told apart."""
+
+
+def sentences(metrics: Mapping[str, float], *, gated: bool = False) -> list[str]:
+    """Of the metrics of an ``EditResult``: what may change and does, what is kept, and what the model can show at all.
+    ``gated``: the inversion was looked at first, and where it was good no reconstruction was measured.
+
+    They hold for any model: they are counted from pixels, and nothing judges what the pixels show.
+    """
+    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, gated)]
+
+
+def _changed(metrics: Mapping[str, float]) -> list[str]:
+    share, inside, alone = (metrics.get(name) for name in ("edited_share", "inside_db", "inside_vae_db"))
+    where = "all of the picture" if share is None or share > 0.995 else f"{_percent(share)} of the picture"
+    if inside is None or alone is None:
+        return [] if share is None else [f"The edit may change {where}."]
+    moved, lost = _deviation(inside), _deviation(alone)
+    if moved <= HARDLY * lost:
+        return [
+            f"The edit may change {where}, but hardly did: colours changed by {_percent(moved)} of their range there, "
+            f"and the VAE alone changes them by {_percent(lost)}. More --guidance, or less --inject, changes more."
+        ]
+    return [f"The edit may change {where}, and changed the colours there by {_percent(moved)} of their range."]
+
+
+def _kept(metrics: Mapping[str, float]) -> list[str]:
+    if "outside_db" not in metrics:
+        return []
+    kept = metrics["outside_db"]
+    if kept >= UNSEEN:
+        return ["The rest of the picture is kept as it was."]
+    return [f"The rest of the picture is kept: {kept:.1f} dB (the VAE alone: {metrics['outside_vae_db']:.1f} dB)."]
+
+
+def _shown(metrics: Mapping[str, float], gated: bool) -> list[str]:
+    if "vae_db" not in metrics:
+        return []
+    back = metrics.get("reconstruction_db")
+    also = ", and its inversion is steady" if gated and "inversion_strain" in metrics else ""
+    if back is not None:
+        also = f", and {back:.1f} dB come back from the inversion"
+    return [f"Of the whole clip the model's VAE keeps {metrics['vae_db']:.1f} dB{also}."]
+
+
+def _deviation(db: float) -> float:
+    """Root of the mean squared difference, as a share of the range, of a peak signal-to-noise ratio."""
+    return float(10 ** (-db / 20))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.095 or share == 0 else f"{share:.1%}"
