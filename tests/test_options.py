@@ -59,12 +59,13 @@ def test_a_type_says_what_may_be_given(annotation: Any, said: str) -> None:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_the_written_types_can_be_evaluated(name: str) -> None:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from vedit import config
     from vedit.config import options as written
 
-    names = {**vars(config), "Tensor": Tensor}
+    names = {**vars(config), "Tensor": Tensor, "NDArray": NDArray}
     hints = typing.get_type_hints(getattr(written, name), localns=names)
     kind: type[Settings] = JOBS[name][0]
     assert hints.keys() == kind.model_fields.keys() - {*JOBS[name][1], "model"}

@@ -32,6 +32,8 @@ class Schedule:
     @classmethod
     def from_config(cls, config: Mapping[str, Any], steps: int) -> Schedule:
         """The schedule of a model's scheduler config (any of diffusers' kinds), sampled with DDIM at ``steps``."""
+        if not isinstance(steps, int) or steps < 1:
+            raise ConfigError(f"steps: {steps!r} are no steps; expected a whole number of 1 or more.")
         prediction = config.get("prediction_type", "epsilon")
         if prediction not in ("epsilon", "v_prediction"):
             raise WeightsError(

@@ -55,6 +55,14 @@ def test_it_names_no_place_on_the_machine_that_made_it() -> None:
         assert "_name_or_path" not in json.loads(path.read_text()), path
 
 
+def test_its_controlnets_are_read(mini: Backbone) -> None:
+    """Those that read no words are built otherwise than published ones."""
+    kinds = read_notes(MINI).controls
+    assert kinds.keys() == {"edge", "pose", "flow"}
+    for kind in kinds:
+        assert sum(each.numel() for each in load_controlnet(kind, None, mini).net.parameters()) > 1e5
+
+
 def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(MINI, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)

@@ -14,6 +14,7 @@ import yaml
 import vedit
 from vedit.backbone import Backbone, load_backbone
 from vedit.clip import Clip, read_clip
+from vedit.config import ControlSettings
 from vedit.errors import ConfigError, VeditWarning, WeightsError
 
 QUICK: dict[str, Any] = {"steps": 2, "cache": False, "gate": False}
@@ -46,6 +47,15 @@ def clip(toy_clip: Path) -> Clip:
         (lambda b, c: vedit.invert(3, c), "backbone is an int"),
         (lambda b, c: vedit.inspect(c, "edge"), "kind is a vedit.Clip; expected the name of an annotator"),
         (lambda b, c: vedit.inspect("edge", 3), "clip is an int"),
+        (lambda b, c: vedit.edit(b, c, "a", progress=True), "progress is a bool; expected a function"),
+        (lambda b, c: vedit.load_backbone(None), "named by a str or a path, not None"),
+        (lambda b, c: b.embed("a cat"), "a list of one str or more, not 'a cat'"),
+        (lambda b, c: b.encode(c), "a tensor .F, 3, H, W., not a vedit.Clip"),
+        (lambda b, c: c.resized(64.0), "a whole number of pixels, or .height, width., not 64.0"),
+        (lambda b, c: c.resized((8, 8, 3)), "not .8, 8, 3."),
+        (lambda b, c: c.save("a.mp4", crf="18"), "crf is a whole number, not a str"),
+        (lambda b, c: c.save("a.mp4", codec=None), "codec is a str, not None"),
+        (lambda b, c: vedit.read_clip("a.mp4", frames=2.0), "frames is a whole number, not a float"),
     ],
 )
 def test_arguments_of_another_kind_are_told(backbone: Backbone, clip: Clip, call: Any, said: str) -> None:
@@ -61,6 +71,26 @@ def test_an_edit_loads_the_model_that_is_named(toy_model: Path, clip: Clip, tmp_
         assert torch.equal(found.clip.frames, expected.clip.frames)
         told = yaml.safe_load((tmp_path / "a.yaml").read_text())
         assert (told["kernel"], told["made_with"]["kernel"]) == ("math", "math")
+
+
+def test_a_loaded_model_knows_what_it_was_loaded_with(toy_model: Path, clip: Clip) -> None:
+    backbone = load_backbone(toy_model, device=torch.device("cpu"), dtype=torch.float32)
+    config = vedit.edit(backbone, clip, "a cat", **QUICK).config
+    assert (config.device, config.dtype) == ("cpu", "float32")
+
+
+def test_a_mask_may_be_an_array_or_bool(backbone: Backbone, clip: Clip) -> None:
+    mask = np.zeros((1, 1, 30, 46), bool)
+    mask[..., 23:] = True
+    masks = [mask, torch.from_numpy(mask), mask.astype(np.float64), torch.from_numpy(mask).float()]
+    first, *others = (vedit.edit(backbone, clip, "a cat", mask=each, **QUICK).clip.frames for each in masks)
+    assert all(torch.equal(each, first) for each in others)
+
+
+def test_settings_of_their_own_may_be_given_alone(backbone: Backbone, clip: Clip) -> None:
+    control = ControlSettings(kind="edge", net="no/such/net")
+    with pytest.raises(WeightsError, match="no/such"):
+        vedit.edit(backbone, clip, "a cat", control=control, **QUICK)
 
 
 def test_every_job_takes_the_name_of_a_model(toy_model: Path, toy_clip: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
 from vedit.backbone.numbers import warn_if_slow
 from vedit.backbone.weightless import Weightless
+from vedit.clip.arrays import kind_of
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
 from vedit.schedule import Schedule, training_levels
@@ -52,11 +53,11 @@ _ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
 def load_backbone(
     name: str | Path = "mini",
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     kernel: str = "auto",
     motion: str | Path | None = None,
-    loras: Sequence[str | tuple[str, float]] = (),
+    loras: str | Sequence[str | tuple[str, float]] = (),
     adapter: str | Path | None = None,
 ) -> Backbone:
     """A Stable Diffusion 1.x or 2.x model, ready to run.
@@ -71,13 +72,17 @@ def load_backbone(
         dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
         kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
         motion: AnimateDiff motion modules: a folder, a hub id or a file
-        loras: files, each with its scale as a pair or as "file.safetensors:0.8"
+        loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
         adapter: a file that `vedit tune` wrote
 
     Raises:
+        TypeError: for a name that is no str and no path
         WeightsError: for what is missing, damaged or does not fit
         DeviceError: for what this machine lacks
     """
+    if not isinstance(name, (str, Path)):
+        raise TypeError(f"a model is named by a str or a path, not {kind_of(name)}")
+    device, loras = str(device), (loras,) if isinstance(loras, str) else loras
     place = choose_device(device)
     number = choose_dtype(dtype, place)
     if place.type == "cpu":

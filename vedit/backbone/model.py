@@ -26,6 +26,7 @@ from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.pieces import Fitting
 from vedit.backbone.prompts import embed
+from vedit.clip.arrays import check_frames
 from vedit.condition import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
@@ -142,8 +143,10 @@ class Backbone:
     def encode(self, frames: Tensor) -> Tensor:
         """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats.
 
-        Raises MediaError unless H and W are multiples of ``patch``.
+        Raises TypeError and ValueError for what are no frames, and MediaError unless H and W are multiples of
+        ``patch``.
         """
+        check_frames(frames)
         height, width = frames.shape[-2:]
         if height % self.patch or width % self.patch:
             raise MediaError(
@@ -168,6 +171,8 @@ class Backbone:
 
         ``unheard``: for each prompt, the places of tokens (``prompts.tokens_of``) that its others do not look at.
         """
+        if isinstance(texts, str) or not texts or not all(isinstance(each, str) for each in texts):
+            raise TypeError(f"prompts are a list of one str or more, not {texts!r:.60}")
         with self.lock:  # a tokenizer cannot serve two threads at once
             return embed(self.tokenizer, self.text_encoder, texts, unheard)
 
@@ -249,7 +254,7 @@ class Backbone:
                 self._context.watch = None
 
     def schedule(self, steps: int) -> Schedule:
-        """The model's own noise schedule at ``steps`` DDIM steps."""
+        """The model's own noise schedule at ``steps`` DDIM steps, 1 or more."""
         return Schedule.from_config(self.scheduler_config, steps)
 
     @contextmanager

@@ -47,7 +47,7 @@ class Spatial(Schema):
     flip_sin_to_cos: bool = True
     freq_shift: int = Field(0, ge=0, le=1)
     down_block_types: list[DownBlock] = Field(["CrossAttnDownBlock2D"], min_length=1, max_length=8)
-    mid_block_type: Literal["UNetMidBlock2DCrossAttn"] = "UNetMidBlock2DCrossAttn"
+    mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] = "UNetMidBlock2DCrossAttn"
     only_cross_attention: bool | list[bool] = False
     block_out_channels: Widths = [320]
     layers_per_block: Count = 2
@@ -69,6 +69,7 @@ class UNet(Spatial):
 
     sample_size: Width | Annotated[list[Width], Field(min_length=2, max_length=2)] | None = None
     out_channels: Width = 4
+    mid_block_type: Literal["UNetMidBlock2DCrossAttn"] = "UNetMidBlock2DCrossAttn"
     center_input_sample: bool = False
     up_block_types: list[UpBlock] = Field(["UpBlock2D"], min_length=1, max_length=8)
     dropout: Share = 0
@@ -138,6 +139,7 @@ class Scheduler(Schema):
     trained_betas: list[Annotated[float, Field(gt=0, lt=1)]] | None = Field(None, min_length=1, max_length=100_000)
     set_alpha_to_one: bool = True
     steps_offset: int = Field(0, ge=0, le=1000)
+    clip_sample: bool = True  # for diffusers' own sampling alone
     prediction_type: Name = "epsilon"
     timestep_spacing: Name = "leading"
     rescale_betas_zero_snr: bool = False

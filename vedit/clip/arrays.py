@@ -123,6 +123,12 @@ def from_images(images: Sequence[Image.Image]) -> Tensor:
     return from_array(np.stack([np.asarray(each.convert("RGB")) for each in pictures]))
 
 
+def check_kind(name: str, value: Any, kind: type, expected: str) -> None:
+    """Raise TypeError for an argument that is not of its ``kind``."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {expected}, not {kind_of(value)}")
+
+
 def kind_of(value: Any) -> str:
     """What something is, for a message: "a str", "a numpy.ndarray", "None"."""
     if value is None:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from torch import Tensor
 
+from vedit.clip.arrays import check_kind
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
 from vedit.clip.model import Clip
 from vedit.clip.picture import Developer
@@ -166,7 +168,10 @@ class FrameReader:
     ) -> FrameReader:
         """Choose frames as `read_clip` does, whose arguments these are. Raises MediaError, and warns, as it does."""
         for name, value, least in (("frames", frames, 1), ("start", start, 0), ("stride", stride, 1)):
-            if value is not None and value < least:
+            if value is None:
+                continue
+            check_kind(name, value, Integral, "a whole number")
+            if value < least:
                 raise MediaError(f"{name} is {value}; expected {least} or more")
         place = _existing(path)
         if place.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from numbers import Integral
 
 from torch import Tensor
 from torch.nn import functional
@@ -25,12 +26,15 @@ def fit_size(size: Size, target: int | Size | None, multiple: int = 8) -> Size:
     `target` as an int is the length of the longer side, the aspect kept; as a tuple it is (height, width); None
     keeps `size`. Rounding is to the nearest multiple. Raises MediaError for sizes below 1.
     """
-    if isinstance(target, int):
-        scale = target / max(size)
+    sides = size if target is None else target if isinstance(target, tuple) else (target,)
+    if not all(isinstance(side, Integral) for side in sides) or len(sides) > 2:
+        raise TypeError(f"a size is a whole number of pixels, or (height, width), not {target!r}")
+    if len(sides) == 1:
+        scale = sides[0] / max(size)
         height, width = size[0] * scale, size[1] * scale
     else:
-        height, width = target or size
-    if target is not None and min(target if isinstance(target, tuple) else (target,)) < 1:
+        height, width = sides
+    if min(sides) < 1:
         raise MediaError(f"size {target} is not possible; each side must be 1 pixel or more")
 
     def nearest(length: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 
 import av
@@ -18,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from vedit.atomic import whole_file, whole_folder
-from vedit.clip.arrays import Frames, Pictures
+from vedit.clip.arrays import Frames, Pictures, check_kind
 from vedit.clip.images import RATE_KEY
 from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
@@ -66,10 +67,12 @@ def write_clip(
         return
     if suffix not in OUTPUTS:
         raise MediaError(f"{path}: {suffix} cannot be written; use one of {' '.join(OUTPUTS)}, or no suffix for PNGs")
+    check_kind("codec", codec, str, "a str")
     if suffix == ".gif":
         codec = "gif"
     elif suffix == ".webm" and codec == "libx264":
         codec = "libvpx-vp9"
+    check_kind("crf", crf, Integral, "a whole number")
     worst = 63 if codec.startswith("libvpx") else 51
     if not 0 <= crf <= worst:
         raise MediaError(f"crf is {crf}; expected 0 (best) to {worst} for {codec}")

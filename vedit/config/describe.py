@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from vedit.config.settings import Settings
 
-WIDER: Mapping[str, str] = {"mask": "str | Path | Tensor"}
+WIDER: Mapping[str, str] = {"mask": "str | Path | Tensor | NDArray[Any]"}
 """Settings that Python may give in more ways than their fields hold."""
 
 WIDTH = 100

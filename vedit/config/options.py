@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, PromptAtSettings
@@ -45,7 +46,7 @@ class EditOptions(TypedDict, total=False):
     source_prompt: str | None
     """What the clip shows now; what both prompts agree on is kept. By default the words that the
     adapter was tuned on, else none: then the whole frame is open to change."""
-    mask: str | Path | Tensor
+    mask: str | Path | Tensor | NDArray[Any]
     """Where to edit: auto, none, box:X,Y,W,H, word:WORD, or a file. The rest is kept. auto: where
     the prompt and the source prompt disagree (needs both); none: everywhere; a picture, video or
     folder that is white there; box:X,Y,W,H in pixels of the clip, or in shares of it where all four
@@ -145,7 +146,8 @@ class EditOptions(TypedDict, total=False):
     audio_mix: bool
     """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
     gate: bool
-    """Check first how well the clip is reconstructed. Warns where poorly. [default: True]"""
+    """Where the inversion met difficulties, check how well it reconstructs the clip. Warns if
+    poorly. [default: True]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
     compare: str | Path | None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from vedit import registry, timeline
@@ -88,7 +88,7 @@ def scaled(text: str) -> tuple[str, str]:
 
 
 def listed(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, dict)) else value
+    return (value,) if isinstance(value, (str, dict, BaseModel)) else value
 
 
 def strengths(value: Any) -> float | str | tuple[float, ...]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from vedit import settling
 from vedit.backbone.model import Backbone
@@ -60,6 +62,9 @@ def job(config: type[Settings], *apart: str) -> Callable[[Callable[P, R]], Calla
             for name in ("backbone", *apart):
                 if name in given:
                     check(name, given[name])
+            progress = given.get("progress")
+            if progress is not None and not callable(progress):
+                raise TypeError(f"progress is {kind_of(progress)}; expected a function (stage, done, total), or None")
             backbone = given.get("backbone")
             with backbone.lock if isinstance(backbone, Backbone) else nullcontext():
                 return function(*args, **kwargs)
@@ -84,6 +89,15 @@ def place_of(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path
     if idle := sorted(name for name in OF_FILES if settings.get(name) is not None):
         raise ConfigError(f"{', '.join(idle)}: these hold for a clip that is read from a file; cut the Clip instead.")
     return IN_MEMORY
+
+
+def painted(mask: Any) -> Tensor | None:
+    """A mask that was given as a tensor or an array, of numbers or bool; None for one that is named."""
+    if isinstance(mask, np.ndarray):
+        mask = torch.from_numpy(mask)
+    if not isinstance(mask, Tensor):
+        return None
+    return mask.float() if mask.dtype == torch.bool else mask
 
 
 def settled(kind: type[C], backbone: Backbone | str | Path, settings: Mapping[str, Any]) -> C:

@@ -23,7 +23,7 @@ from vedit.errors import ConfigError, MediaError
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
 from vedit.pipelines import following, guiding, hearing, masking, results, wording
-from vedit.pipelines.arguments import job, loaded, place_of, settled
+from vedit.pipelines.arguments import job, loaded, painted, place_of, settled
 from vedit.pipelines.opening import (
     attention_kind,
     needs_flow,
@@ -127,7 +127,8 @@ def edit(
         clip: a Clip, or the path of one
         prompt: what the edited clip shows
         progress: what is told of each step; None for nothing
-        settings: the fields of EditConfig; ``mask`` may also be a tensor (F or 1, 1, H, W) in [0, 1], of any size
+        settings: the fields of EditConfig; ``mask`` may also be a tensor or an array (F or 1, 1, H, W) of any size,
+            in [0, 1] or bool
 
     Raises:
         TypeError: for arguments of another kind
@@ -135,9 +136,7 @@ def edit(
         VeditError: what reading, tuning, sampling and writing raise
     """
     given: dict[str, Any] = {**settings, "clip": place_of(clip, settings), "prompt": prompt}
-    painted = given.get("mask")
-    mask = painted if isinstance(painted, Tensor) else None
-    if mask is not None:
+    if (mask := painted(settings.get("mask"))) is not None:
         given["mask"] = str(IN_MEMORY)
     config = settled(EditConfig, backbone, given)
     check_files(config)
