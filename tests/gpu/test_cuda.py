@@ -1,4 +1,8 @@
-"""What only a GPU can show: ``pytest -m gpu``. Needs torch, diffusers, transformers and vedit's own small needs."""
+"""What only a GPU can show: ``pytest -m gpu tests/gpu``.
+
+Needs pytest, torch, diffusers, transformers, typer, rich, pydantic and pyyaml; the whole edits need PyAV too, and are
+left out without it.
+"""
 
 from fractions import Fraction
 from importlib.util import find_spec
@@ -75,6 +79,7 @@ def test_cuda_follows_the_cpu(sd1: Path) -> None:
 
 @pytest.mark.parametrize("tune", [0, 5])
 def test_a_full_edit(tune: int) -> None:
+    pytest.importorskip("av")
     scene = world.sample_scene(5, "held_out")
     clip = vedit.Clip(frames=torch.from_numpy(world.render(scene, 8).frames).clamp(0, 1), rate=Fraction(8))
     backbone = vedit.load_backbone("mini", device="cuda")

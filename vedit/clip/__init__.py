@@ -1,10 +1,35 @@
-"""Clips: frames (F, 3, H, W) in [0, 1] at an exact rate, with their sound; read from and written to files."""
+"""Clips: frames (F, 3, H, W) in [0, 1] at an exact rate, with their sound; read from and written to files.
+
+Names are imported when they are first asked for: what only works on tensors needs no library for files.
+"""
 
 from __future__ import annotations
 
-from vedit.clip.model import Clip
-from vedit.clip.reading import ClipInfo, probe, read_clip
-from vedit.clip.sizes import fit_size
-from vedit.clip.sound import Audio, SoundSource
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vedit.clip.model import Clip
+    from vedit.clip.reading import ClipInfo, probe, read_clip
+    from vedit.clip.sizes import fit_size
+    from vedit.clip.sound import Audio, SoundSource
 
 __all__ = ["Audio", "Clip", "ClipInfo", "SoundSource", "fit_size", "probe", "read_clip"]
+
+_HOMES = {
+    "Audio": "sound",
+    "Clip": "model",
+    "ClipInfo": "reading",
+    "SoundSource": "sound",
+    "fit_size": "sizes",
+    "probe": "reading",
+    "read_clip": "reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vedit.clip' has no attribute '{name}'")
+    value = getattr(import_module(f"vedit.clip.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
