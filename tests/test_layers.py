@@ -82,3 +82,17 @@ def test_the_light_modules_stay_light() -> None:
             alias.name.split(".")[0] for node in tree.body if isinstance(node, ast.Import) for alias in node.names
         } | {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
         assert not heads & {"torch", "numpy", "diffusers", "transformers", "av", "PIL", "rich"}, path
+
+
+LOADERS = {"backbone/loading.py", "backbone/control.py", "estimate.py"}
+"""What needs a model's classes to be there at all. The others import them when they are used: diffusers takes seconds,
+and what is wrong with a job is told before."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_diffusers_is_imported_where_models_are_loaded(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    heads = {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
+    heavy = {"diffusers", "transformers"} | ({"vedit.backbone.loading"} if path.parent.name == "pipelines" else set())
+    whole = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert not (heads | whole) & heavy or str(path.relative_to(ROOT)) in LOADERS

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
 from vedit.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
 
 Prediction = Literal["epsilon", "v_prediction"]
 
@@ -131,5 +133,7 @@ def training_levels(config: Mapping[str, Any]) -> Tensor:
 
 
 def _scheduler(config: Mapping[str, Any]) -> DDIMScheduler:
+    from diffusers import DDIMScheduler  # seconds to import, and not needed to say what is wrong with a job
+
     # Never clipped: latents are not bounded by 1.
     return DDIMScheduler.from_config(dict(config), clip_sample=False)

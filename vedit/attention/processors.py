@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from vedit.attention.context import StepContext
 from vedit.attention.kernels import attend
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
 
 
 class FrameProcessor:

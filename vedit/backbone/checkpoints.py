@@ -16,13 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders.single_file_utils import (
-    convert_animatediff_checkpoint_to_diffusers,
-    convert_ldm_clip_checkpoint,
-    convert_ldm_unet_checkpoint,
-    convert_ldm_vae_checkpoint,
-    convert_open_clip_checkpoint,
-)
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -254,13 +247,15 @@ def split_original(
     tensors: dict[str, Tensor], unet: Mapping[str, Any], vae: Mapping[str, Any], text_encoder: nn.Module
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
     """An original single file as (unet, vae, text encoder) tensors; the configs tell how many layers a block has."""
+    from diffusers.loaders import single_file_utils as original
+
     if any(name.startswith("cond_stage_model.model.") for name in tensors):
-        text = convert_open_clip_checkpoint(text_encoder, tensors)
+        text = original.convert_open_clip_checkpoint(text_encoder, tensors)
     else:
-        text = convert_ldm_clip_checkpoint(tensors)
+        text = original.convert_ldm_clip_checkpoint(tensors)
     return (
-        convert_ldm_unet_checkpoint(tensors, dict(unet)),
-        modern_vae(convert_ldm_vae_checkpoint(tensors, dict(vae))),
+        original.convert_ldm_unet_checkpoint(tensors, dict(unet)),
+        modern_vae(original.convert_ldm_vae_checkpoint(tensors, dict(vae))),
         modern_text_encoder(text),
     )
 
@@ -282,6 +277,8 @@ def motion_from_original(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any],
 
     The config is read off the shapes: v1 knows 24 frames and v2 and later 32; only v2 has modules in the middle.
     """
+    from diffusers.loaders.single_file_utils import convert_animatediff_checkpoint_to_diffusers
+
     plain = {name.removeprefix("module."): tensor for name, tensor in tensors.items() if ".motion_modules." in name}
     if not plain:
         raise WeightsError("the motion file holds no AnimateDiff motion modules (names with '.motion_modules.').")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vedit.attention.context import StepContext
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
 
 
 def attach_injection(unet: UNet2DConditionModel, context: StepContext) -> RemovableHandle:

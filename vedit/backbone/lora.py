@@ -11,12 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit.backbone.checkpoints import read_safetensors, read_tensors
 from vedit.backbone.schemas import Schema, fault
@@ -24,6 +23,9 @@ from vedit.backbone.sources import permitted
 from vedit.config.values import at_home, scaled
 from vedit.errors import WeightsError
 from vedit.files import json_object
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, CLIPTokenizer
 
 STRONGEST = 100.0
 """Most that a LoRA may be scaled by, and its alpha be for each of its ranks; 1 is as it was trained."""

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit import registry
 from vedit.attention.context import StepContext, Watch
@@ -31,6 +29,10 @@ from vedit.condition import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
 from vedit.schedule import Schedule
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
 
 
 class Backbone:

@@ -9,10 +9,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from diffusers.models.attention import FeedForward
-from diffusers.models.downsampling import Downsample2D
-from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 ROWS = 4
@@ -53,6 +49,11 @@ def in_pieces(net: nn.Module) -> Iterator[None]:
     feed-forward layers and resampling, none of which looks from one frame to another. A layer with hooks inside, such
     as those that take a norm's statistics over the clip, stays whole.
     """
+    from diffusers.models.attention import FeedForward
+    from diffusers.models.downsampling import Downsample2D
+    from diffusers.models.resnet import ResnetBlock2D
+    from diffusers.models.upsampling import Upsample2D
+
     kinds = (ResnetBlock2D, FeedForward, Upsample2D, Downsample2D)
     cut = [each for each in net.modules() if isinstance(each, kinds) and not _hooked(each)]
     before = [vars(module).get("forward") for module in cut]

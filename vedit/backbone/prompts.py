@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from vedit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, CLIPTokenizer
 
 MANY_WORDS, FEW_WORDS = 5_000, 20
 """Entries of a vocabulary from which on it knows most words by themselves or their parts, and words of three letters

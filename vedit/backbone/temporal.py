@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import MotionAdapter, UNet2DConditionModel
-from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vedit.attention.context import StepContext
 from vedit.attention.kernels import attend
 from vedit.errors import WeightsError
+
+if TYPE_CHECKING:
+    from diffusers import MotionAdapter, UNet2DConditionModel
+    from diffusers.models.attention import BasicTransformerBlock
 
 OWN_FRAME = 1.5
 """How strongly queries and keys of numbered frames begin as the identity."""
@@ -72,6 +73,8 @@ def sinusoids(count: int, width: int) -> Tensor:
 
 def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
     """The spatial transformer blocks of a UNet or ControlNet; those inside motion modules are not among them."""
+    from diffusers.models.attention import BasicTransformerBlock
+
     for name, module in unet.named_modules():
         if isinstance(module, BasicTransformerBlock) and "motion_modules" not in name:
             yield module
@@ -170,6 +173,8 @@ def span_frames(unet: UNet2DConditionModel, context: StepContext) -> list[Remova
     Tune-A-Video normalises 5-D tensors there, so its checkpoints need this; the parameters are the same. The
     transformers' own norms stay per frame.
     """
+    from diffusers.models.resnet import ResnetBlock2D
+
     resnets = [module for module in unet.modules() if isinstance(module, ResnetBlock2D)]
     norms = [norm for resnet in resnets for norm in (resnet.norm1, resnet.norm2)]
     handles = []

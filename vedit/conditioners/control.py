@@ -10,7 +10,6 @@ from torch import Tensor
 
 from vedit import timeline
 from vedit.annotators import Annotator
-from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.condition import Condition
@@ -52,6 +51,8 @@ class Control(Conditioner):
 
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
         """Raises WeightsError where no ControlNet fits the model."""
+        from vedit.backbone.control import load_controlnet  # with diffusers, which takes seconds to import
+
         net = load_controlnet(self.options.kind, self.options.net, backbone)
         weight = self.options.weight
         envelope = torch.tensor(weight) if isinstance(weight, tuple) else torch.full((len(prepared),), weight)

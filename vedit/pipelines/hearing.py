@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from vedit import registry, timeline
 from vedit.backbone.model import Backbone
@@ -20,6 +20,9 @@ from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.pipelines import following, wording
 from vedit.pipelines.following import Followed
 from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 
 def check(config: EditConfig | GenerateConfig) -> None:

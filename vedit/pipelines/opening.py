@@ -8,7 +8,6 @@ from typing import Any
 
 from vedit import registry
 from vedit.backbone.adapter import Adapter
-from vedit.backbone.loading import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import check_pictures, working_size
 from vedit.clip import Clip, ClipInfo, probe, read_clip
@@ -60,6 +59,8 @@ def examine(config: Job) -> tuple[ClipInfo, range]:
 
 def load_model(config: ModelSettings) -> Backbone:
     """The model of a config, without its adapter."""
+    from vedit.backbone.loading import load_backbone  # with diffusers, which takes seconds to import
+
     return load_backbone(
         config.model,
         device=config.device,

@@ -6,16 +6,19 @@ import math
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import tokens_of, unknown_words
 from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, PromptAtSettings
 from vedit.errors import ConfigError, VeditHint
 from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 LONGEST_WAY = 100_000
 """Frames up to which a prompt to go on to may lie ahead."""
