@@ -33,7 +33,21 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def job(model: Path, clip: Path, output: Path) -> list[object]:
-    return ["edit", clip, "a red cat", "--model", model, "--steps", 1, "--size", 16, "-o", output]
+    return [
+        "edit",
+        clip,
+        "a red cat",
+        "--source-prompt",
+        "",
+        "--model",
+        model,
+        "--steps",
+        1,
+        "--size",
+        16,
+        "-o",
+        output,
+    ]
 
 
 def told(ran: Ran) -> list[str]:
