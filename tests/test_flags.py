@@ -21,6 +21,7 @@ from vedit.config import (
     InvertConfig,
     Settings,
     TuneConfig,
+    bounds,
 )
 from vedit.errors import ConfigError
 from vedit.flags import METAVARS, RUN_FLAGS, SHORT, configured
@@ -100,7 +101,8 @@ def test_help_names_every_flag_and_explains_each_whole_where_asked(command: str,
             assert re.search(rf"{flag}\b|^  {name.upper()}\b", text, re.MULTILINE), name
         assert " ".join(str(field.description).split()) in " ".join(whole.split()), name
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            assert f"[{field.default:g}]" in whole, name
+            assert f"[{field.default:g}" in whole, name
+            assert bounds(field) in " ".join(whole.split()), name
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from vedit import hints, printing, registry
-from vedit.config import HUB_NAMES, Settings
+from vedit.config import HUB_NAMES, Settings, bounds
 from vedit.help import HelpCommand, group_of
 from vedit.settling import Layer, assignments, file, settle
 from vedit.timeline import FEATURES
@@ -188,7 +188,9 @@ def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramet
 def _help(field: FieldInfo) -> str:
     shown = "on" if field.default is True else f"{field.default:g}" if type(field.default) is float else field.default
     absent = field.default is PydanticUndefined or field.default is False or field.default in (None, (), "")
-    return f"{field.description}" + ("" if absent else f" [default: {shown}]")
+    limits = bounds(field)
+    default, between = "" if absent else f" [default: {shown}]", f" [range: {limits}]" if limits else ""
+    return f"{field.description}{default}{between}"
 
 
 def _known(name: str, field: FieldInfo) -> list[str]:

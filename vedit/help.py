@@ -1,11 +1,12 @@
 """How a command's help is laid out: what most people set first, then groups with headings, each setting on a line.
 
 ``--help`` shows the first sentence of each description, and only names the rare settings; ``--help-all`` shows them
-all, whole, as ``docs/settings.md`` does.
+all, whole, with their ranges.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -18,8 +19,8 @@ from vedit import registry
 from vedit.config import Settings
 
 FIRST = (
-    "source_prompt", "prompt", "mask", "control", "strength", "guidance", "steps", "seed", "frames", "fps", "width",
-    "height", "audio", "model", "output",
+    "source_prompt", "prompt", "output", "model", "frames", "fps", "width", "height", "steps", "guidance", "strength",
+    "seed", "mask", "control", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -67,6 +68,10 @@ EXAMPLES = {
     "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
 }
 """How each command is written, in its help and where it lacks something."""
+
+
+TEXT = re.compile(r"(.*?)(?: \[default: (.*?)\])?(?: \[range: (.*?)\])?", re.DOTALL)
+"""A flag's help: its description, its default and its range."""
 
 
 def group_of(kind: type[Settings], name: str) -> str:
@@ -144,9 +149,11 @@ def brief(text: str) -> str:
 
 
 def _said(option: Any, everything: bool) -> str:
-    text, _, default = (option.help or "").partition(" [default: ")
-    shown = text if everything else brief(text)
-    return f"{shown} [{default}" if default else shown
+    text, default, limits = TEXT.fullmatch(option.help or "").groups()  # type: ignore[union-attr]
+    if everything:
+        known = "; ".join(each for each in (default, limits) if each)
+        return f"{text} [{known}]" if known else text
+    return f"{brief(text)} [{default}]" if default else brief(text)
 
 
 def _whole(kind: type[Settings], name: str) -> str:

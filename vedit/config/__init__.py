@@ -84,7 +84,7 @@ class EditConfig(
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
     gate: bool = Field(
         True,
-        description="Where the inversion met difficulties, check how well it reconstructs the clip. Warns if poorly.",
+        description="Check how well the clip comes back where inverting was hard. Warns if poorly.",
     )
     sheet: Place | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."

@@ -43,6 +43,8 @@ def bounds(field: FieldInfo) -> str:
         return ""
     if "lt" in limits:
         return f"at least {limits['ge']} and below {limits['lt']}"
+    if limits.get("le") == 2**63 - 1:
+        return f"{limits['ge']}..2^63-1"
     return f"{limits['ge']}..{limits['le']}" if "le" in limits else f"{limits['ge']} or more"
 
 
