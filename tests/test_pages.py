@@ -53,5 +53,5 @@ def flags(text: str) -> set[str]:
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
 )
 def test_a_page_names_flags_that_there_are(page: Path) -> None:
-    known = set(re.findall(r"--[a-z][a-z-]+", "".join(commands()))) | {"--version"}
+    known = set(re.findall(r"--[a-z][a-z-]+", "".join(commands()))) | {"--version", "--install-completion"}
     assert flags(page.read_text(encoding="utf-8")) <= known
