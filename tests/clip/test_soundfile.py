@@ -237,6 +237,17 @@ def test_a_hole_in_the_time_of_a_sound_is_told(tmp_path: Path) -> None:
         assert read_sound(tmp_path / "b.mkv", allow_partial=True).duration == pytest.approx(1, abs=0.1)
 
 
+def test_many_gigabytes_of_nothing_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vedit.clip import track
+
+    path = write(tmp_path / "a.wav", beep())
+    with path.open("r+b") as file:
+        file.truncate(10**12)  # zeros behind its data, each eight of which could be an empty part of the file
+    monkeypatch.setattr(track, "PATIENCE", 0.2)
+    with pytest.raises(MediaError, match="takes too long to be read"):
+        read_sound(path)
+
+
 def test_a_sound_is_read_without_many_copies(tmp_path: Path) -> None:
     path = raw_wav(tmp_path / "a.wav", 2, 16, 48000, bytes(4 * 48000 * 20))
     read_sound(path)

@@ -27,7 +27,7 @@ MOST = 2 * 2**30
 
 LONGEST_LINE = 400
 
-FAMILIES = {"settings": 300, "models": 300}
+FAMILIES = {"settings": 300, "models": 300, "media": 300}
 """Modules of this package that draw cases, and how many of each are run: each has ``cases(count)``."""
 
 Snapshot = dict[str, bytes | None]

@@ -42,6 +42,9 @@ MOST_FRAMES = 1_000_000
 LONGEST_PAUSE = 600
 """Seconds from one frame, or piece of sound, to the next; a longer pause is taken for a damaged time stamp."""
 
+PATIENCE = 10.0
+"""Seconds after which the search for the next frame is given up: a file may be many gigabytes of nothing."""
+
 _ROUNDING = Fraction(1, 4)
 """Of a frame's time, by which a time stamp may miss an even grid: containers round them."""
 
@@ -80,8 +83,11 @@ def opened(
     options = {"format_whitelist": demuxers, "protocol_whitelist": _PROTOCOLS}
     try:
         # "file:" keeps a colon in a name from being read as a protocol; foreign metadata may be in any encoding.
-        with av.open(f"file:{path}", "r", options=options, metadata_errors="replace") as container:
+        name = f"file:{path}"
+        with av.open(name, "r", options=options, metadata_errors="replace", timeout=PATIENCE) as container:
             yield container
+    except av.error.ExitError as fault:
+        raise MediaError(f"{path} takes too long to be read: it is damaged or no {what}; {expected}") from fault
     except av.FFmpegError as fault:
         raise MediaError(
             f"{path} cannot be read as {what} ({fault.strerror}): it is damaged, cut short or no {what}; {expected}"

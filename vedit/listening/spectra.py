@@ -128,9 +128,14 @@ def _resampled(audio: Audio) -> NDArray[np.float32]:
         raise MediaError(
             f"the sound holds samples that are no numbers, the first at {second:.3f} s; take them out first"
         )
-    if audio.rate != RATE and samples.shape[1]:
-        samples = resample(samples, orig_sr=audio.rate, target_sr=RATE)
-    return np.pad(samples, ((0, 0), (MARGIN, MARGIN + WINDOW)))
+    padded = np.zeros((0, 0), np.float32)
+    for index, channel in enumerate(samples):  # one by one, as an hour of them is gigabytes
+        if audio.rate != RATE and len(channel):
+            channel = resample(channel, orig_sr=audio.rate, target_sr=RATE)
+        if not index:
+            padded = np.zeros((len(samples), MARGIN + len(channel) + MARGIN + WINDOW), np.float32)
+        padded[index, MARGIN : MARGIN + len(channel)] = channel
+    return padded
 
 
 def _blocks(samples: NDArray[np.float32], window: int, hop: int, reach: int) -> Iterator[tuple[Array, int, int]]:
@@ -145,10 +150,11 @@ def _blocks(samples: NDArray[np.float32], window: int, hop: int, reach: int) -> 
     shape = get_window("hann", window).astype(np.float32)
     scale = 2.0 / (window * float((shape**2).sum()) * len(samples))  # 2: the negative frequencies are not there
     count = (samples.shape[1] - 1) // hop + 1
-    padded = np.pad(samples, ((0, 0), (window // 2, window)))
     for start in range(0, count, _BLOCK):
         first, last = max(0, start - reach), min(count, start + _BLOCK + reach)
-        piece = padded[:, first * hop : (last - 1) * hop + window]
+        begin, end = first * hop - window // 2, (last - 1) * hop + window - window // 2
+        lacking = max(0, -begin), max(0, end - samples.shape[1])
+        piece = np.pad(samples[:, max(0, begin) : end], ((0, 0), lacking))
         spectra: Array = np.zeros((window // 2 + 1, last - first), np.float32)
         for channel in piece:
             spectrum = stft(channel, n_fft=window, hop_length=hop, window=shape, center=False)
