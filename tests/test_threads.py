@@ -86,6 +86,17 @@ def test_one_edits_while_another_tunes(toy_model: Path, clip: Clip) -> None:
     assert torch.equal(found, before) or torch.equal(found, after)  # type: ignore[arg-type]
 
 
+def test_threads_may_each_load_and_use_a_model_of_their_own(toy_model: Path, sd2: Path, clip: Clip) -> None:
+    def edit(model: Path) -> Callable[[], Tensor]:
+        given = {"steps": 2, "cache": False, "gate": False, "device": "cpu"}
+        return lambda: vedit.edit(model, clip, "a cat", source_prompt="red", **given).clip.frames
+
+    jobs = [edit(toy_model), edit(sd2)]
+    alone = [job() for job in jobs]
+    for found, expected in zip(together(*jobs), alone, strict=True):
+        assert torch.equal(found, expected)  # type: ignore[arg-type]
+
+
 def test_threads_that_load_at_the_same_time_in_a_new_process(toy_model: Path) -> None:
     code = f"""
 from tests.test_threads import together

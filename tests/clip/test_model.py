@@ -102,6 +102,9 @@ def test_images_and_back() -> None:
     assert [(each.mode, each.size) for each in images] == [("RGB", (64, 48))] * 3
     assert np.array_equal(Clip.from_images(images, fps=12).numpy(), clip.numpy())
     assert Clip.from_images([Image.new("L", (4, 6), 255)], fps=1).frames.min() == 1
+    assert Clip.from_images([Image.new("RGBA", (4, 6), (255, 0, 0, 0))], fps=1).frames.max() == 0, "clear, so black"
+    deep = Image.fromarray(np.full((4, 6), 32768, np.uint16))
+    assert float(Clip.from_images([deep], fps=1).frames.mean()) == pytest.approx(0.5, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def clip(toy_clip: Path) -> Clip:
         (lambda b, c: vedit.edit(b, None, "a"), "clip is None; expected a Clip, or the path of one"),
         (lambda b, c: vedit.edit(b, c, b"a"), "prompt is a bytes; expected a str"),
         (lambda b, c: vedit.edit(b, c, None), "prompt is None"),
-        (lambda b, c: vedit.edit(b, c), "missing a required argument: 'prompt'"),
+        (lambda b, c: vedit.edit(b, c), r"edit\(\) missing a required argument: 'prompt'; help"),
         (lambda b, c: vedit.edit(b, c, "a", "b"), "too many positional arguments"),
         (lambda b, c: vedit.generate(b, 3), "prompt is an int"),
         (lambda b, c: vedit.tune(b, c.frames, "a"), "clip is a torch.Tensor"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from vedit.clip.images import frame_of
 from vedit.clip.sizes import Size
 from vedit.errors import MediaError
 
@@ -116,11 +117,12 @@ def from_images(images: Sequence[Image.Image]) -> Tensor:
     strange = [each for each in pictures if not isinstance(each, Image.Image)]
     if strange:
         raise TypeError(f"expected Pillow images, not {kind_of(strange[0])}")
-    sizes = {each.size for each in pictures}
+    frames = [frame_of(each) for each in pictures]
+    sizes = {(each.shape[2], each.shape[1]) for each in frames}
     if len(sizes) != 1:
         found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise ValueError(f"expected images of one size, not {found}" if found else "expected one image or more")
-    return from_array(np.stack([np.asarray(each.convert("RGB")) for each in pictures]))
+    return torch.stack(frames)
 
 
 def check_kind(name: str, value: Any, kind: type, expected: str) -> None:

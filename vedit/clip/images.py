@@ -77,14 +77,19 @@ def read_picture(path: Path) -> Tensor:
     """One picture as (3, H, W) float32 in [0, 1], upright by its EXIF, transparent parts on black."""
     try:
         with _image(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
-                grey = as_frame(np.asarray(upright).clip(0, 65535).astype(np.uint16)[..., None])
-                return grey.repeat(3, 1, 1)
-            clear = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
-            return as_frame(np.asarray(upright.convert("RGBA" if clear else "RGB")))
+            return frame_of(image)
     except _DAMAGE as fault:
         raise MediaError(f"{path} is damaged: {fault}") from fault
+
+
+def frame_of(image: Image.Image) -> Tensor:
+    """A Pillow image as (3, H, W) float32 in [0, 1], upright by its EXIF, transparent parts on black."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
+        grey = as_frame(np.asarray(upright).clip(0, 65535).astype(np.uint16)[..., None])
+        return grey.repeat(3, 1, 1)
+    clear = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
+    return as_frame(np.asarray(upright.convert("RGBA" if clear else "RGB")))
 
 
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)

@@ -52,17 +52,29 @@ class Clip:
 
     @classmethod
     def from_numpy(cls, array: NDArray[Any], *, fps: float | Fraction) -> Clip:
-        """A silent clip of an array (F, H, W, 3): uint8, or floats in [0, 1]; ``fps`` frames per second, above 0.
+        """A silent clip of an array.
 
-        Raises TypeError for what is no array, and ValueError for another shape, number format or range.
+        Args:
+            array: (F, H, W, 3), uint8 or floats in [0, 1]
+            fps: frames per second, above 0
+
+        Raises:
+            TypeError: for what is no array
+            ValueError: for another shape, number format or range
         """
         return cls(from_array(array), fps)  # type: ignore[arg-type]
 
     @classmethod
     def from_images(cls, images: Sequence[Image.Image], *, fps: float | Fraction) -> Clip:
-        """A silent clip of Pillow images of one size; ``fps`` frames per second, above 0.
+        """A silent clip of Pillow images.
 
-        Raises TypeError for what is no image, and ValueError for none, or for several sizes.
+        Args:
+            images: one or more, of one size; upright by their EXIF, transparent parts on black
+            fps: frames per second, above 0
+
+        Raises:
+            TypeError: for what is no image
+            ValueError: for none, or for several sizes
         """
         return cls(from_images(images), fps)  # type: ignore[arg-type]
 
@@ -78,10 +90,13 @@ class Clip:
         return int(self.frames.shape[0])
 
     def __getitem__(self, which: int | slice) -> Clip:
-        """The frames of a slice, or one frame, as a clip. Raises IndexError where there are none.
+        """The frames of a slice, or one frame, as a clip.
 
         With a stride the clip lasts as long as before: its rate is divided. The sound is cut in step with the frames,
         and played backwards where they are. The frames are shared, not copied, unless they run backwards.
+
+        Raises:
+            IndexError: where there are no such frames
         """
         every = range(len(self))
         if isinstance(which, slice):

@@ -58,7 +58,10 @@ def job(config: type[Settings], *apart: str) -> Callable[[Callable[P, R]], Calla
 
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            given = own.bind(*args, **kwargs).arguments
+            try:
+                given = own.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}() {error}; help(vedit.{function.__name__}) shows all") from None
             for name in ("backbone", *apart):
                 if name in given:
                     check(name, given[name])

@@ -91,9 +91,14 @@ class EditResult:
         return self.open_source()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
-        """Write the clip as `vedit edit` does, and beside it the settings that `vedit rerun` takes; the files.
+        """Write the clip as `vedit edit` does, and beside it the settings that `vedit rerun` takes.
 
-        Raises MediaError where they cannot be written, and ConfigError where they would replace what is read.
+        Returns:
+            The files, the clip first.
+
+        Raises:
+            MediaError: where they cannot be written
+            ConfigError: where they would replace what is read
         """
         return results.save(self.video, self.config, "edit", self.made_with, path, overwrite)
 

@@ -52,9 +52,14 @@ class GenerateResult:
     files: tuple[Path, ...] = field(default=())
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
-        """Write the clip as `vedit generate` does, and beside it the settings that `vedit rerun` takes; the files.
+        """Write the clip as `vedit generate` does, and beside it the settings that `vedit rerun` takes.
 
-        Raises MediaError where they cannot be written, and ConfigError where they would replace what is read.
+        Returns:
+            The files, the clip first.
+
+        Raises:
+            MediaError: where they cannot be written
+            ConfigError: where they would replace what is read
         """
         return results.save(self.clip, self.config, "generate", self.made_with, path, overwrite)
 
