@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 import vedit as package
+from tools.options import FILE, text
 from vedit import settling
 from vedit.config import HUB_NAMES, EditConfig, InvertConfig, Settings, TuneConfig, default_model
 from vedit.errors import ConfigError, MediaError
@@ -263,3 +264,7 @@ def test_a_name_that_looks_like_a_users_is_a_name() -> None:
     assert config.clip == Path("~.mp4")
     assert config.output == Path("~nobody-here/o.mp4")
     assert EditConfig(clip="~/a.mp4", prompt="a cat").clip == Path.home() / "a.mp4"
+
+
+def test_the_types_that_editors_complete_are_those_of_the_configs() -> None:
+    assert FILE.read_text(encoding="utf-8") == text(), "a config has changed: run `poe options`"

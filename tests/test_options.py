@@ -10,16 +10,12 @@ from typing import Annotated, Any, Literal
 import pytest
 
 import vedit
-from tools.options import FILE, JOBS, text
+from tools.options import JOBS
 from vedit.config import ControlSettings, Settings
 from vedit.config.describe import options, type_of
 
 FUNCTIONS = {"EditOptions": "edit", "GenerateOptions": "generate", "TuneOptions": "tune", "InvertOptions": "invert",
              "InspectOptions": "inspect"}  # fmt: skip
-
-
-def test_the_types_that_editors_complete_are_those_of_the_configs() -> None:
-    assert FILE.read_text(encoding="utf-8") == text(), "a config has changed: run `python -m tools.options`"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

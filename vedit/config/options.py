@@ -146,8 +146,8 @@ class EditOptions(TypedDict, total=False):
     audio_mix: bool
     """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
     gate: bool
-    """Where the inversion met difficulties, check how well it reconstructs the clip. Warns if
-    poorly. [default: True]"""
+    """Check how well the clip comes back where inverting was hard. Warns if poorly. [default:
+    True]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
     compare: str | Path | None
