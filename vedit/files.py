@@ -20,9 +20,9 @@ def check_plain(path: Path, largest: int, error: Callable[[str], VeditError]) ->
     """
     size = path.stat().st_size
     if not path.is_file():
-        raise error(f"'{path}' is {'a folder' if path.is_dir() else 'no plain file'}; expected a file.")
+        raise error(f"'{path}' cannot be read: it is {'a folder' if path.is_dir() else 'no plain file'}.")
     if size > largest:
-        raise error(f"'{path}' has {size:,} bytes; expected at most {largest:,}: it is not what it is taken for.")
+        raise error(f"'{path}' cannot be read: it has {size:,} bytes, more than the {largest:,} that are expected.")
 
 
 def read_text(path: Path, error: Callable[[str], VeditError], largest: int = LARGEST_SETTINGS) -> str:
