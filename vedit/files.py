@@ -22,7 +22,7 @@ def check_plain(path: Path, largest: int, error: Callable[[str], VeditError]) ->
     if not path.is_file():
         raise error(f"'{path}' cannot be read: it is {'a folder' if path.is_dir() else 'no plain file'}.")
     if size > largest:
-        raise error(f"'{path}' cannot be read: it has {size:,} bytes, more than the {largest:,} that are expected.")
+        raise error(f"'{path}' cannot be read: it has more than {largest:,} bytes.")
 
 
 def read_text(path: Path, error: Callable[[str], VeditError], largest: int = LARGEST_SETTINGS) -> str:

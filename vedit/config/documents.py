@@ -16,7 +16,7 @@ MOST_NODES = 100_000
 LARGEST_NUMBER = 10**30
 
 
-class BeyondBounds(ValueError):
+class BoundsError(ValueError):
     """YAML that is not read, and where."""
 
     def __init__(self, problem: str, mark: Any) -> None:
@@ -39,7 +39,7 @@ def node_of(text: str) -> tuple[Any, Any]:
             (anchored, "anchors and aliases (& and *) are not read; write the value out, or in quotes"),
         ):
             if broken:
-                raise BeyondBounds(what, event.start_mark)
+                raise BoundsError(what, event.start_mark)
     reader = loader(text)
     try:
         node = reader.get_single_node()
