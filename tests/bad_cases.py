@@ -405,16 +405,6 @@ FILES: dict[str, Case] = {
         "settings.yaml:2: overwrite is not taken from a file",
         "--overwrite",
     ),
-    "a sidecar that writes elsewhere": (
-        lambda d: ["rerun", d.sidecar(output="../victim.mp4"), "--overwrite"],
-        "victim.mp4, not beside o.yaml",
-        "say where to write with -o",
-    ),
-    "a sidecar whose sheet lies elsewhere": (
-        lambda d: ["rerun", d.sidecar(sheet="../victim.png"), "--overwrite"],
-        "victim.png, not beside o.yaml",
-        "say where to write with -o",
-    ),
     "a pipe of settings": (
         lambda d: d.edit("--config", d.pipe("s.yaml")),
         "s.yaml' cannot be read: it is no plain file",
