@@ -47,6 +47,7 @@ class Spatial(Schema):
     flip_sin_to_cos: bool = True
     freq_shift: int = Field(0, ge=0, le=1)
     down_block_types: list[DownBlock] = Field(["CrossAttnDownBlock2D"], min_length=1, max_length=8)
+    # a ControlNet that reads no words has no attention in the middle
     mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] = "UNetMidBlock2DCrossAttn"
     only_cross_attention: bool | list[bool] = False
     block_out_channels: Widths = [320]
