@@ -144,7 +144,6 @@ class Scheduler(Schema):
     prediction_type: Name = "epsilon"
     timestep_spacing: Name = "leading"
     rescale_betas_zero_snr: bool = False
-    clip_sample: bool = True
     clip_sample_range: float = Field(1, gt=0, le=1000)
     thresholding: bool = False
     dynamic_thresholding_ratio: float = Field(0.995, gt=0, le=1)
