@@ -29,6 +29,7 @@ Edit = Callable[[Case], Tensor]
 
 PLAIN: Mapping[str, Any] = {
     "mask": "none", "strength": 1.0, "inject": 0.0, "saturation": 1.0, "guidance": 7.5, "gate": False,
+    "control": "none",
 }  # fmt: skip
 """Stable Diffusion's usual guidance against the empty prompt, over the whole frame, from full noise: the original's
 way."""
@@ -61,9 +62,9 @@ def rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
         "sparse causal": editing(model, attention="sparse_causal", **plain),
         "negative = source": editing(model, attention="sparse_causal", away_from_source=True, **plain),
         f"tuned ({tuning} steps)": editing(model, tune=tuning, **plain),
-        "default of vedit edit": editing(model, steps=steps, gate=False),
-        f"default, tuned ({tuning} steps)": editing(model, steps=steps, gate=False, tune=tuning),
-        "default, --attention flow": editing(model, steps=steps, gate=False, attention="flow"),
+        "default of vedit edit": editing(model),
+        f"default, tuned ({tuning} steps)": editing(model, tune=tuning),
+        "default, --attention flow": editing(model, attention="flow"),
     }
 
 
@@ -181,7 +182,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=42)
     parser.add_argument("--first", type=int, default=900_000, help="seed of the first clip")
     parser.add_argument("--some-clips", type=int, default=12, help="clips of the last two tables")
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=50, help="of all rows but the defaults, which have their own")
     parser.add_argument("--tune", type=int, default=100)
     parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the last table")
     parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by the starts of their names")
@@ -194,7 +195,7 @@ def main() -> None:
         if arguments.save:
             arguments.save.write_text(json.dumps(everything, indent=1))
         lines = [summary(title, figures) for title, figures in everything.items()]
-        show(f"{len(chosen)} held-out clips of 8 frames, {arguments.steps} steps", HEADER, lines)
+        show(f"{len(chosen)} held-out clips of 8 frames", HEADER, lines)
     if arguments.table in (None, "shaped"):
         same = [case for case in chosen if case.change != "shape"]
         ways = shaped_rows(arguments.model, arguments.steps, arguments.tune)

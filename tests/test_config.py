@@ -34,7 +34,7 @@ def test_every_field_says_what_it_is(kind: type[Settings]) -> None:
 
 def test_the_defaults_suffice() -> None:
     config = edit()
-    assert (config.model, config.steps, config.seed, config.prior) == ("mini", 50, 0, "inversion")
+    assert (config.model, config.steps, config.seed, config.prior) == ("mini", 25, 0, "inversion")
     assert config.clip == Path("clip.mp4")
 
 

@@ -40,7 +40,7 @@ from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.config.values import at_home
 from vedit.masks import NOISE_LEVELS, SAMPLES, word
-from vedit.pipelines import following, hearing
+from vedit.pipelines import following, guiding, hearing
 from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
 from vedit.priors import inversion
@@ -90,6 +90,9 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
             config = config.model_copy(update={"source_prompt": learned})
     folder = config_folder(config.model)
     dtype = choose_dtype(config.dtype, choose_device(config.device))
+    if isinstance(config, EditConfig):
+        brought = guiding.brought(config, config.source_prompt or "", read_notes(folder))
+        config = config.model_copy(update={"control": config.control or brought})
     model = Counted(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
         moments = following.follow(config, frames, rate, sound).moments
@@ -152,7 +155,7 @@ class Counted:
         context = StepContext(kind, "sdpa", frames)
         self.controls = [
             empty_controlnet(locate_for(each, folder, self.unet))
-            for each in (config.control if isinstance(config, EditConfig) else ())
+            for each in ((config.control or ()) if isinstance(config, EditConfig) else ())
         ]
         for network in (self.unet, *self.controls):
             for block in temporal.transformer_blocks(network):
@@ -316,7 +319,7 @@ def _work(
     if config.mask.startswith("word:"):
         add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
     branches = _branches(config, model)
-    for control, net in zip(config.control, model.controls, strict=True):
+    for control, net in zip(config.control or (), model.controls, strict=True):
         begin = max(control.start, 1 - config.steps_taken / config.steps)
         acting = max(0, round((control.stop - begin) * config.steps))
         if inverted and config.control_inversion:

@@ -148,7 +148,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
 
 def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
-    if inner := kind.nested.get(name):
+    if value is not None and (inner := kind.nested.get(name)):
         many = value if isinstance(value, list) else [value]
         return [_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
     if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
@@ -168,7 +168,7 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
     """The reverse: as ``_anchored`` reads it, and with the brackets of prompts as they are."""
     if name in config.bracketed and isinstance(value, str):
         return escaped(value)
-    if inner := config.nested.get(name):
+    if value is not None and (inner := config.nested.get(name)):
         return [_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
     if isinstance(value, list):
         return [_portable(name, each, folder, config) for each in value]

@@ -15,7 +15,7 @@ from torch import Tensor
 from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.pieces import ROWS, in_pieces
 from vedit.guiders import ClassifierFree, Unguided
-from vedit.masks import difference_mask, word_mask
+from vedit.masks import compare_prompts, word_mask
 from vedit.priors.inversion import invert
 from vedit.sampling import Source, denoise, noise
 from vedit.tuning import tune
@@ -92,7 +92,7 @@ def inverted(backbone: Backbone) -> Tensor:
 
 def masked(backbone: Backbone) -> Tensor:
     words = backbone.embed(["a cat", "a dog"]).split(1)
-    return difference_mask(backbone, noise(0, FRAMES, (4, 8, 8)), *words)
+    return compare_prompts(backbone, noise(0, FRAMES, (4, 8, 8)), *words)[0].mask()
 
 
 def looked_for(backbone: Backbone) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree
-from vedit.masks import Keep, difference_mask
+from vedit.masks import Difference, Keep, compare_prompts
 from vedit.miniature import world
 from vedit.priors.inversion import invert
 from vedit.sampling import denoise, noise
@@ -41,17 +41,17 @@ def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
 def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
     latents = noise(1, 2, (4, 8, 8))
     one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])
-    mask = difference_mask(backbone, latents, one, other)
+    mask = compare_prompts(backbone, latents, one, other)[0].mask()
     assert mask.shape == (2, 1, 8, 8)
     assert mask.min() >= 0
     assert mask.max() == 1
-    assert torch.equal(mask, difference_mask(backbone, latents, one, other))
+    assert torch.equal(mask, compare_prompts(backbone, latents, one, other)[0].mask())
 
 
 def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone: Backbone) -> None:
     latents = noise(1, 1, (4, 8, 8))
     long = backbone.embed(["a cat on a mat " * 20])
-    assert difference_mask(backbone, latents, backbone.embed(["a dog"]), long).shape == (1, 1, 8, 8)
+    assert compare_prompts(backbone, latents, backbone.embed(["a dog"]), long)[0].mask().shape == (1, 1, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,38 @@ def test_the_edit_is_opened_where_the_words_differ(
     latents = mini.encode(torch.from_numpy(rendered.frames))
     before, after = (mini.embed([each.caption]) for each in (scene, scene.changed(**changes)))
     with mini.attending("sparse_causal"):
-        mask = difference_mask(mini, latents, before, after)
+        mask = compare_prompts(mini, latents, before, after)[0].mask()
     covered = F.avg_pool2d(torch.from_numpy(rendered.masks[:, :1]), 8)
     for (low, high), where in ((thing, covered > 0.9), (ground, covered == 0)):
         assert low <= float(mask[where].mean()) <= high
+
+
+def test_a_difference_is_coherent_where_it_points_one_way() -> None:
+    paint = torch.zeros(2, 4, 8, 8)
+    paint[..., 2:6, 2:6] = torch.tensor([1.0, -2.0, 0.5, 0.0])[None, :, None, None]
+    redrawn = paint.clone()
+    redrawn[..., 2:6, 4:6] *= -1  # what appears in one place goes in the other
+    size = paint.abs().mean(1, keepdim=True)
+    assert Difference(size, paint).coherence == pytest.approx(1)
+    assert Difference(size, redrawn).coherence == pytest.approx(0)
+    assert Difference(size * 0, paint * 0).coherence == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "repaints"),
+    [
+        ({"colour": "blue"}, True),
+        ({"background": "night"}, True),
+        ({"shape": "star"}, False),
+    ],
+    ids=["colour", "ground", "shape"],
+)
+def test_words_that_draw_another_shape_are_told_from_those_that_repaint_it(
+    changes: dict[str, str], repaints: bool, mini: Backbone
+) -> None:
+    moving = world.Object("square", "yellow", "right", start=(50.0, 60.0), speed=3.0, radius=24.0)
+    scene = world.Scene((moving,), "grass", texture=1000)
+    latents = mini.encode(torch.from_numpy(world.render(scene, 2).frames))
+    before, after = (mini.embed([each.caption]) for each in (scene, scene.changed(**changes)))
+    with mini.attending("sparse_causal"):
+        assert compare_prompts(mini, latents, before, after)[0].repaints is repaints

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vedit.backbone.schemas import Name, fault
+from vedit.config import ControlSettings
 from vedit.errors import WeightsError
 from vedit.files import read_text
 
@@ -36,8 +37,17 @@ class ModelNotes(BaseModel):
     """What one-shot tuning takes on this model: a narrow network learns at a higher rate than Stable Diffusion."""
     controls: dict[Name, Inside] = Field({}, max_length=100)
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
+    edit_controls: tuple[ControlSettings, ...] = Field((), max_length=10)
+    """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
     sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
+
+    @model_validator(mode="after")
+    def _own_controls(self) -> Self:
+        for each in self.edit_controls:
+            if each.kind not in self.controls or each.source or each.net:
+                raise ValueError(f"edit_controls holds {each.kind}, which is not among its controls")
+        return self
 
 
 def read_notes(place: Path) -> ModelNotes:

@@ -49,6 +49,7 @@ class Spatial(Schema):
     down_block_types: list[DownBlock] = Field(["CrossAttnDownBlock2D"], min_length=1, max_length=8)
     # a ControlNet that reads no words has no attention in the middle
     mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] = "UNetMidBlock2DCrossAttn"
+    """The second is that of ControlNets that read no words, as the miniature's own."""
     only_cross_attention: bool | list[bool] = False
     block_out_channels: Widths = [320]
     layers_per_block: Count = 2

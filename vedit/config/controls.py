@@ -81,16 +81,21 @@ class ConditionSettings(Settings):
         return {"kind": kind, "options": options}
 
 
+def _controls(value: Any) -> Any:
+    return () if value in ("none", ["none"], ("none",)) else listed(value)
+
+
 class GuideSettings(Settings):
     """Control"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"control": ControlSettings, "condition": ConditionSettings}
 
-    control: Annotated[tuple[ControlSettings, ...], BeforeValidator(listed)] = Field(
-        (),
+    control: Annotated[tuple[ControlSettings, ...] | None, BeforeValidator(_controls)] = Field(
+        None,
         description="What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full "
         "KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are listed by `vedit "
-        "parts`; may be given several times.",
+        "parts`; may be given several times. By default what the model brings for edits, where the two prompts leave "
+        "shapes as they are; none: nothing.",
     )
     control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
     condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(listed)] = Field(

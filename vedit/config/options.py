@@ -65,10 +65,11 @@ class EditOptions(TypedDict, total=False):
     flow_warped, carried along the clip's motion. [default: 'inversion']"""
     tune: int
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
-    control: str | dict[str, Any] | Sequence[str | dict[str, Any] | ControlSettings]
+    control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
     """What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full
     KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are
-    listed by `vedit parts`; may be given several times."""
+    listed by `vedit parts`; may be given several times. By default what the model brings for edits,
+    where the two prompts leave shapes as they are; none: nothing."""
     control_inversion: bool
     """Let the controls guide the inversion too. [default: False]"""
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
@@ -88,7 +89,7 @@ class EditOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 50]"""
+    """Steps of sampling (DDIM), each way. [default: 25]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -191,7 +192,7 @@ class GenerateOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 50]"""
+    """Steps of sampling (DDIM), each way. [default: 25]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -326,7 +327,7 @@ class InvertOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 50]"""
+    """Steps of sampling (DDIM), each way. [default: 25]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""

@@ -90,7 +90,9 @@ class Settings(BaseModel):
         if self._config is not None:
             found.append(("config", self._config))
         for name in self.nested:
-            found += [(f"{name} {inner}", path) for each in getattr(self, name) for inner, path in each.files_read()]
+            found += [
+                (f"{name} {inner}", path) for each in getattr(self, name) or () for inner, path in each.files_read()
+            ]
         return found
 
     @classmethod
@@ -228,7 +230,7 @@ class EditSettings(PromptSettings):
 class StepSettings(Settings):
     """Sampling"""
 
-    steps: int = Field(50, ge=1, le=1000, description="Steps of sampling (DDIM), each way.")
+    steps: int = Field(25, ge=1, le=1000, description="Steps of sampling (DDIM), each way.")
 
 
 class AttentionSettings(Settings):

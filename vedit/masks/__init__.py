@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vedit.masks.difference import NOISE_LEVELS, SAMPLES, difference_mask
+from vedit.masks.difference import NOISE_LEVELS, SAMPLES, Difference, compare_prompts
 from vedit.masks.given import box_mask, check_mask, fitted, read_mask
 from vedit.masks.keep import Keep, cells, paste, untouched
 from vedit.masks.word import word_mask
@@ -10,11 +10,12 @@ from vedit.masks.word import word_mask
 __all__ = [
     "NOISE_LEVELS",
     "SAMPLES",
+    "Difference",
     "Keep",
     "box_mask",
     "cells",
     "check_mask",
-    "difference_mask",
+    "compare_prompts",
     "fitted",
     "paste",
     "read_mask",

@@ -212,11 +212,12 @@ def _edit(
         with stage("flow"):
             flow = estimate_flow(source.frames, device=backbone.device)
     with within_memory(), backbone.attending(kind, flow):
+        brought = guiding.brought(config, words, backbone.notes)
+        config = config.model_copy(update={"control": config.control or ()})
         steering: tuple[Condition, ...] = ()
         if config.control or config.condition:
             with stage("control"):
                 steering = guiding.conditions(config, source, backbone, followed.moments)
-        there = steering if config.control_inversion else ()
         if config.tune:
             with stage("tuning"):
                 tune(
@@ -236,13 +237,25 @@ def _edit(
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
             guider = hearing.guider(config, backbone, followed, prompt, negative)
-        steering += hearing.conditions(config, backbone, followed)
+        said, difference = masking.Words(words, text, prompt), None
+        if brought:
+            with stage("mask"):
+                apart = [backbone.embed([each]) for each in guiding.changes(words, config.prompt)]
+                difference, *each_alone = masking.compared(config, backbone, latents, said, apart, progress)
+            # A new colour would drown a new shape that comes with it, so each change is looked at alone.
+            if all(each.repaints for each in each_alone or [difference]):
+                with stage("control"):
+                    alone = config.model_copy(update={"control": brought, "condition": ()})
+                    steering = guiding.conditions(alone, source, backbone, followed.moments) + steering
+                config = config.model_copy(update={"control": brought})
+        there = steering if config.control_inversion else ()
+        heard = hearing.conditions(config, backbone, followed)
+        steering += heard
         # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
-        said_anywhere = any(each.tokens is not None for each in steering)
+        said_anywhere = any(each.tokens is not None for each in heard)
         if masking.is_asked(config, words) and not (said_anywhere and config.mask == "auto"):
             with stage("mask"):
-                said = masking.Words(words, text, prompt)
-                mask = masking.find_mask(config, source, size, backbone, latents, said, mask, progress)
+                mask = masking.find_mask(config, source, size, backbone, latents, said, mask, difference, progress)
         with stage(config.prior):
             given = Given(
                 latents,

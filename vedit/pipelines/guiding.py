@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 from vedit.backbone.model import Backbone
+from vedit.backbone.notes import ModelNotes
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.conditioners.control import Control
-from vedit.config import GuideSettings
+from vedit.config import ControlSettings, EditConfig, GuideSettings
 from vedit.errors import MediaError
 from vedit.settling import made
 from vedit.timeline import Moments
 
+MOST_CHANGES = 4
+"""Between two prompts, that are looked at one by one."""
+
 
 def check(config: GuideSettings) -> None:
     """What can be seen to be wrong with the controls before the model is loaded. Raises MediaError."""
-    for control in config.control:
+    for control in config.control or ():
         if control.source is not None and not control.source.exists():
             raise MediaError(
                 f"control {control.kind}: {control.source} does not exist; expected keypoints (.json), or pictures "
@@ -23,12 +29,41 @@ def check(config: GuideSettings) -> None:
             )
 
 
+def brought(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:
+    """The controls that a model brings for an edit that names none, of a clip that shows what ``words`` say.
+
+    They hold shapes as they are; whether shapes stay is for the prompts' difference to tell. Without words there is
+    nothing to compare, and an edit from fresh noise is left free.
+    """
+    if config.control is not None or config.prior != "inversion" or not words.strip():
+        return ()
+    return notes.edit_controls
+
+
+def changes(source: str, target: str) -> list[str]:
+    """The ``source`` prompt with one of the changes that lead to ``target``, each in turn; empty where there is one
+    alone, or none, or more than MOST_CHANGES.
+
+    Words in the place of as many others are changes of their own.
+    """
+    before, after = source.split(), target.split()
+    spans = []
+    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "replace" and b - a == d - c:
+            spans += [(a + i, a + i + 1, after[c + i : c + i + 1]) for i in range(b - a)]
+        elif kind != "equal":
+            spans.append((a, b, after[c:d]))
+    if not 1 < len(spans) <= MOST_CHANGES:
+        return []
+    return [" ".join([*before[:a], *new, *before[b:]]) for a, b, new in spans]
+
+
 def conditions(config: GuideSettings, clip: Clip, backbone: Backbone, moments: Moments) -> tuple[Condition, ...]:
     """What is found in a clip at its working size, ready to steer the model; ``moments`` are the clip's.
 
     Raises PartError, ConfigError, MediaError or WeightsError, as the conditioners do.
     """
-    chosen: list[Conditioner] = [Control(each) for each in config.control]
+    chosen: list[Conditioner] = [Control(each) for each in config.control or ()]
     chosen += [made("conditioners", each.kind, each.options) for each in config.condition]
     for each in chosen:
         if isinstance(each, Control):

@@ -47,7 +47,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
         for name in settings.ranges():
             if getattr(settings, name) is not None:
                 settings.in_time(name, moments)
-    for control in config.control if isinstance(config, EditConfig) else ():
+    for control in (config.control or ()) if isinstance(config, EditConfig) else ():
         Control(control).in_frames(moments)
     wording.arrivals(config, moments)
     if tokenizer is not None:
@@ -100,7 +100,7 @@ def _listens(config: EditConfig | GenerateConfig) -> bool:
     """Whether a number of the config follows what is heard."""
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
-        lines += [each.weight for each in config.control if not isinstance(each.weight, tuple)]
+        lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
     needs = set().union(*(timeline.read(each).needs for each in lines if each is not None))
     return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.prompt_at)
 

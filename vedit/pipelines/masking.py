@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig, mask_kind
 from vedit.errors import ConfigError
-from vedit.masks import box_mask, cells, check_mask, difference_mask, fitted, read_mask, untouched, word_mask
+from vedit.masks import (
+    Difference,
+    box_mask,
+    cells,
+    check_mask,
+    compare_prompts,
+    fitted,
+    read_mask,
+    untouched,
+    word_mask,
+)
 from vedit.pipelines.opening import examine
 from vedit.pipelines.quality import Fidelity
 from vedit.progress import Progress
@@ -62,12 +73,14 @@ def find_mask(
     latents: Tensor,
     words: Words,
     given: Tensor | None = None,
+    difference: Difference | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``is_asked``.
 
     ``source`` at the working size, made of pictures of size ``picture``, and its ``latents``; ``given`` is a mask in
-    memory (F or 1, 1, H, W). Raises ConfigError and MediaError for masks that are no masks of this clip.
+    memory (F or 1, 1, H, W), ``difference`` how the words disagree, where that is known already. Raises ConfigError and
+    MediaError for masks that are no masks of this clip.
     """
     kind, frames = mask_kind(config.mask), len(source)
     if given is not None:
@@ -81,10 +94,24 @@ def find_mask(
         tokens = mask_tokens(config, words.source, backbone)
         return word_mask(backbone, latents, words.source_text, tokens, seed=config.seed, progress=progress)
     else:
-        return difference_mask(
-            backbone, latents, words.source_text, words.target_text, seed=config.seed, progress=progress
-        )
+        if difference is None:
+            difference = compared(config, backbone, latents, words, progress=progress)[0]
+        return difference.mask()
     return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
+
+
+def compared(
+    config: EditConfig,
+    backbone: Backbone,
+    latents: Tensor,
+    words: Words,
+    others: Sequence[Tensor] = (),
+    progress: Progress | None = None,
+) -> list[Difference]:
+    """How the words of the edit, and then those of ``others`` (1, T, D), disagree with the source's about the clip of
+    these ``latents`` (F, 4, h, w)."""
+    targets = words.target_text, *others
+    return compare_prompts(backbone, latents, words.source_text, *targets, seed=config.seed, progress=progress)
 
 
 def measured(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
