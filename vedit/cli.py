@@ -184,6 +184,23 @@ def _look(config: InspectConfig) -> None:
         printing.report.file(path)
 
 
+@looking.command("mask", cls=HelpCommand)
+@configured(EditConfig, "clip", "prompt")
+def look_at_mask(config: EditConfig) -> None:
+    """See where an edit may happen, before it is paid for; takes what `vedit edit` takes.
+
+    `--mask auto` and `--mask word:WORD` ask the model, in a few passes; other masks do not.
+    """
+    from vedit.pipelines import inspect_mask as pipeline
+    from vedit.pipelines.closing import sentences
+
+    result = pipeline.run(config, progress=printing.report.progress)
+    _tell_files(result.video, result.files)
+    for sentence in sentences({"edited_share": result.share}):
+        printing.report.say(sentence)
+    printing.report.found(metrics={"edited_share": result.share})
+
+
 @looking.command("audio", cls=HelpCommand)
 @configured(InspectSoundConfig, "audio")
 def look_at_sound(config: InspectSoundConfig) -> None:
@@ -291,7 +308,9 @@ def _expect(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> 
 
 def _tell_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
     """What was written, the clip first."""
-    heard = clip.audio is not None and files[0].suffix.lower() not in ("", ".gif")
+    from vedit.clip.writing import SILENT
+
+    heard = clip.audio is not None and files[0].suffix.lower() not in SILENT
     _tell_clip(files[0], len(clip), clip.size, float(clip.rate), heard)
     for path in files[1:]:
         printing.report.file(path)

@@ -1,0 +1,116 @@
+"""``vedit inspect mask``: where an edit may happen, before it is paid for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vedit.clip.lazy import LazyClip, Make
+from vedit.config import IN_MEMORY, EditConfig
+from vedit.errors import ConfigError, MediaError, VeditWarning
+from vedit.flow import estimate_flow
+from vedit.pipelines import masking
+from vedit.pipelines.opening import attention_kind, needs_flow, open_job, reread, source_words
+from vedit.pipelines.running import check_output, check_video, named_after, within_memory
+from vedit.progress import Progress
+from vedit.sheet import contact_sheet
+
+DARK = 0.5
+"""How bright the picture is where nothing may change; it is grey there too."""
+
+LINE = (1.0, 0.85, 0.1)
+"""Colour of the line around what may change."""
+
+
+@dataclass(frozen=True)
+class InspectMaskResult:
+    """Where an edit may happen: ``mask`` (F, 1, h, w) on latents, in [0, 1], and ``share``, its mean; the clip with the
+    rest of it dark and grey, and the files that hold that."""
+
+    video: LazyClip
+    mask: Tensor
+    share: float
+    files: tuple[Path, ...]
+
+
+def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResult:
+    """Find the mask of the edit that ``config`` asks for, and show it over the clip, in a video and where asked in a
+    contact sheet. Without ``output``, "<clip>-mask.mp4" in the current folder.
+
+    "auto" and "word" ask the model, in a few passes; the others take it for the size at which it works alone. Raises
+    what an edit raises until it has its mask.
+    """
+    config = checked(config)
+    assert config.output is not None
+    source, size, backbone = open_job(config)
+    words = source_words(config, backbone)
+    masking.mask_tokens(config, words, backbone)
+    kind = attention_kind(config, backbone)
+    flow = estimate_flow(source.frames, device=backbone.device) if needs_flow("attention", kind) else None
+    height, width = source.size
+    mask = torch.ones(len(source), 1, height // backbone.patch, width // backbone.patch)
+    if masking.is_asked(config, words):
+        with within_memory(), backbone.attending(kind, flow):
+            latents = backbone.encode(source.frames)
+            text, prompt, _ = backbone.embed_alike([words, config.prompt, config.negative])
+            said = masking.Words(words, text, prompt)
+            mask = masking.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
+    elif config.mask == "auto":
+        warnings.warn(
+            "without --source-prompt there are no words to compare, so the whole frame may change.",
+            VeditWarning,
+            stacklevel=2,
+        )
+    whole = LazyClip.of(source, size) if source.size == size else reread(config, source, size)
+    make = partial(_shown, whole.make, mask)
+    video = LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
+    video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
+    files = [config.output]
+    if config.sheet is not None:
+        contact_sheet(source, video, config.sheet, label="mask", overwrite=config.overwrite)
+        files.append(config.sheet)
+    return InspectMaskResult(video, mask, float(mask.mean()), tuple(files))
+
+
+def checked(config: EditConfig) -> EditConfig:
+    """The config with its output named, once all can be written. Raises ConfigError and MediaError."""
+    if config.clip == IN_MEMORY:
+        raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
+    if config.compare is not None:
+        raise ConfigError("no edit is made to see its mask, so there is none to --compare; leave it, or take --sheet.")
+    if config.tune:
+        raise ConfigError("nothing is tuned to see a mask; tune first with `vedit tune`, and give its --adapter.")
+    config = config.model_copy(update={"output": config.output or named_after(config.clip, "-mask.mp4")})
+    check_video(config)
+    if config.sheet is not None:
+        if config.sheet.suffix.lower() != ".png":
+            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
+        check_output(config.sheet, config.files_read(), config.overwrite)
+    masking.check(config)
+    return config
+
+
+def _shown(original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
+    """The frames with these numbers, each under its mask."""
+    for number, frame in zip(numbers, original(numbers), strict=True):
+        yield over(frame, mask[number])
+
+
+def over(frame: Tensor, mask: Tensor) -> Tensor:
+    """A frame (3, H, W) in [0, 1] with what a mask on latents (1, h, w) closes dark and grey, and a line around what it
+    opens by half or more."""
+    size = (int(frame.shape[1]), int(frame.shape[2]))
+    level = functional.interpolate(mask[None].to(frame), size=size, mode="bilinear", align_corners=False)[0]
+    grey = (frame * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True).expand_as(frame)
+    shown = torch.lerp(DARK * grey, frame, level)
+    thick = max(1, round(max(size) / 250))
+    opened = (level >= 0.5).to(frame)[None]
+    around = functional.max_pool2d(opened, 2 * thick + 1, stride=1, padding=thick)[0] - opened[0]
+    return torch.where(around > 0, torch.tensor(LINE).view(3, 1, 1), shown)
