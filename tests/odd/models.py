@@ -197,11 +197,11 @@ def pickles(desk: Desk, random: Random) -> list[object]:
             entries = {each.filename: archive.read(each) for each in archive.infolist()}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, entry in entries.items():
-                archive.writestr(name, entry + bytes(random.choice((0, 10**8))) if name.endswith("/data/0") else entry)
+                archive.writestr(name, entry + bytes(random.choice((0, 10**8))) if "/data/" in name else entry)
     elif way == 1:
         spoil_bytes(path, random)
     elif way == 2:
-        deep = b"\x80\x04" + b"]" * 10_000 + b"a" * 9_999 + b"."
+        deep = b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b"."
         path.write_bytes(random.choice((pickle.dumps(value(random)), b"\x80\x02" * 50, deep)))
     return desk.generate(model=model)
 

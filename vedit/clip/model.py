@@ -167,7 +167,8 @@ class Clip:
         """Write the clip; what is written is decided by the name.
 
         .mp4 .m4v .mov .mkv: H.264, 4:2:0, or 4:4:4 where a side is odd, so that the size is kept exactly (some
-        players do not show 4:4:4). .webm: VP9. .gif: a palette per frame, times rounded to 1/100 s. No suffix, or a
+        players do not show 4:4:4). .webm: VP9. .gif: a palette per frame, times rounded to 1/100 s. .webp:
+        an animation, times rounded to 1/1000 s. No suffix, or a
         name that ends with "/": a folder of PNGs, 00000.png and on. `crf`: 0 (best) to 51 (63 for VP9).
 
         The file appears whole or not at all, and the same clip gives the same bytes. Raises MediaError where `path`

@@ -19,10 +19,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from torch import Tensor
 
+from vedit.clip import webp
 from vedit.clip.arrays import check_kind
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
 from vedit.clip.model import Clip
-from vedit.clip.picture import Developer
+from vedit.clip.picture import Developer, as_frame
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.sound import SoundSource, decode_sound
 from vedit.clip.track import (
@@ -92,6 +93,8 @@ class _First:
 
 @functools.lru_cache(maxsize=8)
 def _first(path: Path, _: Identity) -> _First:
+    if path.suffix.lower() == ".webp":
+        return _First(webp.look(path).size, False)
     with opened(path) as container:
         frame = next(_decoded(container, video_stream(container, path)), None)
         if frame is None:
@@ -110,7 +113,7 @@ def read_clip(
     allow_partial: bool = False,
     sound: bool = True,
 ) -> Clip:
-    """Read a video file (mp4, m4v, mov, mkv, webm, avi, gif) or a folder of pictures (in natural order).
+    """Read a video file (mp4, m4v, mov, mkv, webm, avi, gif, animated webp) or a folder of pictures (in natural order).
 
     Rotation is applied, transparent parts lie on black, interlaced frames stay as they are. Files of variable rate are
     brought to a constant one: each frame shows what was to be seen at its time, so sound stays in step; `start` and
@@ -241,6 +244,11 @@ class FrameReader:
     def _video(self) -> Iterator[tuple[int, Picture]]:
         """From the nearest key frame on, unless the file is not what its key frames promise."""
         assert self.track is not None
+        if self.path.suffix.lower() == ".webp":
+            yield from (
+                (number, functools.partial(as_frame, each)) for number, each in webp.pictures(self.path, self.chosen)
+            )
+            return
         first = self.track.times[self.chosen[0]]
         key = max((k for k in self.track.keys if k <= first), default=self.track.keys[0])
         if self.track.stamped and key > self.track.keys[0]:
@@ -280,7 +288,7 @@ def _existing(path: str | Path) -> Path:
     expected = "expected a video file or a folder of pictures"
     refusal = f"are not read (use {' '.join(SUFFIXES)})"
     place = existing(Path(path), (*SUFFIXES, *PICTURES), refusal, expected, folders=True)
-    if place.suffix.lower() in PICTURES and not place.is_dir():
+    if place.suffix.lower() in PICTURES and not place.is_dir() and not webp.is_animated(place):
         raise MediaError(f"{place} is a single picture; {expected}")
     return place
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import ceil
 from pathlib import Path
 from statistics import median_low
@@ -20,12 +20,12 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from vedit.clip import gif
+from vedit.clip import gif, webp
 from vedit.clip.ending import lacks_end
 from vedit.clip.sizes import FASTEST, MAX_PIXELS, SLOWEST
 from vedit.errors import MediaError
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp")
 """Files that are read as video."""
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif"
@@ -180,6 +180,8 @@ class _Shown:
 
 @lru_cache(maxsize=8)
 def _scan(path: Path, _: Identity) -> Track:
+    if path.suffix.lower() == ".webp":
+        return _scan_webp(path)
     with opened(path) as container:
         stream = video_stream(container, path)
         assert stream.time_base is not None
@@ -267,6 +269,22 @@ def _scan(path: Path, _: Identity) -> Track:
         tuple(remarks),
     )
     return replace(track, remarks=(*remarks, _unevenness(track))) if variable else track
+
+
+def _scan_webp(path: Path) -> Track:
+    found = webp.look(path)
+    if not found.durations:
+        raise MediaError(f"{path} has no frames; it is empty or cut short before the first")
+    tick = Fraction(1, 1000)
+    times = [tick * moment for moment in accumulate(found.durations, initial=0)]
+    mean = len(found.durations) / times[-1]
+    usual = [Fraction(round(mean)), Fraction(round(mean * Fraction(1001, 1000)) * 1000, 1001)]
+    stated = [mean] if len(times) == 2 else [rate for rate in usual if rate]
+    rate, variable = _rate(times[:-1], stated, tick)
+    if not SLOWEST <= rate <= FASTEST:
+        raise MediaError(f"{path} has {float(rate):.6g} frames per second; expected {float(SLOWEST):g} or more")
+    track = Track(tuple(times[:-1]), (times[0],), times[-1], rate, variable, True, False, found.complaint, ())
+    return replace(track, remarks=(_unevenness(track),)) if variable else track
 
 
 def _moment(shown: _Shown) -> int:

@@ -25,10 +25,10 @@ from vedit.clip.picture import EXACT
 from vedit.clip.sound import Audio, SoundSource, SoundWriter
 from vedit.errors import MediaError, VeditWarning
 
-OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
+OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
 """Files that can be written; a name without a suffix is a folder of PNGs."""
 
-SILENT = ("", ".gif")
+SILENT = ("", ".gif", ".webp")
 """Outputs that hold no sound."""
 
 THREADS = 4
@@ -70,6 +70,8 @@ def write_clip(
     check_kind("codec", codec, str, "a str")
     if suffix == ".gif":
         codec = "gif"
+    elif suffix == ".webp":
+        codec = "libwebp_anim"
     elif suffix == ".webm" and codec == "libx264":
         codec = "libvpx-vp9"
     check_kind("crf", crf, Integral, "a whole number")
@@ -80,6 +82,8 @@ def write_clip(
         try:
             if suffix == ".gif":
                 _write_gif(beside, pictures, rate)
+            elif suffix == ".webp":
+                _write_webp(beside, pictures, rate, crf)
             else:
                 _write_video(beside, suffix, pictures, rate, audio, sound_from, crf, codec)
         except OSError:
@@ -197,6 +201,36 @@ def _write_gif(path: Path, frames: Pictures, rate: Fraction) -> None:
     if left_out:
         warnings.warn(
             f"a GIF shows 100 frames per second at most; {left_out} of {len(frames)} are left out.",
+            VeditWarning,
+            stacklevel=2,
+        )
+
+
+def _write_webp(path: Path, frames: Pictures, rate: Fraction, crf: int) -> None:
+    """An animation that goes round and round. Its times are whole milliseconds; as a whole it lasts as long."""
+    if rate > 1000:
+        raise MediaError(f"a WebP shows 1000 frames per second at most, and the clip has {float(rate):g}; write .mp4")
+    quality = np.interp(crf, (0, 18, 51), (100, 88, 10))  # at which it looks much as H.264 does
+    tick = Fraction(1, 1000)
+    with av.open(f"file:{path}", "w", format="webp", options={"loop": "0"}) as out:
+        _bitexact(out)
+        stream = out.add_stream("libwebp_anim", rate=rate, options={"quality": f"{quality:.0f}"})
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = frames.size
+        stream.pix_fmt = "bgra"
+        stream.codec_context.time_base = tick
+        scaler = VideoReformatter()
+        for index, pixels in enumerate(frames):
+            frame = scaler.reformat(VideoFrame.from_ndarray(pixels, format="rgb24"), format="bgra")
+            frame.pts, frame.time_base = round(index / rate / tick), tick
+            frame.duration = round((index + 1) / rate / tick) - frame.pts
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    lasting = 1000 / rate
+    if lasting.denominator != 1:
+        warnings.warn(
+            f"a WebP counts whole milliseconds: its frames last {int(lasting)} or {int(lasting) + 1} ms, for "
+            f"{float(lasting):.2f}; all of it lasts as long as the clip.",
             VeditWarning,
             stacklevel=2,
         )

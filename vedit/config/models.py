@@ -6,9 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from vedit.config import documents
 from vedit.errors import ConfigError
-from vedit.files import read_text
 
 HUB_NAMES: Mapping[str, str] = {
     "sd14": "CompVis/stable-diffusion-v1-4",
@@ -43,11 +41,11 @@ def default_model() -> str:
     try:
         if not file.is_file():
             return "mini"
-        _, content = documents.node_of(read_text(file, ConfigError))
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}; mend that, or name a --model.") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {documents.reason(error)[0]}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file} cannot be read as YAML: {error}") from error
     match content:
         case None:
             return "mini"

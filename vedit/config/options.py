@@ -136,8 +136,8 @@ class EditOptions(TypedDict, total=False):
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
     output: str | Path | None
-    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
-    folder of PNGs."""
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
     overwrite: bool
     """Replace outputs that exist. [default: False]"""
     crf: int
@@ -229,8 +229,8 @@ class GenerateOptions(TypedDict, total=False):
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
     output: str | Path | None
-    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
-    folder of PNGs."""
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
     overwrite: bool
     """Replace outputs that exist. [default: False]"""
     crf: int
@@ -337,8 +337,8 @@ class InvertOptions(TypedDict, total=False):
     cache: bool
     """Keep inversions on disk and use them again. [default: True]"""
     output: str | Path | None
-    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
-    folder of PNGs."""
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
     overwrite: bool
     """Replace outputs that exist. [default: False]"""
     crf: int
@@ -363,8 +363,8 @@ class InspectOptions(TypedDict, total=False):
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
     output: str | Path | None
-    """Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a
-    folder of PNGs."""
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
     overwrite: bool
     """Replace outputs that exist. [default: False]"""
     crf: int

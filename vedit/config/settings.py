@@ -6,32 +6,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vedit import timeline
-from vedit.config.models import HUB_NAMES, default_model
-from vedit.config.values import (
-    Attention,
-    Place,
-    Prior,
-    Prompt,
-    Range,
-    Varying,
-    Words,
-    at_home,
-    listed,
-    mask_text,
-    scaled,
-    varying,
-)
+from vedit.config.models import default_model
+from vedit.config.values import Attention, Place, Prior, Prompt, Range, Varying, Words, listed, mask_text, varying
 from vedit.timeline import Moments
 
-
-def _there(path: str | Path) -> bool:
-    """No for what lies in a closed folder: whoever reads it will tell."""
-    return os.path.exists(path)  # noqa: PTH110
+_SCALE = re.compile(r":[\d.]+$")
+"""Behind a LoRA's file, how much it counts."""
 
 
 class Settings(BaseModel):
@@ -62,14 +47,6 @@ class Settings(BaseModel):
     bracketed: ClassVar[frozenset[str]] = frozenset()
     """Fields that are prompts, in whose text brackets weigh words."""
 
-    _config: Path | None = PrivateAttr(None)
-    """The file that some of these came from."""
-
-    def came_from(self, config: Path) -> Self:
-        """These settings, which know of the file that some of them came from."""
-        self._config = config
-        return self
-
     def files_read(self) -> list[tuple[str, Path]]:
         """The files and folders that are read, each with the name of its setting."""
         found = []
@@ -78,17 +55,9 @@ class Settings(BaseModel):
             if value is not None and not (name in self.spoken and self.spoken[name].fullmatch(str(value))):
                 found.append((name, Path(value)))
         for name in sorted(self.places):
-            for text in listed(getattr(self, name, None) or ()):
-                path = at_home(scaled(text)[0] if name == "lora" and not _there(text) else text)
-                if _there(path) and not (name == "model" and text in ("mini", *HUB_NAMES)):
-                    found += [(name, path)] if path.is_dir() else [(name, path), (name, path.with_suffix(""))]
-        # Only a part knows which of its options are paths: any text may be one.
-        options = getattr(self, "options", {})
-        found += [
-            (name, Path(value)) for name, value in options.items() if isinstance(value, str) and "\0" not in value
-        ]
-        if self._config is not None:
-            found.append(("config", self._config))
+            given = [_SCALE.sub("", text) for text in listed(getattr(self, name, None) or ())]
+            # A folder may be a mere name; isfile says no where it may not look.
+            found += [(name, Path(text)) for text in given if os.path.isfile(text)]  # noqa: PTH113
         for name in self.nested:
             found += [
                 (f"{name} {inner}", path) for each in getattr(self, name) or () for inner, path in each.files_read()
@@ -274,8 +243,8 @@ class VideoSettings(Settings):
 
     output: Place | None = Field(
         None,
-        description="Where to write: .mp4 .m4v .mov .mkv .webm .gif, or a folder. A name without a suffix makes a "
-        "folder of PNGs.",
+        description="Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix makes "
+        "a folder of PNGs.",
     )
     overwrite: bool = Field(False, description="Replace outputs that exist.")
     crf: int = Field(18, ge=0, le=51, description="Quality of the encoder, 0 to 51; 0 is best, larger is smaller.")

@@ -10,6 +10,7 @@ from torch import Tensor
 from vedit.clip import probe, read_clip
 from vedit.clip.images import PICTURES, picture_facts, read_picture
 from vedit.clip.sizes import Size, resize
+from vedit.clip.webp import is_animated
 from vedit.config import ClipSettings, box_of
 from vedit.errors import ConfigError, MediaError
 
@@ -85,7 +86,7 @@ def fitted(mask: Tensor, edited: int, size: Size, name: str = "the mask") -> Ten
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES and not path.is_dir()
+    return path.suffix.lower() in PICTURES and not path.is_dir() and not is_animated(path)
 
 
 def _fits(path: Path, whole: int, edited: int) -> int:
