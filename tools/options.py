@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import vedit
-from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, Settings, TuneConfig
+from vedit.config import (
+    EditConfig,
+    GenerateConfig,
+    InspectConfig,
+    InspectSoundConfig,
+    InvertConfig,
+    Settings,
+    TuneConfig,
+)
 from vedit.config.describe import typed_dict
 
 JOBS: dict[str, tuple[type[Settings], tuple[str, ...]]] = {
@@ -14,6 +22,7 @@ JOBS: dict[str, tuple[type[Settings], tuple[str, ...]]] = {
     "TuneOptions": (TuneConfig, ("clip", "prompt")),
     "InvertOptions": (InvertConfig, ("clip",)),
     "InspectOptions": (InspectConfig, ("kind", "clip")),
+    "ListenOptions": (InspectSoundConfig, ("audio",)),
 }
 """For each TypedDict its config, and which of its fields are parameters of their own."""
 

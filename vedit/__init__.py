@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         VeditWarning,
         WeightsError,
     )
+    from vedit.listening import Heard
     from vedit.pipelines.edit import EditResult, edit
     from vedit.pipelines.generate import GenerateResult, generate
     from vedit.pipelines.inspect import InspectResult, inspect
     from vedit.pipelines.invert import InvertResult, invert
+    from vedit.pipelines.listen import listen
     from vedit.pipelines.tune import tune
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
@@ -51,6 +53,7 @@ _HOMES = {
     "EditResult": "vedit.pipelines.edit",
     "GenerateConfig": "vedit.config",
     "GenerateResult": "vedit.pipelines.generate",
+    "Heard": "vedit.listening",
     "InspectConfig": "vedit.config",
     "InspectResult": "vedit.pipelines.inspect",
     "InvertConfig": "vedit.config",
@@ -67,6 +70,7 @@ _HOMES = {
     "generate": "vedit.pipelines.generate",
     "inspect": "vedit.pipelines.inspect",
     "invert": "vedit.pipelines.invert",
+    "listen": "vedit.pipelines.listen",
     "load_backbone": "vedit.backbone.loading",
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
@@ -85,6 +89,7 @@ __all__ = [
     "EditResult",
     "GenerateConfig",
     "GenerateResult",
+    "Heard",
     "InspectConfig",
     "InspectResult",
     "InvertConfig",
@@ -102,6 +107,7 @@ __all__ = [
     "generate",
     "inspect",
     "invert",
+    "listen",
     "load_backbone",
     "probe",
     "read_clip",

@@ -91,21 +91,26 @@ class Adapter:
                 f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the "
                 f"model given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
             )
-        if any("attn_temp" in name for name in self.tensors):
-            backbone.attach_temporal()
-            backbone.positions = bool(self.config.get("positions", False))
-        own = dict(backbone.unet.named_parameters())
-        for name, tensor in self.tensors.items():
-            if name not in own or own[name].shape != tensor.shape:
-                raise WeightsError(f"the adapter's tensor {name} {tuple(tensor.shape)} does not fit {backbone.name}.")
-            if not torch.isfinite(tensor).all():
-                raise WeightsError(f"the adapter's tensor {name} is not finite; tune again with a lower learning rate.")
-        with torch.no_grad():
+        with backbone.lock:
+            if any("attn_temp" in name for name in self.tensors):
+                backbone.attach_temporal()
+                backbone.positions = bool(self.config.get("positions", False))
+            own = dict(backbone.unet.named_parameters())
             for name, tensor in self.tensors.items():
-                own[name].copy_(tensor)
-        backbone.changed = self.digest()
-        backbone.learned = str(self.config.get("prompt", ""))
-        backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
+                if name not in own or own[name].shape != tensor.shape:
+                    raise WeightsError(
+                        f"the adapter's tensor {name} {tuple(tensor.shape)} does not fit {backbone.name}."
+                    )
+                if not torch.isfinite(tensor).all():
+                    raise WeightsError(
+                        f"the adapter's tensor {name} is not finite; tune again with a lower learning rate."
+                    )
+            with torch.no_grad():
+                for name, tensor in self.tensors.items():
+                    own[name].copy_(tensor)
+            backbone.changed = self.digest()
+            backbone.learned = str(self.config.get("prompt", ""))
+            backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
 
     def digest(self) -> str:
         """A hash of the tensors, to tell tuned backbones apart."""

@@ -379,3 +379,38 @@ class InspectOptions(TypedDict, total=False):
     """Also write what was found as numbers, where the kind has them."""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, what was found below."""
+
+
+class ListenOptions(TypedDict, total=False):
+    """The settings by name of InspectSoundConfig."""
+
+    fps: float
+    """Frames per second. [default: 24.0]"""
+    frames: int | None
+    """How many frames; by default as long as the sound."""
+    attack: float
+    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    release: float
+    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    threshold: float
+    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    gain: float
+    """How many times louder it is taken. [default: 1.0]"""
+    smoothing: float
+    """Seconds over which it is smoothed last. [default: 0.0]"""
+    audio_start: float
+    """Seconds of the sound to leave out at the beginning. [default: 0.0]"""
+    audio_duration: float | None
+    """Seconds of the sound to take from there. Silence after them; all by default."""
+    bpm: float | None
+    """Beats per minute, where they are known."""
+    feature: str
+    """What to draw: loudness, bass, onset, beat or others. All are loudness, percussive, bass, mid,
+    treble, onset, beat, centroid, chroma_c, chroma_cs, chroma_d, chroma_ds, chroma_e, chroma_f,
+    chroma_fs, chroma_g, chroma_gs, chroma_a, chroma_as, chroma_b. [default: 'loudness']"""
+    output: str | Path | None
+    """Where to write the picture (.png). By default named after the sound."""
+    save_data: str | Path | None
+    """Also write all that was heard as numbers (.json)."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""

@@ -38,6 +38,7 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
     ),
     "clip": ((Clip, str, Path), "a Clip, or the path of one"),
     "prompt": ((str,), "a str"),
+    "audio": ((str, Path), "the path of a sound file or a video"),
     "kind": ((str,), "the name of an annotator, such as 'edge'"),
 }
 _HINTS: Mapping[type, str] = {

@@ -26,9 +26,14 @@ class InspectSoundResult:
 
 
 def run(config: InspectSoundConfig) -> InspectSoundResult:
-    """Listen to a sound; draw one feature, and where asked for write all numbers. Raises MediaError and ConfigError."""
+    """All of ``vedit inspect audio``. Without ``output``, "<sound>-heard.png" in the current folder."""
     output = config.output or named_after(config.audio, "-heard.png")
-    for path, suffix in ((output, ".png"), (config.save_data, ".json")):
+    return heard(config.model_copy(update={"output": output}))
+
+
+def heard(config: InspectSoundConfig) -> InspectSoundResult:
+    """Listen to a sound; draw one feature and write all numbers where asked for. Raises MediaError and ConfigError."""
+    for path, suffix in ((config.output, ".png"), (config.save_data, ".json")):
         if path is not None:
             if path.suffix.lower() != suffix:
                 raise MediaError(f"{path}: expected a name that ends with {suffix}.")
@@ -36,14 +41,13 @@ def run(config: InspectSoundConfig) -> InspectSoundResult:
     audio, rate = following.read(config), Fraction(str(config.fps))
     assert audio is not None
     frames = config.frames or following.length(config, audio, rate)
-    heard = following.listened(config, audio, frames, rate)
-    files = [output]
+    found = following.listened(config, audio, frames, rate)
     if config.save_data is not None:
-        heard.save(config.save_data, overwrite=config.overwrite)
-        files.append(config.save_data)
-    curve = heard.features[config.feature]
-    draw(audio, heard, curve, output, name=config.feature, start=config.audio_start, overwrite=config.overwrite)
-    return InspectSoundResult(heard, tuple(files))
+        found.save(config.save_data, overwrite=config.overwrite)
+    if config.output is not None:
+        curve, start = found.features[config.feature], config.audio_start
+        draw(audio, found, curve, config.output, name=config.feature, start=start, overwrite=config.overwrite)
+    return InspectSoundResult(found, tuple(path for path in (config.output, config.save_data) if path is not None))
 
 
 def values(config: InspectTimelineConfig) -> list[list[str]]:
