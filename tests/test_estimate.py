@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
+from vedit import estimate
 from vedit.config import EditConfig
-from vedit.estimate import Counted
+from vedit.counting import Counted
+from vedit.errors import DeviceError
+from vedit.pipelines import edit, generate, opening, room
+from vedit.pipelines.room import FRAME, FRAMES_HELD
 
 Command = Callable[..., Ran]
 
@@ -43,8 +48,9 @@ def test_nothing_is_run_loaded_or_written(
     assert ran.status == 0, ran.err
     assert list(Path.cwd().iterdir()) == []
     assert said in ran.out
-    for part in ("settings", "FLOP", "memory", "MiB"):
+    for part in ("settings", "FLOP", "memory", "MiB", "are free"):
         assert part in ran.out
+    assert ran.out.splitlines()[1].startswith("in all, about")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +119,65 @@ def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: 
     settings = {"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"}
     counted = Counted(model, EditConfig.model_validate(settings), 1, torch.float16)
     size = (512, 512)
-    assert counted.predict(size, 1).flop / 1e12 == pytest.approx(0.803, rel=0.01)
+    assert counted.predict(size).flop / 1e12 == pytest.approx(0.803, rel=0.01)
     assert counted.encode(size).flop / 1e12 == pytest.approx(1.117, rel=0.01)
     assert counted.decode(size).flop / 1e12 == pytest.approx(2.515, rel=0.01)
     assert sum(each.numel() for each in counted.unet.parameters()) == pytest.approx(859.5e6, rel=0.001)
+
+
+def test_what_cannot_fit_is_refused_before_any_work(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (room, estimate):
+        monkeypatch.setattr(module, "free_memory", lambda: 2**32)
+    for module in (edit, generate):
+        monkeypatch.setattr(module, "denoise", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr(opening, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
+    huge = ("edit", toy_clip, "a cat", "--model", toy_model, "--size", "8192", "-o", tmp_path / "o.mp4")
+    for more in ((), ("--dry-run",)):
+        said = vedit(*huge, *more).complaint
+        assert "GiB of memory" in said
+        assert "are free; take fewer --frames, a larger --stride, or a smaller --size" in said
+    made = ("generate", "a cat", "--model", toy_model, "--width", "8192", "-o", tmp_path / "o.mp4")
+    for more in (("--frames", 1000), ("--frames", 1000, "--dry-run")):
+        assert "take fewer --frames, or a smaller --width and --height" in vedit(*made, *more).complaint
+    backbone = package.load_backbone(toy_model, device="cpu")
+    with pytest.raises(DeviceError, match="are free"):
+        package.edit(backbone, toy_clip, "a cat", size=8192)
+    monkeypatch.setattr(room, "free_memory", lambda: 2**16)
+    with pytest.raises(DeviceError, match="and 0 MiB are free"):
+        package.edit(backbone, package.read_clip(toy_clip), "a cat")
+
+
+def test_long_work_is_told_first_and_short_work_is_not(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-gate")
+    assert "minutes" not in vedit(*quick, "-o", tmp_path / "a.mp4").err
+    monkeypatch.setattr(room, "QUICK", 0)
+    assert "minutes" not in vedit(*quick, "-o", tmp_path / "b.mp4").err
+    monkeypatch.setattr(room, "LONG", 0)
+    ran = vedit(*quick, "-o", tmp_path / "c.mp4")
+    assert ran.status == 0
+    first = ran.err.splitlines()[0]
+    assert "this takes about" in first
+    # 3 passes of the inversion; 1 step of 2 with the source lent, 3 branches, and 1 with 2; 5 frames each.
+    assert ": 40 passes of a frame through the network; fewer --steps make it shorter, or take fewer --frames" in first
+
+
+def test_more_branches_cost_as_much_again(toy_model: Path) -> None:
+    """What ``Counted`` takes for granted: activations and operations are those of one branch times their number."""
+    config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"})
+    one, three = (Counted(toy_model, config, frames, torch.float32).predict((64, 64)) for frames in (2, 6))
+    assert (one * 3).flop == pytest.approx(three.flop, rel=0.02)
+    assert (one * 3).bytes == pytest.approx(three.bytes, rel=0.02)
+
+
+def test_the_least_memory_is_less_than_what_is_counted(toy_model: Path) -> None:
+    for model in (Path("vedit/miniature/weights"), toy_model):
+        config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat"})
+        counted = Counted(model, config, 4, torch.float32)
+        size = (128, 128)
+        frames = FRAMES_HELD * 4 * 128 * 128 * FRAME
+        least = room.least_memory(4, size, counted.unet_config, counted.patch, 4, 1) - frames
+        assert 0.4 * counted.predict(size).bytes < least < 1.2 * counted.predict(size).bytes

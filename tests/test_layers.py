@@ -13,7 +13,7 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors", "files"},
-    {"synonyms", "registry", "progress", "atomic", "threshold", "timeline", "warning_filters"},
+    {"synonyms", "registry", "progress", "atomic", "threshold", "timeline", "warning_filters", "machine"},
     {"clip", "schedule", "miniature"},
     {"sheet", "compare", "config", "flow", "listening"},
     {"settling"},
@@ -23,6 +23,7 @@ FLOORS = [
     {"sampling"},
     {"masks", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"pipelines"},
+    {"counting"},
     {"estimate", "doctor"},
     {"help", "hints", "printing"},
     {"usage"},
@@ -84,7 +85,7 @@ def test_the_light_modules_stay_light() -> None:
         assert not heads & {"torch", "numpy", "diffusers", "transformers", "av", "PIL", "rich"}, path
 
 
-LOADERS = {"backbone/loading.py", "backbone/control.py", "estimate.py"}
+LOADERS = {"backbone/loading.py", "backbone/control.py", "counting.py"}
 """What needs a model's classes to be there at all. The others import them when they are used: diffusers takes seconds,
 and what is wrong with a job is told before."""
 

@@ -1,79 +1,46 @@
-"""What a job would cost, without running it: its networks pass once through tensors that have shapes but no content."""
+"""What a job would cost, without running it: its time, its memory, and of what they are made."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
 
-from vedit import registry
-from vedit.attention.context import StepContext
-from vedit.attention.processors import FrameProcessor
-from vedit.backbone import checkpoints, sources, temporal
 from vedit.backbone.adapter import Adapter
-from vedit.backbone.control import empty_controlnet, locate, reads_words
-from vedit.backbone.loading import (
-    check_family,
-    choose_device,
-    choose_dtype,
-    empty,
-    empty_text_encoder,
-    empty_unet,
-    read_tokenizer,
-)
+from vedit.backbone.loading import choose_device, choose_dtype, read_tokenizer
 from vedit.backbone.lora import split_scale
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
-from vedit.backbone.weightless import Weightless
 from vedit.clip.sizes import Size
-from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, InvertConfig, TuneConfig
-from vedit.config.values import at_home
-from vedit.masks import NOISE_LEVELS, SAMPLES, word
+from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
+from vedit.counting import Cost, Counted, config_folder
+from vedit.machine import free_memory, held_memory
 from vedit.pipelines import following, guiding, hearing
 from vedit.pipelines.generate import frames_of, size_of
-from vedit.pipelines.opening import DEFAULT_ATTENTION, Job, examine
-from vedit.priors import inversion
-from vedit.tuning import tuned_parameters
+from vedit.pipelines.opening import Job, examine
+from vedit.pipelines.passes import branches, runs
+from vedit.pipelines.room import FRAME, FRAMES_HELD, OWN_SIZE, check_fits, gigabytes, minutes, shorter
 
 Rows = list[list[str]]
 
 ADAM = 2
 """Numbers in float32 that the optimizer keeps for each one that it tunes."""
 
-_aten = torch.ops.aten
-# The counter knows attention's kernels of CUDA but not the CPU's, which have the same arithmetic.
-_COUNTED = {
-    _aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop(q, k, v),
-    _aten._scaled_dot_product_flash_attention_for_cpu_backward: lambda g, q, k, v, *_, **__: sdpa_backward_flop(
-        g, q, k, v
-    ),
-}
+WARM = 60 * 2**20
+"""Bytes that libraries take for themselves when they first compute."""
 
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one pass: operations (a multiply-add is two), and the bytes of activations that it holds at most."""
-
-    flop: float = 0.0
-    bytes: float = 0.0
+PIXEL_SECONDS = 1.5e-7
+"""Seconds for each pixel of the clip's own pictures that is read, pasted and encoded; measured with H.264."""
 
 
 def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
-    """Tables of the settled settings, the work and the memory: title, rows. Loads no weights.
+    """Tables of what it would cost in all, the settled settings, the work and the memory: title, rows.
 
-    Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and WeightsError as the
-    job itself would.
+    Loads no weights. Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and
+    WeightsError as the job itself would; and DeviceError, after the tables, where it cannot fit into the memory.
     """
     settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     sound = None if isinstance(config, TuneConfig | InvertConfig) else following.read(config)
@@ -89,280 +56,148 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:
             config = config.model_copy(update={"source_prompt": learned})
     folder = config_folder(config.model)
-    dtype = choose_dtype(config.dtype, choose_device(config.device))
+    device = choose_device(config.device)
     if isinstance(config, EditConfig):
         brought = guiding.brought(config, config.source_prompt or "", read_notes(folder))
         config = config.model_copy(update={"control": config.control or brought})
-    model = Counted(folder, config, frames, dtype)
+    model = Counted(folder, config, frames, choose_dtype(config.dtype, device))
     if isinstance(config, EditConfig | GenerateConfig):
         moments = following.follow(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
         hearing.check_times(config, moments, read_tokenizer(folder, model.text) if known else None)
-    yield "settings", settings
     if isinstance(config, GenerateConfig):
-        size = size_of(config, model.unet_config, model.patch)
+        own = size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
     else:
         assert info is not None
-        size = working_size(info.size, config.size, model.unet_config, model.patch)
-        told = [
-            ["frames", f"{frames} of {info.frames}"],
-            ["size", f"{info.size[1]}x{info.size[0]}, worked on at {size[1]}x{size[0]}"],
-        ]
-    yield "clip", [*told, ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"]]
+        own, size = info.size, working_size(info.size, config.size, model.unet_config, model.patch)
+        told = [["frames", f"{frames} of {info.frames}"], ["size", f"{_across(own)}, worked on at {_across(size)}"]]
     work, activations = _work(config, model, size, frames)
+    flop = sum(times * each for _, times, each in work)
+    pixels = 0 if isinstance(config, TuneConfig) else frames * own[0] * own[1]
+    seconds = flop / model.speed(size, device) + pixels * PIXEL_SECONDS + time.process_time()
+    memory = _memory(config, model, activations, frames, size, own)
+    places = _places(memory, device)
+    yield "in all, about", [["time", minutes(seconds)], *([each.name, str(each)] for each in places)]
+    yield "settings", settings
+    yield "clip", [*told, ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"]]
     yield (
         "work",
         [
-            *([name, f"{times} x {_flop(flop)}"] for name, times, flop in work),
-            ["in all", _flop(sum(times * flop for _, times, flop in work))],
+            *([name, f"{times} x {_flop(each)}"] for name, times, each in work),
+            ["in all", _flop(flop)],
         ],
     )
-    yield "memory, about", _memory(config, model, activations, frames, size)
+    parts = [*memory.items(), ("in all", sum(memory.values()))]
+    yield "memory, about", [[name, gigabytes(count)] for name, count in parts if count]
+    for each in places:
+        check_fits(each.need - each.held, each.free, shorter(config))
 
 
-@sources.permitted()
-def config_folder(model: str) -> Path:
-    """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
-    path = at_home(model)
-    if model in HUB_NAMES:
-        return sources.from_hub(HUB_NAMES[model], weights=False)
-    if sources.is_hub_id(model):
-        return sources.from_hub(model, weights=False)
-    if model == "mini" or not path.is_file():
-        return sources.locate(model)
-    names = dict.fromkeys(checkpoints.tensor_names(path), torch.empty(0))
-    return sources.reference_folder(path, checkpoints.original_family(names, path))
+def _across(size: Size) -> str:
+    return f"{size[1]}x{size[0]}"
 
 
-class Counted:
-    """A model's networks without content, as a job would run them."""
+@dataclass(frozen=True)
+class Memory:
+    """What is needed of a memory, how much of that this process holds already, and what is free beside it, in bytes."""
 
-    def __init__(self, folder: Path, config: Job | GenerateConfig, frames: int, dtype: torch.dtype) -> None:
-        check_family(folder)
-        own = checkpoints.read_config(folder / "unet" / "config.json")
-        inflated = own.get("_class_name") == "UNet3DConditionModel"
-        self.unet_config = checkpoints.flat_unet_config(own) if inflated else own
-        self.notes = read_notes(folder)
-        self.dtype, self.frames = dtype, frames
-        self.tuning = isinstance(config, TuneConfig) or (isinstance(config, EditConfig) and config.tune > 0)
-        self._fake = FakeTensorMode()
-        self.text = empty_text_encoder(folder)
-        self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
-        self.unet = empty_unet(self.unet_config)
-        self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
-        kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
-        context = StepContext(kind, "sdpa", frames)
-        self.controls = [
-            empty_controlnet(locate_for(each, folder, self.unet))
-            for each in ((config.control or ()) if isinstance(config, EditConfig) else ())
-        ]
-        for network in (self.unet, *self.controls):
-            for block in temporal.transformer_blocks(network):
-                block.attn1.set_processor(FrameProcessor(context, across_frames=True))
-                block.attn2.set_processor(FrameProcessor(context, across_frames=False))
-        if self.tuning or inflated or config.adapter is not None:
-            with Weightless():
-                temporal.attach_temporal(self.unet, context)
-        with self._fake:
-            _shaped(self.vae, torch.float32)
-            for network in (self.unet, *self.controls):
-                _shaped(network, dtype)
-        for network in (self.unet, self.vae, *self.controls):
-            network.eval().requires_grad_(False)
+    name: str
+    need: float
+    held: float
+    free: int | None
 
-    def predict(self, size: Size, branches: int) -> Cost:
-        """One prediction of the noise, for pictures of ``size`` (H, W) and so many branches of guidance."""
-        return self._measured(lambda: self._unet(size, branches))
-
-    def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
-        """What one of ``controls`` adds to a prediction."""
-        own = branches if reads_words(net) else 1
-
-        def run() -> None:
-            pictures = torch.empty(own * self.frames, 3, *size, dtype=self.dtype)
-            net(*self._inputs(size, own), controlnet_cond=pictures, return_dict=False)
-
-        return self._measured(run)
-
-    def learn(self, size: Size) -> Cost:
-        """One step of tuning."""
-        chosen = tuned_parameters(self.unet)
-        for parameter in chosen.values():
-            parameter.requires_grad_(True)
-        try:
-            with torch.enable_grad():
-                return self._measured(lambda: self._unet(size, 1).float().square().mean().backward())
-        finally:
-            for parameter in chosen.values():
-                parameter.requires_grad_(False)
-                parameter.grad = None
-
-    def encode(self, size: Size) -> Cost:
-        """One frame through the VAE's encoder."""
-        return self._measured(lambda: self.vae.encode(torch.empty(1, 3, *size)))
-
-    def decode(self, size: Size) -> Cost:
-        """One frame through the VAE's decoder."""
-        height, width = (side // self.patch for side in size)
-        return self._measured(lambda: self.vae.decode(torch.empty(1, 4, height, width)))
-
-    def weights(self) -> float:
-        """Bytes of all networks; the VAE's in float32."""
-        networks = (self.unet, self.text, *self.controls)
-        other = sum(each.numel() for network in networks for each in network.parameters())
-        return other * self.dtype.itemsize + sum(each.numel() for each in self.vae.parameters()) * 4
-
-    def tuned(self) -> int:
-        """How many numbers tuning changes."""
-        return sum(each.numel() for each in tuned_parameters(self.unet).values())
-
-    def _unet(self, size: Size, branches: int) -> Tensor:
-        return self.unet(*self._inputs(size, branches)).sample
-
-    def _inputs(self, size: Size, branches: int) -> tuple[Tensor, Tensor, Tensor]:
-        count = branches * self.frames
-        latents = torch.empty(count, 4, *(side // self.patch for side in size), dtype=self.dtype)
-        text = torch.empty(
-            count,
-            self.text.config.max_position_embeddings,
-            self.unet.config.cross_attention_dim,
-            dtype=self.dtype,
-        )
-        return latents, torch.zeros((), dtype=torch.long), text
-
-    def _measured(self, run: Callable[[], object]) -> Cost:
-        memory, work = _PeakMemory(), FlopCounterMode(display=False, custom_mapping=_COUNTED)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.tuning), self._fake, work, memory:
-            run()
-        return Cost(float(work.get_total_flops()), float(memory.peak))
+    def __str__(self) -> str:
+        return gigabytes(self.need) + ("" if self.free is None else f", and {gigabytes(self.free)} are free")
 
 
-def locate_for(control: ControlSettings, folder: Path, unet: UNet2DConditionModel) -> Path:
-    """Where the ControlNet of a ``control`` is beside the model in ``folder``; of one on the hub, only its config."""
-    width = unet.config.cross_attention_dim
-    return locate(control.kind, control.net, width, folder, read_notes(folder), weights=False)
-
-
-def _shaped(network: nn.Module, dtype: torch.dtype) -> None:
-    """Give a network weights of its own shapes, made under the mode in force."""
-    for module in network.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=dtype), requires_grad=False))
-
-
-class _PeakMemory(TorchDispatchMode):
-    """The bytes of the tensors made within it that were alive at the same time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self._known: set[int] = set()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self._watch(leaf.untyped_storage())
-        return result
-
-    def _watch(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self._known:
-            self._known.add(key)
-            self.now += size
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._gone, key, size)
-
-    def _gone(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.now -= size
+def _places(memory: Mapping[str, float], device: torch.device) -> list[Memory]:
+    """The machine's memory, and a GPU's own."""
+    need, held = sum(memory.values()), memory[PROCESS] - WARM
+    if device.type != "cuda":
+        return [Memory("memory", need, held, free_memory())]
+    ours = sum(memory[name] for name in ON_MACHINE)
+    return [
+        Memory("memory", ours, held, free_memory()),
+        Memory("memory of the GPU", need - ours, 0, torch.cuda.mem_get_info(device)[0]),
+    ]
 
 
 def _work(
     config: Job | GenerateConfig, model: Counted, size: Size, frames: int
 ) -> tuple[list[tuple[str, int, float]], float]:
     """The passes of a job, (what, how often, operations of each), and the largest activations in bytes."""
-    encode, decode = model.encode(size), model.decode(size)
-    work, largest = [("VAE, in", frames, encode.flop)], max(encode.bytes, decode.bytes)
+    decode = model.decode(size)
+    work: list[tuple[str, int, float]] = []
+    largest = decode.bytes
 
     def add(name: str, times: int, cost: Cost) -> None:
         nonlocal largest
         work.append((name, times, cost.flop))
         largest = max(largest, cost.bytes)
 
+    if not isinstance(config, GenerateConfig):
+        add("VAE, in", frames, model.encode(size))
     if isinstance(config, TuneConfig):
         add("tuning steps", config.steps, model.learn(size))
         return work, largest
-    if isinstance(config, GenerateConfig):
-        work.clear()  # no clip goes in
-        add("denoising steps", config.steps, model.predict(size, _branches(config, model)))
-        add("VAE, out", frames, decode)
-        return work, largest
-    once = model.predict(size, 1)
-    if isinstance(config, InvertConfig):
-        add("inversion steps", inversion.passes(config.steps, config.refine), once)
-        add("reconstruction steps", config.steps, once)
-        add("VAE, out", 2 * frames, decode)
-        return work, largest
-    if config.tune:
+    if isinstance(config, EditConfig) and config.tune:
         add("tuning steps", config.tune, model.learn(size))
-    inverted = config.prior == "inversion"
-    if inverted:
-        add("inversion steps", inversion.passes(config.steps, config.refine), once)
-    if inverted and config.gate:
-        add("reconstruction steps, if in doubt", config.steps_taken, once)
-    if config.mask == "auto" and config.source_prompt and not _heard(config, model):
-        add("comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, model.predict(size, 2))
-    if config.mask.startswith("word:"):
-        add("looks for the mask's word", len(word.NOISE_LEVELS), model.predict(size, 1))
-    branches = _branches(config, model)
-    for control, net in zip(config.control or (), model.controls, strict=True):
-        begin = max(control.start, 1 - config.steps_taken / config.steps)
-        acting = max(0, round((control.stop - begin) * config.steps))
-        if inverted and config.control_inversion:
-            passes = round((control.stop - control.start) * config.steps) * max(1, config.refine)
-            passes += 1 if config.refine and control.stop == 1 else 0  # the first one, at the clean end
-            passes += acting if config.gate else 0
-            add(f"ControlNet {control.kind}, inverting", passes, model.steer(net, size, 1))
-        add(f"ControlNet {control.kind}", acting, model.steer(net, size, branches))
-    lent = round(config.inject * config.steps_taken)
-    add("denoising steps with the source", lent, model.predict(size, branches + 1))
-    add("denoising steps", config.steps_taken - lent, model.predict(size, branches))
-    add("VAE, out", (3 if inverted and config.gate else 2) * frames, decode)
+    once = model.predict(size)
+    for each in runs(config, encoder=model.hears):
+        add(each.what, each.times, once * each.branches)
+    if isinstance(config, EditConfig):
+        for what, times, cost in _controls(config, model, size):
+            add(what, times, cost)
+    decoded = 2
+    if isinstance(config, GenerateConfig):
+        decoded = 1
+    elif isinstance(config, EditConfig) and config.prior == "inversion" and config.gate:
+        decoded = 3
+    add("VAE, out", decoded * frames, decode)
     return work, largest
 
 
-def _branches(config: EditConfig | GenerateConfig, model: Counted) -> int:
-    """How many prompts there are in a step: the negative, the config's own, and what a sound says."""
-    return 3 if _heard(config, model) else 1 if config.guidance == 1 and config.audio is None else 2
+def _controls(config: EditConfig, model: Counted, size: Size) -> Iterator[tuple[str, int, Cost]]:
+    """What, how often, and at which cost ControlNets run beside the UNet."""
+    for control, net in zip(config.control or (), model.controls, strict=True):
+        begin = max(control.start, 1 - config.steps_taken / config.steps)
+        acting = max(0, round((control.stop - begin) * config.steps))
+        if config.prior == "inversion" and config.control_inversion:
+            times = round((control.stop - control.start) * config.steps) * max(1, config.refine)
+            times += 1 if config.refine and control.stop == 1 else 0  # the first one, at the clean end
+            times += acting if config.gate else 0
+            yield f"ControlNet {control.kind}, inverting", times, model.steer(net, size, 1)
+        yield f"ControlNet {control.kind}", acting, model.steer(net, size, branches(config, model.hears))
 
 
-def _heard(config: EditConfig | GenerateConfig, model: Counted) -> bool:
-    return config.audio is not None and hearing.heeded(config, bool(model.notes.sound_encoder)) != 0
+PROCESS, FRAMES, PASSING = "the program itself", "frames", "reading and writing"
+ON_MACHINE = PROCESS, FRAMES, PASSING
+"""Of the memory, what does not lie on a GPU."""
 
 
-def _memory(config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size) -> Rows:
-    height, width = size
-    trace = 0.0
-    if isinstance(config, EditConfig | InvertConfig):
-        trace = (config.steps + 1) * frames * 4 * (height // model.patch) * (width // model.patch) * 4
+def _memory(
+    config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size, own: Size
+) -> dict[str, float]:
+    """Bytes that a job holds at most, by what they are for. ``size`` is that which is worked at, ``own`` the clip's."""
+    places = (size[0] // model.patch) * (size[1] // model.patch)
+    # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
+    passing = own[0] * own[1] * OWN_SIZE
     parts = {
+        PROCESS: held_memory() + WARM,
         "weights": model.weights(),
         "activations, at most": activations,
         "optimizer": model.tuned() * 4 * ADAM if model.tuning else 0.0,
-        "inversion": trace,
-        "frames": float(2 * frames * 3 * height * width * 4),
+        "inversion": (config.steps + 1) * frames * 4 * places * 4
+        if isinstance(config, EditConfig | InvertConfig)
+        else 0.0,
+        FRAMES: FRAMES_HELD * frames * size[0] * size[1] * FRAME,
+        PASSING: max(0.0, passing - activations),
     }
-    rows = [[name, _bytes(size)] for name, size in parts.items() if size]
-    return [*rows, ["in all", _bytes(sum(parts.values()))]]
+    # While weights are read, the file of the largest network lies in memory beside them.
+    besides = sum(parts.values()) - parts[PROCESS] - parts["weights"]
+    return parts | {"loading": max(0.0, model.loading() - besides)}
 
 
 def _flop(count: float) -> str:
     return f"{count / 1e12:,.3f} TFLOP" if count >= 1e11 else f"{count / 1e9:.3f} GFLOP"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 2**30:.2f} GiB" if count >= 2**29 else f"{count / 2**20:.1f} MiB"

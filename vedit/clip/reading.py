@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from vedit.clip.track import (
     video_stream,
 )
 from vedit.errors import MediaError, VeditWarning
+from vedit.machine import free_memory
 
 Picture = Callable[[], Tensor]
 """A decoded frame that becomes (3, H, W) in [0, 1] when it is asked for."""
@@ -390,13 +390,9 @@ def _gathered(pictures: Iterator[Tensor], count: int) -> Tensor:
 
 def _affordable(path: Path, count: int, size: Size) -> None:
     """Refuse what cannot fit into this machine's memory before it is filled."""
-    need = count * 3 * size[0] * size[1] * 4
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return
-    if need > memory:
+    need, free = count * 3 * size[0] * size[1] * 4, free_memory()
+    if free is not None and need > free:
         raise MediaError(
-            f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and there are "
-            f"{memory / 2**30:.0f}; read fewer frames or a smaller size"
+            f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and "
+            f"{free / 2**30:.0f} are free; read fewer frames or a smaller size"
         )

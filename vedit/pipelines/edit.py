@@ -13,19 +13,21 @@ from torch import Tensor
 from vedit import registry
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip import Audio, Clip, probe
+from vedit.clip import Audio, Clip
 from vedit.clip.lazy import LazyClip, Make
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.config.options import EditOptions
-from vedit.errors import ConfigError, MediaError
+from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
 from vedit.pipelines import following, guiding, hearing, masking, results, wording
 from vedit.pipelines.arguments import job, loaded, painted, place_of, settled
 from vedit.pipelines.opening import (
     attention_kind,
+    check_job,
+    examine,
     needs_flow,
     open_job,
     read_source,
@@ -50,6 +52,7 @@ from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
 from vedit.tuning import tune
+from vedit.warning_filters import filtered
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,14 @@ def edit(
     check_files(config)
     guiding.check(config)
     hearing.check(config)
-    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
+    if isinstance(clip, Clip):
+        size, count = clip.size, len(clip)
+    else:
+        with filtered("ignore", VeditWarning):  # reading the clip gives them
+            info, chosen = examine(config)
+        size, count = info.size, len(chosen)
     model = loaded(backbone, config)
+    check_job(config, count, size, model)
     if isinstance(clip, Clip):
         source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
     else:

@@ -23,6 +23,7 @@ from vedit.pipelines import following, hearing, results, wording
 from vedit.pipelines.arguments import job, loaded, settled
 from vedit.pipelines.following import Followed
 from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
+from vedit.pipelines.room import check_room, tell_if_long
 from vedit.pipelines.running import (
     Timings,
     check_files,
@@ -146,7 +147,9 @@ def _generate(
     model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"attention": kind, "frames": moments.frames})
-    height, width = size_of(config, backbone.unet.config, backbone.patch)
+    height, width = size = size_of(config, backbone.unet.config, backbone.patch)
+    check_room(config, moments.frames, size, backbone)
+    tell_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative])
         guider = hearing.guider(config, backbone, followed, prompt, negative)

@@ -17,6 +17,7 @@ from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import ConfigError, VeditWarning
+from vedit.pipelines.room import check_room, tell_if_long
 from vedit.warning_filters import filtered
 
 DEFAULT_ATTENTION = "sparse_causal"
@@ -31,9 +32,18 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
     What can be seen to be wrong with the clip is told before the model is loaded.
     """
     with filtered("ignore", VeditWarning):  # reading the clip gives them
-        size = examine(config)[0].size
+        info, chosen = examine(config)
     backbone = load_model(config)
-    return read_source(config, size, backbone), size, backbone
+    check_job(config, len(chosen), info.size, backbone)
+    return read_source(config, info.size, backbone), info.size, backbone
+
+
+def check_job(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
+    """Whether so many frames of pictures of ``size`` (H, W) fit into memory: DeviceError where not. Warns where they
+    will take long."""
+    worked = working_size(size, config.size, backbone.unet.config, backbone.patch)
+    check_room(config, frames, worked, backbone)
+    tell_if_long(config, frames, worked, backbone)
 
 
 def examine(config: Job) -> tuple[ClipInfo, range]:
