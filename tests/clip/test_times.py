@@ -156,6 +156,14 @@ def test_a_damaged_gif_is_told(tmp_path: Path) -> None:
             read_clip(tmp_path / "b.gif")
 
 
+def test_a_gif_of_gigabytes_is_told_at_once(tmp_path: Path) -> None:
+    picture_clip(2).save(tmp_path / "a.gif")
+    with (tmp_path / "a.gif").open("r+b") as file:
+        file.truncate(10**11)
+    with pytest.raises(MediaError, match="expected a smaller GIF, or a video"):
+        read_clip(tmp_path / "a.gif")
+
+
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", 5)
     assert probe(path).frames == len(read_clip(path)) == 5

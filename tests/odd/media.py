@@ -292,7 +292,7 @@ def many_pictures(desk: Desk, random: Random) -> list[object]:
 
 def stamped(desk: Desk, random: Random) -> list[object]:
     """The packets of a healthy clip with other time stamps, and another unit of time."""
-    kind = random.choice((".mkv", ".mp4", ".mov", ".avi", ".webm"))
+    kind = random.choice((".mkv", ".mp4", ".mov", ".avi"))
     path = desk.given / f"stamped{kind}"
     stamps = {
         "same": lambda index: 5,

@@ -182,6 +182,7 @@ class _Shown:
 def _scan(path: Path, _: Identity) -> Track:
     if path.suffix.lower() == ".webp":
         return _scan_webp(path)
+    _check_gif(path)
     with opened(path) as container:
         stream = video_stream(container, path)
         assert stream.time_base is not None
@@ -324,9 +325,15 @@ def _unevenness(track: Track) -> str:
     )
 
 
-def _damaged_gif(path: Path) -> str | None:
+def _check_gif(path: Path) -> None:
+    """Raise MediaError for a GIF of a size that is not read: FFmpeg takes all of a damaged one for a single picture."""
     if path.stat().st_size > _LARGEST_GIF:
-        raise MediaError(f"{path} has more than {_LARGEST_GIF:,} bytes; a GIF of that size is not read, use a video")
+        with path.open("rb") as file:
+            if file.read(4) == b"GIF8":
+                raise MediaError(f"{path} has more than {_LARGEST_GIF:,} bytes; expected a smaller GIF, or a video")
+
+
+def _damaged_gif(path: Path) -> str | None:
     damage = gif.damage(path.read_bytes())
     return None if damage is None else f"{path}: {damage}"
 
