@@ -20,7 +20,7 @@ def test_a_default_edit_is_no_more_work_than_the_original(
 ) -> None:
     monkeypatch.setattr(quality, "STRAIN", 1e9)  # an untrained network's inversions are all in doubt
     backbone, clip = vedit.load_backbone(toy_model, device="cpu"), vedit.read_clip(toy_clip, frames=2)
-    settings = {"source_prompt": "a dog", "steps": 25}
+    settings = {"source_prompt": "a dog"}
     with counting(backbone) as first:
         vedit.edit(backbone, clip, "a cat", **settings)
     assert first.branches == {"mask": 16, "inversion": 26, "denoising": 59}
