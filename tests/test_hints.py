@@ -91,3 +91,10 @@ def test_a_hint_is_a_line_told_when_the_work_begins(
     assert any("without --source-prompt" in line for line in json.loads(ran.out)["warnings"])
     assert "hint: " not in vedit("edit", toy_clip, "a cat", *flags, "--overwrite", "-q").err
     assert "hint: " not in vedit("edit", "none.mp4", "a cat", *flags).complaint
+
+
+@pytest.mark.parametrize("dry", [["--dry-run"], ["--frames", "1", "--steps", "1", "--width", "16", "--height", "16"]])
+def test_words_that_the_model_has_not_seen_are_named(vedit: Command, tmp_path: Path, dry: list[str]) -> None:
+    ran = vedit("generate", "a zebra over sand", "--model", "mini", "-o", tmp_path / "a.mp4", *dry)
+    assert ran.status == 0, ran.err
+    assert ran.err.count("hint: not in this model's vocabulary of 621: 'zebra'; ") == 1

@@ -18,7 +18,7 @@ from vedit.clip.sizes import Size
 from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.counting import Cost, Counted, config_folder
 from vedit.machine import free_memory, held_memory
-from vedit.pipelines import following, guiding, hearing
+from vedit.pipelines import following, guiding, hearing, wording
 from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.opening import Job, examine
 from vedit.pipelines.passes import branches, runs
@@ -64,7 +64,11 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     if isinstance(config, EditConfig | GenerateConfig):
         moments = following.follow(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
-        hearing.check_times(config, moments, read_tokenizer(folder, model.text) if known else None)
+        tokenizer = read_tokenizer(folder, model.text) if known else None
+        hearing.check_times(config, moments, tokenizer)
+        if tokenizer is not None:
+            source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
+            wording.hint_at_unknown(tokenizer, source, *wording.prompts(config), config.negative)
     if isinstance(config, GenerateConfig):
         own = size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]

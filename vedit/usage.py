@@ -41,7 +41,15 @@ def told(error: Any) -> str:
         if not hint and place == "vedit":
             hint = "flags stand behind the command, as in `vedit edit clip.mp4 PROMPT --steps 20`"
         return f"there is no flag {error.option_name}{f'; {hint}' if hint else ''}; see `{place} --help`"
-    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{place} --help`"
+    message = " ".join(str(error.format_message()).split()).rstrip(".")
+    if "unexpected extra argument" in message and context is not None:
+        names = {each.name: each for each in context.command.params}
+        said = next((names[name] for name in ("prompt", "source_prompt") if name in names), None)
+        if said is not None and said.param_type_name == "argument":
+            message += "; a prompt of several words stands in quotes"
+        elif said is not None:
+            message += f"; what the clip shows is given as --{said.name.replace('_', '-')}, in quotes"
+    return f"{message}; see `{place} --help`"
 
 
 def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[str], *, whole: bool) -> None:
