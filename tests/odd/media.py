@@ -409,5 +409,16 @@ MAKERS: dict[str, Make] = {
 }
 
 
+def animation(desk: Desk, random: Random) -> list[object]:
+    path = desk.given / "a.webp"
+    read_clip(desk.good.clip).save(path)
+    spoil = random.choice((cut, flipped, written_over, headed, headed, shuffled))
+    path.write_bytes(spoil(bytearray(path.read_bytes()), random))
+    if random.random() < 0.2:
+        with path.open("r+b") as file:
+            file.truncate(random.choice((10**8, 10**11)))
+    return seen(desk, random, path)
+
+
 def cases(count: int) -> list[Case]:
-    return drawn("media", MAKERS, count)
+    return drawn("media", MAKERS, count) + drawn("animation", {"webp": animation}, 30)

@@ -74,7 +74,8 @@ def judged(status: int, out: str, err: str) -> list[str]:
         faults.append(f"a line of {len(longest[0])} characters")
     if any(not each.isprintable() for line in lines for each in line.replace("\r", "").replace("\t", "")):
         faults.append("what a terminal obeys")
-    if odd := [line for line in lines if not line.startswith(("error: ", "warning: ", "hint: ")) and not _progress(line)]:
+    ours = ("error: ", "warning: ", "hint: ")
+    if odd := [line for line in lines if not line.startswith(ours) and not _progress(line)]:
         faults.append(f"a line of a library's: {odd[0][:120]}")
     return faults
 

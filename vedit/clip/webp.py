@@ -68,6 +68,8 @@ def look(path: Path) -> Animation:
         while at + 8 <= end:
             name, length, begin = _chunk(file, at)
             at += 8 + length + length % 2
+            if len(name) == 4 and not name.strip().isalnum():
+                return Animation((height, width), tuple(durations), f"{path} is damaged after {len(durations)} frames")
             if len(name) < 4 or at > path.stat().st_size + length % 2:
                 return Animation((height, width), tuple(durations), f"{path} is cut short")
             if name == b"ANMF":
