@@ -30,19 +30,22 @@ def backbone(sd1: Path) -> Backbone:
 
 
 class Scarce:
-    """Memory that holds so many rows of a resnet, and whatever was made in a pass that failed."""
+    """Memory that holds one resnet of more than so many rows, and not a second; and what is alive of a failed pass."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
         self.failures, self.held = 0, 0
-        self._alive: list[weakref.ref[Tensor]] = []
+        large: list[weakref.ref[Tensor]] = []
         plain = ResnetBlock2D.forward
 
         def forward(block: ResnetBlock2D, x: Tensor, *others: Any, **named: Any) -> Tensor:
-            if len(x) > rows:
+            if len(x) <= rows:
+                self.held += sum(each() is not None for each in large)
+                large.clear()
+            elif not large:
+                large.append(weakref.ref(x))
+            else:
                 self.failures += 1
                 raise torch.OutOfMemoryError("simulated")
-            self.held += sum(each() is not None for each in self._alive)
-            self._alive = [weakref.ref(x)] if self.failures == 0 else []
             return plain(block, x, *others, **named)
 
         monkeypatch.setattr(ResnetBlock2D, "forward", forward)
