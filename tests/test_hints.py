@@ -38,7 +38,7 @@ def hinted(kind: type[Settings], **settings: Any) -> list[str]:
             SOURCE | {"learning_rate": 1e-4, "recipe": "original"},
             "--learning-rate, --recipe change nothing",
         ),
-        (EditConfig, SOURCE | {"control_inversion": True}, "there is no --control"),
+        (EditConfig, SOURCE | {"control_inversion": True, "control": "none"}, "there is no --control"),
         (
             EditConfig,
             SOURCE | {"control_inversion": True, "control": "edge", "prior": "shared"},
@@ -62,6 +62,7 @@ def test_what_changes_nothing_is_said(kind: type[Settings], settings: dict[str, 
     [
         (EditConfig, SOURCE),
         (EditConfig, SOURCE | {"seed": 7}),
+        (EditConfig, SOURCE | {"control_inversion": True}),
         (EditConfig, {"mask": "none", "source_prompt": "", "seed": 7, "prior": "shared"}),
         (EditConfig, SOURCE | {"mask": "none", "seed": 7, "tune": 3, "learning_rate": 1e-4, "recipe": "original"}),
         (EditConfig, {"adapter": "a.safetensors", "paste": False}),

@@ -196,7 +196,7 @@ def _help(field: FieldInfo) -> str:
 def _known(name: str, field: FieldInfo) -> list[str]:
     """What a shell may complete a value to, beside files."""
     if name in FAMILIES:
-        return [*registry.names(FAMILIES[name])]
+        return [*registry.names(FAMILIES[name]), *(["none"] if name == "control" else [])]
     return {
         "device": ["auto", "cpu", "cuda", "mps"],
         "feature": [*FEATURES],

@@ -65,13 +65,13 @@ RULES = (
     Rule(
         EditConfig,
         ("control_inversion",),
-        lambda it: not (it.control or it.condition),
+        lambda it: it.control == () and not it.condition,  # None: the model may bring one
         "there is no --control to guide the inversion",
     ),
     Rule(
         EditConfig,
         ("control_inversion", "refine", "cache", "gate"),
-        lambda it: it.prior in FRESH and bool(it.control or it.condition or not it.control_inversion),
+        lambda it: it.prior in FRESH and bool(it.control != () or it.condition or not it.control_inversion),
         "nothing is inverted where sampling starts from noise; --prior inversion does",
     ),
     Rule(
