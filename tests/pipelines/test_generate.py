@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from tests.clip.test_soundfile import beep, write
 from tests.conftest import Ran
@@ -37,6 +38,20 @@ def test_a_clip_of_the_sounds_length_and_with_it(
     assert yaml.safe_load(Path("again.yaml").read_text())["command"] == "generate"
 
 
+def test_the_sheet_shows_the_beats_where_something_follows_them(
+    vedit: Command, toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ("generate", "a cat", "--audio", song, "--model", toy_model, "--steps", 1)
+    heights = []
+    for name, follows in (("none", "loudness"), ("beats", "beat")):
+        followed = ("--emphasis", f"cat=0.5+{follows}", "-o", f"{name}.gif", "--sheet", f"{name}.png")
+        assert vedit(*common, *followed).status == 0
+        with Image.open(f"{name}.png") as sheet:
+            heights.append(sheet.height)
+    assert heights[1] > 2.5 * heights[0], "three rows"
+
+
 def test_without_a_sound_it_is_silent_and_as_asked(
     vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +64,7 @@ def test_without_a_sound_it_is_silent_and_as_asked(
     assert "o.mp4 exists already" in vedit("generate", "a cat", "-o", "o.mp4").complaint
     tried = vedit("generate", "a cat", "--model", toy_model, *flags, "-o", "p.mp4", "--dry-run")
     assert "worked" not in tried.out
-    assert "50 x" in tried.out
+    assert "25 x" in tried.out
     assert not Path("p.mp4").exists()
 
 

@@ -98,7 +98,7 @@ def generate(
     config = settled(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)
     followed = _followed(config)
-    return _written(_generate(config, loaded(backbone, config), followed, progress), followed.moments.on_beats())
+    return _written(_generate(config, loaded(backbone, config), followed, progress), followed)
 
 
 def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:
@@ -109,7 +109,7 @@ def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: 
     config = checked(config)
     followed = _followed(config)
     result = _generate(config, load_model(config), followed, progress, made_with)
-    return _written(result, followed.moments.on_beats())
+    return _written(result, followed)
 
 
 def checked(config: GenerateConfig) -> GenerateConfig:
@@ -180,13 +180,14 @@ def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) 
     return fit_size((height, width), max(height, width), multiple=patch)
 
 
-def _written(result: GenerateResult, beats: list[int]) -> GenerateResult:
-    """The result, with the files that its config asks for; the sheet shows the frames of the ``beats`` and those
-    half-way between them too."""
+def _written(result: GenerateResult, followed: Followed) -> GenerateResult:
+    """The result, with the files that its config asks for; where the beats are followed, the sheet shows the frames on
+    them and those half-way between them too."""
     config, files = result.config, written(result.clip, result.config, "generate", result.made_with)
     if config.sheet is not None:
         clip = result.clip
         rows = [Row("generated", clip)]
+        beats = followed.moments.on_beats() if hearing.follows_beats(config) else []
         if len(beats) > 1:
             between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
             rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]

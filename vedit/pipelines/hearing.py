@@ -97,12 +97,22 @@ def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Fo
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
-    """Whether a number of the config follows what is heard."""
+    """Whether something of the config follows what is heard."""
+    return bool(_followed(config) & {*timeline.FEATURES, "b"})
+
+
+def follows_beats(config: EditConfig | GenerateConfig) -> bool:
+    """Whether something of the config follows the beats."""
+    return bool(_followed(config) & {"beat", "b"})
+
+
+def _followed(config: EditConfig | GenerateConfig) -> set[str]:
+    """The features that the numbers of a config are made of, and "b" where one, or a prompt's time, counts beats."""
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
-    needs = set().union(*(timeline.read(each).needs for each in lines if each is not None))
-    return bool(needs & {*timeline.FEATURES, "b"}) or any(each.time.endswith("b") for each in config.prompt_at)
+    counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
+    return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
 
 
 def guider(
