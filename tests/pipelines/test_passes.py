@@ -10,6 +10,9 @@ from vedit.config import EditConfig
 from vedit.pipelines import quality
 from vedit.pipelines.passes import passes
 
+STAR = Path(__file__).parents[2] / "examples" / "star.mp4"
+SHOWN = "a red star moving left over grass"
+
 MOST = 150
 """Passes that the first default edit of a clip may take: those of plain inversion and guided sampling in 50 steps."""
 
@@ -31,3 +34,12 @@ def test_a_default_edit_is_no_more_work_than_the_original(
         vedit.edit(backbone, clip, "a dog that runs", **settings)
     assert "inversion" not in second.branches
     assert second.passes == first.passes - first.branches["inversion"]
+
+
+def test_no_more_with_the_models_own_controls_and_two_changes() -> None:
+    backbone, clip = vedit.load_backbone("mini", device="cpu"), vedit.read_clip(STAR, frames=2)
+    with counting(backbone) as first:
+        config = vedit.edit(backbone, clip, "a blue star moving left over sand", source_prompt=SHOWN).config
+    assert config.control  # both changes repaint
+    assert first.branches["mask"] == 32  # the source, the edit, and each change alone
+    assert first.passes <= MOST

@@ -28,7 +28,8 @@ class Runs:
 def passes(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> dict[str, float]:
     """Passes of the UNet, one for each branch, by stage and in the order of the stages.
 
-    About: what a sound says is not counted, nor whether an inversion is in the cache or in doubt.
+    About: what a sound says is not counted, nor the prompts with one change alone that tell whether a model's own
+    controls apply, nor whether an inversion is in the cache or in doubt.
     """
     found: dict[str, float] = {}
     if isinstance(config, TuneConfig):
