@@ -106,6 +106,11 @@ def tune(
         raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
     learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
     latents = backbone.encode(frames)
+    text = backbone.embed([prompt])
+    schedule = backbone.schedule(1)  # only for what the network predicts
+    levels = training_levels(backbone.scheduler_config).to(backbone.device)
+    kind = registry.load("attention", attention)
+    # All that looks at what was given stands above: from here on the backbone changes.
     attached = not backbone.has_temporal
     motion = recipe == "motion"
     backbone.attach_temporal(positions=motion)
@@ -114,21 +119,18 @@ def tune(
         "clip_norm": clip_norm, "recipe": recipe, "positions": backbone.positions, "attention": attention, "seed": seed,
         "frames": len(frames), "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
-    text = backbone.embed([prompt])
-    schedule = backbone.schedule(1)  # only for what the network predicts
-    levels = training_levels(backbone.scheduler_config).to(backbone.device)
     chosen = tuned_parameters(backbone.unet)
     dtype = backbone.dtype
     for parameter in chosen.values():
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
     before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
     checkpointed = backbone.unet.is_gradient_checkpointing
     backbone.unet.train()
     try:
+        optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
-        flow = estimate_flow(frames) if registry.load("attention", attention).needs_flow else None
+        flow = estimate_flow(frames) if kind.needs_flow else None
         with backbone.attending(attention, flow), _mixed(backbone):
 
             def learn(step: int) -> None:

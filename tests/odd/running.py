@@ -171,6 +171,8 @@ def _be_the_case(case: object, desk: object, place: Path) -> None:
             status = left.code if isinstance(left.code, int) else 98
         sys.stdout.flush()
         after = snapshot(desk.given)
+        if status == 0:  # a result may lie beside what it was made again from
+            after = {name: after.get(name) for name in before}
         if after != before:
             differing = sorted(
                 name for name in before.keys() | after.keys() if before.get(name, 0) != after.get(name, 0)

@@ -57,6 +57,8 @@ def permitted() -> Iterator[None]:
             yield
     except PermissionError as error:
         raise WeightsError(f"no permission to read '{error.filename}'; ask for it, or name another file.") from error
+    except OSError as error:  # a link to nothing or to itself, a disk that fails
+        raise WeightsError(f"'{error.filename or 'a file'}' cannot be read: {error.strerror or error}.") from error
 
 
 @permitted()

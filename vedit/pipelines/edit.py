@@ -34,6 +34,7 @@ from vedit.pipelines.opening import (
     reread,
     source_words,
 )
+from vedit.pipelines.plausible import warn_of_no_picture
 from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.running import (
     Timings,
@@ -301,6 +302,8 @@ def _edit(
             check_finite(edited, "edit", backbone)
         with stage("decoding"):
             frames = backbone.decode(edited)
+            check_finite(frames, "decoded edit", backbone)
+        warn_of_no_picture(backbone, frames, text)
         clip = source.with_frames(frames)
         if followed.audio is not None:
             clip = following.sounding(clip, followed, mixed=config.audio_mix)

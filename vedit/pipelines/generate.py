@@ -23,6 +23,7 @@ from vedit.pipelines import following, hearing, results, wording
 from vedit.pipelines.arguments import job, loaded, settled
 from vedit.pipelines.following import Followed
 from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
+from vedit.pipelines.plausible import warn_of_no_picture
 from vedit.pipelines.room import check_room, tell_if_long
 from vedit.pipelines.running import (
     Timings,
@@ -162,7 +163,10 @@ def _generate(
             latents = denoise(backbone, start.noise, given.schedule, guider, conditions=steering, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):
-            clip = Clip(backbone.decode(latents), moments.rate, followed.audio, followed.source)
+            frames = backbone.decode(latents)
+            check_finite(frames, "decoded clip", backbone)
+            clip = Clip(frames, moments.rate, followed.audio, followed.source)
+        warn_of_no_picture(backbone, frames, prompt, denoised=(start.noise, latents))
     return GenerateResult(clip, config, stage.seconds, state(backbone, model))
 
 

@@ -177,9 +177,11 @@ def _printable(path: Path) -> bool:
 
 
 def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
-    """Raise DeviceError where a number format was too narrow for the model."""
+    """Raise DeviceError where a number format is too narrow for the model, or its own numbers are too large."""
     if not bool(torch.isfinite(latents).all()):
-        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; use --dtype float32 or bfloat16.")
+        wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
+        advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
+        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; {advice}.")
 
 
 def state(backbone: Backbone, model: str) -> dict[str, str]:
