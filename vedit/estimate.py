@@ -22,7 +22,7 @@ from vedit.pipelines import following, guiding, hearing, wording
 from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.opening import Job, examine
 from vedit.pipelines.passes import branches, runs
-from vedit.pipelines.room import FRAME, FRAMES_HELD, OWN_SIZE, check_fits, gigabytes, minutes, shorter
+from vedit.pipelines.room import FRAME, FRAMES_HELD, OWN_SIZE, QUEUE, QUEUED, check_fits, gigabytes, minutes, shorter
 
 Rows = list[list[str]]
 
@@ -186,7 +186,7 @@ def _memory(
     """Bytes that a job holds at most, by what they are for. ``size`` is that which is worked at, ``own`` the clip's."""
     places = (size[0] // model.patch) * (size[1] // model.patch)
     # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
-    passing = own[0] * own[1] * OWN_SIZE
+    passing = own[0] * own[1] * (OWN_SIZE + QUEUED * min(frames, QUEUE))
     parts = {
         PROCESS: held_memory() + WARM,
         "weights": model.weights(),
