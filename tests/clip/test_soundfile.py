@@ -70,6 +70,15 @@ def test_a_sound_file_is_copied_as_it_is(tmp_path: Path, suffix: str, out: str, 
     assert begins(copied) == pytest.approx(0.8 - start, abs=0.002)
 
 
+@pytest.mark.parametrize("out", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_an_mp3_of_low_rate_goes_into_every_container(tmp_path: Path, out: str) -> None:
+    """MP4 carries none below 16 kHz, so there it is encoded anew."""
+    file = write(tmp_path / "a.mp3", beep(2.0, 8000, 1), 8000)
+    clip = replace(picture_clip(16, rate=8), audio=read_sound(file), sound_from=part_of(file, 0, Fraction(2)))
+    clip.save(tmp_path / f"o{out}")
+    assert begins(read_sound(tmp_path / f"o{out}")) == pytest.approx(0.5, abs=0.05)
+
+
 def test_what_could_not_be_cut_to_a_frame_is_encoded(tmp_path: Path) -> None:
     file = write(tmp_path / "a.flac", beep(3.0))  # packets of 96 ms
     clip = picture_clip(130, rate=60)

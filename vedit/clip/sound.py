@@ -282,7 +282,10 @@ def _copied(
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
-            if stream.codec_context.codec.canonical_name not in COPIED[suffix]:  # a decoder may be called otherwise
+            codec = stream.codec_context.codec.canonical_name  # a decoder may be called otherwise
+            if codec not in COPIED[suffix]:
+                return None
+            if codec == "mp3" and stream.rate < SLOWEST_MP3 and suffix in (".mp4", ".m4v", ".mov"):
                 return None
             packets: list[Packet[Any]] = []
             before: Fraction | None = None
@@ -333,6 +336,9 @@ def _encoded(out: OutputContainer, suffix: str, audio: Audio, duration: Fraction
     frame.sample_rate, frame.pts, frame.time_base = audio.rate, 0, Fraction(1, audio.rate)
     return [*stream.encode(frame), *stream.encode(None)]
 
+
+SLOWEST_MP3 = 16000
+"""Hz below which MP4 does not carry MP3."""
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
