@@ -197,7 +197,7 @@ def pickles(desk: Desk, random: Random) -> list[object]:
             entries = {each.filename: archive.read(each) for each in archive.infolist()}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, entry in entries.items():
-                archive.writestr(name, entry + bytes(random.choice((0, 10**8))) if "/data/" in name else entry)
+                archive.writestr(name, entry + bytes(random.choice((0, 10**8))) if name.endswith("/data/0") else entry)
     elif way == 1:
         spoil_bytes(path, random)
     elif way == 2:
