@@ -9,7 +9,6 @@ fresh. Brackets are 95 % bootstrap intervals over clips.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from torch import Tensor
 import vedit
 from benchmarks.held_out import CHANGES, Case, cases, measure
 from benchmarks.judge import Judge, load_judge
+from benchmarks.record import record
 from benchmarks.table import figure, middle_and_worst, percent, show
 
 Figures = list[dict[str, Any]]
@@ -193,7 +193,7 @@ def main() -> None:
     if arguments.table in (None, "edits"):
         everything = compared(rows(arguments.model, arguments.steps, arguments.tune), chosen, judge, only)
         if arguments.save:
-            arguments.save.write_text(json.dumps(everything, indent=1))
+            record(arguments.save, everything)
         lines = [summary(title, figures) for title, figures in everything.items()]
         show(f"{len(chosen)} held-out clips of 8 frames", HEADER, lines)
     if arguments.table in (None, "shaped"):

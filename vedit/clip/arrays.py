@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vedit.clip.images import frame_of
 from vedit.clip.sizes import Size
 from vedit.errors import MediaError
 
@@ -113,6 +112,8 @@ def from_array(array: Any) -> Tensor:
 
 def from_images(images: Sequence[Image.Image]) -> Tensor:
     """Frames (F, 3, H, W) float32 of Pillow images of one size. Raises TypeError and ValueError."""
+    from vedit.clip.images import frame_of  # which needs PyAV; looking at frames does not
+
     pictures = list(images)
     strange = [each for each in pictures if not isinstance(each, Image.Image)]
     if strange:

@@ -30,8 +30,8 @@ AGREED = 1.4
 
 REPAINTS = 0.7
 """Least coherence of a difference that repaints what is there (a colour, a surface, the ground) rather than putting
-another shape in its place. Of 48 development clips of the miniature, a third of each, colours lay above 0.69 (median
-0.91), grounds above 0.89 and shapes below 0.70 (median 0.34)."""
+another shape in its place. Of 48 development clips of the miniature, a third of each, colours lay between 0.80 and
+0.95, grounds above 0.95, and shapes below 0.65."""
 
 
 @dataclass(frozen=True)
