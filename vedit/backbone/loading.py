@@ -296,6 +296,11 @@ def empty_text_encoder(folder: Path) -> CLIPTextModel:
     what = f"'{folder / 'text_encoder' / 'config.json'}'"
     read = checkpoints.read_config(folder / "text_encoder" / "config.json")
     settings = schemas.checked(schemas.TextEncoder, read, what)
+    last = settings.get("vocab_size", schemas.TextEncoder.model_fields["vocab_size"].default) - 1
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        # Pooled states alone depend on these, and are not used; of one outside the vocabulary a library prints a line.
+        if (settings.get(name, schemas.TextEncoder.model_fields[name].default) or 0) > last:
+            settings[name] = last
     try:
         with Weightless():
             return CLIPTextModel(CLIPTextConfig(**settings))
