@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,8 +14,10 @@ from torch import Tensor
 
 from tests.clip.making import NTSC, hum, picture_clip
 from vedit.clip import Clip, read_clip
+from vedit.clip.lazy import LazyClip
 from vedit.compare import MOST, compare, composed, shown_size
 from vedit.config import CompareHow
+from vedit.errors import MediaError
 
 
 def pair(count: int = 7, size: tuple[int, int] = (300, 260), rate: Fraction = NTSC) -> tuple[Clip, Clip]:
@@ -84,6 +87,24 @@ def test_each_moment_of_the_edit_meets_the_same_moment_of_the_source() -> None:
     later = Clip(source.frames[2:], NTSC)
     for picture in composed(later, edited, "side"):
         assert abs(int(picture[-9, 9, 0]) - int(picture[-9, -9, 0])) == 0
+
+
+def test_frames_are_made_one_by_one_and_to_the_end(tmp_path: Path) -> None:
+    """What a file lacks is told after its last frame, which an edit of each second one does not show."""
+    whole = picture_clip(20, (32, 48), Fraction(20))
+    made: list[int] = []
+
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        for number in numbers:
+            made.append(number)
+            yield whole.frames[number]
+        raise MediaError("it is damaged")
+
+    source = LazyClip(make, 20, whole.size, whole.rate)
+    with pytest.raises(MediaError, match="it is damaged"):
+        compare(source, whole[::2], tmp_path / "c.mp4")
+    assert made == list(range(20))
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_size_and_a_shorter_source(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from moviepy import CompositeVideoClip, ImageClip, VideoClip
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from vedit.clip.arrays import Pictures, to_bytes
+from vedit.clip.arrays import Frames, Pictures, to_bytes
 from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
 from vedit.clip.sizes import Size, fit_size, resize
@@ -72,7 +72,8 @@ def composed(source: Clip | LazyClip, edited: Clip | LazyClip, how: CompareHow) 
     """The pictures of a comparison, each composed when it is asked for."""
     size = shown_size(edited.size, how)
     length = len(edited) / edited.rate
-    both = [_moving(clip, size, length) for clip in (source, edited)]
+    frames = source.frames, edited.frames
+    both = [_moving(each, clip.rate, size, length) for each, clip in zip(frames, (source, edited), strict=True)]
     strips = [_strip((label,), size, length) for label in LABELS]
     (height, width), strip, gap = size, strips[0].h, _gap(size)
     if how == "side":
@@ -91,7 +92,10 @@ def composed(source: Clip | LazyClip, edited: Clip | LazyClip, how: CompareHow) 
 
     def picture(index: int) -> NDArray[np.uint8]:
         # A little into the frame's time: on its very edge a float may fall to either side.
-        return np.ascontiguousarray(whole.get_frame(float((index + Fraction(1, 100)) / edited.rate)), dtype=np.uint8)
+        shown = whole.get_frame(float((index + Fraction(1, 100)) / edited.rate))
+        if index == len(edited) - 1:  # what is amiss with a file is told once its last frame is read
+            _ = [each[len(each) - 1] for each in frames]
+        return np.ascontiguousarray(shown, dtype=np.uint8)
 
     return Pictures(len(edited), (whole.h, whole.w), picture)
 
@@ -106,15 +110,14 @@ def shown_size(size: Size, how: CompareHow) -> Size:
     return size if too_large <= 1 else fit_size(size, round(longer / too_large), multiple=2)
 
 
-def _moving(clip: Clip | LazyClip, size: Size, length: Fraction) -> VideoClip:
-    """A clip for moviepy, its frames at ``size``."""
-
-    frames = clip.frames
+def _moving(frames: Frames, rate: Fraction, size: Size, length: Fraction) -> VideoClip:
+    """A clip for moviepy of frames (F, 3, H, W) at ``size``."""
+    height, width = frames.shape[2:]
 
     def frame(seconds: float) -> NDArray[np.uint8]:
-        index = min(math.floor(seconds * clip.rate), len(clip) - 1)
-        times = size[0] // clip.size[0]
-        if clip.size[0] * times == size[0] and clip.size[1] * times == size[1]:  # larger by a whole number: no blur
+        index = min(math.floor(seconds * rate), len(frames) - 1)
+        times = size[0] // height
+        if height * times == size[0] and width * times == size[1]:  # larger by a whole number: no blur
             return to_bytes(frames[index], index).repeat(times, 0).repeat(times, 1)
         return to_bytes(resize(frames[index][None].float(), size)[0], index)
 

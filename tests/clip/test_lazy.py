@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from tests.clip.making import make_video, picture_clip, seen
 from vedit.clip import Clip, read_clip
 from vedit.clip.lazy import LazyClip
-from vedit.clip.reading import FrameReader
+from vedit.clip.reading import FrameReader, open_clip
 from vedit.errors import MediaError, VeditWarning
 from vedit.sheet import contact_sheet
 
@@ -63,6 +64,30 @@ def test_a_reader_gives_what_is_read(tmp_path: Path, cut: dict[str, int]) -> Non
         assert torch.equal(torch.stack(list(reader.read(size=24))), read_clip(place, size=24, **cut).frames)
 
 
+@pytest.mark.parametrize("cut", [{}, {"start": 13, "frames": 9}, {"stride": 4, "start": 5, "size": 24}])
+def test_an_opened_clip_is_the_one_that_is_read(tmp_path: Path, cut: dict[str, int]) -> None:
+    path = make_video(tmp_path / "a.mp4", 45, keyint=10, sound_at=0.5)
+    lazy, clip = open_clip(path, **cut), read_clip(path, **cut)
+    assert (lazy.rate, lazy.size, lazy.sound_from) == (clip.rate, clip.size, clip.sound_from)
+    assert torch.equal(lazy.whole().frames, clip.frames)
+    assert lazy.audio is not None
+    assert clip.audio is not None
+    assert np.array_equal(lazy.audio.samples, clip.audio.samples)
+
+
+def test_frames_passed_over_are_not_begun_anew() -> None:
+    begun: list[int] = []
+
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        begun.append(numbers[0])
+        for number in numbers:
+            yield torch.full((3, 2, 2), number / 10)
+
+    frames = LazyClip(make, 10, (2, 2), Fraction(8)).frames
+    assert [round(float(frames[index][0, 0, 0]) * 10) for index in (0, 2, 2, 5, 9, 1)] == [0, 2, 2, 5, 9, 1]
+    assert begun == [0, 1]
+
+
 def test_a_second_reading_of_a_damaged_clip_is_the_first_and_says_nothing_more(tmp_path: Path) -> None:
     clip = picture_clip(40, (96, 128))
     noisy = (clip.frames + 0.2 * torch.rand(clip.frames.shape, generator=torch.manual_seed(0))).clamp(0, 1)
@@ -77,6 +102,10 @@ def test_a_second_reading_of_a_damaged_clip_is_the_first_and_says_nothing_more(t
     with pytest.warns(VeditWarning, match="damaged"):
         first = list(reader.read())
     assert torch.equal(torch.stack(list(reader.read(again=True))), torch.stack(first))
+    opened = open_clip(tmp_path / "b.mp4", allow_partial=True)
+    with pytest.warns(VeditWarning, match="damaged"):
+        assert torch.equal(opened.whole().frames, torch.stack(first))
+    assert torch.equal(opened.whole().frames, torch.stack(first))
     strict = FrameReader.open(tmp_path / "b.mp4")
     with pytest.raises(MediaError, match="cannot be decoded"):
         list(strict.read(again=True))

@@ -34,12 +34,14 @@ class LazyClip:
     sound_from: SoundSource | None = None
 
     @classmethod
-    def of(cls, clip: Clip, size: Size) -> LazyClip:
-        """A clip at another ``size`` (H, W), each of its frames resized when it is asked for."""
+    def of(cls, clip: Clip | LazyClip, size: Size | None = None) -> LazyClip:
+        """A clip at another ``size`` (H, W), or its own; each of its frames is resized when it is asked for."""
+        size = size or clip.size
 
         def make(numbers: Sequence[int]) -> Iterator[Tensor]:
-            for number in numbers:
-                yield resize(clip.frames[number, None], size)[0]
+            frames = clip.make(numbers) if isinstance(clip, LazyClip) else (clip.frames[number] for number in numbers)
+            for frame in frames:
+                yield resize(frame[None], size)[0]
 
         return cls(make, len(clip), size, clip.rate, clip.audio, clip.sound_from)
 
@@ -71,7 +73,8 @@ class LazyClip:
 
 
 class Forwards:
-    """Frames (3, H, W) by number, as a tensor (F, 3, H, W) has them. Taken in order, each is made once."""
+    """Frames (3, H, W) by number, as a tensor (F, 3, H, W) has them. Taken in ascending order, each is made once,
+    those between them too."""
 
     def __init__(self, make: Make, shape: tuple[int, int, int, int]) -> None:
         self.shape = shape
@@ -87,9 +90,11 @@ class Forwards:
         if not 0 <= index < len(self):
             raise IndexError(f"there is no frame {index}; there are {len(self)}")
         if self._last is None or index != self._at:
-            if self._last is None or index != self._at + 1:
-                self._ahead = self._make(range(index, len(self)))
-            self._last, self._at = next(self._ahead), index
+            if self._last is None or index < self._at:
+                self._ahead, self._at = self._make(range(index, len(self))), index - 1
+            while self._at < index:
+                self._last, self._at = next(self._ahead), self._at + 1
+            assert self._last is not None
             if index == len(self) - 1:
                 next(self._ahead, None)  # what was amiss is told after the last
         return self._last

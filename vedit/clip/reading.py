@@ -21,10 +21,11 @@ from torch import Tensor
 from vedit.clip import webp
 from vedit.clip.arrays import check_kind
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
+from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
 from vedit.clip.picture import Developer, as_frame
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.clip.sound import SoundSource, decode_sound
+from vedit.clip.sound import Audio, SoundSource, decode_sound
 from vedit.clip.track import (
     MOST_FRAMES,
     SUFFIXES,
@@ -133,16 +134,46 @@ def read_clip(
         MediaError: for everything that cannot be read as asked
     """
     reader = FrameReader.open(path, frames=frames, start=start, stride=stride, allow_partial=allow_partial)
-    place, track, rate = reader.path, reader.track, reader.rate
     pictures = _gathered(reader.read(size=size, together=len(reader)), len(reader))
-    if not sound or track is None or not track.sound:
-        return Clip(pictures, rate)
-    begin = track.times[0] + start / track.rate
-    duration = len(pictures) / rate
-    audio, complaint = decode_sound(place, begin, duration)
+    return Clip(pictures, reader.rate, *(_sound(reader, start) if sound else ()))
+
+
+def open_clip(
+    path: str | Path,
+    *,
+    frames: int | None = None,
+    start: int = 0,
+    stride: int = 1,
+    size: int | Size | None = None,
+    allow_partial: bool = False,
+) -> LazyClip:
+    """The clip that `read_clip` reads, whose arguments these are, with each frame decoded when it is asked for.
+
+    Raises MediaError, and warns, as it does; where frames cannot be decoded, once they were read to the end.
+    """
+    reader = FrameReader.open(path, frames=frames, start=start, stride=stride, allow_partial=allow_partial)
+    height, width = next(reader.read([0])).shape[1:]
+    inside = fit_size((height, width), size, multiple=1)
+    told = False
+
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        nonlocal told
+        yield from reader.read(numbers, size=inside, again=told)
+        told = True
+
+    return LazyClip(make, len(reader), inside, reader.rate, *_sound(reader, start))
+
+
+def _sound(reader: FrameReader, start: int) -> tuple[Audio | None, SoundSource | None]:
+    """What is heard with the frames that are read, which begin with the source frame ``start``, and where it lies."""
+    track = reader.track
+    if track is None or not track.sound:
+        return None, None
+    begin, duration = track.times[0] + start / track.rate, len(reader) / reader.rate
+    audio, complaint = decode_sound(reader.path, begin, duration)
     if complaint is not None:
-        _complain(complaint, allow_partial)
-    return Clip(pictures, rate, audio, None if audio is None else SoundSource(place, begin, duration))
+        _complain(complaint, reader.partial)
+    return audio, None if audio is None else SoundSource(reader.path, begin, duration)
 
 
 @dataclass(frozen=True)
@@ -211,7 +242,7 @@ class FrameReader:
         pictures = self._folder() if self.track is None else self._video()
         held: Picture | None = None
         own = target = None
-        told = False
+        told = again
         following = next(pictures, None)
         wanted, got = set(range(len(self)) if numbers is None else numbers), 0
         for number, source in enumerate(self.chosen):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vedit.clip import probe, read_clip
-from vedit.clip.reading import choose_frames
+from vedit.clip import probe
+from vedit.clip.reading import choose_frames, open_clip
 from vedit.clip.sizes import Size
 from vedit.clip.writing import SILENT, check_size
 from vedit.compare import compare, composed
@@ -40,14 +40,14 @@ def run(config: CompareConfig) -> CompareResult:
     config = checked(config)
     assert config.output is not None
     with within_memory():
-        edited = read_clip(config.edit, allow_partial=config.allow_partial)
+        edited = open_clip(config.edit, allow_partial=config.allow_partial)
         info = probe(config.source)
         there = len(choose_frames(config.source, info.frames, None, None, config.start, 1, False))
         wanted = math.ceil(len(edited) / edited.rate * info.rate)
         if there < wanted:
             lasting = f"{config.source} ends after {float(there / info.rate):.2f} s, before {config.edit}"
             warnings.warn(f"{lasting}; its last frame stays.", VeditWarning, stacklevel=2)
-        source = read_clip(
+        source = open_clip(
             config.source, frames=min(there, wanted), start=config.start, allow_partial=config.allow_partial
         )
         size = composed(source, edited, config.how).size
