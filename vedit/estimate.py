@@ -66,6 +66,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
         tokenizer = read_tokenizer(folder, model.text) if known else None
         hearing.check_times(config, moments, tokenizer)
+        hearing.hint_at_saying(config, model.notes.sound_encoder)
         if tokenizer is not None:
             source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
             wording.hint_at_unknown(tokenizer, source, *wording.prompts(config), config.negative)

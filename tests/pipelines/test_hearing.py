@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_a_model_that_hears_shows_what_it_hears(
         ran = vedit("generate", *flags)
         assert ran.status == 0, ran.err
         assert "nothing else follows the sound" not in ran.err
+        assert ran.err.count("hint: the sound also says") == (name == "one.mp4")
         return read_clip(name).frames
 
     default, off = made("one.mp4", "a cat"), made("two.mp4", "a cat", "--audio-scale", "0")
@@ -51,10 +53,31 @@ def test_a_model_that_hears_shows_what_it_hears(
     assert Path("five.mp4").read_bytes() == Path("one.mp4").read_bytes()
     dry = vedit("generate", "a cat", "--audio", song, "--model", hearing_model, "--dry-run")
     assert dry.status == 0
+    assert dry.err.count("hint: the sound also says what is to be seen; --audio-scale 0") == 1
     assert (
         "audio_scale needs audio"
         in vedit("generate", "a cat", "--model", hearing_model, "--audio-scale", "1").complaint
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, True),
+        ({"prompt": "", "guidance": "1+5*loudness"}, True),
+        ({"prompt": "", "emphasis": []}, False),
+        ({"audio_scale": 0}, False),
+        ({"audio_scale": 1}, False),
+        ({"sound_encoder": "ear.safetensors"}, False),
+        ({"audio": None}, False),
+    ],
+)
+def test_a_sound_that_says_more_than_numbers_is_told(settings: dict[str, object], told: bool) -> None:
+    config = settle(GenerateConfig, Layer({"prompt": "a cat", "audio": "song.wav", **settings}))
+    with warnings.catch_warnings(record=True, action="always") as given:
+        hearing.hint_at_saying(config, "ear.safetensors")
+        hearing.hint_at_saying(config, "")  # a model that does not hear
+    assert ["--audio-scale 0" in str(each.message) for each in given] == [True] * told
 
 
 def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
@@ -217,6 +240,6 @@ def test_a_longer_clip_shows_the_same_first(hearing_model: Path, song: Path) -> 
 
     def made(frames: int) -> torch.Tensor:
         driven = {"emphasis": ["cat=1+loudness"], "guidance": "3+3*percussive", "prior": "walk", "walk": "onset"}
-        return generate(backbone, "a cat", audio=song, frames=frames, steps=3, **driven).clip.frames
+        return generate(backbone, "a cat", audio=song, frames=frames, steps=3, audio_scale=1, **driven).clip.frames
 
     torch.testing.assert_close(made(8), made(16)[:8], atol=1e-3, rtol=0)

@@ -208,6 +208,7 @@ def _edit(
     warn_of_other_model(config.model, made_with, backbone)
     masking.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
     wording.hint_at_unknown(backbone.tokenizer, words, *wording.prompts(config), config.negative)
+    hearing.hint_at_saying(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)

@@ -144,6 +144,7 @@ def _generate(
     """The clip itself, of as many frames as are ``followed``."""
     apply_adapter(config, backbone)
     wording.hint_at_unknown(backbone.tokenizer, *wording.prompts(config), config.negative)
+    hearing.hint_at_saying(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)
     model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)

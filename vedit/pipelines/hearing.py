@@ -15,7 +15,7 @@ from vedit.conditioners.audio import own_encoder, saying
 from vedit.conditioners.control import Control
 from vedit.conditioners.sound_encoder import check_sound_encoder
 from vedit.config import AudioSettings, EditConfig, GenerateConfig, SoundSettings
-from vedit.errors import ConfigError, VeditWarning
+from vedit.errors import ConfigError, VeditHint, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.pipelines import following, wording
 from vedit.pipelines.following import Followed
@@ -82,6 +82,18 @@ def heeded(config: SoundSettings, model_hears: bool) -> float | str:
     if config.audio_scale is not None:
         return config.audio_scale
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
+
+
+def hint_at_saying(config: EditConfig | GenerateConfig, encoder: str) -> None:
+    """Say that a sound which may be meant to drive numbers alone says what is seen too, by the ``encoder`` that the
+    model's notes name, if they do."""
+    unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
+    if encoder and unasked and (config.prompt.strip() or _listens(config)):
+        warnings.warn(
+            "the sound also says what is to be seen; --audio-scale 0 lets it drive numbers alone",
+            VeditHint,
+            stacklevel=2,
+        )
 
 
 def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> Tensor | None:
