@@ -8,9 +8,10 @@ import torch
 from huggingface_hub import constants
 
 from vedit import registry
-from vedit.annotators import Annotator
+from vedit.annotators import Annotator, FrameByFrame
 from vedit.backbone import Backbone, load_backbone
 from vedit.clip import Clip, read_clip
+from vedit.clip.lazy import LazyClip
 from vedit.errors import PartError, WeightsError
 from vedit.flow import estimate_flow
 from vedit.priors import Given
@@ -52,6 +53,8 @@ def test_annotators_draw_every_frame_at_the_clips_size_and_repeat(
     assert drawn.min() >= 0.0
     assert drawn.max() <= 1.0
     assert torch.equal(part.annotate(clip).frames, drawn)
+    if isinstance(part, FrameByFrame):
+        assert torch.equal(part.annotate(LazyClip.of(clip)).frames, drawn)
     alone = Clip(clip.frames[:1], clip.rate)
     assert part.annotate(alone).frames.shape == alone.frames.shape
 

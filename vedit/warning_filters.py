@@ -13,7 +13,7 @@ _ALONE = threading.RLock()
 
 
 @contextmanager
-def filtered(action: Literal["ignore", "error"], category: type[Warning] = Warning) -> Iterator[None]:
-    """Within the block, warnings of a category are ignored, or raised. One thread at a time."""
+def filtered(action: Literal["ignore", "error", "always"], category: type[Warning] = Warning) -> Iterator[None]:
+    """Within the block, warnings of a category are ignored, raised, or told. One thread at a time."""
     with _ALONE, warnings.catch_warnings(action=action, category=category):
         yield

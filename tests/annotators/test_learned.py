@@ -7,7 +7,8 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor, library, nn
 
 from vedit.annotators.learned import Depth, Learned, LineArt, SoftEdge, from_hub, read_weights, working_size
 from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
 from vedit.errors import PartError, WeightsError
 
 
@@ -92,8 +94,38 @@ def test_depth_has_one_scale_for_the_clip(weights: Path) -> None:
     drawn = Flat(Flat.Options(weights=weights, resolution=64)).annotate(clip(2)).frames
     assert (float(drawn.min()), float(drawn.max())) == (0.0, 1.0)
     assert float(drawn[0].max()) == pytest.approx(0.5, abs=0.01)
+    assert torch.equal(Flat(Flat.Options(weights=weights, resolution=64)).annotate(LazyClip.of(clip(2))).frames, drawn)
     level = Clip(torch.full((2, 3, 32, 32), 0.5), Fraction(8))
     assert torch.equal(Flat(Flat.Options(weights=weights)).annotate(level).frames, torch.zeros(2, 3, 32, 32))
+
+
+@pytest.mark.parametrize("kind", [Grey, Flat])
+def test_a_network_looks_once_at_each_frame_and_pictures_come_one_by_one(kind: type[Learned], weights: Path) -> None:
+    looks = 0
+
+    class Counting(kind):  # type: ignore[misc,valid-type]
+        def look(self, network: nn.Module, frame: Tensor) -> Tensor:
+            nonlocal looks
+            looks += 1
+            found: Tensor = super().look(network, frame)
+            return found
+
+    alive: set[int] = set()
+
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        for number in numbers:
+            frame = torch.full((3, 32, 32), number / 20)
+            alive.add(number)
+            weakref.finalize(frame, alive.discard, number)
+            yield frame
+
+    pictures = Counting(Counting.Options(weights=weights)).annotate(LazyClip(make, 20, (32, 32), Fraction(8))).pictures
+    assert isinstance(pictures, LazyClip)
+    shown = set()
+    for picture in pictures.frames:
+        shown.add(round(float(picture.mean()), 2))
+        assert len(alive) < 4
+    assert (looks, len(shown)) == (20, 20)
 
 
 @pytest.mark.parametrize("part", [SoftEdge, Depth, LineArt])

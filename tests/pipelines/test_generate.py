@@ -128,6 +128,7 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
         (["--blend", "0.5"], "blend needs prompt_at"),
         (["--release", "1", "--audio-duration", "2"], "release needs audio"),
         (["--fps", "1e-9"], "expected 0.1..240"),
+        (["--frames", "1000000"], "out of range; expected 1..100000"),
         (["--audio", "SONG", "--frames", "40000"], "expected at most 3,600 s with a sound"),
         (["--audio", "SONG", "--audio-start", "9"], "lasts 3.00 s; begin earlier"),
         (["--audio", "SONG", "--sound-encoder", "."], ". is a folder; expected a sound encoder"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.clip.making import make_video
+from tests.clip.making import make_video, picture_clip
 from tests.conftest import Ran
-from vedit.clip import probe, read_clip
+from vedit.annotators.edge import Edge
+from vedit.clip import Clip, probe, read_clip
 from vedit.config import InspectConfig
+from vedit.errors import VeditWarning
 from vedit.pipelines import inspect as pipeline
 from vedit.sheet import CAPTION, GAP
 
@@ -62,6 +65,25 @@ def test_it_looks_at_a_size_and_writes_at_the_clips_own(toy_clip: Path, tmp_path
     result = pipeline.run(InspectConfig(kind="edge", clip=toy_clip, output=tmp_path / "o.mp4", size=92))
     assert result.annotation.frames.shape[-2:] == (60, 92)
     assert result.clip.size == probe(tmp_path / "o.mp4").size == (30, 46)
+
+
+def test_it_goes_twice_over_a_damaged_clip_and_tells_of_it_once(vedit: Command, tmp_path: Path) -> None:
+    noise = torch.rand(40, 3, 96, 128, generator=torch.Generator().manual_seed(0))
+    Clip((picture_clip(40, (96, 128)).frames + 0.2 * noise).clamp(0, 1), Fraction(10)).save(tmp_path / "a.mp4")
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 6000] = np.random.default_rng(0).bytes(6000)
+    (tmp_path / "a.mp4").write_bytes(data)
+    output = tmp_path / "o"
+    assert "cannot be decoded; it is damaged" in vedit("inspect", "edge", tmp_path / "a.mp4", "-o", output).complaint
+    assert not output.exists()
+    ran = vedit("inspect", "edge", tmp_path / "a.mp4", "-o", output, "--allow-partial")
+    assert (ran.status, ran.err.count("damaged")) == (0, 1)
+    with pytest.warns(VeditWarning, match="damaged"):
+        whole = read_clip(tmp_path / "a.mp4", allow_partial=True)
+    whole.with_frames(Edge().annotate(whole).frames).save(tmp_path / "whole")
+    assert [each.read_bytes() for each in sorted(output.iterdir())] == [
+        each.read_bytes() for each in sorted((tmp_path / "whole").iterdir())
+    ]
 
 
 def test_options_of_the_kind(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:

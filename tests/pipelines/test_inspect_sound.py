@@ -50,6 +50,11 @@ def test_a_timeline_is_told(vedit: Command, toy_clip: Path) -> None:
         (["audio", "CLIP", "--audio-start", "99"], "lasts"),
         (["timeline", "lowdness"], "did you mean 'loudness'?"),
         (["timeline", "loudness"], "needs loudness"),
+        (["timeline", "0:1", "--frames", "1000000"], "out of range; expected 1..100000"),
+        (
+            ["timeline", ",".join(f"{frame}:1" for frame in range(10_000))],
+            "has 10,000 keyframes; expected at most 1,000",
+        ),
         (["timeline", "1/f"], "no value in frame 0"),
         (["adio", "CLIP"], "did you mean 'audio'?"),
     ],

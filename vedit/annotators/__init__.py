@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from vedit.clip import Clip, read_clip
 from vedit.clip.images import PICTURES, read_picture
+from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import resize
 from vedit.config import Settings
 from vedit.errors import ConfigError, MediaError
@@ -22,10 +24,16 @@ CPU = torch.device("cpu")
 class Annotation:
     """What an annotator found in a clip.
 
-    frames: (F, 3, H, W) float32 in [0, 1], drawn as the ControlNets of that kind were trained on it
+    pictures: (F, 3, H, W) float32 in [0, 1], drawn as the ControlNets of that kind were trained on it; or a clip that
+        draws each when it is asked for
     """
 
-    frames: Tensor = field(repr=False)
+    pictures: Tensor | LazyClip = field(repr=False)
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """The pictures (F, 3, H, W), all in memory."""
+        return self.pictures if isinstance(self.pictures, Tensor) else self.pictures.whole().frames
 
     def save_data(self, path: Path, *, overwrite: bool = False) -> None:
         """Write what was found as numbers. Raises ConfigError where the picture is all there is."""
@@ -49,6 +57,14 @@ class Annotator(ABC):
         """What lies in a file instead of being looked for in ``clip``: control pictures drawn before, as a video, a
         folder of pictures, or one picture for all frames. Raises MediaError for another number of frames."""
         return Annotation(read_frames(path, clip))
+
+
+class FrameByFrame(Annotator):
+    """Looks at one frame at a time, so it also takes a clip that is never whole in memory, and draws so."""
+
+    @abstractmethod
+    def annotate(self, clip: Clip | LazyClip, device: torch.device = CPU) -> Annotation:
+        """As above, with pictures that are drawn when they are asked for."""
 
 
 def read_frames(path: Path, clip: Clip) -> Tensor:

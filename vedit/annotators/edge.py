@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator
+from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
 from vedit.threshold import otsu_bin
 
 STEEPEST = 1443
@@ -26,7 +27,7 @@ Gradients = tuple[NDArray[np.int16], NDArray[np.int16]]
 """Along x and along y, each (H, W, 3)."""
 
 
-class Edge(Annotator):
+class Edge(FrameByFrame):
     """OpenCV's Canny on colour, each pixel by its steepest channel, as SD's canny ControlNets were trained.
 
     Thresholds that are not given are Otsu's (1979), on the histogram of the gradients of all frames: ``low`` divides
@@ -51,15 +52,18 @@ class Edge(Annotator):
 
     options: Options
 
-    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+    def annotate(self, clip: Clip | LazyClip, device: torch.device = CPU) -> Annotation:
         import cv2
 
         low, high = self.thresholds(clip)
-        lines = (cv2.Canny(*self._gradients(frame), low, high, L2gradient=True) for frame in clip.frames)
-        drawn = torch.from_numpy(np.stack(list(lines))).float().div_(255.0)
-        return Annotation(drawn[:, None].repeat(1, 3, 1, 1))
 
-    def thresholds(self, clip: Clip) -> tuple[float, float]:
+        def draw(frame: Tensor) -> Tensor:
+            lines = cv2.Canny(*self._gradients(frame), low, high, L2gradient=True)
+            return torch.from_numpy(lines).float().div_(255.0).repeat(3, 1, 1)
+
+        return Annotation(LazyClip.of(clip).mapped(draw))
+
+    def thresholds(self, clip: Clip | LazyClip) -> tuple[float, float]:
         """Low and high for a clip. One that is given is kept, and the other gives way so that low is not above high."""
         low, high = self.options.low, self.options.high
         if low is not None and high is not None:

@@ -7,6 +7,8 @@ of weights can run no code, a network saved on CUDA loads without it, and depth 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,8 +17,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vedit.annotators import CPU, Annotation, Annotator
+from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.config import Place
 from vedit.errors import PartError, WeightsError
@@ -29,7 +32,7 @@ STRIDE = 64
 """Pixels: the networks work at sides that are multiples of it."""
 
 
-class Learned(Annotator):
+class Learned(FrameByFrame):
     """What the annotators with a network have in common: weights, the working size, one frame at a time."""
 
     class Options(Annotator.Options):
@@ -54,22 +57,21 @@ class Learned(Annotator):
     def look(self, network: nn.Module, frame: Tensor) -> Tensor:
         """What the network says of a frame (1, 3, h, w) in [0, 1], as (1, 1, h, w)."""
 
-    def finish(self, found: Tensor) -> Tensor:
-        """All frames' findings (F, 1, H, W) brought to [0, 1]."""
-        return found.clamp(0.0, 1.0)
+    def drawn(self, found: LazyClip, size: Size) -> LazyClip:
+        """The pictures, of ``size`` (H, W), of what the network finds: frames (1, h, w) of its own size."""
+        return replace(found.mapped(lambda each: _picture(_at_size(each, size).clamp(0.0, 1.0))), size=size)
 
-    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+    def annotate(self, clip: Clip | LazyClip, device: torch.device = CPU) -> Annotation:
         """Raises PartError without controlnet_aux, and WeightsError for weights that are missing or do not fit."""
         network = self._open().to(device)
         inside = working_size(clip.size, self.options.resolution)
-        with torch.inference_mode():
-            found = [self._at_size(network, frame[None].to(device), inside) for frame in clip.frames]
-            drawn = self.finish(torch.cat(found)).repeat(1, 3, 1, 1)
-        return Annotation(drawn.clone())
 
-    def _at_size(self, network: nn.Module, frame: Tensor, inside: Size) -> Tensor:
-        found = self.look(network, resize(frame, inside)).float().cpu()
-        return functional.interpolate(found, frame.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+        def find(frame: Tensor) -> Tensor:
+            with torch.inference_mode():
+                found = self.look(network, resize(frame[None].to(device), inside)).float().cpu()[0]
+            return found.clone()  # an ordinary tensor
+
+        return Annotation(self.drawn(replace(LazyClip.of(clip).mapped(find), size=inside), clip.size))
 
     def _open(self) -> nn.Module:
         """The network with its weights; nothing is fetched where controlnet_aux is missing."""
@@ -147,10 +149,20 @@ class Depth(Learned):
     def look(self, network: nn.Module, frame: Tensor) -> Tensor:
         return network(frame * 2.0 - 1.0)[None]
 
-    def finish(self, found: Tensor) -> Tensor:
-        """A scale for each frame, as for single pictures, would flicker. Where all is equally far, all is black."""
-        least, most = found.min(), found.max()
-        return (found - least) / (most - least).clamp_min(torch.finfo(found.dtype).tiny)
+    def drawn(self, found: LazyClip, size: Size) -> LazyClip:
+        """A scale for each frame, as for single pictures, would flicker. Where all is equally far, all is black.
+
+        What the network finds is kept, which is smaller than pictures; to look twice would take twice as long.
+        """
+        kept = list(found.frames)
+        ends = torch.stack([torch.stack(torch.aminmax(_at_size(each, size))) for each in kept])
+        least, most = ends[:, 0].min(), ends[:, 1].max()
+        across = (most - least).clamp_min(torch.finfo(ends.dtype).tiny)
+
+        def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+            return (_picture((_at_size(kept[number], size) - least) / across) for number in numbers)
+
+        return replace(found, make=make, size=size)
 
 
 class LineArt(Learned):
@@ -176,6 +188,16 @@ class LineArt(Learned):
 
     def look(self, network: nn.Module, frame: Tensor) -> Tensor:
         return 1.0 - network(frame)  # it draws black on white
+
+
+def _at_size(found: Tensor, size: Size) -> Tensor:
+    """What was found in a frame (1, h, w) at its ``size`` (H, W)."""
+    return functional.interpolate(found[None], size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _picture(grey: Tensor) -> Tensor:
+    """A picture (3, H, W) of (1, H, W)."""
+    return grey.repeat(3, 1, 1)
 
 
 def working_size(size: Size, resolution: int) -> Size:

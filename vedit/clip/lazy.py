@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,6 +45,10 @@ class LazyClip:
 
         return cls(make, len(clip), size, clip.rate, clip.audio, clip.sound_from)
 
+    def mapped(self, draw: Callable[[Tensor], Tensor]) -> LazyClip:
+        """The clip whose frames are what ``draw`` makes of this one's, at the same size."""
+        return replace(self, make=lambda numbers: map(draw, self.make(numbers)))
+
     def __len__(self) -> int:
         return self.count
 
@@ -85,6 +89,9 @@ class Forwards:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Tensor:
         if not 0 <= index < len(self):

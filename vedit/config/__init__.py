@@ -28,6 +28,7 @@ from vedit.config.settings import (
 )
 from vedit.config.sound import (
     BPM,
+    MOST_FRAMES,
     STRONGEST_SOUND,
     AudioSettings,
     EmphasisSettings,
@@ -126,7 +127,7 @@ class GenerateConfig(
 
     prompt: Words = Field(description="What the clip shows. May be empty where a sound says it.")
     frames: int | None = Field(
-        None, ge=1, le=100_000, description="How many frames; by default as long as the sound, or 16."
+        None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
     )
     fps: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")

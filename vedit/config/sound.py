@@ -187,12 +187,16 @@ def _read(each: Any, plain: Callable[[str, Any], Any]) -> Any:
     return {**parts, "prompt": plain("prompt_at", parts.get("prompt"))} if isinstance(parts, dict) else parts
 
 
+MOST_FRAMES = 100_000
+"""Of a clip that is generated, and of numbers that are shown: an hour at 25 per second, and more."""
+
+
 class FramesSettings(Settings):
     """Clip"""
 
     fps: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
     frames: int | None = Field(
-        None, ge=1, le=1_000_000, description="How many frames; by default as long as the sound."
+        None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound."
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Unpack
 
 import torch
+from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator
+from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip, probe
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size
@@ -19,7 +20,7 @@ from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import results
 from vedit.pipelines.arguments import job, place_of
-from vedit.pipelines.opening import read_chosen
+from vedit.pipelines.opening import open_chosen, read_chosen
 from vedit.pipelines.running import check_output, check_video, named_after, within_memory
 from vedit.settling import Layer, made, settle
 from vedit.sheet import contact_sheet
@@ -53,7 +54,7 @@ def inspect(kind: str, clip: Clip | str | Path, **settings: Unpack[InspectOption
     config = settle(InspectConfig, Layer({**settings, "kind": kind, "clip": place_of(clip, settings)}))
     annotator = _checked(config)
     if not isinstance(clip, Clip):
-        return _inspect(config, annotator, read_chosen(config, config.size), probe(config.clip).size)
+        return _inspect(config, annotator, _opened(config, annotator), probe(config.clip).size)
     return _inspect(config, annotator, clip if config.size is None else clip.resized(config.size), clip.size)
 
 
@@ -65,14 +66,25 @@ def run(config: InspectConfig) -> InspectResult:
     config, annotator = checked(config)
     size = probe(config.clip).size
     check_size(config.codec, size)
-    return _inspect(config, annotator, read_chosen(config, config.size), size)
+    return _inspect(config, annotator, _opened(config, annotator), size)
 
 
-def _inspect(config: InspectConfig, annotator: Annotator, source: Clip, size: Size) -> InspectResult:
+def _opened(config: InspectConfig, annotator: Annotator) -> Clip | LazyClip:
+    """The frames that are asked for, at the size at which to look: all in memory only where the annotator needs it."""
+    return (open_chosen if isinstance(annotator, FrameByFrame) else read_chosen)(config, config.size)
+
+
+@within_memory()
+def _inspect(config: InspectConfig, annotator: Annotator, source: Clip | LazyClip, size: Size) -> InspectResult:
     """What is found in ``source``, brought to ``size`` (H, W), and the files that are asked for."""
-    with within_memory():
-        annotation = annotator.annotate(source, _device(config.device))
-    video = LazyClip.of(source.with_frames(annotation.frames), size)
+    device = _device(config.device)
+    if isinstance(annotator, FrameByFrame):
+        annotation = annotator.annotate(source, device)
+    else:
+        annotation = annotator.annotate(source if isinstance(source, Clip) else source.whole(), device)
+    pictures = annotation.pictures
+    drawn = LazyClip.of(Clip(pictures, source.rate) if isinstance(pictures, Tensor) else pictures, size)
+    video = replace(drawn, audio=source.audio, sound_from=source.sound_from)
     files = []
     if config.save_data is not None:  # first, because not every kind has numbers
         annotation.save_data(config.save_data, overwrite=config.overwrite)

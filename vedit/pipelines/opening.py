@@ -12,7 +12,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import check_pictures, working_size
 from vedit.clip import Clip, ClipInfo, probe, read_clip
 from vedit.clip.lazy import LazyClip
-from vedit.clip.reading import FrameReader, choose_frames
+from vedit.clip.reading import FrameReader, choose_frames, open_clip
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
@@ -89,6 +89,18 @@ def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
 def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
     """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
     return read_clip(
+        config.clip,
+        frames=config.frames,
+        start=config.start,
+        stride=config.stride,
+        size=size,
+        allow_partial=config.allow_partial,
+    )
+
+
+def open_chosen(config: ClipSettings, size: Size | int | None) -> LazyClip:
+    """As ``read_chosen``, each frame decoded when it is asked for."""
+    return open_clip(
         config.clip,
         frames=config.frames,
         start=config.start,

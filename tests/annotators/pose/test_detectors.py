@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.annotators.pose.making import STANDING
 from vedit import registry
-from vedit.annotators.pose import Pose
+from vedit.annotators.pose import Pose, draw
 from vedit.annotators.pose.detectors import (
     DETECTORS,
     FROM_COCO,
     FROM_MEDIAPIPE,
+    Person,
     _with_neck,
     detect,
     from_openpose,
     gathered,
 )
 from vedit.clip import Clip, read_clip
-from vedit.errors import PartError
+from vedit.clip.lazy import Forwards, LazyClip
+from vedit.errors import PartError, VeditWarning
 from vedit.miniature.world.shapes import JOINTS
 
 ASSETS = Path(os.environ.get("VEDIT_ASSETS", Path(__file__).resolve().parents[4] / "shared" / "assets"))
@@ -97,6 +102,31 @@ def test_auto_without_any_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.delitem(sys.modules, package, raising=False)
     with pytest.raises(PartError, match=r"none is installed; pip install 'vedit\[pose\]', or give keypoints"):
         detect("auto", Clip(torch.zeros(2, 3, 32, 32), Fraction(8)), torch.device("cpu"))
+
+
+def test_a_clip_that_is_never_whole_is_looked_at_and_what_is_amiss_with_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def brightest(frames: Tensor | Forwards, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
+        warnings.warn("a detector's own", UserWarning, stacklevel=1)
+        for frame in frames:
+            yield [np.full((18, 3), [float(frame[0].argmax()), 5.0, 1.0])]
+
+    monkeypatch.setitem(DETECTORS, "mediapipe", ("numpy", brightest))
+
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        for number in numbers:
+            frame = torch.zeros(3, 32, 32)
+            frame[0, 0, 2 * number + 3] = 1.0
+            yield frame
+        warnings.warn("it is damaged", VeditWarning, stacklevel=1)
+
+    clip = LazyClip(make, 6, (32, 32), Fraction(8))
+    with pytest.warns(VeditWarning, match="it is damaged") as told:
+        found = Pose(Pose.Options(detector="mediapipe", smooth="none")).annotate(clip)
+    assert len(told) == 1
+    assert found.keypoints.points[:, 0, 0, 0].tolist() == [3, 5, 7, 9, 11, 13]
+    assert torch.equal(found.frames, draw(found.keypoints))
 
 
 def test_it_is_registered() -> None:

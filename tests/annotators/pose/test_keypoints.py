@@ -57,6 +57,7 @@ def test_a_file_drives_the_annotator(tmp_path: Path) -> None:
     PoseAnnotation(draw(found), found).save_data(path)
     read = Pose().read(path, clip())
     torch.testing.assert_close(read.frames, draw(found), atol=5e-3, rtol=0)
+    assert torch.equal(read.frames, draw(read_keypoints(path))), "drawn one by one, as all together"
 
 
 def test_pictures_are_read_as_of_any_annotator(tmp_path: Path) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator
+from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.annotators.pose.detectors import detect
 from vedit.annotators.pose.drawing import draw
 from vedit.annotators.pose.keypoints import Keypoints, read_keypoints
 from vedit.annotators.pose.smoothing import drop, fill, one_euro, savgol
 from vedit.annotators.pose.tracking import track
 from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip
 from vedit.config import Place
 
 __all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "read_keypoints"]
@@ -32,7 +35,7 @@ class PoseAnnotation(Annotation):
         self.keypoints.save(path, overwrite=overwrite)
 
 
-class Pose(Annotator):
+class Pose(FrameByFrame):
     """Skeletons in OpenPose's drawing, on black, as SD's pose ControlNets were trained."""
 
     class Options(Annotator.Options):
@@ -52,9 +55,9 @@ class Pose(Annotator):
 
     options: Options
 
-    def annotate(self, clip: Clip, device: torch.device = CPU) -> PoseAnnotation:
+    def annotate(self, clip: Clip | LazyClip, device: torch.device = CPU) -> PoseAnnotation:
         options = self.options
-        return _drawn(self.steady(detect(options.detector, clip, device, options.weights)))
+        return _drawn(self.steady(detect(options.detector, clip, device, options.weights)), clip)
 
     def steady(self, keypoints: Keypoints) -> Keypoints:
         """What a detector found, with people followed, doubtful joints dropped, gaps filled and jitter taken out."""
@@ -67,9 +70,12 @@ class Pose(Annotator):
     def read(self, path: Path, clip: Clip) -> Annotation:
         """Keypoints of a .json file, drawn as they are; anything else holds pictures that were drawn before."""
         if path.suffix.lower() == ".json":
-            return _drawn(read_keypoints(path).fitted(clip, path))
+            return _drawn(read_keypoints(path).fitted(clip, path), clip)
         return super().read(path, clip)
 
 
-def _drawn(keypoints: Keypoints) -> PoseAnnotation:
-    return PoseAnnotation(draw(keypoints), keypoints)
+def _drawn(keypoints: Keypoints, clip: Clip | LazyClip) -> PoseAnnotation:
+    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+        return (draw(keypoints.of_frame(number))[0] for number in numbers)
+
+    return PoseAnnotation(replace(LazyClip.of(clip), make=make), keypoints)

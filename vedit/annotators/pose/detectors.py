@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vedit.annotators.pose.keypoints import JOINTS, Array, Keypoints
 from vedit.clip import Clip
+from vedit.clip.lazy import Forwards, LazyClip
 from vedit.clip.sizes import resize
-from vedit.errors import PartError, WeightsError
+from vedit.errors import PartError, VeditWarning, WeightsError
 from vedit.warning_filters import filtered
 
 Person = Array
@@ -32,7 +33,7 @@ OPENPOSE_FILE, OPENPOSE_SIDE = "body_pose_model.pth", 512
 """OpenPose's weights, and the shorter side in pixels at which ControlNet's annotator lets it look."""
 
 
-def detect(name: str, clip: Clip, device: torch.device, weights: Path | None = None) -> Keypoints:
+def detect(name: str, clip: Clip | LazyClip, device: torch.device, weights: Path | None = None) -> Keypoints:
     """Who is in each frame, as the detector says it: neither followed in time nor smoothed.
 
     ``name``: rtmpose, mediapipe, openpose, or auto, which is the first of them that is installed. ``weights`` is
@@ -40,7 +41,8 @@ def detect(name: str, clip: Clip, device: torch.device, weights: Path | None = N
     """
     if name == "auto":
         name = installed()
-    with filtered("ignore"):  # their own, that nothing here can mend
+    # Their own, that nothing here can mend, are left out; what is amiss with the clip is told.
+    with filtered("ignore"), filtered("always", VeditWarning):
         triples = gathered(list(DETECTORS[name][1](clip.frames, device, weights)))
     return Keypoints(triples[..., :2], triples[..., 2], clip.size, clip.rate)
 
@@ -71,7 +73,7 @@ def _need(name: str, module: str, remedy: str) -> Any:
         raise PartError(f"the detector '{name}' cannot be used here ({reason}); {remedy}.") from error
 
 
-def _rtmpose(frames: Tensor, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
+def _rtmpose(frames: Tensor | Forwards, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
     """RTMPose (Jiang et al. 2023) behind YOLOX, by rtmlib: many people. Its models are fetched once."""
     rtmlib = _need("rtmpose", "rtmlib", "pip install 'vedit[rtmpose]'")
     try:
@@ -87,7 +89,7 @@ def _rtmpose(frames: Tensor, device: torch.device, weights: Path | None) -> Iter
         yield [_with_neck(person, score.clip(0, 1), FROM_COCO) for person, score in zip(points, scores, strict=True)]
 
 
-def _mediapipe(frames: Tensor, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
+def _mediapipe(frames: Tensor | Forwards, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
     """BlazePose (Bazarevsky et al. 2020) by MediaPipe: one person, on the CPU, with the models of its wheel."""
     remedy = "pip install 'vedit[pose]'"
     package = _need("mediapipe", "mediapipe", remedy)
@@ -108,7 +110,7 @@ def _mediapipe(frames: Tensor, device: torch.device, weights: Path | None) -> It
             yield [_with_neck(places, np.where(inside, scores, 0.0), FROM_MEDIAPIPE)]
 
 
-def _openpose(frames: Tensor, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
+def _openpose(frames: Tensor | Forwards, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
     """OpenPose (Cao et al. 2017) by controlnet_aux: many people. Its weights are for non-commercial use."""
     from vedit.annotators.learned import from_hub, in_folder
 
@@ -140,7 +142,7 @@ def from_openpose(candidates: Any, people: Any) -> Array:
     return np.concatenate([triples, np.zeros((1, 3))])[rows]  # -1 is the last row, of zeros
 
 
-Detector = Callable[[Tensor, torch.device, Path | None], Iterator[list[Person]]]
+Detector = Callable[[Tensor | Forwards, torch.device, Path | None], Iterator[list[Person]]]
 
 DETECTORS: dict[str, tuple[str, Detector]] = {
     "rtmpose": ("rtmlib", _rtmpose),
@@ -150,7 +152,7 @@ DETECTORS: dict[str, tuple[str, Detector]] = {
 """The package of each and how it is run, in the order in which "auto" looks: who is installed for this alone first."""
 
 
-def _pixels(frames: Tensor) -> Iterator[NDArray[np.uint8]]:
+def _pixels(frames: Tensor | Forwards) -> Iterator[NDArray[np.uint8]]:
     """Each frame of (F, 3, H, W) as (H, W, 3) RGB."""
     for frame in frames:
         yield frame.detach().cpu().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()

@@ -73,6 +73,10 @@ class Keypoints:
         """(F, P, 18)."""
         return self.scores > 0
 
+    def of_frame(self, number: int) -> Keypoints:
+        """Of one frame."""
+        return replace(self, points=self.points[number, None], scores=self.scores[number, None])
+
     def scaled(self, size: Size) -> Keypoints:
         """As they lie when the frames are brought to another size (H, W)."""
         if size == self.size:
