@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -58,3 +59,12 @@ def test_nothing_is_shown_as_numbers(toy_model: Path, toy_clip: Path) -> None:
     for found, expected in shown.items():
         assert found.startswith(expected)
         assert "\n" not in found
+
+
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise() -> None:
+    code = "import os, vedit; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, wanted in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        others = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment = others | ({} if given is None else {"OMP_WAIT_POLICY": given})
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert ran.stdout.strip() == wanted

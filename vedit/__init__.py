@@ -10,11 +10,16 @@ Public names are imported when they are first asked for, so ``import vedit`` is 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# OpenMP's threads wait for the next piece of work by spinning, which beside any other work takes many times as long as
+# sleeping; it reads this once, when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from vedit.backbone.adapter import Adapter

@@ -340,8 +340,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of vedit's own. Errors and warnings are one line each on stderr.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Before PyTorch is imported: threads that spin while they wait take a busy machine's time from each other.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     report = printing.begin(given)  # before anything is imported that may be noisy
     try:
         with report.display, warnings.catch_warnings(), _terminable():
