@@ -64,7 +64,8 @@ def test_python_m_vedit() -> None:
     ("arguments", "said"),
     [
         ([], "no command given"),
-        (["edti"], "Did you mean 'edit'?"),
+        (["edti"], "error: there is no command 'edti'; did you mean 'edit'?; see `vedit --help`"),
+        (["finetune"], "there is no command 'finetune'; here it is called 'tune'"),
         (["edit", "a.mp4", "x", "--stepz", "3"], "--steps"),
         (["edit", "a.mp4", "x", "--steps"], "requires an argument"),
         (["edit", "a.mp4", "x", "y"], "a prompt of several words stands in quotes"),
@@ -90,6 +91,13 @@ def test_python_m_vedit() -> None:
         (["edit", "a.mp4", "/home/me/other.mp4"], "PROMPT: '/home/me/other.mp4' looks like a path"),
         (["rerun", "none.yaml"], "none.yaml cannot be read"),
         (["rerun"], "SIDECAR"),
+        (["rerun", "a.yaml", "--prompt", "a fox"], "no flag --prompt; a setting is changed as --set prompt='...'"),
+        (["rerun", "a.yaml", "--cfg-scale", "3"], "--set guidance='...'"),
+        (["rerun", "a.yaml", "--stepz=3"], "--set steps='...'"),
+        (["rerun", "a.yaml", "--no-paste"], "--set paste=false"),
+        (["rerun", "a.yaml", "-g", "3"], "--set NAME='...'"),
+        (["rerun", "a.yaml", "--sett", "steps=3"], "did you mean --set?"),
+        (["rerun", "a.yaml", "new words"], "(new words); new words are given as --set prompt='...'"),
     ],
 )
 def test_wrong_usage_is_one_line(vedit: Command, arguments: list[str], said: str) -> None:

@@ -99,3 +99,8 @@ def test_words_that_the_model_has_not_seen_are_named(vedit: Command, tmp_path: P
     ran = vedit("generate", "a zebra over sand", "--model", "mini", "-o", tmp_path / "a.mp4", *dry)
     assert ran.status == 0, ran.err
     assert ran.err.count("hint: not in this model's vocabulary of 621: 'zebra'; ") == 1
+
+
+def test_the_nearest_words_that_the_model_knows_are_told(vedit: Command, tmp_path: Path) -> None:
+    ran = vedit("generate", "a blue stra over gras", "--model", "mini", "-o", tmp_path / "a.mp4", "--dry-run")
+    assert ran.err.count("'stra', 'gras' (did you mean star, grass?); such words are spelt") == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
+from vedit.config import EditConfig, GenerateConfig
 from vedit.errors import ConfigError
 from vedit.help import EXAMPLES, HelpGroup
-from vedit.synonyms import nearest_flag
+from vedit.synonyms import nearest, nearest_flag, ours
 
 
 class Commands(HelpGroup):
@@ -23,6 +25,9 @@ class Commands(HelpGroup):
                 raise ConfigError(f"{first} is no command; to edit it: vedit edit {shlex.quote(first)} {rest}")
             if " " in args[0].strip():
                 raise ConfigError(f"'{first}' is no command; to make a clip of these words: vedit generate \"{first}\"")
+            if not (first.startswith("-") or ctx.resilient_parsing):
+                hint = nearest(first, self.list_commands(ctx))
+                raise ConfigError(f"there is no command '{first}'; {hint}; see `{ctx.command_path} --help`")
         return super().resolve_command(ctx, args)
 
 
@@ -37,7 +42,11 @@ def told(error: Any) -> str:
         parameters = context.command.params
         flags = [flag for each in parameters if each.param_type_name == "option" for flag in each.opts]
         arguments = [each.name for each in parameters if each.param_type_name == "argument"]
-        hint = nearest_flag(error.option_name, [each for each in flags if each.startswith("--")], arguments)
+        again = context.command.name == "rerun"
+        hint = _as_set(error.option_name) if again else ""
+        hint = hint or nearest_flag(error.option_name, [each for each in flags if each.startswith("--")], arguments)
+        if not hint and again:
+            hint = "a setting is changed as --set NAME='...'"
         if not hint and place == "vedit":
             hint = "flags stand behind the command, as in `vedit edit clip.mp4 PROMPT --steps 20`"
         return f"there is no flag {error.option_name}{f'; {hint}' if hint else ''}; see `{place} --help`"
@@ -45,11 +54,25 @@ def told(error: Any) -> str:
     if "unexpected extra argument" in message and context is not None:
         names = {each.name: each for each in context.command.params}
         said = next((names[name] for name in ("prompt", "source_prompt") if name in names), None)
-        if said is not None and said.param_type_name == "argument":
+        if context.command.name == "rerun":
+            message += "; new words are given as --set prompt='...'"
+        elif said is not None and said.param_type_name == "argument":
             message += "; a prompt of several words stands in quotes"
         elif said is not None:
             message += f"; what the clip shows is given as --{said.name.replace('_', '-')}, in quotes"
     return f"{message}; see `{place} --help`"
+
+
+def _as_set(flag: str) -> str:
+    """How a setting whose flag was given to `vedit rerun`, which reads them from a file, is changed there; empty where
+    it is none."""
+    settings = {**EditConfig.model_fields, **GenerateConfig.model_fields}
+    given = flag.lstrip("-").replace("-", "_")
+    name, value = given.removeprefix("no_"), "false" if given.startswith("no_") else "'...'"
+    name = ours(name, settings) or name
+    if name not in settings:
+        name = next(iter(get_close_matches(name, settings, n=1, cutoff=0.8)), "")
+    return f"a setting is changed as --set {name}={value}" if name else ""
 
 
 def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[str], *, whole: bool) -> None:

@@ -7,13 +7,19 @@ from pathlib import Path
 from transformers import CLIPTokenizer
 
 from tests.backbone import toys
-from vedit.backbone.prompts import MANY_WORDS, unknown_words
+from vedit.backbone.prompts import MANY_WORDS, nearest_words, unknown_words
 from vedit.backbone.sources import MINI
 
 
 def test_words_that_a_small_vocabulary_lacks_are_named() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
     assert unknown_words(tokenizer, ["a Zebra, red star", "over zebra-grass in 2020", ""]) == ["zebra"]
+
+
+def test_the_known_words_most_like_unknown_ones_are_found() -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
+    assert nearest_words(tokenizer, ["stra", "gras", "circel", "zebra", "stra"]) == ["star", "grass", "circle"]
+    assert nearest_words(tokenizer, ["rcl", "sno"]) == ["snow"]  # no pieces of words
 
 
 def test_nothing_is_said_of_a_vocabulary_that_spells_all_or_knows_thousands(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,6 +60,17 @@ def unknown_words(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> list[str]:
         return []
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower()))
     return [word for word in words if len(tokenizer.tokenize(word)) != 1]
+
+
+def nearest_words(tokenizer: CLIPTokenizer, words: Sequence[str]) -> list[str]:
+    """The words that a tokenizer of few words knows which are most like these, for those that have one so alike.
+
+    What ends a longer entry is not counted: it is most likely a piece of words, as "rcle" is of "circle".
+    """
+    entries = [entry.removesuffix("</w>") for entry in tokenizer.get_vocab() if entry.endswith("</w>")]
+    known = [one for one in entries if len(one) > 2 and not any(each != one and each.endswith(one) for each in entries)]
+    found = [near for word in words for near in get_close_matches(word, known, n=1, cutoff=0.7)]
+    return [*dict.fromkeys(found)]
 
 
 def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:

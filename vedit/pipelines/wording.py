@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.backbone.prompts import tokens_of, unknown_words
+from vedit.backbone.prompts import nearest_words, tokens_of, unknown_words
 from vedit.config import EditConfig, EmphasisSettings, GenerateConfig, PromptAtSettings
 from vedit.errors import ConfigError, VeditHint
 from vedit.timeline import Moments
@@ -52,6 +52,8 @@ def hint_at_unknown(tokenizer: CLIPTokenizer, *texts: str) -> None:
     """Say which words a model with a small vocabulary has never seen whole."""
     if words := unknown_words(tokenizer, texts):
         named = ", ".join(f"'{word}'" for word in words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+        if near := nearest_words(tokenizer, words[:5]):
+            named += f" (did you mean {', '.join(near)}?)"
         warnings.warn(
             f"not in this model's vocabulary of {len(tokenizer.get_vocab()):,}: {named}; such words are spelt, and "
             "hardly understood",
