@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedit.config import EditConfig, GenerateConfig
-from vedit.config.brackets import escaped, read
+from vedit.config.brackets import doubts, escaped, read
 from vedit.errors import ConfigError, VeditHint
 from vedit.settling import Layer, file, save, settle
 
@@ -47,6 +47,28 @@ def test_what_is_a_setting_here_is_told(text: str, said: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "a (blue:1.4 star",
+            ["the bracket of '(blue:1.4 star' is not closed, so all that stands behind it counts 1.1"],
+        ),
+        ("a [blue star", ["the bracket of '[blue star' is not closed, so all that stands behind it counts 0.91"]),
+        ("a (blue:x) star", ["in '(blue:x)' the weight 'x' is no number, so all of it is said as it is"]),
+        ("((a:1,4) b", ["the weight '1,4' is no number", "the bracket of '((a:1,4) b' is not closed"]),
+        (f"({'a' * 500}", [f"'({'a' * 36}...' is not closed"]),
+        (r"a (blue:1.4) \(star [over] (sand) at 5:30", []),
+        ("a star) over] sand", []),
+        ("(a scene: red star)", []),
+    ],
+)
+def test_what_may_not_be_meant_is_told(text: str, said: list[str]) -> None:
+    found = doubts(text)
+    assert len(found) == len(said)
+    assert all(one in other for one, other in zip(said, found, strict=True))
+
+
 @given(st.text(st.sampled_from("ab ()[]\\:.,1|<"), max_size=30))
 def test_a_prompt_that_was_read_is_kept_as_it_is(text: str) -> None:
     try:
@@ -68,6 +90,12 @@ def test_weights_elsewhere_are_left_out_and_told() -> None:
     with pytest.warns(VeditHint, match="source_prompt: words are weighed in the prompt alone"):
         config = settle(EditConfig, Layer({"clip": "a.mp4", "prompt": "x", "source_prompt": "a (red:1.2) star"}))
     assert (config.source_prompt, config.emphasis) == ("a red star", ())
+
+
+def test_a_broken_bracket_is_told_with_its_prompt() -> None:
+    with pytest.warns(VeditHint, match=r"^prompt: the bracket of '\(blue:1.4 star' is not closed"):
+        config = settle(GenerateConfig, Layer({"prompt": "a (blue:1.4 star"}))
+    assert [(each.word, each.weight) for each in config.emphasis] == [("blue:1.4 star", 1.1)]
 
 
 def test_faults_name_the_prompt() -> None:

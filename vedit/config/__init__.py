@@ -125,7 +125,9 @@ class GenerateConfig(
 ):
     """All that one generated clip depends on."""
 
-    prompt: Words = Field(description="What the clip shows. May be empty where a sound says it.")
+    prompt: Words = Field(
+        description="What the clip shows; (word:1.4) lets a word count more. May be empty where a sound says it."
+    )
     frames: int | None = Field(
         None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
     )

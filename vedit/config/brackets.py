@@ -14,6 +14,7 @@ ONCE = 1.1
 """What one bracket multiplies by."""
 
 _PIECE = re.compile(r"\\[()\[\]\\]|:\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*\)|[()\[\]]|[^()\[\]\\:]+|.", re.DOTALL)
+_NO_NUMBER = re.compile(r":\s*([^\s:()\[\]]+)\s*$")
 _LORA = re.compile(r"<(?:lora|lyco|hypernet):([^:>]*)")
 _SCHEDULE = re.compile(r"(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]")
 
@@ -58,6 +59,37 @@ def read(text: str) -> tuple[str, list[tuple[str, float]]]:
         if words and weight != 1:
             weighted.append((words, weight))
     return "".join(piece for piece, _ in said), weighted
+
+
+def doubts(text: str) -> list[str]:
+    """What of a prompt's brackets may not be meant as ``read`` takes it, and how that is; a line for each."""
+    found: list[str] = []
+    opened: list[tuple[str, int]] = []
+    for piece in _PIECE.finditer(text):
+        if piece[0] in ("(", "["):
+            opened.append((piece[0], piece.start()))
+        elif piece[0][-1] in ")]" and not piece[0].startswith("\\"):
+            kind = "(" if piece[0].endswith(")") else "["
+            place = next((index for index in reversed(range(len(opened))) if opened[index][0] == kind), None)
+            if place is None:
+                continue
+            inside = text[opened.pop(place)[1] + 1 : piece.start()]
+            if piece[0] == ")" and (odd := _NO_NUMBER.search(inside)):
+                found.append(
+                    f"in '({_cut(inside)})' the weight '{_cut(odd[1])}' is no number, so all of it is said as it is and "
+                    f"counts {ONCE:g}; expected (WORD:1.4)"
+                )
+    for kind, begin in opened:
+        counts = ONCE if kind == "(" else 1 / ONCE
+        found.append(
+            f"the bracket of '{_cut(text[begin:])}' is not closed, so all that stands behind it counts {counts:.2g}; "
+            "expected (WORD:1.4)"
+        )
+    return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def escaped(text: str) -> str:

@@ -165,7 +165,7 @@ class PromptSettings(Settings):
 class EditSettings(PromptSettings):
     """Sampling"""
 
-    prompt: Prompt = Field(description="What the edited clip shows.")
+    prompt: Prompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
     source_prompt: Words | None = Field(
         None,
         description="What the clip shows now; what both prompts agree on is kept. By default the words that the "

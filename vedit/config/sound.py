@@ -161,6 +161,8 @@ def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[st
             words, weights = brackets.read(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+        for doubt in brackets.doubts(text):
+            warnings.warn(f"{name}: {doubt}", VeditHint, stacklevel=2)
         if weights and name in ("source_prompt", "negative"):
             warnings.warn(
                 f"{name}: words are weighed in the prompt alone; here they count alike", VeditHint, stacklevel=2
