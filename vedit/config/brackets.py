@@ -76,8 +76,8 @@ def doubts(text: str) -> list[str]:
             inside = text[opened.pop(place)[1] + 1 : piece.start()]
             if piece[0] == ")" and (odd := _NO_NUMBER.search(inside)):
                 found.append(
-                    f"in '({_cut(inside)})' the weight '{_cut(odd[1])}' is no number, so all of it is said as it is and "
-                    f"counts {ONCE:g}; expected (WORD:1.4)"
+                    f"in '({_cut(inside)})' the weight '{_cut(odd[1])}' is no number, so all of it is said as it is "
+                    f"and counts {ONCE:g}; expected (WORD:1.4)"
                 )
     for kind, begin in opened:
         counts = ONCE if kind == "(" else 1 / ONCE
