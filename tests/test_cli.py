@@ -199,7 +199,18 @@ def test_parts_lists_every_kind(vedit: Command) -> None:
 def test_doctor_examines_this_machine(vedit: Command) -> None:
     ran = vedit("doctor")
     assert ran.status == 0
-    for part in ("torch", "cpu", "threads", "bfloat16", "sdpa", "agrees", "xformers", "mini", "cache"):
+    for part in (
+        "torch",
+        "cpu",
+        "threads",
+        "bfloat16",
+        "times as long as float32",
+        "sdpa",
+        "agrees",
+        "xformers",
+        "mini",
+        "cache",
+    ):
         assert part in ran.out
 
 
@@ -233,3 +244,11 @@ def test_a_kinds_own_options_are_in_its_help(vedit: Command) -> None:
     shown = vedit("inspect", "edge", "--help").out
     assert "Options of edge, as --set NAME=VALUE" in shown
     assert all(name in shown.split("Options of edge")[1] for name in ("low", "high", "blur"))
+
+
+def test_the_kinds_of_inspect_say_what_each_is(vedit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = vedit("inspect", "--help").out.splitlines()
+    assert "  pose        Skeletons in OpenPose's drawing, on black, as SD's pose ControlNets were trained" in lines
+    told = [line[14:] for line in lines[lines.index("Kinds") + 1 :] if line.startswith("  ")]
+    assert len(set(told)) == len(told)

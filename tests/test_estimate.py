@@ -14,6 +14,7 @@ import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
 from vedit import estimate
+from vedit.backbone import sources
 from vedit.config import EditConfig
 from vedit.counting import Counted
 from vedit.errors import DeviceError
@@ -84,6 +85,18 @@ def test_its_faults_are_the_jobs(
         Path(name).touch()
     assert said in vedit("edit", toy_clip, "a cat", "--model", toy_model, *arguments, "--dry-run").complaint
     assert {path.name for path in tmp_path.iterdir()} == {"taken.mp4", "free.yaml"}
+
+
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_the_device_is_checked_before_the_hub_is_asked(
+    vedit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry: list[str]
+) -> None:
+    def ask(*_: object, **__: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(sources, "list_repo_files", ask)
+    flags = ("--model", "someone/something", "--device", "cuda:99", "-o", tmp_path / "o.mp4")
+    assert "this machine has no 'cuda:99'" in vedit("generate", "a cat", *flags, *dry).complaint
 
 
 def test_controlnets_count(vedit: Command, tmp_path: Path) -> None:

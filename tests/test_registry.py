@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from inspect import getdoc
 
 import pytest
 
@@ -26,6 +27,14 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(("family", "kind"), [(f, kind) for f, kinds in registry.TABLES.items() for kind in kinds])
 def test_every_row_of_the_tables_can_be_loaded(family: str, kind: str) -> None:
     assert isinstance(registry.load(family, kind), type)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_what_a_part_says_of_itself_is_read_from_its_file() -> None:
+    for kind in registry.TABLES["annotators"]:
+        assert registry.docstring("annotators", kind) == getdoc(registry.load("annotators", kind))
+    assert registry.docstring("attention", "broken") == ""
+    assert registry.docstring("attention", "borrowed") == ""
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest_name() -> None:

@@ -158,7 +158,8 @@ class Kinds(HelpGroup):
         if cmd_name not in registry.names("annotators"):
             return super().get_command(ctx, cmd_name)
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        shown = f"See {cmd_name}, as a control is shown it, before computing is spent on it."
+        what = registry.docstring("annotators", cmd_name).split("\n\n")[0] or f"What {cmd_name} sees."
+        shown = f"{what}\n\nWritten as a control is shown it, before computing is spent on it."
         one.command(cmd_name, cls=HelpCommand, help=shown)(
             configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_look)
         )
@@ -208,8 +209,10 @@ def look_at_sound(config: InspectSoundConfig) -> None:
     from vedit.pipelines import inspect_sound as pipeline
 
     result = pipeline.run(config)
-    printing.report.say(f"{result.heard.tempo:.2f} BPM{f' ({result.heard.note})' if result.heard.note else ''}")
-    printing.report.found(metrics={"tempo": result.heard.tempo}, note=result.heard.note)
+    heard, beats = result.heard, [round(float(each), 4) for each in result.heard.own_beats]
+    count = f"{len(beats)} beat{'' if len(beats) == 1 else 's'}"
+    printing.report.say(f"{count}, {heard.tempo:.2f} BPM{f' ({heard.note})' if heard.note else ''}")
+    printing.report.found(metrics={"tempo": heard.tempo}, note=heard.note, beats=beats)
     for path in result.files:
         printing.report.file(path)
 

@@ -59,7 +59,7 @@ def _devices() -> Rows:
     rows = [
         ["cpu", f"{cores} cores, {_memory():.0f} GiB, {torch.backends.cpu.get_cpu_capability()}"],
         ["threads", f"{torch.get_num_threads()} (OMP_NUM_THREADS), {_waiting()} (OMP_WAIT_POLICY)"],
-        ["time there", ", ".join(f"{_plain(dtype)} {slowdown(dtype):.1f}" for dtype in DTYPES.values())],
+        ["time there", f"{', '.join(_times(dtype) for dtype in DTYPES.values())} times as long as float32"],
     ]
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
@@ -69,6 +69,10 @@ def _devices() -> Rows:
         rows.append(["mps", "Apple GPU"])
     device = choose_device("auto")
     return [*rows, ["auto is", f"{device}, {_plain(choose_dtype('auto', device))}"]]
+
+
+def _times(dtype: torch.dtype) -> str:
+    return f"{_plain(dtype)} {slowdown(dtype):.1f}"
 
 
 def _waiting() -> str:

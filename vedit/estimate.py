@@ -42,6 +42,8 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     Loads no weights. Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and
     WeightsError as the job itself would; and DeviceError, after the tables, where it cannot fit into the memory.
     """
+    device = choose_device(config.device)  # before anything is read or fetched
+    dtype = choose_dtype(config.dtype, device)
     settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     sound = None if isinstance(config, TuneConfig | InvertConfig) else following.read(config)
     if isinstance(config, GenerateConfig):
@@ -56,11 +58,10 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:
             config = config.model_copy(update={"source_prompt": learned})
     folder = config_folder(config.model)
-    device = choose_device(config.device)
     if isinstance(config, EditConfig):
         brought = guiding.brought(config, config.source_prompt or "", read_notes(folder))
         config = config.model_copy(update={"control": config.control or brought})
-    model = Counted(folder, config, frames, choose_dtype(config.dtype, device))
+    model = Counted(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
         moments = following.follow(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known

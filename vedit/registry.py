@@ -9,10 +9,13 @@ one row here, or an entry point in another package::
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from vedit.errors import PartError
@@ -57,6 +60,25 @@ def _third_party(family: str) -> dict[str, EntryPoint]:
 def names(family: str) -> dict[str, str]:
     """Every kind of a family with the "module:Class" it stands for, vedit's own first. Imports no part."""
     return {**TABLES[family], **{name: point.value for name, point in _third_party(family).items()}}
+
+
+def docstring(family: str, kind: str) -> str:
+    """What a part's class says of itself, read from its file, since importing it may take seconds; empty where there
+    is no such file, or nothing in it."""
+    module, _, name = names(family)[kind].partition(":")
+    package, *inside = module.split(".")
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        place = Path(folder, *inside)
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        try:
+            said = ast.parse(file.read_bytes()).body
+        except (OSError, SyntaxError, ValueError):  # whoever uses the part is told
+            continue
+        return next(
+            (ast.get_docstring(it) or "" for it in said if isinstance(it, ast.ClassDef) and it.name == name), ""
+        )
+    return ""
 
 
 def load(family: str, kind: str) -> Any:

@@ -11,8 +11,16 @@ from PIL import Image
 
 from tests.listening.making import click_times, clicks, silence
 from vedit.errors import ConfigError, MediaError
-from vedit.listening import Heard, listen
-from vedit.listening.picture import _BEAT, _CURVE, _ONSET, _WAVE, _WAVE_CORE, draw
+from vedit.listening import FEATURES, Heard, listen
+from vedit.listening.picture import _BEAT, _CURVE, _ONSET, _WAVE, _WAVE_CORE, draw, legend
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_nothing_in_the_legend_is_named_twice(feature: str) -> None:
+    names = [name for name, _ in legend(feature)]
+    assert feature in names
+    assert len(set(names)) == len(names)
+
 
 AUDIO = clicks(click_times(60, 4.0, first=0.5), 4.0)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.clip.test_soundfile import write
 from tests.conftest import Ran
+from tests.listening.making import click_times, clicks
 
 Command = Callable[..., Ran]
 
@@ -20,7 +23,7 @@ def test_a_sound_is_drawn_and_told(
     monkeypatch.chdir(tmp_path)
     ran = vedit("inspect", "audio", toy_clip, "--save-data", "heard.json", "--feature", "treble", "--fps", 10)
     assert ran.status == 0, ran.err
-    assert ran.out.splitlines()[0].endswith("BPM") or "BPM (" in ran.out
+    assert re.match(r"\d+ beats?, \d+\.\d\d BPM( \(|$)", ran.out.splitlines()[0])
     assert ran.out.splitlines()[1:] == ["toy-heard.png", "heard.json"]
     with Image.open("toy-heard.png") as picture:
         assert picture.size == (1600, 520)
@@ -30,6 +33,14 @@ def test_a_sound_is_drawn_and_told(
     assert vedit("inspect", "audio", toy_clip, *flags).status == 0
     assert json.loads(Path("part.json").read_text())["features"]["loudness"] == [0.0] * 12
     assert "exists already" in vedit("inspect", "audio", toy_clip).complaint
+
+
+def test_beats_are_counted_for_people_and_timed_for_programs(vedit: Command, tmp_path: Path) -> None:
+    write(tmp_path / "clicks.wav", clicks(click_times(120, 6.0, first=0.5), 6.0).samples, 22050)
+    flags = ("--audio-start", 0.8, "--audio-duration", 3, "--overwrite", "-o", tmp_path / "heard.png")
+    told = json.loads(vedit("inspect", "audio", tmp_path / "clicks.wav", *flags, "--json").out)
+    assert told["beats"] == pytest.approx([0.2, 0.7, 1.2, 1.7, 2.2, 2.7], abs=0.05)
+    assert vedit("inspect", "audio", tmp_path / "clicks.wav", *flags).out.startswith("6 beats, 1")
 
 
 def test_a_timeline_is_told(vedit: Command, toy_clip: Path) -> None:

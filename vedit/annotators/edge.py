@@ -28,7 +28,7 @@ Gradients = tuple[NDArray[np.int16], NDArray[np.int16]]
 
 
 class Edge(FrameByFrame):
-    """OpenCV's Canny on colour, each pixel by its steepest channel, as SD's canny ControlNets were trained.
+    """Edges, by OpenCV's Canny on colour, each pixel by its steepest channel, as SD's canny ControlNets were trained.
 
     Thresholds that are not given are Otsu's (1979), on the histogram of the gradients of all frames: ``low`` divides
     the flat from the steep, and ``high`` divides the steep once more. So an edge must begin where it is among the

@@ -60,6 +60,11 @@ class Heard:
         return f"Heard({len(self)} frames, {float(self.rate):g} fps, {self.tempo:.4g} BPM, {len(self.beats)} beats)"
 
     @property
+    def own_beats(self) -> NDArray[np.float64]:
+        """The beats that fall within the frames."""
+        return self.beats[(self.beats >= 0) & (self.beats < float(len(self) / self.rate))]
+
+    @property
     def beat_positions(self) -> NDArray[np.float64]:
         """Where each frame begins, counted in beats: (F,), rising; 0 is the first beat of these frames.
 

@@ -59,13 +59,18 @@ def draw(
     picture = _Picture(size, float(len(heard) / heard.rate))
     picture.panels()
     picture.seconds()
-    picture.beats(heard.beats)
+    picture.beats(heard.own_beats)
     picture.wave(audio, start)
     picture.curve(curve.clip(0.0, 1.0))
     picture.onsets(heard.onsets)
     picture.title(heard, name)
     with whole_file(path, overwrite) as beside:
         picture.image.save(beside, format="PNG")
+
+
+def legend(name: str) -> tuple[tuple[str, tuple[int, int, int]], ...]:
+    """What is drawn, each with its colour; ``name`` is the curve's. Lines and ticks are many, and a feature is one."""
+    return ("waveform", _WAVE_CORE), (name, _CURVE), ("beats", _BEAT), ("onsets", _ONSET)
 
 
 class _Picture:
@@ -100,7 +105,7 @@ class _Picture:
             self.pen.text((at, self.lower[1] + 8), label, fill=_DIM, font=self.font, anchor="mt")
 
     def beats(self, beats: NDArray[np.float64]) -> None:
-        for second in beats[(beats >= 0) & (beats < self.duration)]:
+        for second in beats:
             at = self.across(float(second))
             self.pen.line((at, self.upper[0], at, self.lower[1]), fill=_BEAT)
 
@@ -149,15 +154,15 @@ class _Picture:
         at = self.left + self.pen.textlength(tempo, font=self.large) + 18
         facts = f"{len(heard)} frames at {float(heard.rate):g} per second"
         note = f"{facts}   |   {heard.note}" if heard.note else facts
-        legend = (("waveform", _WAVE_CORE), (name, _CURVE), ("beat", _BEAT), ("onset", _ONSET))
-        widths = [self.pen.textlength(text, font=self.font) + 34 for text, _ in legend]
+        shown = legend(name)
+        widths = [self.pen.textlength(text, font=self.font) + 34 for text, _ in shown]
         room = self.right - sum(widths) - at
         fits = next((text for text in (note, facts, "") if self.pen.textlength(text, font=self.font) <= room), "")
         self.pen.text((at, middle + 1), fits, fill=_DIM, font=self.font, anchor="lm")
         at = self.right - sum(widths) + 12
         if at < self.left + 110:
             return  # too narrow for a legend
-        for (text, colour), width in zip(legend, widths, strict=True):
+        for (text, colour), width in zip(shown, widths, strict=True):
             self.pen.rectangle((at, middle - 5, at + 10, middle + 5), fill=colour)
             self.pen.text((at + 16, middle + 1), text, fill=_INK, font=self.font, anchor="lm")
             at += width
