@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import sys
@@ -18,6 +19,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import vedit
 
 SECONDS = 45
 """Of the clock, that a case may take."""
@@ -88,6 +91,9 @@ def run(cases: Sequence[object], keep: bool = False) -> list[Outcome]:
     """Make the good things and run cases, each in its own folders. In a process of its own: it forks."""
     from tests.odd.case import Case, Desk, made_good
 
+    for module in pkgutil.walk_packages(vedit.__path__, "vedit."):  # once, and not in every fork
+        if module.name != "vedit.__main__":
+            importlib.import_module(module.name)
     place = Path(tempfile.mkdtemp(prefix="vedit-odd-"))
     for name, value in {
         "HF_HUB_OFFLINE": "1",

@@ -32,6 +32,8 @@ class Developer:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
+        self._rotation: int | None = None
+        self._matrix: bytes | None = None
 
     def __call__(self, frame: VideoFrame) -> Tensor:
         kind = frame.format
@@ -51,7 +53,19 @@ class Developer:
                 dst_color_range=ColorRange.JPEG,
                 interpolation=EXACT,
             )
-        return as_frame(_upright(turned.to_ndarray(), frame))
+        return as_frame(_upright(turned.to_ndarray(), self._display_matrix(frame)))
+
+    def _display_matrix(self, frame: VideoFrame) -> bytes | None:
+        """The display matrix of a frame, if it has one.
+
+        PyAV's side data refers to its frame and the frame to it, so frames whose side data were looked at pile up until
+        the garbage collector comes by. They are looked at once, and again only where the rotation changes.
+        """
+        if self._rotation != frame.rotation:
+            self._rotation = frame.rotation
+            found: list[SideData] = list(frame.side_data)  # type: ignore[arg-type]  # PyAV's stub says names
+            self._matrix = next((bytes(data) for data in found if data.type == Type.DISPLAYMATRIX), None)
+        return self._matrix
 
 
 def as_frame(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Tensor:
@@ -64,9 +78,7 @@ def as_frame(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Tensor:
     return torch.from_numpy(frame)
 
 
-def _upright(picture: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:
-    found: list[SideData] = list(frame.side_data)  # type: ignore[arg-type]  # PyAV's stub says names
-    matrix = next((bytes(data) for data in found if data.type == Type.DISPLAYMATRIX), None)
+def _upright(picture: NDArray[Any], matrix: bytes | None) -> NDArray[Any]:
     if matrix is None:
         return picture
     # x' = a x + c y, y' = b x + d y, in 16.16 fixed point, rows of three: (a b u), (c d v), (x y w)
