@@ -129,7 +129,7 @@ def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) ->
     """Invert, taking each step at the same time as another process, so that neither finds the other's file."""
 
     def step(stage: str, done: int, total: int) -> None:
-        together.wait(60)
+        together.wait(240)
 
     backbone = load_backbone(model, device="cpu")
     latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
