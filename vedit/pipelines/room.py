@@ -23,7 +23,7 @@ errors and masks."""
 FRAME = 12
 """Bytes of a pixel of a frame: three numbers in float32."""
 
-OWN_SIZE, QUEUED, QUEUE = 110, 4.5, 58
+OWN_SIZE, QUEUED, QUEUE = 110, 0.6, 58
 """Bytes for each pixel of the clip's own pictures, however many there are: the frame on its way from a decoder to an
 encoder; for each of the frames that these two keep in their queues; and how many they keep. Measured with H.264."""
 
