@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from tests.bad_things import (
     beside,
     bomb,
     changed,
+    compressed,
     cut,
     keypoints,
     no_cuda,
@@ -111,6 +113,82 @@ MODELS: dict[str, Case] = {
         "only these two fit",
     ),
     "inpainting": (lambda d: d.edit(model=d.config("unet/config.json", in_channels=9)), "9 channels", "with 4, fit"),
+    "a device as weights": (
+        lambda d: d.edit(model=d.linked(f"{UNET}.safetensors", "/dev/zero")),
+        "it is no plain file",
+        "cannot be read",
+    ),
+    "a pipe as a config": (
+        lambda d: d.edit(model=d.piped("vae/config.json")),
+        "it is no plain file",
+        "cannot be read",
+    ),
+    "very many layers": (
+        lambda d: d.edit(model=d.config("unet/config.json", layers_per_block=1_000_000)),
+        "layers_per_block is 1000000",
+        "less than or equal to 8",
+    ),
+    "a vocabulary without end": (
+        lambda d: d.edit(model=d.config("text_encoder/config.json", vocab_size=10**13)),
+        "vocab_size is 10000000000000",
+        "less than or equal to 1000000",
+    ),
+    "no groups": (
+        lambda d: d.edit(model=d.config("unet/config.json", norm_num_groups=0)),
+        "norm_num_groups is 0",
+        "greater than or equal to 1",
+    ),
+    "blocks that are a number": (
+        lambda d: d.edit(model=d.config("unet/config.json", down_block_types=5)),
+        "down_block_types is 5",
+        "valid list",
+    ),
+    "a prompt of no words": (
+        lambda d: d.edit(model=d.config("tokenizer/tokenizer_config.json", model_max_length=2)),
+        "model_max_length is 2",
+        "greater than or equal to 3",
+    ),
+    "a config without a floor": (
+        lambda d: d.edit(model=d.text("unet/config.json", "[" * 200_000)),
+        "nested too deeply",
+        "config.json",
+    ),
+    "weights that are compressed": (
+        lambda d: d.edit(model=compressed(d)),
+        "is compressed",
+        "use its .safetensors form",
+    ),
+    "a name that a terminal obeys": (
+        lambda d: d.edit(model=changed(d, lambda x: x, "\x1b[2J")),
+        "unknown (",
+        "\\x1b[2J",
+    ),
+    "a name without end": (
+        lambda d: d.edit(model=changed(d, lambda x: x, "x" * 1_000_000)),
+        "the longest name of 1,000,",
+        "no model of Stable Diffusion",
+    ),
+    "weights of eight bits": (
+        lambda d: d.edit(model=changed(d, lambda x: x.to(torch.float8_e4m3fn))),
+        "float8_e4m3fn",
+        "expected float16, bfloat16 or float32",
+    ),
+    "a LoRA of any scale": (lambda d: d.edit("--lora", f"{d.good.lora}:nan"), "the scale nan", "-100 to 100"),
+    "a LoRA whose alpha is text": (
+        lambda d: d.edit("--lora", d.lora(**{"unet.lora_alpha": "many"})),
+        "lora_alpha is 'many'",
+        "valid number",
+    ),
+    "a LoRA whose pattern never ends": (
+        lambda d: d.edit("--lora", d.lora(**{"unet.alpha_pattern": {"(a+)+$": 1.0}})),
+        "(a+)+",
+        "expected the name of a layer",
+    ),
+    "an adapter of a book": (
+        lambda d: d.edit("--adapter", adapter(d, config=json.dumps({"prompt": "x" * 1_000_000}))),
+        "prompt is 'xxx",
+        "at most 20000 characters",
+    ),
     "an unknown schedule": (
         lambda d: d.edit(model=d.config("scheduler/scheduler_config.json", beta_schedule="no")),
         "noise schedule",
@@ -212,8 +290,8 @@ WORDS: dict[str, Case] = {
         "not YAML",
     ),
     "YAML too deep": (lambda d: with_config(d, "a: " + "[" * 9000), "settings.yaml", "not YAML"),
-    "YAML that grows": (lambda d: with_config(d, bomb()), "10 faults", "there is no such setting"),
-    "YAML within itself": (lambda d: with_config(d, "lora: &a [*a]"), "settings.yaml:1: lora", "string"),
+    "YAML that grows": (lambda d: with_config(d, bomb()), "settings.yaml:1", "anchors and aliases"),
+    "YAML within itself": (lambda d: with_config(d, "lora: &a [*a]"), "settings.yaml:1", "anchors and aliases"),
     "a number as prompt": (lambda d: with_config(d, "source_prompt: 3"), "source_prompt: 3", "put quotes"),
     "a number as LoRA": (lambda d: with_config(d, "lora: 3"), "lora: 3 is neither", "a list"),
     "a number as path": (lambda d: with_config(d, "sheet: 3"), "sheet: 3 is no path", "put quotes"),
@@ -307,6 +385,32 @@ FILES: dict[str, Case] = {
         "zoom: there is no such setting",
         "written by vedit 9.0.0, and this is",
     ),
+    "the settings file itself": (
+        lambda d: d.edit("--config", d.file("o.yaml", "steps: 1"), "-o", d.bad / "o.mp4", "--overwrite"),
+        "o.yaml is the config itself",
+        "another place",
+    ),
+    "a scaled LoRA itself": (
+        lambda d: d.tune("--lora", f"{d.lora()}:-1", "-o", d.bad / "lora.safetensors"),
+        "lora.safetensors is the lora itself",
+        "another place",
+    ),
+    "weights of the model": (
+        lambda d: d.tune("--model", d.folder(), "-o", d.bad / "model" / f"{UNET}.safetensors"),
+        "lies in the folder of the model",
+        "another place",
+    ),
+    "overwriting by a file": (
+        lambda d: with_config(d, "steps: 1\noverwrite: true\n"),
+        "settings.yaml:2: overwrite is not taken from a file",
+        "--overwrite",
+    ),
+    "a pipe of settings": (
+        lambda d: d.edit("--config", d.pipe("s.yaml")),
+        "s.yaml' cannot be read: it is no plain file",
+        "expected a YAML file",
+    ),
+    "a device as settings": (lambda d: ["rerun", "/dev/zero"], "it is no plain file", "expected a YAML file"),
     "rerun of another command": (
         lambda d: ["rerun", d.sidecar(command="tune"), "-o", d.out / "o.mp4"],
         "is not a sidecar",

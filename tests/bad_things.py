@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import av
 import numpy as np
@@ -55,6 +56,11 @@ class Desk:
         model = self.good.model if model is None else model
         return ["edit", clip, prompt, "--model", model, "--steps", 1, "-o", self.out / "o.mp4", *more]
 
+    def tune(self, *more: object) -> list[object]:
+        """A tuning that would work but for what is given, and may overwrite."""
+        quick = ["--model", self.good.model, "--prompt", "a", "--steps", 1, "--size", 16]
+        return ["tune", self.good.clip, *quick, "--overwrite", *more]
+
     def file(self, name: str, content: str | bytes) -> Path:
         path = self.bad / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -73,6 +79,32 @@ class Desk:
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
         return self.bad / "model"
 
+    def text(self, name: str, content: str) -> Path:
+        """A copy of the model with other text in one of its files."""
+        (self.folder() / name).write_text(content)
+        return self.bad / "model"
+
+    def linked(self, name: str, to: str) -> Path:
+        """A copy of the model, one of whose files is a link to something else."""
+        (self.folder(name) / name).symlink_to(to)
+        return self.bad / "model"
+
+    def piped(self, name: str) -> Path:
+        """A copy of the model, one of whose files is a pipe that nobody writes to."""
+        os.mkfifo(self.folder(name) / name)
+        return self.bad / "model"
+
+    def pipe(self, name: str) -> Path:
+        os.mkfifo(self.bad / name)
+        return self.bad / name
+
+    def lora(self, **settings: Any) -> Path:
+        """A copy of the LoRA, with settings as peft writes them."""
+        save_file(
+            load_file(self.good.lora), self.bad / "lora.safetensors", {"lora_adapter_metadata": json.dumps(settings)}
+        )
+        return self.bad / "lora.safetensors"
+
     def sidecar(self, **changes: str) -> Path:
         """The sidecar of a good edit with other values of some keys, beside the edited clip's copy."""
         folder = shutil.copytree(self.good.edited, self.bad / "edited")
@@ -85,7 +117,7 @@ class Desk:
 def snapshot(*folders: Path) -> Snapshot:
     """Everything below folders, hidden files too, with what the files hold."""
     entries = [each for folder in folders for each in folder.rglob("*")]
-    return {str(each): None if each.is_dir() else each.read_bytes() for each in entries}
+    return {str(each): each.read_bytes() if each.is_file() and not each.is_symlink() else None for each in entries}
 
 
 # Clips
@@ -158,12 +190,23 @@ def pickled(desk: Desk, by_torch: bool) -> Path:
     return model
 
 
-def changed(desk: Desk, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
-    """The model with the first tensor of its UNet changed."""
+def changed(desk: Desk, change: Callable[[torch.Tensor], torch.Tensor], added: str = "") -> Path:
+    """The model with the first tensor of its UNet changed, and something added to its name."""
     model = desk.folder()
     tensors = load_file(model / f"{UNET}.safetensors")
     name = sorted(tensors)[0]
-    save_file(tensors | {name: change(tensors[name])}, model / f"{UNET}.safetensors")
+    save_file({f"{name}{added}": change(tensors.pop(name)), **tensors}, model / f"{UNET}.safetensors")
+    return model
+
+
+def compressed(desk: Desk) -> Path:
+    """The model with a UNet that is a small archive of very many zeros."""
+    model = desk.folder(f"{UNET}.safetensors")
+    torch.save({"conv_in.weight": torch.zeros(25_000_000)}, model / "large.bin")
+    with ZipFile(model / "large.bin") as stored, ZipFile(model / f"{UNET}.bin", "w", ZIP_DEFLATED) as small:
+        for each in stored.infolist():
+            small.writestr(each.filename, stored.read(each))
+    (model / "large.bin").unlink()
     return model
 
 

@@ -13,16 +13,20 @@ LARGEST_SETTINGS = 1_000_000
 """Bytes of a file of settings (YAML, JSON); more is not one."""
 
 
+_PROCESSES = Path("/proc")
+"""What lies there looks like plain files, and is none."""
+
+
 def check_plain(path: Path, largest: int, error: Callable[[str], VeditError]) -> None:
     """Raise ``error`` unless a file is a plain one of at most ``largest`` bytes: pipes and devices never end.
 
     Raises OSError where it is not there, or lies in a closed folder.
     """
     size = path.stat().st_size
-    if not path.is_file():
-        raise error(f"'{path}' is {'a folder' if path.is_dir() else 'no plain file'}; expected a file.")
+    if not path.is_file() or _PROCESSES in path.resolve().parents:
+        raise error(f"'{path}' cannot be read: it is {'a folder' if path.is_dir() else 'no plain file'}.")
     if size > largest:
-        raise error(f"'{path}' has {size:,} bytes; expected at most {largest:,}: it is not what it is taken for.")
+        raise error(f"'{path}' cannot be read: it has more than {largest:,} bytes.")
 
 
 def read_text(path: Path, error: Callable[[str], VeditError], largest: int = LARGEST_SETTINGS) -> str:

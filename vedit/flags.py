@@ -133,7 +133,7 @@ def configured(
             settled = settle(kind, *layers, flags(given, positional), Layer(given_already))
             for each in hints.of(settled):
                 printing.report.hint(each)
-            command(settled, **extra)
+            command(settled.came_from(Path(config)) if config else settled, **extra)
 
         parameters = [
             _parameter(kind, name, field, name in positional)

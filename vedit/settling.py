@@ -15,14 +15,12 @@ from pydantic_core import ErrorDetails
 
 from vedit import __version__, registry
 from vedit.atomic import whole_file
-from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds
+from vedit.config import HUB_NAMES, IN_MEMORY, Settings, bounds, documents
 from vedit.config.brackets import escaped
 from vedit.config.values import at_home, scaled
 from vedit.errors import LONGEST, ConfigError
+from vedit.files import read_text
 from vedit.synonyms import nearest
-
-LARGEST_FILE = 1_000_000
-"""Bytes of a settings file; more is not one."""
 
 MOST_FAULTS = 20
 """Of a config, that are looked at one by one; a line has room for fewer."""
@@ -67,18 +65,16 @@ def made(family: str, kind: str, options: Mapping[str, Any]) -> Any:
 
 def assignments(texts: Iterable[str]) -> Layer:
     """``--set key=value``, the values read as YAML. Raises ConfigError for one without "=" or that is not YAML."""
-    import yaml
-
     values, faults = {}, []
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            faults.append(f"--set {text}: expected key=value, such as steps=20")
+            faults.append(f"--set {_cut(text)}: expected key=value, such as steps=20")
             continue
         try:
-            values[key.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a day such as 2020-13-45
-            faults.append(f"--set {text}: the value is not YAML; put quotes around it")
+            values[key.strip()] = documents.value_of(value)
+        except ValueError as error:
+            faults.append(f"--set {_cut(text)}: the value {error}")
     if faults:
         raise ConfigError(_joined(faults))
     return Layer(values, lambda key: f"--set {key}")
@@ -97,6 +93,8 @@ def file(path: Path, kind: type[Settings]) -> Layer:
         for key, value in values.items()
         if key not in NOTES
     }
+    for key in settings.keys() & kind.transient:
+        raise ConfigError(f"{path.name}:{lines[key]}: {key} is not taken from a file; say --{key} where you mean it.")
     writer = str(values.get("vedit", __version__))
     versions = "" if writer == __version__ else f" (written by vedit {writer:.20}, and this is {__version__})"
     return Layer(settings, lambda key: f"{path.name}:{lines.get(key, 1)}{versions}: {key}")
@@ -106,27 +104,25 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """The one mapping that a YAML file holds, and the line of each of its keys. Raises ConfigError."""
     import yaml
 
+    def unread(message: str) -> ConfigError:
+        return ConfigError(f"{message.rstrip('.')}; expected a YAML file of settings.")
+
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ConfigError(f"{path} has more than {LARGEST_FILE:,} bytes; expected a file of settings.")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not text; expected a YAML file of settings.") from error
+        text = read_text(path, unread)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}; expected a YAML file of settings.") from error
+        raise unread(f"{path} cannot be read: {error.strerror}") from error
     try:
-        node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}.") from error
+        node, values = documents.node_of(text)
+    except (yaml.YAMLError, ValueError) as error:
+        why, line = documents.reason(error)
+        raise ConfigError(f"{path}{f':{line}' if line else ''}: not YAML: {why}.") from error
     if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path} holds no settings; expected lines such as 'steps: 20'.")
     lines: dict[str, int] = {}
     twice = []
     for key, _ in node.value:
         if key.value in lines:
-            twice.append(f"{path}:{key.start_mark.line + 1}: '{key.value}' is given twice")
+            twice.append(f"{path.name}:{key.start_mark.line + 1}: '{_cut(key.value)}' is given twice")
         lines[str(key.value)] = key.start_mark.line + 1
     if twice:
         raise ConfigError(_joined(twice))

@@ -47,6 +47,7 @@ class Spatial(Schema):
     flip_sin_to_cos: bool = True
     freq_shift: int = Field(0, ge=0, le=1)
     down_block_types: list[DownBlock] = Field(["CrossAttnDownBlock2D"], min_length=1, max_length=8)
+    # a ControlNet that reads no words has no attention in the middle
     mid_block_type: Literal["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] = "UNetMidBlock2DCrossAttn"
     """The second is that of ControlNets that read no words, as the miniature's own."""
     only_cross_attention: bool | list[bool] = False
@@ -144,6 +145,10 @@ class Scheduler(Schema):
     prediction_type: Name = "epsilon"
     timestep_spacing: Name = "leading"
     rescale_betas_zero_snr: bool = False
+    clip_sample_range: float = Field(1, gt=0, le=1000)
+    thresholding: bool = False
+    dynamic_thresholding_ratio: float = Field(0.995, gt=0, le=1)
+    sample_max_value: float = Field(1, gt=0, le=1000)
 
 
 class Motion(Schema):

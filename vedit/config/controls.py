@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from vedit.config import documents
 from vedit.config.settings import Settings
 from vedit.config.values import NUMBER, Annotator, Conditioner, Place, agreed, listed, strengths
 
@@ -66,21 +66,18 @@ class ConditionSettings(Settings):
     kind: Conditioner = Field(description="Which conditioner (`vedit parts`).")
     options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
 
-    def files_read(self) -> list[tuple[str, Path]]:
-        # Only the conditioner knows which of its options are paths: any text may be one.
-        return [(name, Path(value)) for name, value in self.options.items() if isinstance(value, str)]
-
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
-        import yaml
-
         kind, _, rest = text.partition(":")
         options = {}
         for each in rest.split(",") if rest else ():
             key, equals, value = each.partition("=")
             if not equals or not key.strip():
                 raise ValueError(f"has the option '{each}'; expected KEY=VALUE")
-            options[key.strip()] = yaml.safe_load(value)
+            try:
+                options[key.strip()] = documents.value_of(value)
+            except ValueError as error:
+                raise ValueError(f"has the option '{each}', whose value {error}") from error
         return {"kind": kind, "options": options}
 
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from vedit.config import documents
 from vedit.errors import ConfigError
+from vedit.files import read_text
 
 HUB_NAMES: Mapping[str, str] = {
     "sd14": "CompVis/stable-diffusion-v1-4",
@@ -41,11 +43,11 @@ def default_model() -> str:
     try:
         if not file.is_file():
             return "mini"
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        _, content = documents.node_of(read_text(file, ConfigError))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}; mend that, or name a --model.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read as YAML: {documents.reason(error)[0]}.") from error
     match content:
         case None:
             return "mini"

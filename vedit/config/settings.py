@@ -6,17 +6,32 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from vedit import timeline
-from vedit.config.models import default_model
-from vedit.config.values import Attention, Place, Prior, Prompt, Range, Varying, Words, listed, mask_text, varying
+from vedit.config.models import HUB_NAMES, default_model
+from vedit.config.values import (
+    Attention,
+    Place,
+    Prior,
+    Prompt,
+    Range,
+    Varying,
+    Words,
+    at_home,
+    listed,
+    mask_text,
+    scaled,
+    varying,
+)
 from vedit.timeline import Moments
 
-_SCALE = re.compile(r":[\d.]+$")
-"""Behind a LoRA's file, how much it counts."""
+
+def _there(path: str | Path) -> bool:
+    """No for what lies in a closed folder: whoever reads it will tell."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 class Settings(BaseModel):
@@ -47,6 +62,14 @@ class Settings(BaseModel):
     bracketed: ClassVar[frozenset[str]] = frozenset()
     """Fields that are prompts, in whose text brackets weigh words."""
 
+    _config: Path | None = PrivateAttr(None)
+    """The file that some of these came from."""
+
+    def came_from(self, config: Path) -> Self:
+        """These settings, which know of the file that some of them came from."""
+        self._config = config
+        return self
+
     def files_read(self) -> list[tuple[str, Path]]:
         """The files and folders that are read, each with the name of its setting."""
         found = []
@@ -55,9 +78,17 @@ class Settings(BaseModel):
             if value is not None and not (name in self.spoken and self.spoken[name].fullmatch(str(value))):
                 found.append((name, Path(value)))
         for name in sorted(self.places):
-            given = [_SCALE.sub("", text) for text in listed(getattr(self, name, None) or ())]
-            # A folder may be a mere name; isfile says no where it may not look.
-            found += [(name, Path(text)) for text in given if os.path.isfile(text)]  # noqa: PTH113
+            for text in listed(getattr(self, name, None) or ()):
+                path = at_home(scaled(text)[0] if name == "lora" and not _there(text) else text)
+                if _there(path) and not (name == "model" and text in ("mini", *HUB_NAMES)):
+                    found += [(name, path)] if path.is_dir() else [(name, path), (name, path.with_suffix(""))]
+        # Only a part knows which of its options are paths: any text may be one.
+        options = getattr(self, "options", {})
+        found += [
+            (name, Path(value)) for name, value in options.items() if isinstance(value, str) and "\0" not in value
+        ]
+        if self._config is not None:
+            found.append(("config", self._config))
         for name in self.nested:
             found += [
                 (f"{name} {inner}", path) for each in getattr(self, name) or () for inner, path in each.files_read()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
 
+WEIGHTS = ("model", "motion", "lora", "net")
+"""Settings whose folders hold many files that are read, and nothing is written into."""
+
 
 @dataclass
 class Timings:
@@ -138,6 +141,8 @@ def check_output(
             raise ConfigError(
                 f"{output} would become a picture of the {name}, which is that folder; write to another place."
             )
+        if name.endswith(WEIGHTS) and place.is_dir() and _within(output, place):
+            raise ConfigError(f"{output} lies in the folder of the {name}, which is read; write to another place.")
     if settings_of is not None and os.path.lexists(output) and not overwrite:
         raise MediaError(
             f"{output} exists already, and the settings of {settings_of.name} go there; choose another name, or "
@@ -163,6 +168,10 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # one of them is not there, or lies in a closed folder: reading or writing it will tell
         return False
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _absolute(path: Path) -> str:
