@@ -27,7 +27,6 @@ LOCAL = 3.0
 AGREED = 1.4
 """How many times less the prompts must differ somewhere, in an edit that is not local, for that to be kept."""
 
-
 REPAINTS = 0.7
 """Least coherence of a difference that repaints what is there (a colour, a surface, the ground) rather than putting
 another shape in its place. Of 48 development clips of the miniature, a third of each, colours lay between 0.80 and

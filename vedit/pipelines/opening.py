@@ -88,26 +88,22 @@ def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
 
 def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
     """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
-    return read_clip(
-        config.clip,
-        frames=config.frames,
-        start=config.start,
-        stride=config.stride,
-        size=size,
-        allow_partial=config.allow_partial,
-    )
+    return read_clip(config.clip, size=size, **_cut(config))
 
 
 def open_chosen(config: ClipSettings, size: Size | int | None) -> LazyClip:
     """As ``read_chosen``, each frame decoded when it is asked for."""
-    return open_clip(
-        config.clip,
-        frames=config.frames,
-        start=config.start,
-        stride=config.stride,
-        size=size,
-        allow_partial=config.allow_partial,
-    )
+    return open_clip(config.clip, size=size, **_cut(config))
+
+
+def _cut(config: ClipSettings) -> dict[str, Any]:
+    """Which frames of its file the config takes, as the readers of clips are told."""
+    return {
+        "frames": config.frames,
+        "start": config.start,
+        "stride": config.stride,
+        "allow_partial": config.allow_partial,
+    }
 
 
 def reread(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
