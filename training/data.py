@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
@@ -10,34 +12,84 @@ from torch import Tensor
 from vedit.miniature import world
 from vedit.miniature.world.scene import Scene
 
+FRAMES = 16
+"""Of a scene's clip; pictures are taken from any of them."""
+
+RIM = 6
+"""How far around an object, in pixels, the contrast to its colour is told."""
+
 
 def draw_scene(seed: int, variety: float) -> Scene:
-    """A training scene; with probability ``variety`` it has a second object, weather or another look."""
+    """A training scene; with probability ``variety`` it has a second object, weather, another look, a moving camera."""
     rng = np.random.default_rng([21, seed])
     if rng.random() >= variety:
-        return world.sample_scene(seed)
+        return world.sample_clip(seed, frames=FRAMES)
     weather = world.WEATHERS[rng.choice(3, p=[0.4, 0.3, 0.3])]
     look = world.LOOKS[rng.choice(3, p=[0.6, 0.2, 0.2])]
-    return world.sample_scene(seed, objects=int(rng.integers(1, 3)), weather=weather, look=look)
+    count, panned = int(rng.integers(1, 3)), bool(rng.random() < 0.5)
+    return world.sample_clip(seed, frames=FRAMES, objects=count, weather=weather, look=look, pans=panned)
 
 
 def frame_batch(size: int, generator: torch.Generator, variety: float) -> tuple[list[Scene], Tensor, Tensor]:
     """Scenes, frames (B, 3, H, W) in [0, 1] and masks of any object (B, 1, H, W)."""
     seeds = torch.randint(0, 2**40, (size,), generator=generator).tolist()
     scenes = [draw_scene(seed, variety) for seed in seeds]
-    drawn = [world.draw_frame(scene, seed % 8, scene.intensity) for scene, seed in zip(scenes, seeds, strict=True)]
+    drawn = [world.draw_frame(scene, seed % FRAMES, scene.intensity) for scene, seed in zip(scenes, seeds, strict=True)]
     frames = torch.from_numpy(np.stack([picture for picture, _ in drawn]).astype(np.float32))
     masks = torch.from_numpy(np.stack([mask.max(axis=0, keepdims=True) for _, mask in drawn]))
     return scenes, frames.clamp(0, 1), masks
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Frames and what an autoencoder should mind in them. B frames."""
+
+    pixels: Tensor
+    """(B, 3, H, W) in [-1, 1]."""
+    masks: Tensor
+    """(B, 1, H, W) in [0, 1]: any object."""
+    contrast: Tensor
+    """(B, 3, H, W): the object's colour minus the ground's, in and around objects in clear air and the plain look; zero
+    elsewhere."""
+
+
+def pictures(size: int, generator: torch.Generator, variety: float, delicate: float) -> Pictures:
+    """A batch of training frames, of which a share ``delicate`` shows a person or a star."""
+    frames, masks, contrasts = [], [], []
+    for _ in range(size):
+        wanted = float(torch.rand((), generator=generator)) < delicate
+        while True:
+            seed = int(torch.randint(0, 2**40, (1,), generator=generator))
+            scene = draw_scene(seed, variety)
+            if not wanted or scene.objects[0].shape in ("person", "star"):
+                break
+        frame, mask = world.draw_frame(scene, seed % FRAMES, scene.intensity)
+        frames.append(frame)
+        masks.append(mask.max(axis=0, keepdims=True))
+        contrasts.append(_contrast(scene, seed % FRAMES, mask))
+    pixels, covers, contrast = (
+        torch.from_numpy(np.stack(each).astype(np.float32)) for each in (frames, masks, contrasts)
+    )
+    return Pictures(2 * pixels.clamp(0, 1) - 1, covers, contrast)
+
+
+def _contrast(scene: Scene, time: int, masks: np.ndarray) -> np.ndarray:
+    contrast = np.zeros((3, world.SIZE, world.SIZE), dtype=np.float32)
+    if scene.weather != "clear" or scene.look != "plain":
+        return contrast
+    ground, _ = world.draw_frame(replace(scene, objects=()), time, 0.0)
+    near = torch.nn.functional.max_pool2d(torch.from_numpy(masks), 2 * RIM + 1, 1, RIM).numpy() > 0
+    for thing, where in zip(scene.objects, near, strict=True):
+        colour = np.asarray(world.PALETTE[thing.colour], dtype=np.float32)[:, None]
+        contrast[:, where] = 0.94 * colour - ground[:, where]
+    return contrast
+
+
 @torch.no_grad()
 def encode(vae: AutoencoderKL, scenes: list[Scene], times: list[int]) -> Tensor:
-    """One frame of each scene, at ``times`` of a walk of 8 frames, as scaled latents (B, 4, h, w) on the CPU."""
-    pictures = [
-        world.draw_frame(scene, time % 8, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)
-    ]
-    frames = torch.from_numpy(np.stack(pictures).astype(np.float32)).clamp(0, 1)
+    """One frame of each scene, at ``times`` of its clip, as scaled latents (B, 4, h, w) on the CPU."""
+    drawn = [world.draw_frame(scene, time % FRAMES, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)]
+    frames = torch.from_numpy(np.stack(drawn).astype(np.float32)).clamp(0, 1)
     pixels = (frames * 2 - 1).to(vae.device, memory_format=torch.channels_last)
     with torch.autocast(vae.device.type, torch.bfloat16):
         moments = vae.encode(pixels).latent_dist.mean

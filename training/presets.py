@@ -15,7 +15,7 @@ class Preset:
 
 
 PRESETS = {
-    "small": Preset((32, 32, 64, 64), (32, 64, 128), heads=2, text_width=128, text_layers=2),
+    "small": Preset((32, 64, 96, 96), (32, 64, 128), heads=2, text_width=128, text_layers=2),
     "large": Preset((32, 64, 96, 96), (48, 96, 144), heads=3, text_width=128, text_layers=2),
 }
 

@@ -18,17 +18,29 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.data import frame_batch
+from training.data import Pictures, frame_batch, pictures
 from training.loop import Recipe, load_average, ship, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, Preset
 from vedit.backbone.sources import MINI
 
-JOINT = Recipe(steps=1000, learning_rate=2e-3, decay_from=0.5)
+JOINT = Recipe(steps=2000, learning_rate=1.6e-3, decay_from=0.4)
 DECODER = Recipe(steps=1500, learning_rate=8e-4, decay_from=0.3)
 BATCH = 8
-VARIETY = 0.25
+VARIETY = 0.35
 DECODER_VARIETY = 0.6
 """Share of scenes with weather, looks or two objects."""
+DELICATE = 0.5
+"""Share of frames that are redrawn until they show a person or a star, the hardest to keep."""
+
+SHAKEN = 0.07
+"""Most noise that is added to latents of unit deviation while learning."""
+
+LOG_VARIANCE = -6.4
+"""What the encoder is taught to say of its uncertainty: a deviation of 0.04, the mean of what is added."""
+
+TAUGHT = 600
+"""Steps until the teacher no longer pulls."""
+
 PATCH = 8
 
 
@@ -67,40 +79,51 @@ def pca_latents(pca: dict[str, Tensor], pixels: Tensor) -> Tensor:
     return F.conv2d(centred, weight, stride=PATCH)
 
 
-def pixel_loss(output: Tensor, pixels: Tensor, masks: Tensor) -> Tensor:
-    """L1 and squared error, weighted to objects and their rims, and L1 of 4 and 8 px means (for colour)."""
-    weight = 1 + 4 * F.max_pool2d(masks, 5, stride=1, padding=2)
-    error = output - pixels
+def pixel_loss(output: Tensor, shown: Pictures) -> Tensor:
+    """What is wrong with ``output`` (B, 3, H, W) as eyes see it.
+
+    L1 and squared error, weighted to objects; L1 of 4 and 8 px means, for colour; of differences between neighbours, for
+    edges; and of how much of the object's colour each pixel around an object holds, for its outline: an error counts
+    the more, the less the object stands out.
+    """
+    weight = 1 + 4 * F.max_pool2d(shown.masks, 5, stride=1, padding=2)
+    error = output - shown.pixels
     loss = (weight * (error.abs() + 4 * error**2)).mean()
     for size in (4, 8):
         loss = loss + (F.avg_pool2d(weight, size) * F.avg_pool2d(error, size).abs()).mean()
-    return loss
+    across, down = error[..., :, 1:] - error[..., :, :-1], error[..., 1:, :] - error[..., :-1, :]
+    loss = loss + 0.5 * ((weight[..., 1:] * across.abs()).mean() + (weight[..., 1:, :] * down.abs()).mean())
+    squared = shown.contrast.square().sum(1)
+    cover = (0.5 * error * shown.contrast).sum(1) / (squared + 0.03)
+    near = (squared > 0).float()
+    return loss + (near * (cover.abs() + 4 * cover**2)).sum() / near.sum().clamp(min=1)
 
 
-def crops(frames: Tensor, masks: Tensor, generator: torch.Generator, size: int = 64) -> tuple[Tensor, Tensor]:
+def crops(whole: Pictures, generator: torch.Generator, size: int = 64) -> Pictures:
     """One crop per frame around its object, on a multiple of 8 px."""
-    pictures, covers = [], []
-    for frame, mask in zip(frames, masks, strict=True):
+    cut: list[tuple[Tensor, ...]] = []
+    for pixels, mask, contrast in zip(whole.pixels, whole.masks, whole.contrast, strict=True):
         ys, xs = torch.nonzero(mask[0] > 0.5, as_tuple=True)
         at = [float(v.float().mean()) if len(v) else 64.0 for v in (ys, xs)]
         shift = torch.randint(-16, 17, (2,), generator=generator).tolist()
         top, left = (
-            int(min(max((c + s - size / 2) // PATCH * PATCH, 0), frame.shape[1] - size))
+            int(min(max((c + s - size / 2) // PATCH * PATCH, 0), pixels.shape[1] - size))
             for c, s in zip(at, shift, strict=True)
         )
-        pictures.append(frame[:, top : top + size, left : left + size])
-        covers.append(mask[:, top : top + size, left : left + size])
-    return torch.stack(pictures), torch.stack(covers)
+        cut.append(tuple(each[:, top : top + size, left : left + size] for each in (pixels, mask, contrast)))
+    return Pictures(*(torch.stack(each) for each in zip(*cut, strict=True)))
 
 
-def batch(step: int, generator: torch.Generator, device: torch.device, variety: float) -> tuple[Tensor, Tensor]:
-    """Whole frames at every third step, four times as many crops otherwise; pixels in [-1, 1]."""
+def batch(step: int, generator: torch.Generator, device: torch.device, variety: float) -> Pictures:
+    """Whole frames at every third step, four times as many crops otherwise."""
     whole = step % 3 == 2
-    _, frames, masks = frame_batch(BATCH if whole else 4 * BATCH, generator, variety)
+    shown = pictures(BATCH if whole else 4 * BATCH, generator, variety, DELICATE)
     if not whole:
-        frames, masks = crops(frames, masks, generator)
-    memory = torch.channels_last
-    return (frames * 2 - 1).to(device, memory_format=memory), masks.to(device, memory_format=memory)
+        shown = crops(shown, generator)
+    pixels, masks, contrast = (
+        each.to(device, memory_format=torch.channels_last) for each in (shown.pixels, shown.masks, shown.contrast)
+    )
+    return Pictures(pixels, masks, contrast)
 
 
 def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
@@ -110,18 +133,28 @@ def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
     vae = build(preset).to(device, memory_format=torch.channels_last)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        pixels, masks = batch(step, generator, device, VARIETY)
+        shown = batch(step, generator, device, VARIETY)
+        # Some latents are noised and some are not: what is near a latent must decode alike, since a UNet's are only near.
+        strength = SHAKEN * torch.rand((len(shown.pixels), 1, 1, 1), generator=generator)
         with torch.autocast(device.type, torch.bfloat16):
-            moments = vae.quant_conv(vae.encoder(pixels)).float()
+            moments = vae.quant_conv(vae.encoder(shown.pixels)).float()
             mean, log_variance = moments.chunk(2, dim=1)
-            noise = torch.randn(mean.shape, generator=generator).to(device)
-            latents = mean + (0.5 * log_variance.clamp(-10, 2)).exp() * noise
+            noise = torch.randn(mean.shape, generator=generator)
+            latents = mean + (strength * noise).to(device)
             output = vae.decoder(vae.post_quant_conv(latents)).float()
-        teacher = F.mse_loss(mean, pca_latents(pca, pixels))
-        # The pull of the teacher fades, but never leaves: it keeps channels centred, and alike in scale.
-        pull = 0.05 + 0.95 * max(0.0, 1 - step / 300)
-        steady = (log_variance + 6).square().mean()
-        return pixel_loss(output, pixels, masks) + pull * teacher + 1e-2 * steady
+            # Half the size in latents is half the size in pixels, so that latents vary as smoothly as what they show
+            # (EQ-VAE, Kouzelis et al. 2025).
+            smaller = vae.decoder(vae.post_quant_conv(F.avg_pool2d(latents, 2))).float() if step % 3 == 1 else None
+        wrong = pixel_loss(output, shown)
+        if smaller is not None:
+            wrong = wrong + 0.5 * (smaller - F.avg_pool2d(shown.pixels, 2)).abs().mean()
+        # The teacher's pull gives the channels a start, alike in scale, and fades away: four numbers of a linear map
+        # cannot tell the directions of edges. What stays holds each channel's mean and deviation.
+        pull = max(0.0, 1 - step / TAUGHT)
+        teacher = F.mse_loss(mean, pca_latents(pca, shown.pixels))
+        centred = mean.mean((0, 2, 3)).square().mean() + (mean.std((0, 2, 3)) - 1).square().mean()
+        steady = (log_variance - LOG_VARIANCE).square().mean()
+        return wrong + pull * teacher + 0.1 * centred + 1e-2 * steady
 
     train(vae, loss, JOINT, out / "joint.pt")
 
@@ -156,13 +189,13 @@ def train_decoder(model: Path, out: Path, device: torch.device) -> None:
         part.requires_grad_(False)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        pixels, masks = batch(step, generator, device, DECODER_VARIETY)
+        shown = batch(step, generator, device, DECODER_VARIETY)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
-                latents = vae.quant_conv(vae.encoder(pixels))[:, :4].float()
+                latents = vae.quant_conv(vae.encoder(shown.pixels))[:, :4].float()
             noise = torch.randn(latents.shape, generator=generator).to(device) * 0.03 / LATENT_SCALE
             output = vae.decoder(vae.post_quant_conv(latents + noise)).float()
-        return pixel_loss(output, pixels, masks)
+        return pixel_loss(output, shown)
 
     train(vae, loss, DECODER, out / "decoder.pt")
     ship(vae, model / "vae")

@@ -1,10 +1,11 @@
 """The procedural world of the miniature: scenes from seeds, frames from scenes, and exact ground truth."""
 
+from vedit.miniature.world.clips import sample_clip
+from vedit.miniature.world.paths import DIRECTIONS, PACES, PATHS, Direction, Pace, Path
 from vedit.miniature.world.render import PALETTE, Rendered, draw_frame, exact_flow, render
 from vedit.miniature.world.scene import (
     BACKGROUNDS,
     COLOURS,
-    DIRECTIONS,
     LOOKS,
     SHAPES,
     SIZE,
@@ -23,15 +24,20 @@ __all__ = [
     "BACKGROUNDS",
     "COLOURS",
     "DIRECTIONS",
+    "Direction",
     "JOINTS",
     "LOOKS",
+    "PACES",
     "PALETTE",
+    "PATHS",
     "SHAPES",
     "SIZE",
     "STRENGTHS",
     "WEATHERS",
     "Background",
     "Object",
+    "Pace",
+    "Path",
     "Rendered",
     "Scene",
     "Weather",
@@ -39,5 +45,6 @@ __all__ = [
     "exact_flow",
     "held_out_triple",
     "render",
+    "sample_clip",
     "sample_scene",
 ]

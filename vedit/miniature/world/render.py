@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedit.miniature.world import shapes, textures
-from vedit.miniature.world.scene import SIZE, UNIT, Colour, Object, Scene
+from vedit.miniature.world.paths import UNIT
+from vedit.miniature.world.scene import SIZE, Colour, Object, Scene
 from vedit.miniature.world.weather import seen_through
 
 Array = NDArray[np.floating[Any]]
@@ -134,9 +135,15 @@ def _exact_flow(scene: Scene, time: float, masks: Array) -> Array:
         if thing.shape == "person":
             flow[:, inside] = _figure_flow(thing, time, inside, camera * time) - camera[:, None]
         else:
-            step = thing.speed * np.asarray(UNIT[thing.direction], dtype=np.float32)
-            flow[:, inside] = (step - camera)[:, None]
+            flow[:, inside] = (_step(thing, time) - camera)[:, None]
     return flow
+
+
+def _step(thing: Object, time: float) -> Array:
+    """Motion (2,) of an object's centre in the frame that begins at ``time``."""
+    if thing.path == "straight":
+        return thing.speed * np.asarray(UNIT[thing.direction], dtype=np.float32)
+    return np.subtract(thing.position(time + 1), thing.position(time)).astype(np.float32)
 
 
 def _figure_flow(thing: Object, time: float, inside: NDArray[np.bool_], shift: Array) -> Array:
@@ -146,7 +153,7 @@ def _figure_flow(thing: Object, time: float, inside: NDArray[np.bool_], shift: A
     _, index, along = shapes.figure_distance(thing, x, y, time)
     moved = shapes.joints(thing, time + 1) - shapes.joints(thing, time)
     named = dict(zip(shapes.JOINTS, moved, strict=True))
-    head = thing.speed * np.asarray(UNIT[thing.direction], dtype=np.float32)
+    head = _step(thing, time)
     first = np.stack([*(named[start] for start, _, _ in shapes.BONES), head])
     second = np.stack([*(named[end] for _, end, _ in shapes.BONES), head])
     which = index.astype(int)

@@ -1,8 +1,9 @@
 """What a scene of the procedural world is: its attributes, its caption, and how one is drawn from a seed.
 
-The world is one seeded 2-D stage of ``SIZE`` x ``SIZE`` pixels. One or two objects move in a straight line over a
-textured ground seen by a camera that may drift, in clear air, rain or snow, drawn in one of three looks. Everything
-that a condition could speak of (mask, joints, flow, position, weather intensity) is known exactly.
+The world is one seeded 2-D stage of ``SIZE`` x ``SIZE`` pixels. One or two objects move over a textured ground seen by a
+camera that may pan, in clear air, rain or snow, drawn in one of three looks. Everything that a condition could speak of
+(mask, joints, flow, position, weather intensity) is known exactly. ``sample_scene`` draws what moves in a straight line;
+``clips.sample_clip`` everything that can move.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from vedit.miniature.world import paths
+from vedit.miniature.world.paths import DIRECTIONS, UNIT, Direction, Pace, Path
+
 SIZE = 128
 """Height and width of a frame, in pixels."""
 
 Shape = Literal["circle", "square", "triangle", "star", "person"]
 Colour = Literal["red", "orange", "yellow", "green", "cyan", "blue", "purple", "white"]
 Background = Literal["grass", "sand", "water", "night", "brick", "stone"]
-Direction = Literal["left", "right", "up", "down"]
 Weather = Literal["clear", "rain", "snow"]
 Look = Literal["plain", "sketch", "neon"]
 Split = Literal["train", "held_out"]
@@ -27,7 +30,6 @@ Split = Literal["train", "held_out"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 COLOURS: tuple[Colour, ...] = get_args(Colour)
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
-DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 WEATHERS: tuple[Weather, ...] = get_args(Weather)
 LOOKS: tuple[Look, ...] = get_args(Look)
 
@@ -36,9 +38,6 @@ FAINTEST = 0.15
 
 STRENGTHS = ("light", "heavy")
 """Words for weather of the least and the greatest intensity."""
-
-UNIT: dict[Direction, tuple[float, float]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
-"""Direction of motion as (x, y); y points down, as in an image."""
 
 RADIUS = (20.0, 27.0)
 """Range of object radii in pixels."""
@@ -70,16 +69,32 @@ class Object:
     """Radians, clockwise on the screen."""
     phase: float = 0.0
     """Where in its stride a walking person starts, in radians."""
+    path: Path = "straight"
+    pace: Pace = "plain"
+    """The word for its speed."""
+    then: Direction | None = None
+    """Where it goes after the turn, when it turns."""
+    turn: float = 0.0
+    """When it turns, in frames."""
+    orbit: float = 0.0
+    """Radius of the circle around ``start``, when it circles; clockwise on the screen when positive."""
+    angle: float = 0.0
+    """Where on that circle it begins, in radians."""
+    walls: tuple[float, float] = (0.0, float(SIZE))
+    """Between which its centre bounces along its direction, when it bounces."""
 
     @property
     def phrase(self) -> str:
         article = "an" if self.colour[0] in "aeiou" else "a"
-        return f"{article} {self.colour} {self.shape} moving {self.direction}"
+        return f"{article} {self.colour} {self.shape} {paths.words(self)}"
 
     def position(self, time: float) -> tuple[float, float]:
         """Centre (x, y) in pixels at ``time`` in frames."""
-        dx, dy = UNIT[self.direction]
-        return self.start[0] + dx * self.speed * time, self.start[1] + dy * self.speed * time
+        return paths.position(self, time)
+
+    def heading(self, time: float) -> Direction:
+        """The direction it faces at ``time`` in frames."""
+        return paths.heading(self, time)
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,8 @@ class Scene:
     intensity: float = 0.0
     """How much it rains or snows, 0 to 1."""
     look: Look = "plain"
+    pan: Direction | None = None
+    """The word for where the camera goes; None where the caption is silent about it."""
 
     @property
     def caption(self) -> str:
@@ -114,6 +131,8 @@ class Scene:
         if self.weather != "clear":
             graded = "light " if self.strength < 0.3 else "heavy " if self.strength > 0.7 else ""
             what += f" in {graded}{self.weather}"
+        if self.pan is not None:
+            what += f" as the camera pans {self.pan}"
         return what if self.look == "plain" else f"{self.look} of {what}"
 
     def changed(self, **attributes: str) -> Scene:

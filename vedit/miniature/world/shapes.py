@@ -11,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.scene import UNIT, Object
+from vedit.miniature.world.paths import UNIT, walked
+from vedit.miniature.world.scene import Object
 
 Array = NDArray[np.floating[Any]]
 
@@ -94,8 +95,8 @@ def joints(thing: Object, time: float) -> Array:
     """
     centre = np.array(thing.position(time))
     radius = thing.radius
-    stride = thing.phase + time * thing.speed / (0.6 * radius)
-    dx, _ = UNIT[thing.direction]
+    stride = thing.phase + walked(thing, time) / (0.6 * radius)
+    dx, _ = UNIT[thing.heading(time)]
     facing = dx if dx else 1.0
     swing_scale = 1.0 if dx else 0.55
     half_shoulder, half_hip = (0.16, 0.10) if dx else (0.30, 0.17)
