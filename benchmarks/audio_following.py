@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import vedit
+import world
 from benchmarks.held_out import centres
 from benchmarks.judge import load_judge
 from benchmarks.judge.weather import load_weather_judge
@@ -39,10 +40,9 @@ from vedit import Clip, load_backbone
 from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import own_encoder
 from vedit.conditioners.sound_encoder import load_sound_encoder
-from vedit.miniature import world
-from vedit.miniature.world import Rendered
-from vedit.miniature.world.scene import FAINTEST
-from vedit.miniature.world.sounds import RATE, sound
+from world import Rendered
+from world.scene import FAINTEST
+from world.sounds import RATE, sound
 
 FRAMES, FPS = 16, 8
 BEAT_FRAMES, BEAT_FPS = 24, 12

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import world
 from benchmarks.held_out import centres, overlap
 from benchmarks.judge import Judge, load_judge
 from benchmarks.judge.joints import Joints, load_joints
@@ -30,9 +31,8 @@ from vedit.condition import Condition
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings
 from vedit.guiders import ClassifierFree
-from vedit.miniature import world
-from vedit.miniature.world import Rendered
 from vedit.sampling import denoise, noise
+from world import Rendered
 
 KINDS = ("edge", "pose", "flow")
 FRAMES = 6

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import world
 from benchmarks.table import figure, percent, show
 from vedit.errors import PartError, WeightsError
 from vedit.flow import Flow, Method, estimate_flow
-from vedit.miniature import world
-from vedit.miniature.world import Rendered
+from world import Rendered
 
 FIRST = 950_000
 """Seed of the first held-out scene; other benchmarks use others."""

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import world
 from benchmarks.judge import Judge
 from vedit import Clip
-from vedit.miniature import world
-from vedit.miniature.world import Rendered
+from world import Rendered
 
 FRAMES = 8
 CHANGES = ("colour", "background", "shape")

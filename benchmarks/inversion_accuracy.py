@@ -25,9 +25,9 @@ import vedit
 from benchmarks.record import record
 from benchmarks.table import show
 from vedit.backbone.model import Backbone
-from vedit.miniature.world import Object, Scene, render, sample_scene
 from vedit.pipelines.quality import fidelity
 from vedit.priors.inversion import invert, reconstruct, strain
+from world import Object, Scene, render, sample_scene
 
 FRAMES = 8
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import world
 from benchmarks.judge import load_judge
 from benchmarks.table import figure, percent, show
 from vedit import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.guiders import ClassifierFree
-from vedit.miniature import world
 from vedit.priors.inversion import invert, reconstruct
 from vedit.sampling import denoise, noise
 

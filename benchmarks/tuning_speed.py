@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 import vedit
+import world
 from benchmarks.table import show
 from vedit.backbone.model import Backbone
-from vedit.miniature import world
 from vedit.schedule import training_levels
 from vedit.tuning import tune, tuned_parameters
 

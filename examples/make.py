@@ -14,8 +14,8 @@ import torch
 
 from training.poses import exact
 from vedit import Clip
-from vedit.miniature.world import Object, Scene, render
-from vedit.miniature.world.sounds import RATE, sound
+from world import Object, Scene, render
+from world.sounds import RATE, sound
 
 FOLDER = Path(__file__).parent
 FRAMES = 8

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+import world
 from vedit.errors import MediaError, PartError
 from vedit.flow import Flow, centres, disagreement, estimate_flow, sample, tracks
-from vedit.miniature import world
 
 
 def moving(shift: tuple[int, int], frames: int = 4, size: tuple[int, int] = (48, 64)) -> Tensor:

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+import world
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.adapter import Adapter
 from vedit.clip import Clip
 from vedit.errors import DeviceError, MediaError, WeightsError
-from vedit.miniature import world
 from vedit.sampling import noise
 from vedit.tuning import Recipe, tune, tuned_parameters
 

@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+import world
 from training.loop import Recipe, note, start_workers, train
 from vedit.backbone.sources import MINI
 from vedit.clip.soundfile import SOUNDS, read_sound
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
-from vedit.miniature import world
-from vedit.miniature.world.scene import FAINTEST
-from vedit.miniature.world.sounds import RATE, sound
+from world.scene import FAINTEST
+from world.sounds import RATE, sound
 
 OWN = "sound_encoder.safetensors"
 BATCH = 16

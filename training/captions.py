@@ -11,9 +11,9 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
+import world
 from training.presets import TOKENS
-from vedit.miniature import world
-from vedit.miniature.world.scene import Scene
+from world.scene import Scene
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 

@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DCondi
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+import world
 from training.captions import sentence
 from training.data import draw_scene, encode
 from training.diffusion import add_noise
@@ -30,8 +31,7 @@ from vedit.annotators.pose.drawing import draw
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sources import MINI
 from vedit.clip import Clip
-from vedit.miniature import world
-from vedit.miniature.world.scene import Scene
+from world.scene import Scene
 
 BATCH = 32
 POOL = 8192

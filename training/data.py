@@ -9,8 +9,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from vedit.miniature import world
-from vedit.miniature.world.scene import Scene
+import world
+from world.scene import Scene
 
 FRAMES = 16
 """Of a scene's clip; pictures are taken from any of them."""
@@ -88,7 +88,9 @@ def _contrast(scene: Scene, time: int, masks: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def encode(vae: AutoencoderKL, scenes: list[Scene], times: list[int]) -> Tensor:
     """One frame of each scene, at ``times`` of its clip, as scaled latents (B, 4, h, w) on the CPU."""
-    drawn = [world.draw_frame(scene, time % FRAMES, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)]
+    drawn = [
+        world.draw_frame(scene, time % FRAMES, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)
+    ]
     frames = torch.from_numpy(np.stack(drawn).astype(np.float32)).clamp(0, 1)
     pixels = (frames * 2 - 1).to(vae.device, memory_format=torch.channels_last)
     with torch.autocast(vae.device.type, torch.bfloat16):

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from vedit.annotators.pose.keypoints import JOINTS, Keypoints
-from vedit.miniature.world import SIZE, Scene
-from vedit.miniature.world.shapes import joints
+from world import SIZE, Scene
+from world.shapes import joints
 
 
 def exact(scene: Scene, time: float = 0, frames: int = 1) -> Keypoints:

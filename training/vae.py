@@ -82,9 +82,9 @@ def pca_latents(pca: dict[str, Tensor], pixels: Tensor) -> Tensor:
 def pixel_loss(output: Tensor, shown: Pictures) -> Tensor:
     """What is wrong with ``output`` (B, 3, H, W) as eyes see it.
 
-    L1 and squared error, weighted to objects; L1 of 4 and 8 px means, for colour; of differences between neighbours, for
-    edges; and of how much of the object's colour each pixel around an object holds, for its outline: an error counts
-    the more, the less the object stands out.
+    L1 and squared error, weighted to objects; L1 of 4 and 8 px means, for colour; of differences between neighbours,
+    for edges; and of how much of the object's colour each pixel around an object holds, for its outline: an error
+    counts the more, the less the object stands out.
     """
     weight = 1 + 4 * F.max_pool2d(shown.masks, 5, stride=1, padding=2)
     error = output - shown.pixels
@@ -134,7 +134,7 @@ def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         shown = batch(step, generator, device, VARIETY)
-        # Some latents are noised and some are not: what is near a latent must decode alike, since a UNet's are only near.
+        # Latents are noised, some more and some less: a UNet's are only near the true ones, and must decode alike.
         strength = SHAKEN * torch.rand((len(shown.pixels), 1, 1, 1), generator=generator)
         with torch.autocast(device.type, torch.bfloat16):
             moments = vae.quant_conv(vae.encoder(shown.pixels)).float()

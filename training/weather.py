@@ -18,13 +18,13 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+import world
 from training.captions import sentence, with_words
 from training.data import encode
 from training.diffusion import BATCH, Denoiser, add_noise
 from training.loop import Recipe, ship, start_workers, train
 from vedit.backbone.sources import MINI
-from vedit.miniature import world
-from vedit.miniature.world.scene import STRENGTHS, Scene
+from world.scene import STRENGTHS, Scene
 
 POOL = 16384
 """Frames."""

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+import world
 from benchmarks.judge.model import _stage
 from benchmarks.judge.train import any_scene, worn
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.sources import MINI
-from vedit.miniature import world
-from vedit.miniature.world import shapes
-from vedit.miniature.world.scene import Scene, Split
+from world import shapes
+from world.scene import Scene, Split
 
 WEIGHTS = Path(__file__).with_name("joints.safetensors")
 NAMES = ("nose", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vedit.miniature import world
+import world
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 

@@ -17,11 +17,11 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
 
+import world
 from benchmarks.judge.model import WEIGHTS, Judge
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.sources import MINI
-from vedit.miniature import world
-from vedit.miniature.world.scene import Scene, Split
+from world.scene import Scene, Split
 
 BATCH = 48
 

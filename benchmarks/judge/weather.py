@@ -17,12 +17,12 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import world
 from benchmarks.judge.model import _stage
 from benchmarks.judge.train import any_scene, worn
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.sources import MINI
-from vedit.miniature import world
-from vedit.miniature.world.scene import FAINTEST, Split
+from world.scene import FAINTEST, Split
 
 WEIGHTS = Path(__file__).with_name("weather.safetensors")
 BATCH = 48

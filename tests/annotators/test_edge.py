@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from vedit.annotators.edge import FAINTEST, Edge
 from vedit.clip import Clip
-from vedit.miniature.world import BACKGROUNDS, Rendered, render, sample_scene
+from world import BACKGROUNDS, Rendered, render, sample_scene
 
 
 def clip_of(*pictures: torch.Tensor) -> Clip:

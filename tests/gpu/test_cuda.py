@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import vedit
+import world
 from vedit.attention import kernels
 from vedit.attention.context import StepContext
 from vedit.attention.kinds import PerFrame
 from vedit.backbone.temporal import TemporalAttention
-from vedit.miniature import world
 
 pytestmark = [
     pytest.mark.gpu,

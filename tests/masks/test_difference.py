@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import world
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree
 from vedit.masks import Difference, Keep, compare_prompts
-from vedit.miniature import world
 from vedit.priors.inversion import invert
 from vedit.sampling import denoise, noise
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import world
 from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.errors import ConfigError
 from vedit.masks import word_mask
-from vedit.miniature import world
 from vedit.sampling import noise
 
 

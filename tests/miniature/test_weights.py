@@ -13,6 +13,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 import vedit
+import world
 from benchmarks import control_accuracy
 from benchmarks.control_accuracy import FRAMES
 from benchmarks.held_out import cases, measure
@@ -29,10 +30,9 @@ from vedit.condition import Condition
 from vedit.conditioners.audio import heard_by
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.guiders import ClassifierFree
-from vedit.miniature import world
-from vedit.miniature.world.sounds import RATE, sound
 from vedit.priors.inversion import invert, reconstruct
 from vedit.sampling import denoise, noise
+from world.sounds import RATE, sound
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from vedit.annotators.pose.detectors import (
 from vedit.clip import Clip, read_clip
 from vedit.clip.lazy import Forwards, LazyClip
 from vedit.errors import PartError, VeditWarning
-from vedit.miniature.world.shapes import JOINTS
+from world.shapes import JOINTS
 
 ASSETS = Path(os.environ.get("VEDIT_ASSETS", Path(__file__).resolve().parents[4] / "shared" / "assets"))
 RUNNING = ASSETS / "media" / "video" / "woman-running.mp4"

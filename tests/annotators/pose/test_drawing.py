@@ -11,7 +11,7 @@ from training.poses import exact
 from vedit.annotators.pose import draw
 from vedit.annotators.pose.drawing import COLOURS, DARKENED, LIMBS
 from vedit.annotators.pose.keypoints import Array
-from vedit.miniature.world import sample_scene
+from world import sample_scene
 
 
 def spread() -> Array:
@@ -97,7 +97,7 @@ def test_drawing_moves_by_parts_of_a_pixel() -> None:
 
 def test_the_world_s_exact_joints_lie_on_its_figures() -> None:
     scene = sample_scene(3, moving_camera=True).changed(shape="person")
-    from vedit.miniature.world import render
+    from world import render
 
     drawn = render(scene, 4)
     found = exact(scene, 0, 4)

@@ -1,9 +1,9 @@
 """What a scene of the procedural world is: its attributes, its caption, and how one is drawn from a seed.
 
-The world is one seeded 2-D stage of ``SIZE`` x ``SIZE`` pixels. One or two objects move over a textured ground seen by a
-camera that may pan, in clear air, rain or snow, drawn in one of three looks. Everything that a condition could speak of
-(mask, joints, flow, position, weather intensity) is known exactly. ``sample_scene`` draws what moves in a straight line;
-``clips.sample_clip`` everything that can move.
+The world is one seeded 2-D stage of ``SIZE`` x ``SIZE`` pixels. One or two objects move over a textured ground seen by
+a camera that may pan, in clear air, rain or snow, drawn in one of three looks. Everything that a condition could speak
+of (mask, joints, flow, position, weather intensity) is known exactly. ``sample_scene`` draws what moves in a straight
+line, ``clips.sample_clip`` every path.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vedit.miniature.world import paths
-from vedit.miniature.world.paths import DIRECTIONS, UNIT, Direction, Pace, Path
+from world import paths
+from world.paths import DIRECTIONS, Direction, Pace, Path
 
 SIZE = 128
 """Height and width of a frame, in pixels."""

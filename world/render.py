@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world import shapes, textures
-from vedit.miniature.world.paths import UNIT
-from vedit.miniature.world.scene import SIZE, Colour, Object, Scene
-from vedit.miniature.world.weather import seen_through
+from world import shapes, textures
+from world.paths import UNIT
+from world.scene import SIZE, Colour, Object, Scene
+from world.weather import seen_through
 
 Array = NDArray[np.floating[Any]]
 

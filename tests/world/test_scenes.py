@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedit.miniature import world
-from vedit.miniature.world import Object, Scene, render
-from vedit.miniature.world.scene import HELD_OUT_TEXTURES, TRAIN_TEXTURES
+import world
+from world import Object, Scene, render
+from world.scene import HELD_OUT_TEXTURES, TRAIN_TEXTURES
 
 
 def scene_of(shape: str, **changes: object) -> Scene:

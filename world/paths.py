@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 if TYPE_CHECKING:
-    from vedit.miniature.world.scene import Object
+    from world.scene import Object
 
 Direction = Literal["left", "right", "up", "down"]
 Path = Literal["straight", "still", "bouncing", "turning", "circling"]

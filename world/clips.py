@@ -12,8 +12,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.paths import DIRECTIONS, OPPOSITE, PACES, UNIT, Direction, Pace, Path
-from vedit.miniature.world.scene import (
+from world.paths import DIRECTIONS, OPPOSITE, PACES, UNIT, Direction, Pace, Path
+from world.scene import (
     COLOURS,
     RADIUS,
     SHAPES,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedit.miniature import world
-from vedit.miniature.world.sounds import RATE, sound
+import world
+from world.sounds import RATE, sound
 
 
 def loudness(samples: NDArray[np.float32], pieces: int) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.scene import Background, Weather
+from world.scene import Background, Weather
 
 Array = NDArray[np.floating[Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.scene import SIZE, Background
+from world.scene import SIZE, Background
 
 Array = NDArray[np.floating[Any]]
 

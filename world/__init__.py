@@ -1,9 +1,9 @@
 """The procedural world of the miniature: scenes from seeds, frames from scenes, and exact ground truth."""
 
-from vedit.miniature.world.clips import sample_clip
-from vedit.miniature.world.paths import DIRECTIONS, PACES, PATHS, Direction, Pace, Path
-from vedit.miniature.world.render import PALETTE, Rendered, draw_frame, exact_flow, render
-from vedit.miniature.world.scene import (
+from world.clips import sample_clip
+from world.paths import DIRECTIONS, PACES, PATHS, Direction, Pace, Path
+from world.render import PALETTE, Rendered, draw_frame, exact_flow, render
+from world.scene import (
     BACKGROUNDS,
     COLOURS,
     LOOKS,
@@ -18,13 +18,12 @@ from vedit.miniature.world.scene import (
     held_out_triple,
     sample_scene,
 )
-from vedit.miniature.world.shapes import JOINTS
+from world.shapes import JOINTS
 
 __all__ = [
     "BACKGROUNDS",
     "COLOURS",
     "DIRECTIONS",
-    "Direction",
     "JOINTS",
     "LOOKS",
     "PACES",
@@ -35,6 +34,7 @@ __all__ = [
     "STRENGTHS",
     "WEATHERS",
     "Background",
+    "Direction",
     "Object",
     "Pace",
     "Path",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.scene import SIZE, Weather
+from world.scene import SIZE, Weather
 
 Array = NDArray[np.floating[Any]]
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.miniature.world.paths import UNIT, walked
-from vedit.miniature.world.scene import Object
+from world.paths import UNIT, walked
+from world.scene import Object
 
 Array = NDArray[np.floating[Any]]
 
