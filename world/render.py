@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from world.scene import SIZE, Colour, Object, Scene
 from world.weather import seen_through
 
 Array = NDArray[np.floating[Any]]
+
+Distance = Callable[[Object, Array, Array, float], Array]
+"""(thing, x (H, W), y (H, W), time) -> signed distance (H, W) from its outline in pixels, negative inside."""
 
 PALETTE: dict[Colour, tuple[float, float, float]] = {
     "red": (0.90, 0.10, 0.12),
@@ -76,8 +79,13 @@ def render(scene: Scene, frames: int = 8, intensity: Sequence[float] | None = No
     )
 
 
-def draw_frame(scene: Scene, time: float, intensity: float) -> tuple[Array, Array]:
-    """One frame (3, H, W) and the masks (K, H, W) of its objects, all in [0, 1]."""
+def draw_frame(
+    scene: Scene, time: float, intensity: float, distance: Distance = shapes.distance
+) -> tuple[Array, Array]:
+    """One frame (3, H, W) and the masks (K, H, W) of its objects, all in [0, 1].
+
+    ``distance``: how far pixels are from a thing's outline; another one than the world's own draws other outlines.
+    """
     shift_x, shift_y = (time * v for v in scene.camera)
     x, y = _X + np.float32(shift_x), _Y + np.float32(shift_y)
     ground = textures.crop(scene.background, scene.texture, scene.offset[0] + shift_x, scene.offset[1] + shift_y)
@@ -89,7 +97,7 @@ def draw_frame(scene: Scene, time: float, intensity: float) -> tuple[Array, Arra
         reach = 1.15 * thing.radius + 12
         rows = slice(*np.clip([centre_y - shift_y - reach, centre_y - shift_y + reach], 0, SIZE).astype(int))
         columns = slice(*np.clip([centre_x - shift_x - reach, centre_x - shift_x + reach], 0, SIZE).astype(int))
-        gap = shapes.distance(thing, x[rows, columns], y[rows, columns], time)
+        gap = distance(thing, x[rows, columns], y[rows, columns], time)
         cover = np.clip(0.5 - gap, 0, 1)
         masks[:, rows, columns] *= 1 - cover
         masks[number, rows, columns] = cover

@@ -48,38 +48,40 @@ def distance(thing: Object, x: Array, y: Array, time: float) -> Array:
     if thing.shape == "circle":
         return np.hypot(u, v) - np.float32(0.9 * radius)
     if thing.shape == "square":
-        return _polygon(u, v, _corners(4, radius, np.pi / 4))
+        return polygon(u, v, corners_of(4, radius, np.pi / 4))
     if thing.shape == "triangle":
-        return _polygon(u, v, _corners(3, 1.05 * radius, -np.pi / 2))
-    return _polygon(u, v, _star(1.08 * radius))
+        return polygon(u, v, corners_of(3, 1.05 * radius, -np.pi / 2))
+    return polygon(u, v, star_corners(1.08 * radius))
 
 
-def _corners(count: int, radius: float, first: float) -> NDArray[np.float64]:
+def corners_of(count: int, radius: float, first: float) -> NDArray[np.float64]:
+    """Corners (N, 2) of a regular polygon, the first of them at the angle ``first``."""
     angles = first + np.arange(count) * 2 * np.pi / count
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-def _star(radius: float) -> NDArray[np.float64]:
-    corners = _corners(10, radius, -np.pi / 2)
+def star_corners(radius: float) -> NDArray[np.float64]:
+    """The ten corners (10, 2) of a star, tips and notches in turn, the first tip above."""
+    corners = corners_of(10, radius, -np.pi / 2)
     corners[1::2] *= 0.42
     return corners
 
 
-def _polygon(u: Array, v: Array, corners: NDArray[np.float64]) -> Array:
+def polygon(u: Array, v: Array, corners: NDArray[np.float64]) -> Array:
     """Distance to a closed polygon: nearest edge, signed by the parity of crossings."""
     nearest = np.full(u.shape, np.inf, dtype=np.float32)
     inside = np.zeros(u.shape, dtype=bool)
     for (ax, ay), (bx, by) in zip(
         corners.astype(np.float32), np.roll(corners, -1, axis=0).astype(np.float32), strict=True
     ):
-        nearest = np.minimum(nearest, _segment(u, v, ax, ay, bx, by)[0])
+        nearest = np.minimum(nearest, segment(u, v, ax, ay, bx, by)[0])
         crosses = (ay > v) != (by > v)
         height = by - ay if by != ay else np.float32(1e-9)
         inside ^= crosses & (u < (bx - ax) * (v - ay) / height + ax)
     return np.where(inside, -nearest, nearest)
 
 
-def _segment(u: Array, v: Array, ax: float, ay: float, bx: float, by: float) -> tuple[Array, Array]:
+def segment(u: Array, v: Array, ax: float, ay: float, bx: float, by: float) -> tuple[Array, Array]:
     """Distance to a segment and the position 0..1 along it of the nearest point."""
     ex, ey = bx - ax, by - ay
     along = ((u - ax) * ex + (v - ay) * ey) / np.float32(max(ex * ex + ey * ey, 1e-9))
@@ -138,7 +140,7 @@ def figure_distance(thing: Object, x: Array, y: Array, time: float) -> tuple[Arr
     index = np.full(x.shape, len(BONES), dtype=np.float32)
     along = np.zeros(x.shape, dtype=np.float32)
     for number, (start, end, thickness) in enumerate(BONES):
-        from_segment, position = _segment(x, y, *points[start], *points[end])
+        from_segment, position = segment(x, y, *points[start], *points[end])
         gap = from_segment - np.float32(thickness * thing.radius)
         closer = gap < best
         best = np.where(closer, gap, best)

@@ -144,3 +144,13 @@ def test_looks_change_the_picture_and_the_words(look: str) -> None:
     assert np.abs(plain.frames - drawn.frames).mean() > 0.1
     assert np.array_equal(plain.masks, drawn.masks)
     assert scene.changed(look=look).caption.startswith(look)
+
+
+def test_another_distance_draws_another_outline() -> None:
+    scene = scene_of("star")
+
+    def disc(thing: Object, x: NDArray[np.float32], y: NDArray[np.float32], time: float) -> NDArray[np.float32]:
+        return np.hypot(x - thing.position(time)[0], y - thing.position(time)[1]) - np.float32(10)
+
+    _, masks = world.draw_frame(scene, 2, 0.0, disc)
+    assert masks.sum() == pytest.approx(np.pi * 100, rel=0.01)
