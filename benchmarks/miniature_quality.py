@@ -1,13 +1,14 @@
 """How good the miniature is on its own, on held-out scenes: ``python -m benchmarks.miniature_quality``.
 
-Three tables: the VAE's round trip beside the 4-component PCA limit of its latents' size; text to image, judged, for
-seen and unseen attribute triples; DDIM inversion and back, beside the VAE's round trip.
+Three tables: the VAE's round trip, and what it leaves of objects' outlines; text to image, judged, for seen and unseen
+attribute triples; DDIM inversion and back, beside the VAE's round trip.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections import defaultdict
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor
 
 import world
 from benchmarks.judge import load_judge
-from benchmarks.table import figure, percent, show
+from benchmarks.masks import overlap
+from benchmarks.matte import matte
+from benchmarks.table import figure, middle_and_worst, percent, show
 from vedit import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.guiders import ClassifierFree
@@ -31,19 +34,28 @@ def decibels(a: Tensor, b: Tensor, where: Tensor | None = None) -> float:
 
 
 def vae_table(backbone: Backbone, count: int) -> None:
-    whole, inside = [], []
-    for number in range(count):
-        scene = world.sample_scene(number, "held_out")
-        frame, mask = world.draw_frame(scene, 3, 0.0)
-        picture = torch.from_numpy(frame)[None].clamp(0, 1)
-        again = backbone.decode(backbone.encode(picture))
-        whole.append(decibels(again, picture))
-        inside.append(decibels(again, picture, torch.from_numpy(mask[None, :1] > 0.5).float()))
-    show(
-        f"VAE round trip, {count} held-out frames",
-        ["", "whole dB", "object dB"],
-        [["VAE", figure(whole), figure(inside)]],
-    )
+    """Of scenes with one object, and half as many with two smaller ones, whose outlines are the hardest to keep."""
+    found: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for title, scenes in (
+        ("one object", [world.sample_scene(number, "held_out") for number in range(count)]),
+        ("two objects", [world.sample_clip(number, "held_out", objects=2) for number in range(count // 2)]),
+    ):
+        for scene in scenes:
+            frame, masks = world.draw_frame(scene, 3, 0.0)
+            picture = torch.from_numpy(frame)[None].clamp(0, 1)
+            again = backbone.decode(backbone.encode(picture))
+            whole = decibels(again, picture)
+            for number, (thing, mask) in enumerate(zip(scene.objects, masks, strict=True)):
+                inside = decibels(again, picture, torch.from_numpy(mask > 0.5)[None, None].float())
+                kept = overlap(matte(again[0].numpy(), scene, 3, number), mask > 0.5)
+                for group in (title, f"{title}: {thing.shape}"):
+                    found[group].append((whole, inside, float(kept)))
+    rows = []
+    for group in sorted(found):
+        whole, inside, kept = zip(*found[group], strict=True)
+        rows.append([group, str(len(kept)), figure(whole), figure(inside), figure(kept, 3), middle_and_worst(kept)])
+    header = ["", "objects", "whole dB", "object dB", "outline IoU", "median, worst"]
+    show(f"VAE round trip, {count} held-out frames, and {count // 2} of two objects", header, rows)
 
 
 def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) -> None:
