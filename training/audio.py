@@ -22,7 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 import world
 from training.loop import Recipe, note, start_workers, train
-from vedit.backbone.sources import MINI
+from training.presets import WORKSHOP
 from vedit.clip.soundfile import SOUNDS, read_sound
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from world.scene import FAINTEST
@@ -140,7 +140,7 @@ def mel_filters(config: SoundConfig) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(MINI), help="folder of a Stable Diffusion")
+    parser.add_argument("--model", type=Path, default=WORKSHOP, help="folder of a Stable Diffusion")
     parser.add_argument("--pairs", type=Path, help="folder of sounds, each with its caption in a .txt of its name")
     parser.add_argument("--out", type=Path, default=Path("runs/audio"), help="folder of the checkpoint")
     parser.add_argument("--encoder", type=Path, help=f"file to write; by default {OWN} in the model's folder")

@@ -22,20 +22,23 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 import world
 from training.captions import sentence
-from training.data import draw_scene, encode
+from training.data import FRAMES, draw_scene, encode
 from training.diffusion import add_noise
 from training.loop import Recipe, note, ship, start_workers, train
 from training.poses import exact
+from training.presets import WORKSHOP
 from vedit.annotators.edge import Edge
 from vedit.annotators.pose.drawing import draw
 from vedit.backbone.notes import read_notes
-from vedit.backbone.sources import MINI
 from vedit.clip import Clip
 from world.scene import Scene
 
 BATCH = 32
 POOL = 8192
 """Frames."""
+
+OTHERS = 0.3
+"""Share of scenes that are not one object in clear air and the plain look."""
 
 EMPTY = 0.5
 """Share of the prompts that are empty."""
@@ -85,7 +88,7 @@ DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow
 
 def suits(kind: str, scene: Scene, chance: np.random.Generator) -> bool:
     """Whether a ControlNet of this kind learns from the scene: poses from figures, and rarely from an empty picture."""
-    return kind != "pose" or scene.objects[0].shape == "person" or chance.random() < 0.01
+    return kind != "pose" or any(each.shape == "person" for each in scene.objects) or chance.random() < 0.01
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,17 @@ def draw_pool(kind: str, vae: AutoencoderKL, size: int) -> Pool:
     times: list[int] = []
     while len(scenes) < size:
         seed = int(chance.integers(2**40))
-        scene = draw_scene(seed, 0.0)
+        scene = draw_scene(seed, OTHERS)
         if suits(kind, scene, chance):
             scenes.append(scene)
-            times.append(seed % 8)
-    shown = [DRAW[kind](scene, time, chance).mul(255).round().byte() for scene, time in zip(scenes, times, strict=True)]
-    batches = range(0, size, BATCH)
-    latents = torch.cat([encode(vae, scenes[at : at + BATCH], times[at : at + BATCH]) for at in batches])
-    return Pool(latents, scenes, torch.stack(shown))
+            times.append(seed % FRAMES)
+    moments = list(zip(scenes, times, strict=True))
+    shown = [DRAW[kind](scene, time, chance).mul(255).round().byte() for scene, time in moments]
+    latents = []
+    for at in range(0, size, BATCH):
+        drawn = [world.draw_frame(scene, time, scene.intensity)[0] for scene, time in moments[at : at + BATCH]]
+        latents.append(encode(vae, torch.from_numpy(np.stack(drawn))))
+    return Pool(torch.cat(latents), scenes, torch.stack(shown))
 
 
 def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, recipe: Recipe) -> None:
@@ -158,7 +164,7 @@ def add(control: ControlNetModel, kind: str, model: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=DRAW, required=True)
-    parser.add_argument("--model", type=Path, default=Path(MINI))
+    parser.add_argument("--model", type=Path, default=WORKSHOP)
     parser.add_argument("--out", type=Path, default=Path("runs/control"))
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--more", action="store_true", help="begin with the ControlNet that is in the model's folder")

@@ -15,6 +15,9 @@ from world.scene import Scene
 FRAMES = 16
 """Of a scene's clip; pictures are taken from any of them."""
 
+VARIETY = 0.55
+"""Share of the scenes that have weather, another look, a second object or a moving camera."""
+
 RIM = 6
 """How far around an object, in pixels, the contrast to its colour is told."""
 
@@ -86,13 +89,9 @@ def _contrast(scene: Scene, time: int, masks: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderKL, scenes: list[Scene], times: list[int]) -> Tensor:
-    """One frame of each scene, at ``times`` of its clip, as scaled latents (B, 4, h, w) on the CPU."""
-    drawn = [
-        world.draw_frame(scene, time % FRAMES, scene.intensity)[0] for scene, time in zip(scenes, times, strict=True)
-    ]
-    frames = torch.from_numpy(np.stack(drawn).astype(np.float32)).clamp(0, 1)
-    pixels = (frames * 2 - 1).to(vae.device, memory_format=torch.channels_last)
+def encode(vae: AutoencoderKL, frames: Tensor) -> Tensor:
+    """Frames (B, 3, H, W) in [0, 1] as scaled latents (B, 4, h, w) on the CPU."""
+    pixels = (frames.float().clamp(0, 1) * 2 - 1).to(vae.device, memory_format=torch.channels_last)
     with torch.autocast(vae.device.type, torch.bfloat16):
         moments = vae.encode(pixels).latent_dist.mean
     return moments.float().cpu() * vae.config.scaling_factor

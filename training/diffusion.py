@@ -1,9 +1,7 @@
-"""Stage 2, text encoder and UNet on frozen latents.
+"""Stage 2, text encoder and UNet on frozen latents: ``torchrun --nproc-per-node 2 -m training.diffusion``.
 
-``python -m training.diffusion --stage pool`` encodes the training frames once; then
-``torchrun --nproc-per-node 2 -m training.diffusion --stage unet`` learns epsilon on Stable Diffusion's own noise
-schedule, weighted by min-SNR (Hang et al. 2023, eq. 8, gamma 5), with a little offset noise so that a scene's mean
-colour is learned from the words instead of being read off the noise.
+Learns epsilon on Stable Diffusion's own noise schedule, weighted by min-SNR (Hang et al. 2023, eq. 8, gamma 5), with a
+little offset noise so that a scene's mean colour is learned from the words instead of being read off the noise.
 """
 
 from __future__ import annotations
@@ -14,16 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.captions import save_tokenizer, sentence
-from training.data import draw_scene, frame_batch
-from training.loop import Recipe, start_workers, train
-from training.presets import LATENT_SCALE, PRESETS, TOKENS, Preset
-from training.vae import load_joint
+from training.captions import save_tokenizer, told
+from training.loop import Recipe, ship, start_workers, train
+from training.pool import read_pool
+from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
 
 SCHEDULE = {
     "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
@@ -32,7 +28,6 @@ SCHEDULE = {
 GAMMA = 5.0
 OFFSET_NOISE = 0.1
 BATCH = 32
-SHARD = 1024
 
 
 def build_text(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -68,10 +63,6 @@ class Denoiser(nn.Module):
         self.text_encoder, self.unet = text_encoder, unet
 
 
-def build(preset: Preset, tokenizer: CLIPTokenizer) -> Denoiser:
-    return Denoiser(build_text(preset, tokenizer), build_unet(preset))
-
-
 @dataclass(frozen=True)
 class Noised:
     """Latents (B, 4, h, w) at random ``times`` (B,) of the schedule, whose alpha_bar is ``level`` (B, 1, 1, 1)."""
@@ -98,72 +89,56 @@ def add_noise(clean: Tensor, alpha_bar: Tensor, generator: torch.Generator) -> N
     return Noised(level.sqrt() * clean + (1 - level).sqrt() * noise, noise, times, level)
 
 
-def encode_shard(vae: AutoencoderKL, path: Path, number: int, variety: float, device: torch.device) -> None:
-    """Encode one shard of training frames: "seeds" (B,) and scaled "latents" (B, 4, 16, 16) in half precision."""
-    seeds, latents = [], []
-    for batch in range(number * SHARD // 64, (number + 1) * SHARD // 64):
-        seeds.append(torch.randint(0, 2**40, (64,), generator=torch.Generator().manual_seed(50_000_000 + batch)))
-        _, frames, _ = frame_batch(64, torch.Generator().manual_seed(50_000_000 + batch), variety)
-        pixels = (frames * 2 - 1).to(device, memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            moments = vae.quant_conv(vae.encoder(pixels))
-        latents.append((moments[:, :4].float() * LATENT_SCALE).half().cpu())
-    beside = path.with_suffix(".part")
-    save_file({"seeds": torch.cat(seeds), "latents": torch.cat(latents).contiguous()}, beside)
-    beside.replace(path)
-
-
-def train_unet(out: Path, preset: Preset, variety: float, recipe: Recipe, device: torch.device) -> None:
-    tokenizer_folder = out / "tokenizer"
-    tokenizer = (
-        CLIPTokenizer.from_pretrained(tokenizer_folder)
-        if tokenizer_folder.exists()
-        else save_tokenizer(tokenizer_folder)
-    )
-    shards = [load_file(path) for path in sorted(out.glob("pool*.safetensors"))]
-    latents, seeds = (torch.cat([shard[key] for shard in shards]) for key in ("latents", "seeds"))
+def train_unet(model: Path, pools: Path, out: Path, preset: Preset, recipe: Recipe, start: Path | None) -> None:
+    """Teach the text encoder and the UNet, from the start or from those in the folder ``start``, and put them into the
+    folder ``model``, with their tokenizer and noise schedule."""
+    _, _, device = start_workers()
+    pool = read_pool(pools, 1)
+    folder = model / "tokenizer"
+    tokenizer = CLIPTokenizer.from_pretrained(folder) if folder.exists() else save_tokenizer(folder)
     torch.manual_seed(0)
-    model = build(preset, tokenizer).to(device)
+    denoiser = Denoiser(build_text(preset, tokenizer), build_unet(preset))
+    if start is not None:
+        denoiser = Denoiser(
+            CLIPTextModel.from_pretrained(start / "text_encoder", dtype=torch.float32),
+            UNet2DConditionModel.from_pretrained(start / "unet", torch_dtype=torch.float32),
+        )
+    denoiser.to(device, memory_format=torch.channels_last).train()
     alpha_bar = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
 
+    def states(texts: tuple[str, ...]) -> Tensor:
+        tokens = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return denoiser.text_encoder(tokens.to(device)).last_hidden_state
+
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(0, len(seeds), (BATCH,), generator=generator)
-        texts = [
-            sentence(draw_scene(seed, variety), np.random.default_rng([step, seed])) for seed in seeds[chosen].tolist()
-        ]
-        noised = add_noise(latents[chosen].float(), alpha_bar, generator)
-        tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
-        words = model.text_encoder(tokens).last_hidden_state
+        chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
+        rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
+        first, second, share = zip(*(told(pool.scenes[index], rng) for index in chosen.tolist()), strict=True)
+        words = torch.lerp(states(first), states(second), torch.tensor(share, device=device)[:, None, None])
+        noised = add_noise(pool.latents[chosen, 0].float(), alpha_bar, generator)
         with torch.autocast(device.type, torch.bfloat16):
-            predicted = model.unet(noised.latents, noised.times, words).sample
+            predicted = denoiser.unet(noised.latents, noised.times, words).sample
         return noised.error(predicted)
 
-    train(model, loss, recipe, out / "unet.pt")
+    train(denoiser, loss, recipe, out / "unet.pt")
+    ship(denoiser.unet, model / "unet")
+    ship(denoiser.text_encoder, model / "text_encoder")
+    DDIMScheduler(**SCHEDULE).save_pretrained(model / "scheduler")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stage", choices=["pool", "unet"], required=True)
     parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--vae", type=Path, default=Path("runs/vae"))
-    parser.add_argument("--out", type=Path, default=Path("runs/diffusion"))
-    parser.add_argument("--pool", type=int, default=25600, help="frames to encode")
-    parser.add_argument("--steps", type=int, default=4200)
-    parser.add_argument("--decay-from", type=float, default=0.62)
-    parser.add_argument("--variety", type=float, default=0.0, help="share of scenes with weather, looks, two objects")
+    parser.add_argument("--model", type=Path, default=WORKSHOP)
+    parser.add_argument("--pools", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--out", type=Path, default=Path("runs/diffusion"), help="folder of the checkpoint")
+    parser.add_argument("--start", type=Path, help="a model's folder to begin with, instead of random weights")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--decay-from", type=float, default=0.6)
     arguments = parser.parse_args()
-    preset = PRESETS[arguments.preset]
-    rank, workers, device = start_workers()
-    if arguments.stage == "pool":
-        vae = load_joint(arguments.vae, preset).to(device, memory_format=torch.channels_last)
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        for number in range(rank, arguments.pool // SHARD, workers):
-            path = arguments.out / f"pool{number:03d}.safetensors"
-            if not path.exists():
-                encode_shard(vae, path, number, arguments.variety, device)
-        return
     recipe = Recipe(steps=arguments.steps, learning_rate=1.5e-3, decay_from=arguments.decay_from)
-    train_unet(arguments.out, preset, arguments.variety, recipe, device)
+    preset = PRESETS[arguments.preset]
+    train_unet(arguments.model, arguments.pools, arguments.out, preset, recipe, arguments.start)
 
 
 if __name__ == "__main__":

@@ -111,19 +111,13 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
     return model
 
 
-def load_average(model: nn.Module, checkpoint: Path) -> int:
-    """Put a checkpoint's averaged weights into ``model`` (built the same way); return the step it had reached."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    with torch.no_grad():
-        for parameter, mean in zip(trainable, state["average"], strict=True):
-            parameter.copy_(mean)
-    return int(state["step"])
-
-
 def ship(network: Any, folder: Path) -> None:
-    """Save a diffusers or transformers model in half precision, without the name of the place it was read from."""
+    """Save a diffusers or transformers model in half precision, without the name of the place it was read from.
+
+    Of several workers, the first one does it.
+    """
+    if dist.is_initialized() and dist.get_rank() > 0:
+        return
     network.half().save_pretrained(folder)
     config = folder / "config.json"
     told = json.loads(config.read_text())
@@ -133,6 +127,8 @@ def ship(network: Any, folder: Path) -> None:
 
 def note(model: Path, **told: Any) -> None:
     """Write down in a model's folder what it brings along (``vedit.json``)."""
+    if dist.is_initialized() and dist.get_rank() > 0:
+        return
     notes = read_notes(model).model_copy(update=told)
     (model / "vedit.json").write_text(notes.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 

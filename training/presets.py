@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,6 @@ LATENT_SCALE = 0.18215
 
 TOKENS = 32
 """Length of a tokenised prompt."""
+
+WORKSHOP = Path("runs/model")
+"""The model's folder while it is made: each stage reads there what the earlier ones left, and puts its own part in."""

@@ -9,6 +9,7 @@ convolutions; later the decoder of the finished model learns on alone (``decoder
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,9 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.data import Pictures, frame_batch, pictures
-from training.loop import Recipe, load_average, ship, start_workers, train
-from training.presets import LATENT_SCALE, PRESETS, Preset
-from vedit.backbone.sources import MINI
+from training.loop import Recipe, ship, start_workers, train
+from training.presets import LATENT_SCALE, PRESETS, WORKSHOP, Preset
 
 JOINT = Recipe(steps=2000, learning_rate=1.6e-3, decay_from=0.4)
 DECODER = Recipe(steps=1500, learning_rate=8e-4, decay_from=0.3)
@@ -126,7 +126,8 @@ def batch(step: int, generator: torch.Generator, device: torch.device, variety: 
     return Pictures(pixels, masks, contrast)
 
 
-def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
+def train_joint(model: Path, out: Path, preset: Preset, steps: int, device: torch.device) -> None:
+    """Encoder and decoder learn together; the outcome, normalised, is put into the folder ``model``."""
     pca_file = out / "pca.safetensors"
     pca = {key: value.to(device) for key, value in (load_file(pca_file) if pca_file.exists() else fit_pca()).items()}
     torch.manual_seed(0)
@@ -156,7 +157,9 @@ def train_joint(out: Path, preset: Preset, device: torch.device) -> None:
         steady = (log_variance - LOG_VARIANCE).square().mean()
         return wrong + pull * teacher + 0.1 * centred + 1e-2 * steady
 
-    train(vae, loss, JOINT, out / "joint.pt")
+    train(vae, loss, replace(JOINT, steps=steps), out / "joint.pt")
+    normalise(vae.eval(), frame_batch(256, torch.Generator().manual_seed(2), VARIETY)[1].to(device))
+    ship(vae, model / "vae")
 
 
 def normalise(vae: AutoencoderKL, frames: Tensor) -> None:
@@ -172,16 +175,7 @@ def normalise(vae: AutoencoderKL, frames: Tensor) -> None:
         post.weight /= gain[None, :, None, None]
 
 
-def load_joint(out: Path, preset: Preset) -> AutoencoderKL:
-    """The autoencoder after the joint stage, normalised; its encoder is final."""
-    vae = build(preset)
-    load_average(vae, out / "joint.pt")
-    vae.eval()
-    normalise(vae, frame_batch(256, torch.Generator().manual_seed(2), VARIETY)[1])
-    return vae
-
-
-def train_decoder(model: Path, out: Path, device: torch.device) -> None:
+def train_decoder(model: Path, out: Path, steps: int, device: torch.device) -> None:
     """The decoder of the Stable Diffusion in the folder ``model`` learns on; the outcome is put there."""
     vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
     vae = vae.to(device, memory_format=torch.channels_last)
@@ -197,7 +191,7 @@ def train_decoder(model: Path, out: Path, device: torch.device) -> None:
             output = vae.decoder(vae.post_quant_conv(latents + noise)).float()
         return pixel_loss(output, shown)
 
-    train(vae, loss, DECODER, out / "decoder.pt")
+    train(vae, loss, replace(DECODER, steps=steps), out / "decoder.pt")
     ship(vae, model / "vae")
 
 
@@ -206,7 +200,8 @@ def main() -> None:
     parser.add_argument("--stage", choices=["pca", "joint", "decoder"], required=True)
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--out", type=Path, default=Path("runs/vae"))
-    parser.add_argument("--model", type=Path, default=Path(MINI), help="whose decoder learns on")
+    parser.add_argument("--model", type=Path, default=WORKSHOP)
+    parser.add_argument("--steps", type=int, help=f"{JOINT.steps} for joint, {DECODER.steps} for the decoder")
     arguments = parser.parse_args()
     preset, out = PRESETS[arguments.preset], cast(Path, arguments.out)
     if arguments.stage == "pca":
@@ -215,9 +210,9 @@ def main() -> None:
         return
     _, _, device = start_workers()
     if arguments.stage == "decoder":
-        train_decoder(arguments.model, out, device)
+        train_decoder(arguments.model, out, arguments.steps or DECODER.steps, device)
     else:
-        train_joint(out, preset, device)
+        train_joint(arguments.model, out, preset, arguments.steps or JOINT.steps, device)
 
 
 if __name__ == "__main__":
