@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from safetensors.torch import save_file
 
 from tests.backbone import toys
 from vedit.backbone.loading import load_backbone, read_motion
-from vedit.backbone.temporal import temporal_layers
+from vedit.backbone.temporal import in_windows, temporal_layers
 from vedit.errors import WeightsError
 
 
@@ -28,7 +30,7 @@ def test_motion_modules_from_a_folder_and_from_their_own_file(version: int, tmp_
     prefixed = {f"module.{name}": tensor for name, tensor in toys.original_motion(adapter).items()}
     torch.save({"epoch": 1, "state_dict": prefixed}, tmp_path / "mm.ckpt")
     for name in ("motion", "mm.safetensors", "mm.ckpt"):
-        modules, _ = read_motion(tmp_path / name)
+        modules, *_ = read_motion(tmp_path / name)
         for field in ("use_motion_mid_block", "motion_max_seq_length", "motion_layers_per_block"):
             assert modules.config[field] == adapter.config[field]
         assert modules.state_dict().keys() == adapter.state_dict().keys()
@@ -47,6 +49,66 @@ def test_motion_brings_its_schedule(tmp_path: Path, wide: Path) -> None:
     torch.manual_seed(0)
     x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
     assert not torch.allclose(plain.predict(x, 500, text), moving.predict(x, 500, text), atol=1e-3)
+
+
+def test_a_folder_can_say_what_its_motion_modules_were_trained_with(tmp_path: Path, wide: Path) -> None:
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    own = load_backbone(wide).scheduler_config
+    (tmp_path / "motion" / "scheduler_config.json").write_text(json.dumps({**own, "beta_end": 0.013}))
+    moving = load_backbone(wide, motion=tmp_path / "motion").scheduler_config
+    assert moving == {**own, "beta_end": 0.013}
+
+
+def test_motion_that_comes_with_the_model_is_in_force(tmp_path: Path, wide: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(wide, model)
+    toys.motion_adapter(wide).save_pretrained(model / "motion")
+    assert not load_backbone(model).has_motion
+    (model / "vedit.json").write_text('{"motion": "motion"}')
+    moving, plain = load_backbone(model), load_backbone(wide)
+    assert moving.has_motion
+    torch.manual_seed(0)
+    x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
+    assert (moving.predict(x, 500, text) - plain.predict(x, 500, text)).abs().max() > 1e-3
+    other = toys.motion_adapter(wide, seed=1)
+    other.save_pretrained(tmp_path / "other")
+    named = load_backbone(model, motion=tmp_path / "other")
+    assert torch.equal(
+        named.predict(x, 500, text), load_backbone(wide, motion=tmp_path / "other").predict(x, 500, text)
+    )
+
+
+def test_a_single_frame_is_what_it_is_without_motion(tmp_path: Path, wide: Path) -> None:
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    torch.manual_seed(0)
+    x, text = torch.randn(2, 1, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
+    assert torch.equal(plain.predict(x, 500, text), moving.predict(x, 500, text))
+
+
+def test_clips_longer_than_the_positions_are_seen_in_windows(tmp_path: Path, wide: Path) -> None:
+    toys.motion_adapter(wide, version=1).save_pretrained(tmp_path / "motion")  # knows 24 frames
+    moving = load_backbone(wide, motion=tmp_path / "motion")
+    torch.manual_seed(0)
+    x, text = torch.randn(2, 40, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
+    found = moving.predict(x, 500, text)
+    assert torch.isfinite(found).all()
+    changed = x.clone()
+    changed[:, -1] += 1
+    moved = (moving.predict(changed, 500, text) - found).abs().amax((0, 2, 3, 4))
+    # What is far reaches a frame only from window to window, layer after layer.
+    assert moved[:8].max() < 0.01 * moved[-8:].min()
+
+
+@pytest.mark.parametrize("frames", [17, 24, 33])
+def test_windows_agree_where_the_module_looks_at_single_frames(frames: int) -> None:
+    def double(still: torch.Tensor, num_frames: int) -> torch.Tensor:
+        assert num_frames == 16
+        return 2 * still
+
+    still = torch.randn(2 * frames, 3, 2, 2)
+    found = in_windows(double, still, frames, 16)  # type: ignore[arg-type]
+    torch.testing.assert_close(found, 2 * still)
 
 
 def test_motion_counts_as_much_as_asked_in_each_frame(tmp_path: Path, wide: Path) -> None:

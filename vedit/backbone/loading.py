@@ -46,7 +46,10 @@ _SCHEMAS: Mapping[type[Any], type[schemas.Schema]] = {
 }
 _TEMPORAL = (".attn_temp.", ".norm_temp.")
 _ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
-"""What its motion modules were trained with, whatever the model's own schedule is."""
+"""What AnimateDiff's motion modules were trained with, whatever the model's own schedule is."""
+
+_NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
+"""Of a noise schedule's settings, those that decide how noisy a timestep is."""
 
 
 @sources.permitted()
@@ -71,7 +74,7 @@ def load_backbone(
         device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
         dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
         kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
-        motion: AnimateDiff motion modules: a folder, a hub id or a file
+        motion: AnimateDiff motion modules: a folder, a hub id or a file; None for those that come with the model
         loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
         adapter: a file that `vedit tune` wrote
 
@@ -96,12 +99,13 @@ def load_backbone(
         fuse_lora(parts.unet, parts.text_encoder, parts.tokenizer, path, scale)
         files.append(path)
         remarks.append(f"lora {scale:g}")
-    modules = None
-    if motion is not None:
-        modules, motion_files = read_motion(motion)
+    modules, notes = None, read_notes(where)
+    moving = where / notes.motion if motion is None and notes.motion else motion
+    if moving is not None:
+        modules, motion_files, schedule = read_motion(moving)
         check_motion(modules, parts.unet)
         files.extend(motion_files)
-        parts.scheduler.update(_ANIMATEDIFF_SCHEDULE)
+        parts.scheduler.update(schedule)
 
     with _on_device(place):
         backbone = Backbone(
@@ -113,7 +117,7 @@ def load_backbone(
             kernel=kernel,
             name=str(name),
             fingerprint=checkpoints.fingerprint(files, remarks),
-            notes=read_notes(where),
+            notes=notes,
             folder=where if where.is_dir() else None,
         )
         if parts.temporal:
@@ -217,7 +221,7 @@ def _read_folder(folder: Path) -> Parts:
         text_encoder=text_encoder,
         tokenizer=read_tokenizer(folder, text_encoder),
         unet=unet,
-        scheduler=read_scheduler(folder),
+        scheduler=read_scheduler(folder / "scheduler"),
         files=[path for part in sources.PARTS for path in files[part]],
         temporal=temporal,
     )
@@ -241,7 +245,7 @@ def _read_single(file: Path) -> Parts:
         text_encoder=text_encoder,
         tokenizer=read_tokenizer(folder, text_encoder),
         unet=unet,
-        scheduler=read_scheduler(folder) | original_prediction(file),
+        scheduler=read_scheduler(folder / "scheduler") | original_prediction(file),
         files=[file],
         temporal={},
     )
@@ -336,8 +340,8 @@ def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
 
 
 def read_scheduler(folder: Path) -> dict[str, Any]:
-    """The noise schedule's settings. Raises WeightsError for one this toolkit has no formula for."""
-    file = folder / "scheduler" / "scheduler_config.json"
+    """A noise schedule's settings, from its folder. Raises WeightsError for one this toolkit has no formula for."""
+    file = folder / "scheduler_config.json"
     scheduler = schemas.checked(schemas.Scheduler, checkpoints.read_config(file), f"'{file}'")
     kind = scheduler.setdefault("prediction_type", "epsilon")
     if kind not in ("epsilon", "v_prediction"):
@@ -346,7 +350,7 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
         Schedule.from_config(scheduler, 1)
         levels = training_levels(scheduler)
     except (TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError) as error:
-        raise WeightsError(f"the noise schedule in '{folder / 'scheduler'}' cannot be built: {error}.") from error
+        raise WeightsError(f"the noise schedule in '{folder}' cannot be built: {error}.") from error
     if not bool(((levels >= 0) & (levels <= 1)).all()):
         raise WeightsError(
             f"the noise schedule in '{file}' leaves the range from all noise to none; correct its betas."
@@ -378,14 +382,24 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
 
 
 @sources.permitted()
-def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path]]:
-    """AnimateDiff's motion modules, and the files they came from: a MotionAdapter folder, a hub id, or its own file."""
+def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path], dict[str, Any]]:
+    """AnimateDiff's motion modules: a MotionAdapter folder, a hub id, or its own file.
+
+    Returns the modules, the files they came from, and what they need of the noise schedule: what a folder's
+    ``scheduler_config.json`` says (``training.motion`` writes one), else AnimateDiff's own.
+
+    Raises WeightsError for what is missing, damaged, or no such thing.
+    """
     path = Path(name).expanduser()
+    schedule: dict[str, Any] = dict(_ANIMATEDIFF_SCHEDULE)
     if sources.is_hub_id(name):
         path = sources.from_hub(str(name), ("",))
     if path.is_dir():
         files = sources.part_files(path, "")
         config, tensors = checkpoints.read_config(path / "config.json"), checkpoints.read_tensors(files)
+        if (path / "scheduler_config.json").is_file():
+            said = read_scheduler(path)
+            schedule = {key: said[key] for key in _NOISE if key in said}
     elif path.is_file():
         files = [path]
         config, tensors = checkpoints.motion_from_original(checkpoints.read_tensors(path))
@@ -393,7 +407,7 @@ def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path]]:
         raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
     modules = empty(MotionAdapter, config)
     checkpoints.fill(modules, tensors, "motion modules", spare=r"\.pos_embed\.pe$")
-    return modules, files
+    return modules, files, schedule
 
 
 def check_motion(modules: MotionAdapter, unet: UNet2DConditionModel) -> None:

@@ -39,6 +39,8 @@ class ModelNotes(BaseModel):
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
     edit_controls: tuple[ControlSettings, ...] = Field((), max_length=10)
     """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
+    motion: Literal[""] | Inside = ""
+    """The motion modules that come with the model, and are in force unless others are named: a folder in its own."""
     sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 OWN_FRAME = 1.5
 """How strongly queries and keys of numbered frames begin as the identity."""
 
+WINDOW = 16
+"""Frames that motion modules see at once of a clip that is too long for them: what AnimateDiff's were trained on."""
+
 
 class TemporalAttention(nn.Module):
     """Self-attention over frames at every place: Tune-A-Video's ``attn_temp``.
@@ -124,14 +127,20 @@ def detach_temporal(unet: UNet2DConditionModel) -> None:
 def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: StepContext) -> list[RemovableHandle]:
     """Run an AnimateDiff adapter's motion modules after each layer of the UNet (Guo et al. 2023).
 
+    A single frame passes them by: it is what it is without them. Of clips longer than the modules have positions for,
+    they see overlapping windows (``in_windows``).
+
     Raises WeightsError when the adapter's blocks do not match the UNet's.
     """
     handles = []
+    longest = int(adapter.config.motion_max_seq_length)
 
     def follow(layer: nn.Module, motion: nn.Module) -> None:
         def hook(_: nn.Module, __: Any, output: Any) -> Any:
+            if context.frames == 1:
+                return output
             still, *others = (output,) if isinstance(output, Tensor) else output
-            moved = context.moved(still, motion(still, num_frames=context.frames))
+            moved = context.moved(still, in_windows(motion, still, context.frames, longest))
             return moved if isinstance(output, Tensor) else (moved, *others)
 
         handles.append(layer.register_forward_hook(hook))
@@ -158,6 +167,31 @@ def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: S
         for layer, motion in zip(layers, block.motion_modules, strict=True):
             follow(layer, motion)
     return handles
+
+
+def in_windows(motion: nn.Module, still: Tensor, frames: int, longest: int) -> Tensor:
+    """What a motion module makes of the features (N F, C, h, w) of clips of ``frames`` frames.
+
+    Up to ``longest`` frames are seen at once. Longer clips are seen in windows of ``WINDOW`` frames that overlap by
+    half; what they say of a frame is averaged, weighted towards their middles, so that one window fades into the next.
+
+    Source: FreeNoise (Qiu et al. 2024), section 3.3, window-based attention fusion.
+    """
+    if frames <= longest:
+        return motion(still, num_frames=frames)
+    size = min(WINDOW, longest)
+    starts = sorted({*range(0, frames - size, max(1, size // 2)), frames - size})
+    weight = (1 + torch.minimum(torch.arange(size), torch.arange(size).flip(0))).to(still)
+    weight = weight.view(-1, *[1] * (still.ndim - 1))  # (size, 1, 1, 1)
+    made = []
+    for clip in still.split(frames):  # (F, C, h, w)
+        total, weights = torch.zeros_like(clip), torch.zeros_like(clip[:, :1, :1, :1])
+        for start in starts:
+            window = slice(start, start + size)
+            total[window] += weight * motion(clip[window], num_frames=size)
+            weights[window] += weight
+        made.append(total / weights)
+    return torch.cat(made)
 
 
 def detach_motion(unet: UNet2DConditionModel) -> None:

@@ -1,0 +1,66 @@
+"""Motion modules of one's own: learnt from a folder of clips and captions, for any model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import MotionAdapter
+
+from tests.conftest import Ran
+from training.motion import main
+from vedit import Clip, load_backbone
+from vedit.schedule import training_levels
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    def run(*arguments: object) -> None:
+        given = ["training.motion", "--out", tmp_path / "runs", *arguments]
+        monkeypatch.setattr(sys, "argv", [str(each) for each in given])
+        main()
+
+    return run
+
+
+def moving_square(direction: int) -> Clip:
+    frames = torch.zeros(10, 3, 64, 64)
+    for number, frame in enumerate(frames):
+        left = 20 + direction * 2 * number
+        frame[:, 20:40, left : left + 16] = 1
+    return Clip(frames, Fraction(8))
+
+
+def test_clips_with_captions_teach_motion(
+    toy_model: Path, tmp_path: Path, train: Callable[..., None], vedit: Callable[..., Ran]
+) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name, direction in (("left", -1), ("right", 1)):
+        moving_square(direction).save(clips / f"{name}.mp4")
+        (clips / f"{name}.txt").write_text(f"a square moving {name}\n")
+    (clips / "alone.txt").write_text("a caption without a clip")
+    made = tmp_path / "made"
+    asked = ["--model", toy_model, "--clips", clips, "--frames", 8, "--batch", 2, "--modules", made]
+    train(*asked, "--steps", 2)
+    begun = MotionAdapter.from_pretrained(made).state_dict()
+    train(*asked, "--steps", 4)  # goes on from the checkpoint
+    learnt = MotionAdapter.from_pretrained(made).state_dict()
+    assert any(not torch.equal(learnt[name], begun[name]) for name in learnt)
+    backbone = load_backbone(toy_model, motion=made)
+    assert backbone.has_motion
+    own = training_levels(load_backbone(toy_model).scheduler_config)
+    assert torch.equal(training_levels(backbone.scheduler_config), own)  # what they were trained with
+    ran = vedit("generate", "a square", "--model", toy_model, "--motion", made, "--frames", 3, "--steps", 2,
+                "-o", tmp_path / "out.mp4")  # fmt: skip
+    assert ran.code == 0
+
+
+def test_a_folder_without_captions_is_refused(toy_model: Path, tmp_path: Path, train: Callable[..., None]) -> None:
+    moving_square(1).save(tmp_path / "alone.mp4")
+    with pytest.raises(SystemExit, match="caption"):
+        train("--model", toy_model, "--clips", tmp_path, "--frames", 8, "--modules", tmp_path / "made")

@@ -1,0 +1,182 @@
+"""Motion modules in AnimateDiff's layout, for any Stable Diffusion (Guo et al. 2023, section 4.2).
+
+``torchrun --nproc-per-node 2 -m training.motion`` teaches the miniature's, on the world's clips (``training.pool
+--frames 16``); ``--model FOLDER --clips FOLDER`` a model's own, on clips of your own, each with its caption in a .txt
+of its name. The image model is frozen: what learns is attention over the frames, whose output begins at zero, so that
+training starts from pictures that know nothing of each other. Written as a MotionAdapter's folder, which ``--motion``
+and diffusers' AnimateDiffPipeline read, with the noise schedule that it was trained with beside it.
+
+Two things differ from the original. Errors count as errors of v (Salimans & Ho 2022, section 4), since as errors of
+epsilon those of where things are, which is what motion is made of, are next to nothing; and more of the timesteps are
+noisy ones. And some steps show pure noise at the last timesteps, as sampling does: what is noised from a clip still
+shows it faintly there (Lin et al. 2024, section 3.1), and who may read the motion from it need not agree on one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from torch import Tensor
+
+from training.captions import EMPTY, told
+from training.data import FRAMES
+from training.loop import Recipe, note, ship, start_workers, train
+from training.pool import read_pool
+from training.presets import WORKSHOP
+from vedit.backbone import Backbone, load_backbone
+from vedit.backbone.loading import read_motion
+from vedit.backbone.sizes import working_size
+from vedit.clip.reading import read_clip
+from vedit.schedule import training_levels
+
+OWN = "motion"
+"""Name of the motion modules' folder in the model's."""
+
+HEAVIEST = 20.0
+"""Most that an error of epsilon counts: v's own weight, 1 / alpha_bar, grows without end towards pure noise."""
+
+FROM_NOISE = 0.1
+"""Share of the clips that are shown as pure noise."""
+
+UNDECIDED = 0.9
+"""Share of the timesteps above which pure noise is shown."""
+
+VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".m4v"}
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What the motion modules learn from."""
+
+    latents: list[Tensor]
+    """Of each clip (F, 4, h, w), scaled; all of one h and w, F at least as many as are learnt at once."""
+    told: Callable[[int, np.random.Generator], tuple[str, str, float]]
+    """Of a clip's number: two prompts, and how much of the second there is in the mix of their embeddings."""
+
+
+def world_clips(pools: Path) -> Clips:
+    """The clips that ``training.pool`` encoded."""
+    pool = read_pool(pools, FRAMES)
+    return Clips(list(pool.latents), lambda number, rng: told(pool.scenes[number], rng))
+
+
+def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
+    """The clips of a folder that have a caption beside them, each brought to the first one's working size."""
+    latents: list[Tensor] = []
+    captions: list[str] = []
+    size = None
+    for path in sorted(folder.iterdir()):
+        caption = path.with_suffix(".txt")
+        if path.suffix.lower() not in VIDEOS or not caption.is_file():
+            continue
+        clip = read_clip(path, stride=stride, sound=False)
+        if len(clip.frames) < frames:
+            print(f"{path.name}: {len(clip.frames)} frames, fewer than {frames}; left out", flush=True)
+            continue
+        size = size or working_size(clip.size, None, backbone.unet.config, backbone.patch)
+        latents.append(backbone.encode(clip.resized(size).frames).half().cpu())
+        captions.append(caption.read_text(encoding="utf-8").strip())
+    if not latents:
+        raise SystemExit(f"{folder}: no clip of {frames} frames with a caption; expected such as a.mp4 beside a.txt")
+
+    def tell(number: int, rng: np.random.Generator) -> tuple[str, str, float]:
+        text = "" if rng.random() < EMPTY else captions[number]
+        return text, text, 0.0
+
+    return Clips(latents, tell)
+
+
+def build(unet: UNet2DConditionModel, frames: int) -> MotionAdapter:
+    """Motion modules of AnimateDiff v2's layout for a UNet: one after each of its layers, one in the middle."""
+    channels = tuple(unet.config.block_out_channels)
+    return MotionAdapter(
+        block_out_channels=channels,
+        motion_layers_per_block=unet.config.layers_per_block,
+        # AnimateDiff has 8 heads; where channels are few, fewer of 8 numbers each.
+        motion_num_attention_heads=max(1, min(8, channels[0] // 8)),
+        motion_norm_num_groups=unet.config.norm_num_groups,
+        motion_max_seq_length=frames,
+        use_motion_mid_block=True,
+    )
+
+
+def learn(
+    backbone: Backbone, adapter: MotionAdapter, clips: Clips, recipe: Recipe, frames: int, batch: int, out: Path
+) -> None:
+    """Teach ``adapter``, which is attached to ``backbone``, on batches of clips of ``frames`` frames."""
+    device = backbone.device
+    levels = training_levels(backbone.scheduler_config).to(device)
+    schedule = backbone.schedule(1)  # only for what the network predicts
+
+    def words(chosen: list[int], rng: np.random.Generator) -> Tensor:
+        first, second, share = zip(*(clips.told(number, rng) for number in chosen), strict=True)
+        states = backbone.embed([*first, *second])
+        return torch.lerp(*states.chunk(2), torch.tensor(share, device=device)[:, None, None])
+
+    def excerpt(number: int, generator: torch.Generator) -> Tensor:
+        whole = clips.latents[number]
+        begin = int(torch.randint(0, len(whole) - frames + 1, (1,), generator=generator))
+        return whole[begin : begin + frames].float()
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
+        chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator).tolist()
+        clean = torch.stack([excerpt(number, generator) for number in chosen])
+        noise = torch.randn(clean.shape, generator=generator)
+        share = torch.rand((batch,), generator=generator).sqrt()
+        pure = torch.rand((batch,), generator=generator) < FROM_NOISE
+        share = torch.where(pure, UNDECIDED + (1 - UNDECIDED) * share, share)
+        time = (share * len(levels)).long().clamp(max=len(levels) - 1).to(device)
+        clean, noise, pure = clean.to(device), noise.to(device), pure.to(device)
+        level = levels[time][:, None, None, None, None]
+        noisy = torch.where(pure[:, None, None, None, None], noise, level.sqrt() * clean + (1 - level).sqrt() * noise)
+        target = schedule.output_for(noisy, clean, level)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            output = backbone.predict(noisy, time.repeat_interleave(frames), words(chosen, rng))
+        weight = (1 / level).clamp(max=HEAVIEST) if schedule.prediction == "epsilon" else torch.ones_like(level)
+        return (weight * (output - target).square()).mean()
+
+    train(adapter, loss, recipe, out / "motion.pt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=WORKSHOP, help="a Stable Diffusion's folder")
+    parser.add_argument("--pools", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--clips", type=Path, help="folder of clips, each with its caption in a .txt of its name")
+    parser.add_argument("--stride", type=int, default=1, help="of such clips, take each stride-th frame")
+    parser.add_argument("--frames", type=int, default=FRAMES, help="that are learnt together")
+    parser.add_argument(
+        "--modules", type=Path, help=f"folder to write; by default {OWN} in the model's, which names it"
+    )
+    parser.add_argument("--start", type=Path, help="motion modules to begin with")
+    parser.add_argument("--out", type=Path, default=Path("runs/motion"), help="folder of the checkpoint")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=4, help="clips at once, for each worker")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="1e-4 suits Stable Diffusion 1.5")
+    arguments = parser.parse_args()
+    _, _, device = start_workers()
+    backbone = load_backbone(arguments.model, device=device, dtype="float32")
+    backbone.detach_motion()
+    frames, clips = arguments.frames, arguments.clips
+    found = world_clips(arguments.pools) if clips is None else own_clips(clips, backbone, frames, arguments.stride)
+    torch.manual_seed(0)
+    adapter = build(backbone.unet, frames) if arguments.start is None else read_motion(arguments.start)[0]
+    backbone.attach_motion(adapter.float())
+    adapter.requires_grad_(True).train()
+    recipe = Recipe(arguments.steps, arguments.learning_rate)
+    learn(backbone, adapter, found, recipe, frames, arguments.batch, arguments.out)
+    ship(adapter, arguments.modules or arguments.model / OWN)
+    DDIMScheduler.from_config(backbone.scheduler_config).save_config(arguments.modules or arguments.model / OWN)
+    if arguments.modules is None:
+        note(arguments.model, motion=OWN)
+
+
+if __name__ == "__main__":
+    main()
