@@ -57,7 +57,7 @@ def test_clips_with_captions_teach_motion(
     assert torch.equal(training_levels(backbone.scheduler_config), own)  # what they were trained with
     ran = vedit("generate", "a square", "--model", toy_model, "--motion", made, "--frames", 3, "--steps", 2,
                 "-o", tmp_path / "out.mp4")  # fmt: skip
-    assert ran.code == 0
+    assert ran.status == 0, ran.err
 
 
 def test_a_folder_without_captions_is_refused(toy_model: Path, tmp_path: Path, train: Callable[..., None]) -> None:
