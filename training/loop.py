@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from vedit.backbone.notes import read_notes
+from vedit.backbone.notes import ModelNotes, read_notes
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """(step, generator of this worker and step) -> scalar loss. Data is drawn from the generator, so a run resumes
@@ -129,7 +129,7 @@ def note(model: Path, **told: Any) -> None:
     """Write down in a model's folder what it brings along (``vedit.json``)."""
     if dist.is_initialized() and dist.get_rank() > 0:
         return
-    notes = read_notes(model).model_copy(update=told)
+    notes = ModelNotes.model_validate({**read_notes(model).model_dump(mode="json", exclude_defaults=True), **told})
     (model / "vedit.json").write_text(notes.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
 
