@@ -14,7 +14,7 @@ ROOT = Path(vedit.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"synonyms", "registry", "progress", "atomic", "threshold", "timeline", "warning_filters", "machine"},
-    {"clip", "schedule", "miniature"},
+    {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "listening"},
     {"settling"},
     {"attention", "condition"},

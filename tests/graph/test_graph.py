@@ -1,0 +1,176 @@
+"""Results have names before they are made, are made once, and are kept whole or not at all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.graph.toys import Number, Session, Sum, Times, goal
+from vedit.graph import Run, Stage, Store, plan
+from vedit.graph.recipe import digest
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(tmp_path / "diary")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_name_tells_recipe_inputs_kind_and_version() -> None:
+    named = {
+        each.key
+        for each in (
+            Number(1.0), Number(2.0), Times(Number(1.0), 2.0), Times(Number(2.0), 2.0), Times(Number(1.0), 3.0),
+            Sum((Number(1.0), Number(2.0))), Sum((Number(2.0), Number(1.0))), Sum((Number(1.0),), Number(2.0)),
+        )
+    }  # fmt: skip
+    assert len(named) == 8
+    assert goal().key == goal().key
+
+    @dataclass(frozen=True)
+    class Newer(Number):
+        version = 2
+
+    @dataclass(frozen=True)
+    class Same(Number):
+        pass
+
+    assert len({Newer(1.0).key, Same(1.0).key, Number(1.0).key}) == 3
+
+
+def test_a_name_is_the_same_in_another_process() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "from tests.graph.toys import goal; print(goal().key)"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+    assert told.stdout.strip() == goal().key
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (1, 1.0), (True, 1), ("1", 1), (None, "None"), ((1, 2), (2, 1)), ({"a": 1}, {"a": 2}), (0.1, 0.1 + 2**-56),
+        (Path("a"), "a"), (Fraction(1, 2), 0.5), (torch.zeros(2), torch.zeros(1, 2)), (torch.zeros(2), np.zeros(2)),
+        (torch.zeros(2), torch.zeros(2, dtype=torch.float64)), (frozenset({1}), (1,)),
+    ],
+)  # fmt: skip
+def test_what_differs_has_another_digest(pair: tuple[object, object]) -> None:
+    one, other = pair
+    assert digest(one) == digest(one)
+    assert digest(one) != digest(other)
+
+
+def test_what_has_no_plain_form_is_refused() -> None:
+    with pytest.raises(TypeError, match="recipe"):
+        digest(object())
+
+
+def test_each_stage_is_made_once(session: Session) -> None:
+    run = Run(session)
+    assert run(goal()).tolist() == [99.0]
+    assert run(goal()).tolist() == [99.0]
+    assert session.made() == ["number 1", "number 2", "sum of 2", "times 10", "sum of 2", "times 3"]
+    assert run.seconds.keys() == {"number", "sum", "times"}
+
+
+def test_another_goal_makes_only_what_is_new(session: Session, store: Store) -> None:
+    Run(session, store)(goal(3.0))
+    before = session.made()
+    planned = plan(goal(5.0), store=store)
+    assert [type(stage).__name__ for stage in planned.to_make] == ["Times"]
+    assert len(planned.there) == 1  # what the sum is made of is not asked for
+    assert Run(session, store)(goal(5.0)).tolist() == [165.0]
+    assert session.made()[len(before) :] == ["times 5"]
+    assert plan(goal(5.0), store=store).to_make == ()
+
+
+def test_a_plan_makes_nothing(session: Session, store: Store) -> None:
+    assert len(plan(goal(), goal(4.0), store=store).to_make) == 7
+    assert not session.made()
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 100, None])
+def test_a_damaged_result_is_made_again(session: Session, store: Store, damage: bytes | None) -> None:
+    Run(session, store)(goal())
+    file = store.folder / f"{goal().key}.safetensors"
+    file.write_bytes(file.read_bytes()[:-2] if damage is None else damage)
+    assert Run(session, store)(goal()).tolist() == [99.0]
+    assert session.made()[-1] == "times 3"
+    assert store.read(goal().key) is not None
+
+
+def test_nothing_fails_where_nothing_can_be_kept(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert Run(session, Store(tmp_path / "file" / "store"))(goal()).tolist() == [99.0]
+
+
+def test_what_was_not_used_for_longest_goes_first(store: Store) -> None:
+    for number in range(4):
+        store.write(f"{number}", "some", {"x": torch.zeros(1000)})
+        os.utime(store.folder / f"{number}.safetensors", (number, number))
+    store.read("0")
+    size = store.entries()[0].size
+    small = replace(store, bound=2 * size)
+    small.evict()
+    assert {entry.key for entry in store.entries()} == {"3", "0"}
+    small.write("huge", "some", {"x": torch.zeros(10_000)})  # would push out all else
+    assert not store.holds("huge")
+    assert store.empty() == 2 * size
+    assert not store.entries()
+
+
+def _work(diary: Path, folder: Path) -> None:
+    Run(Session(diary, slow=0.02), Store(folder))(goal())
+
+
+def test_two_processes_make_everything_once(session: Session, store: Store) -> None:
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_work, args=(session.diary, store.folder)) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(120)
+        assert each.exitcode == 0
+    assert sorted(session.made()) == ["number 1", "number 2", "sum of 2", "sum of 2", "times 10", "times 3"]
+    assert Run(session, store)(goal()).tolist() == [99.0]
+
+
+def test_a_killed_process_leaves_nothing_partial(session: Session, store: Store) -> None:
+    context = multiprocessing.get_context("fork")
+    chance = random.Random(0)
+    for _ in range(10):
+        one = context.Process(target=_work, args=(session.diary, store.folder))
+        one.start()
+        time.sleep(chance.uniform(0, 0.15))
+        os.kill(one.pid or 0, signal.SIGKILL)
+        one.join()
+        for entry in store.entries():
+            assert store.read(entry.key) is not None
+    assert Run(session, store)(goal()).tolist() == [99.0]
+    assert not list(store.folder.glob(".vedit-*"))
+
+
+def test_results_are_equal_to_the_bit_when_read_again(session: Session, store: Store) -> None:
+    one = Times(Number(1 / 3), 1 / 7)
+    made = Run(session, store)(one)
+    assert torch.equal(Run(session, store)(one), made)
+    assert isinstance(made, Tensor)
+    assert issubclass(Times, Stage)

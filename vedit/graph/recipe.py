@@ -1,0 +1,57 @@
+"""The key of a result: a hash of what it is made of, known before it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fractions import Fraction
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+DIGEST = 16
+"""Bytes of a key."""
+
+
+def digest(value: Any) -> str:
+    """A hash of plain data, the same in every process. Raises TypeError for what has no plain form."""
+    told = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=True)
+    return blake2b(told.encode(), digest_size=DIGEST).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON can tell it without loss: numbers, texts, paths, sequences, mappings, dataclasses, settings
+    (pydantic models), and tensors and arrays by a hash of their bytes. Raises TypeError for anything else."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return {"float": value.hex()}  # 1.0 is not 1, and no digit is lost
+    if isinstance(value, (Path, Fraction)):
+        return {type(value).__name__ if isinstance(value, Fraction) else "path": str(value)}
+    if isinstance(value, (tuple, list)):
+        return [plain(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return {"set": sorted(json.dumps(plain(each), sort_keys=True) for each in value)}
+    if isinstance(value, dict):
+        return {"items": [[plain(key), plain(each)] for key, each in value.items()]}
+    if isinstance(value, BaseModel):
+        return {"settings": type(value).__name__, "of": plain(dict(value))}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
+        return {"record": type(value).__name__, "of": plain(fields)}
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().contiguous()
+        return {"tensor": _bytes(value.flatten().view(torch.uint8).numpy()), "of": [*value.shape, str(value.dtype)]}
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return {"array": _bytes(np.ascontiguousarray(value)), "of": [*value.shape, str(value.dtype)]}
+    if isinstance(value, (torch.dtype, torch.device)):
+        return {"torch": str(value)}
+    raise TypeError(f"{type(value).__name__} cannot be part of a stage's recipe; give it as numbers, texts or tensors")
+
+
+def _bytes(array: np.ndarray) -> str:
+    return blake2b(array.tobytes(), digest_size=DIGEST).hexdigest()

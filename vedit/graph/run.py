@@ -1,0 +1,93 @@
+"""Making results: in one process, each once, those that a store holds read from it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from vedit.graph.stage import Stage
+from vedit.graph.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a goal takes: the stages to make, inputs first, and those that are kept already."""
+
+    to_make: tuple[Stage[Any], ...]
+    there: tuple[Stage[Any], ...]
+
+
+def plan(*goals: Stage[Any], store: Store | None = None) -> Plan:
+    """The stages that ``goals`` need, each once; nothing is made. What only a kept result was made of is left out."""
+    to_make: dict[str, Stage[Any]] = {}
+    there: dict[str, Stage[Any]] = {}
+
+    def visit(stage: Stage[Any]) -> None:
+        if stage.key in to_make or stage.key in there:
+            return
+        if stage.kept and store is not None and store.holds(stage.key):
+            there[stage.key] = stage
+            return
+        for each in stage.needs():
+            visit(each)
+        to_make[stage.key] = stage
+
+    for goal in goals:
+        visit(goal)
+    return Plan(tuple(to_make.values()), tuple(there.values()))
+
+
+@dataclass
+class Run:
+    """Makes stages for one session. Results stay in memory as long as the run does.
+
+    Args:
+        session: given to each stage: models, the device, progress
+        store: where kept results are; None keeps nothing
+    """
+
+    session: Any
+    store: Store | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Spent on making, by the stages' titles; not on what was found."""
+    _results: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, goal: Stage[T]) -> T:
+        """The result of ``goal``, with all that it needs."""
+        if goal.key not in self._results:
+            self._results[goal.key] = self._kept(goal) if goal.kept and self.store is not None else self._make(goal)
+        return cast(T, self._results[goal.key])
+
+    def forget(self, stage: Stage[Any]) -> None:
+        """Let go of a result in memory."""
+        self._results.pop(stage.key, None)
+
+    def _kept(self, stage: Stage[T]) -> T:
+        """From the store, else made and put there. Who comes second waits for the first, and makes nothing.
+
+        What a stage is made of is asked for within its own turn, so that of two processes one makes all of it. Each
+        waits only for stages that its own are made of, so that they never wait for each other.
+        """
+        store = cast(Store, self.store)
+        with store.alone(stage.key) if not store.holds(stage.key) else nullcontext():
+            tensors = store.read(stage.key)
+            if tensors is not None:
+                return stage.unpack(tensors)
+            result = self._make(stage)
+            store.write(stage.key, stage.title, stage.pack(result))
+            return result
+
+    def _make(self, stage: Stage[T]) -> T:
+        given = {
+            name: tuple(self(each) for each in value) if isinstance(value, tuple) else value and self(value)
+            for name, value in stage.inputs.items()
+        }
+        begun = time.perf_counter()
+        result = stage.make(self.session, **given)
+        if stage.title:
+            self.seconds[stage.title] = self.seconds.get(stage.title, 0.0) + time.perf_counter() - begun
+        return result

@@ -1,0 +1,100 @@
+"""A result that has a name before it is made: its recipe, and the results that it is made of.
+
+    @dataclass(frozen=True)
+    class Encode(Stage[Tensor]):
+        clip: Stage[Clip]
+        model: Model
+
+        def make(self, session, clip):
+            return session.backbone(self.model).encode(clip.frames)
+
+The parameters of ``make`` beside the session name the fields that are inputs: a stage, a tuple of stages, or None where
+there is no such input. All other fields are the recipe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+from torch import Tensor
+
+from vedit.graph.recipe import digest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What making a result takes.
+
+    Attributes:
+        passes: of the UNet, one frame in one guidance branch each
+        flop: floating point operations in all
+    """
+
+    passes: float = 0
+    flop: float = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.passes + other.passes, self.flop + other.flop)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[T]):
+    """One step of a job; subclasses are frozen dataclasses of their inputs and their recipe."""
+
+    version: ClassVar[int] = 1
+    """Raised when ``make`` comes to give another result for the same recipe."""
+
+    title: ClassVar[str] = ""
+    """What it does, as progress and timings call it: "inversion"."""
+
+    kept: ClassVar[bool] = False
+    """Whether its result is kept on disk, for the next job that needs it; such a stage has ``pack`` and ``unpack``."""
+
+    def make(self, session: Any, **inputs: Any) -> T:
+        """The result, from the results of the ``inputs``."""
+        raise NotImplementedError
+
+    def cost(self, session: Any) -> Cost:
+        """What ``make`` will take, without its inputs."""
+        return Cost()
+
+    def pack(self, result: T) -> Mapping[str, Tensor]:
+        """The result as tensors, all of it."""
+        raise NotImplementedError
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> T:
+        """The result that ``pack`` made these of, equal to the bit."""
+        raise NotImplementedError
+
+    @cached_property
+    def inputs(self) -> dict[str, Stage[Any] | tuple[Stage[Any], ...] | None]:
+        """The fields that ``make`` is given the results of."""
+        names = list(inspect.signature(type(self).make).parameters)[2:]
+        return {name: getattr(self, name) for name in names}
+
+    def needs(self) -> Iterator[Stage[Any]]:
+        """The stages that this one is made of, one after the other."""
+        for value in self.inputs.values():
+            yield from value if isinstance(value, tuple) else () if value is None else (value,)
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the result: alike for two stages exactly where kind, version, recipe and inputs are."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.compare}
+        recipe = {name: value for name, value in own.items() if name not in self.inputs}
+        made_of = {name: _keys(value) for name, value in self.inputs.items()}
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        return digest({"kind": kind, "version": self.version, "recipe": recipe, "inputs": made_of})
+
+
+def _keys(value: Stage[Any] | tuple[Stage[Any], ...] | None) -> Any:
+    if isinstance(value, tuple):
+        return [each.key for each in value]
+    return None if value is None else value.key

@@ -1,0 +1,121 @@
+"""Where results are kept between jobs: a folder of safetensors files under their keys, bounded in size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vedit.atomic import clear_left_over, whole_file
+from vedit.errors import MediaError
+
+BOUND = 8 * 2**30
+"""Bytes that a store may hold."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result that is kept: its key, what it is, its size in bytes, and when it was last used (seconds, epoch)."""
+
+    key: str
+    title: str
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Store:
+    """Results by their keys. Safe for several processes: what is there is whole, and ``alone`` lets one at a time make
+    what is not.
+
+    Args:
+        folder: made when something is first kept
+        bound: bytes; when it is passed, what was not used for longest goes
+    """
+
+    folder: Path
+    bound: int = BOUND
+
+    def holds(self, key: str) -> bool:
+        """Whether a result is there."""
+        return self._file(key).is_file()
+
+    def read(self, key: str) -> dict[str, Tensor] | None:
+        """A result's tensors; None for one that is not there, or damaged, which is then forgotten."""
+        path = self._file(key)
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, OSError):
+            with suppress(OSError):
+                path.unlink()
+            return None
+        return tensors
+
+    def write(self, key: str, title: str, tensors: Mapping[str, Tensor]) -> None:
+        """Keep a result, whole or not at all. Where the disk is full or read-only, nothing is kept, and nothing fails."""
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
+            return
+        with suppress(MediaError, OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._file(key), overwrite=True) as beside:
+                save_file(plain, beside, metadata={"title": title})
+            self.evict()
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Within the block, which one process enters at a time, a result can be looked for and made."""
+        locks = self.folder / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(locks / f"{key}.lock")
+            lock.acquire()
+        except OSError:  # where nothing can be kept, everyone makes their own
+            yield
+            return
+        with lock:
+            yield
+
+    def entries(self) -> list[Entry]:
+        """What is kept, the least recently used first."""
+        found = []
+        for path in self.folder.glob("*.safetensors"):
+            with suppress(OSError, SafetensorError):
+                told = path.stat()
+                with safe_open(path, "pt") as file:
+                    title = (file.metadata() or {}).get("title", "")
+                found.append(Entry(path.stem, title, told.st_size, told.st_mtime))
+        return sorted(found, key=lambda entry: entry.used)
+
+    def evict(self) -> None:
+        """Let go of what was not used for longest, until the bound is kept; what is being made or read is left."""
+        clear_left_over(self.folder)
+        entries = self.entries()
+        size = sum(entry.size for entry in entries)
+        for entry in entries:
+            if size <= self.bound:
+                return
+            lock = FileLock(self.folder / "locks" / f"{entry.key}.lock")
+            with suppress(Timeout, OSError), lock.acquire(blocking=False):
+                self._file(entry.key).unlink(missing_ok=True)
+                size -= entry.size
+
+    def empty(self) -> int:
+        """Let go of everything that is not being made; returns the bytes that were freed."""
+        before = sum(entry.size for entry in self.entries())
+        Store(self.folder, bound=0).evict()
+        return before - sum(entry.size for entry in self.entries())
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"
