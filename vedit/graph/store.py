@@ -63,7 +63,7 @@ class Store:
         return tensors
 
     def write(self, key: str, title: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a result, whole or not at all. Where the disk is full or read-only, nothing is kept, and nothing fails."""
+        """Keep a result, whole or not at all. Where the disk is full or read-only, nothing is kept; nothing fails."""
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
             return
