@@ -10,16 +10,16 @@ from pydantic import ValidationError
 
 import vedit as package
 from tools.options import FILE, text
-from vedit import settling
-from vedit.config import HUB_NAMES, EditConfig, InvertConfig, Settings, TuneConfig, default_model
+from vedit.config import HUB_NAMES, EditConfig, InvertConfig, Settings, TuneConfig, default_model, sidecar
+from vedit.config.files import file_layer
+from vedit.config.merge import Layer, assignments, merge
 from vedit.errors import ConfigError, MediaError
-from vedit.settling import Layer, assignments, file, settle
 
 KINDS = [EditConfig, TuneConfig, InvertConfig]
 
 
 def edit(**settings: object) -> EditConfig:
-    return settle(EditConfig, Layer({"clip": "clip.mp4", "prompt": "a cat", **settings}))
+    return merge(EditConfig, Layer({"clip": "clip.mp4", "prompt": "a cat", **settings}))
 
 
 def write(path: Path, text: str) -> Path:
@@ -104,8 +104,11 @@ def test_tuning_and_an_adapter_exclude_each_other() -> None:
 def test_all_faults_are_told_at_once_with_their_places(tmp_path: Path) -> None:
     path = write(tmp_path / "job.yaml", "clip: a.mp4\nsteps: 0\nstpes: 3\n")
     with pytest.raises(ConfigError) as caught:
-        settle(
-            EditConfig, file(path, EditConfig), assignments(["crf=99"]), Layer({"seed": "x"}, lambda key: f"--{key}")
+        merge(
+            EditConfig,
+            file_layer(path, EditConfig),
+            assignments(["crf=99"]),
+            Layer({"seed": "x"}, lambda key: f"--{key}"),
         )
     said = str(caught.value)
     assert said.startswith("5 faults: ")
@@ -121,12 +124,12 @@ def test_all_faults_are_told_at_once_with_their_places(tmp_path: Path) -> None:
 
 def test_flags_win_over_assignments_and_these_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "job.yaml", "clip: a.mp4\nprompt: a cat\nsteps: 1\nseed: 1\ncrf: 1\n")
-    config = settle(EditConfig, file(path, EditConfig), assignments(["seed=2", "crf=2"]), Layer({"crf": "3"}))
+    config = merge(EditConfig, file_layer(path, EditConfig), assignments(["seed=2", "crf=2"]), Layer({"crf": "3"}))
     assert (config.steps, config.seed, config.crf) == (1, 2, 3)
 
 
 def test_dashes_and_underscores_are_one() -> None:
-    assert settle(EditConfig, Layer({"clip": "a", "prompt": "b", "source-prompt": "c"})).source_prompt == "c"
+    assert merge(EditConfig, Layer({"clip": "a", "prompt": "b", "source-prompt": "c"})).source_prompt == "c"
 
 
 def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
@@ -134,7 +137,7 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     (tmp_path / "style.safetensors").touch()
     text = "clip: in/a.mp4\nprompt: a cat\nmodel: ./models/toy\noutput: /x.mp4\n"
     text += "lora: [./style.safetensors:0.5, owner/name]\n"
-    config = settle(EditConfig, file(write(tmp_path / "job.yaml", text), EditConfig))
+    config = merge(EditConfig, file_layer(write(tmp_path / "job.yaml", text), EditConfig))
     assert config.clip == tmp_path / "in" / "a.mp4"
     assert config.output == Path("/x.mp4")
     assert config.model == str(tmp_path / "models" / "toy")
@@ -157,21 +160,21 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = write(tmp_path / "job.yaml", text)
     with pytest.raises(ConfigError) as caught:
-        settle(EditConfig, file(path, EditConfig))
+        merge(EditConfig, file_layer(path, EditConfig))
     assert said in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
-        file(tmp_path / "none.yaml", EditConfig)
+        file_layer(tmp_path / "none.yaml", EditConfig)
     with pytest.raises(ConfigError, match="cannot be read"):
-        file(tmp_path, EditConfig)
+        file_layer(tmp_path, EditConfig)
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not text"):
-        file(tmp_path / "binary.yaml", EditConfig)
+        file_layer(tmp_path / "binary.yaml", EditConfig)
     write(tmp_path / "large.yaml", "# " + "x" * 1_000_001)
     with pytest.raises(ConfigError, match="more than 1,000,000 bytes"):
-        file(tmp_path / "large.yaml", EditConfig)
+        file_layer(tmp_path / "large.yaml", EditConfig)
 
 
 def test_assignments_are_yaml() -> None:
@@ -194,7 +197,7 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
         output="out.mp4",
         crf=3,
     )
-    settling.save(config, Path("out.yaml"), "edit", {"torch": "2"}, overwrite=False)
+    sidecar.save(config, Path("out.yaml"), "edit", {"torch": "2"}, overwrite=False)
     written = yaml.safe_load((folder / "out.yaml").read_text(encoding="utf-8"))
     assert "overwrite" not in written
     assert written["clip"] == str(tmp_path / "clip.mp4")
@@ -202,21 +205,21 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.chdir(tmp_path)
     moved = folder.rename(tmp_path / "moved")
-    again = settle(EditConfig, file(moved / "out.yaml", EditConfig))
+    again = merge(EditConfig, file_layer(moved / "out.yaml", EditConfig))
     assert again.clip == tmp_path / "clip.mp4"
     assert again.output == moved / "out.mp4"
     assert again.model == str(moved / "model")
     same = {"clip", "output", "model", "lora"}
     assert again.model_dump(exclude=same) == config.model_dump(exclude=same)
     with pytest.raises(MediaError, match="exists already"):
-        settling.save(config, moved / "out.yaml", "edit", {}, overwrite=False)
+        sidecar.save(config, moved / "out.yaml", "edit", {}, overwrite=False)
 
 
 def test_faults_of_a_sidecar_name_the_version_that_wrote_it(tmp_path: Path) -> None:
     def told(version: str) -> str:
         path = write(tmp_path / "o.yaml", f"vedit: {version}\nclip: a.mp4\nprompt: a cat\nzoom: 2\n")
         with pytest.raises(ConfigError) as caught:
-            settle(EditConfig, file(path, EditConfig))
+            merge(EditConfig, file_layer(path, EditConfig))
         return str(caught.value)
 
     this = package.__version__
@@ -251,7 +254,7 @@ def test_a_models_own_name_stays_one_beside_a_folder_of_that_name(
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    settling.save(edit(model=name), tmp_path / "o.yaml", "edit", {}, overwrite=False)
+    sidecar.save(edit(model=name), tmp_path / "o.yaml", "edit", {}, overwrite=False)
     assert yaml.safe_load((tmp_path / "o.yaml").read_text())["model"] == name
 
 

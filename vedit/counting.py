@@ -32,7 +32,7 @@ from vedit.backbone.notes import read_notes
 from vedit.backbone.weightless import Weightless
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, TuneConfig
-from vedit.config.values import at_home
+from vedit.config.fields import at_home
 from vedit.pipelines.opening import DEFAULT_ATTENTION, Job
 from vedit.tuning import tuned_parameters
 

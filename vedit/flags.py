@@ -17,8 +17,9 @@ from pydantic_core import PydanticUndefined
 
 from vedit import hints, printing, registry
 from vedit.config import HUB_NAMES, Settings, bounds
+from vedit.config.files import file_layer
+from vedit.config.merge import Layer, assignments, merge
 from vedit.help import HelpCommand, group_of
-from vedit.settling import Layer, assignments, file, settle
 from vedit.timeline import FEATURES
 from vedit.usage import check_arguments
 
@@ -124,16 +125,16 @@ def configured(
             extra = {parameter.name: given.pop(parameter.name) for parameter in own}
             for name in RUN_FLAGS:
                 given.pop(name)
-            config, assign = given.pop("config"), given.pop("assign")
-            check_arguments(command_name, given, positional, whole=not (config or assign))
-            layers = [file(Path(config), kind)] if config else []
+            path, assign = given.pop("config"), given.pop("assign")
+            check_arguments(command_name, given, positional, whole=not (path or assign))
+            layers = [file_layer(Path(path), kind)] if path else []
             if assign:
                 layer = assignments(assign)
                 layers.append(layer if within is None else Layer({within: layer.values}))
-            settled = settle(kind, *layers, flags(given, positional), Layer(given_already))
-            for each in hints.of(settled):
+            config = merge(kind, *layers, flags(given, positional), Layer(given_already))
+            for each in hints.of(config):
                 printing.report.hint(each)
-            command(settled.came_from(Path(config)) if config else settled, **extra)
+            command(config.came_from(Path(path)) if path else config, **extra)
 
         parameters = [
             _parameter(kind, name, field, name in positional)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedit.config import ShapeSettings
+from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError
 from vedit.listening import shaped
-from vedit.settling import Layer, settle
 
 PLAIN = ShapeSettings(release=0.0)
 levels = st.lists(st.floats(0.0, 1.0, width=32), min_size=1, max_size=60).map(
@@ -92,12 +92,12 @@ def test_smoothing_takes_out_trembling() -> None:
 @pytest.mark.parametrize("value", [-0.1, float("nan"), 1000.0])
 def test_what_cannot_be(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{name}: .*(expected|not a number)"):
-        settle(ShapeSettings, Layer({name: value}))
+        merge(ShapeSettings, Layer({name: value}))
 
 
 def test_everything_cannot_be_below_the_threshold() -> None:
     with pytest.raises(ConfigError, match="at least 0 and below 1"):
-        settle(ShapeSettings, Layer({"threshold": 1.0}))
+        merge(ShapeSettings, Layer({"threshold": 1.0}))
 
 
 @pytest.mark.parametrize("curve", [np.zeros((3, 2)), np.array([0.0, np.nan])])

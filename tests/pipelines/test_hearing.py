@@ -19,16 +19,16 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.temporal import temporal_layers
 from vedit.clip import read_clip
 from vedit.config import GenerateConfig
+from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError, VeditWarning, WeightsError
 from vedit.pipelines import following, hearing
 from vedit.pipelines.generate import generate
-from vedit.settling import Layer, settle
 
 Command = Callable[..., Ran]
 
 
 def asked(prompt: str = "a cat", **settings: object) -> GenerateConfig:
-    return settle(GenerateConfig, Layer({"prompt": prompt, **settings}))
+    return merge(GenerateConfig, Layer({"prompt": prompt, **settings}))
 
 
 def test_a_model_that_hears_shows_what_it_hears(
@@ -73,7 +73,7 @@ def test_a_model_that_hears_shows_what_it_hears(
     ],
 )
 def test_a_sound_that_says_more_than_numbers_is_told(settings: dict[str, object], told: bool) -> None:
-    config = settle(GenerateConfig, Layer({"prompt": "a cat", "audio": "song.wav", **settings}))
+    config = merge(GenerateConfig, Layer({"prompt": "a cat", "audio": "song.wav", **settings}))
     with warnings.catch_warnings(record=True, action="always") as given:
         hearing.hint_at_saying(config, "ear.safetensors")
         hearing.hint_at_saying(config, "")  # a model that does not hear

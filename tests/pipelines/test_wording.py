@@ -11,13 +11,13 @@ import torch
 from vedit.backbone import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.config import GenerateConfig
+from vedit.config.merge import Layer, merge
 from vedit.pipelines import following, hearing, wording
-from vedit.settling import Layer, settle
 from vedit.timeline import Moments
 
 
 def asked(prompt: str = "a cat", **settings: object) -> GenerateConfig:
-    return settle(GenerateConfig, Layer({"prompt": prompt, **settings}))
+    return merge(GenerateConfig, Layer({"prompt": prompt, **settings}))
 
 
 def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song: Path) -> None:

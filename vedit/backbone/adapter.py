@@ -19,7 +19,7 @@ from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
 from vedit.backbone.schemas import Name, Schema, fault
 from vedit.backbone.sources import permitted
-from vedit.config.values import LONGEST_PROMPT
+from vedit.config.fields import LONGEST_PROMPT
 from vedit.errors import WeightsError
 from vedit.files import json_object
 

@@ -15,8 +15,8 @@ from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.config import STRONGEST, ControlSettings
+from vedit.config.merge import make_part
 from vedit.errors import ConfigError
-from vedit.settling import made
 from vedit.timeline import Moments
 
 
@@ -46,7 +46,7 @@ class Control(Conditioner):
             raise ConfigError(
                 f"control {self.options.kind}: {len(weight)} weights for {len(clip)} frames; give one for each."
             )
-        annotator: Annotator = made("annotators", self.options.kind, self.options.options)
+        annotator: Annotator = make_part("annotators", self.options.kind, self.options.options)
         return (annotator.annotate(clip) if source is None else annotator.read(source, clip)).frames
 
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:

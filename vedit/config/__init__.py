@@ -1,7 +1,7 @@
 """What can be asked for: one definition behind the flags, the YAML files, the API and the sidecar.
 
 A default is written here and nowhere else. Each field's description is its flag's help. Nothing heavy is imported, so
-that ``--help`` stays quick. ``vedit.settling`` fills these from flags and files, and reports the faults.
+that ``--help`` stays quick. ``merge`` fills these from flags and files, and ``faults`` says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,21 +12,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
-from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
-from vedit.config.settings import (
-    AttentionSettings,
-    ClipSettings,
-    EditSettings,
-    InversionSettings,
-    ModelSettings,
-    PromptSettings,
-    Settings,
-    StepSettings,
-    TuningSettings,
-    VideoSettings,
-)
-from vedit.config.sound import (
+from vedit.config.audio import (
     BPM,
     MOST_FRAMES,
     STRONGEST_SOUND,
@@ -39,7 +25,8 @@ from vedit.config.sound import (
     ShapeSettings,
     SoundSettings,
 )
-from vedit.config.values import (
+from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
+from vedit.config.fields import (
     SLOWEST,
     STRONGEST,
     Annotator,
@@ -54,6 +41,19 @@ from vedit.config.values import (
     box_of,
     mask_kind,
 )
+from vedit.config.groups import (
+    AttentionSettings,
+    ClipSettings,
+    EditSettings,
+    InversionSettings,
+    ModelSettings,
+    PromptSettings,
+    Settings,
+    StepSettings,
+    TuningSettings,
+    VideoSettings,
+)
+from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from vedit.config import documents
-from vedit.config.settings import Settings
-from vedit.config.values import NUMBER, Annotator, Conditioner, Place, agreed, listed, strengths
+from vedit.config import safe_yaml
+from vedit.config.fields import NUMBER, Annotator, Conditioner, Place, agreed, listed, strengths
+from vedit.config.groups import Settings
 
 
 class ControlSettings(Settings):
@@ -75,7 +75,7 @@ class ConditionSettings(Settings):
             if not equals or not key.strip():
                 raise ValueError(f"has the option '{each}'; expected KEY=VALUE")
             try:
-                options[key.strip()] = documents.value_of(value)
+                options[key.strip()] = safe_yaml.value_of(value)
             except ValueError as error:
                 raise ValueError(f"has the option '{each}', whose value {error}") from error
         return {"kind": kind, "options": options}

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from vedit.config.settings import Settings
+from vedit.config.groups import Settings
 
 WIDER: Mapping[str, str] = {"mask": "str | Path | Tensor | NDArray[Any]"}
 """Settings that Python may give in more ways than their fields hold."""

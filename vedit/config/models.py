@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from vedit.config import documents
+from vedit.config import safe_yaml
 from vedit.errors import ConfigError
 from vedit.files import read_text
 
@@ -43,11 +43,11 @@ def default_model() -> str:
     try:
         if not file.is_file():
             return "mini"
-        _, content = documents.node_of(read_text(file, ConfigError))
+        _, content = safe_yaml.node_of(read_text(file, ConfigError))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}; mend that, or name a --model.") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {documents.reason(error)[0]}.") from error
+        raise ConfigError(f"{file} cannot be read as YAML: {safe_yaml.reason(error)[0]}.") from error
     match content:
         case None:
             return "mini"

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vedit import settling
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.arrays import kind_of
 from vedit.config import IN_MEMORY, EditConfig, GenerateConfig, InvertConfig, Settings, TuneConfig
 from vedit.config.describe import shows_settings
+from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError
 from vedit.pipelines.opening import load_model, loaded_settings
 
@@ -104,13 +104,13 @@ def painted(mask: Any) -> Tensor | None:
     return mask.float() if mask.dtype == torch.bool else mask
 
 
-def settled(kind: type[C], backbone: Backbone | str | Path, settings: Mapping[str, Any]) -> C:
+def job_config(kind: type[C], backbone: Backbone | str | Path, settings: Mapping[str, Any]) -> C:
     """The config of a job with a model that is loaded, or that is to be. Raises ConfigError."""
     if isinstance(backbone, Backbone):
-        return settling.settle(kind, settling.Layer(loaded_settings(backbone, settings)))
+        return merge(kind, Layer(loaded_settings(backbone, settings)))
     if "model" in settings:
         raise ConfigError(f"model: the backbone is named already, '{backbone}'; give one of both.")
-    return settling.settle(kind, settling.Layer({**settings, "model": str(backbone)}))
+    return merge(kind, Layer({**settings, "model": str(backbone)}))
 
 
 def loaded(backbone: Backbone | str | Path, config: ModelJob) -> Backbone:

@@ -23,7 +23,7 @@ from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
 from vedit.pipelines import following, guiding, hearing, masking, results, wording
-from vedit.pipelines.arguments import job, loaded, painted, place_of, settled
+from vedit.pipelines.arguments import job, job_config, loaded, painted, place_of
 from vedit.pipelines.opening import (
     attention_kind,
     check_job,
@@ -147,7 +147,7 @@ def edit(
     given: dict[str, Any] = {**settings, "clip": place_of(clip, settings), "prompt": prompt}
     if (mask := painted(settings.get("mask"))) is not None:
         given["mask"] = str(IN_MEMORY)
-    config = settled(EditConfig, backbone, given)
+    config = job_config(EditConfig, backbone, given)
     check_files(config)
     guiding.check(config)
     hearing.check(config)

@@ -20,7 +20,7 @@ from vedit.config import GenerateConfig
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.pipelines import following, hearing, results, wording
-from vedit.pipelines.arguments import job, loaded, settled
+from vedit.pipelines.arguments import job, job_config, loaded
 from vedit.pipelines.following import Followed
 from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
 from vedit.pipelines.plausible import warn_of_no_picture
@@ -96,7 +96,7 @@ def generate(
         ConfigError: for the settings
         VeditError: what reading, sampling and writing raise
     """
-    config = settled(GenerateConfig, backbone, {**settings, "prompt": prompt})
+    config = job_config(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)
     followed = _followed(config)
     return _written(_generate(config, loaded(backbone, config), followed, progress), followed)

@@ -11,8 +11,8 @@ from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings, EditConfig, GuideSettings
+from vedit.config.merge import make_part
 from vedit.errors import MediaError
-from vedit.settling import made
 from vedit.timeline import Moments
 
 MOST_CHANGES = 4
@@ -64,7 +64,7 @@ def conditions(config: GuideSettings, clip: Clip, backbone: Backbone, moments: M
     Raises PartError, ConfigError, MediaError or WeightsError, as the conditioners do.
     """
     chosen: list[Conditioner] = [Control(each) for each in config.control or ()]
-    chosen += [made("conditioners", each.kind, each.options) for each in config.condition]
+    chosen += [make_part("conditioners", each.kind, each.options) for each in config.condition]
     for each in chosen:
         if isinstance(each, Control):
             each.in_frames(moments)

@@ -16,13 +16,13 @@ from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import InspectConfig
+from vedit.config.merge import Layer, make_part, merge
 from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import results
 from vedit.pipelines.arguments import job, place_of
 from vedit.pipelines.opening import open_chosen, read_chosen
 from vedit.pipelines.running import check_output, check_video, named_after, within_memory
-from vedit.settling import Layer, made, settle
 from vedit.sheet import contact_sheet
 
 
@@ -51,7 +51,7 @@ def inspect(kind: str, clip: Clip | str | Path, **settings: Unpack[InspectOption
     Raises TypeError for arguments of another kind, ConfigError for the settings, PartError for a kind that cannot be
     had here, and what reading and writing raise.
     """
-    config = settle(InspectConfig, Layer({**settings, "kind": kind, "clip": place_of(clip, settings)}))
+    config = merge(InspectConfig, Layer({**settings, "kind": kind, "clip": place_of(clip, settings)}))
     annotator = _checked(config)
     if not isinstance(clip, Clip):
         return _inspect(config, annotator, _opened(config, annotator), probe(config.clip).size)
@@ -110,7 +110,7 @@ def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:
 
 def _checked(config: InspectConfig) -> Annotator:
     """The annotator with its options, once all that is asked for can be written."""
-    annotator: Annotator = made("annotators", config.kind, config.options)
+    annotator: Annotator = make_part("annotators", config.kind, config.options)
     check_video(config)
     if config.sheet is not None and config.sheet.suffix.lower() != ".png":
         raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")

@@ -16,7 +16,7 @@ from vedit.config import InvertConfig
 from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
 from vedit.pipelines import results, wording
-from vedit.pipelines.arguments import job, loaded, place_of, settled
+from vedit.pipelines.arguments import job, job_config, loaded, place_of
 from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.running import check_video, inversions, within_memory
@@ -59,7 +59,7 @@ def invert(
     Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling and writing
     raise. (``vedit.priors.inversion.invert`` is the inversion alone, of latents.)
     """
-    config = checked(settled(InvertConfig, backbone, {**settings, "clip": place_of(clip, settings)}))
+    config = checked(job_config(InvertConfig, backbone, {**settings, "clip": place_of(clip, settings)}))
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
     model = loaded(backbone, config)
     if isinstance(clip, Clip):

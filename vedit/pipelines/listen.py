@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Unpack
 
 from vedit.config import InspectSoundConfig
+from vedit.config.merge import Layer, merge
 from vedit.config.options import ListenOptions
 from vedit.listening import Heard
 from vedit.pipelines import inspect_sound
 from vedit.pipelines.arguments import job
-from vedit.settling import Layer, settle
 
 
 @job(InspectSoundConfig, "audio")
@@ -28,4 +28,4 @@ def listen(audio: str | Path, **settings: Unpack[ListenOptions]) -> Heard:
         ConfigError: for the settings
         MediaError: for a sound that cannot be read, and what cannot be written
     """
-    return inspect_sound.heard(settle(InspectSoundConfig, Layer({**settings, "audio": audio}))).heard
+    return inspect_sound.heard(merge(InspectSoundConfig, Layer({**settings, "audio": audio}))).heard

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vedit.config import EditConfig, GenerateConfig
+from vedit.config.files import file_layer, read_yaml
+from vedit.config.merge import Layer, assignments, merge
 from vedit.errors import ConfigError
-from vedit.settling import Layer, assignments, file, read_yaml, settle
 
 
 def settled(
@@ -33,12 +34,12 @@ def settled(
             f"{sidecar} is not a sidecar of `vedit edit` or `vedit generate`; pass settings of your own with --config."
         )
     kind: type[EditConfig | GenerateConfig] = EditConfig if made_by == "edit" else GenerateConfig
-    own, changed = file(sidecar, kind), assignments(assign)
+    own, changed = file_layer(sidecar, kind), assignments(assign)
     given = Layer({"output": output} if output else {}, lambda name: f"--{name}")
     places = _places(kind, own.values, sidecar, output or changed.values.get("output"), overwrite)
     made_with = content.get("made_with")
     model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
-    return settle(kind, own, Layer({**places, "overwrite": overwrite}), changed, given), model
+    return merge(kind, own, Layer({**places, "overwrite": overwrite}), changed, given), model
 
 
 def _places(

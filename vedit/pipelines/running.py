@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vedit import settling
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, GenerateConfig, VideoSettings, cache_folder
+from vedit.config import EditConfig, GenerateConfig, VideoSettings, cache_folder, sidecar
 from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
     """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
-        check_output(sidecar(config.output), config.files_read(), config.overwrite, settings_of=config.output)
+        check_output(sidecar_path(config.output), config.files_read(), config.overwrite, settings_of=config.output)
     if config.sheet is not None:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
@@ -107,8 +106,8 @@ def written(
     if config.output is None:
         return []
     clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
-    notes = sidecar(config.output)
-    settling.save(config, notes, command, made_with, overwrite=config.overwrite)
+    notes = sidecar_path(config.output)
+    sidecar.save(config, notes, command, made_with, overwrite=config.overwrite)
     return [config.output, notes]
 
 
@@ -218,7 +217,7 @@ def _plain(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def sidecar(output: Path) -> Path:
+def sidecar_path(output: Path) -> Path:
     """The file of settings beside an output."""
     return output.with_suffix(".yaml")
 

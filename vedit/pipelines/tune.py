@@ -14,7 +14,7 @@ from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
 from vedit.pipelines import wording
-from vedit.pipelines.arguments import job, loaded, place_of, settled
+from vedit.pipelines.arguments import job, job_config, loaded, place_of
 from vedit.pipelines.opening import attention_kind, open_job, read_source
 from vedit.pipelines.running import check_output, named_after, within_memory
 from vedit.progress import Progress
@@ -36,7 +36,7 @@ def tune(
     beside it while it works. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
     reading, tuning and writing raise.
     """
-    config = settled(TuneConfig, backbone, {**settings, "clip": place_of(clip, settings), "prompt": prompt})
+    config = job_config(TuneConfig, backbone, {**settings, "clip": place_of(clip, settings), "prompt": prompt})
     if config.output is not None:
         checked(config)
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size

@@ -11,8 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from vedit import timeline
-from vedit.config.models import HUB_NAMES, default_model
-from vedit.config.values import (
+from vedit.config.fields import (
     Attention,
     Place,
     Prior,
@@ -26,6 +25,7 @@ from vedit.config.values import (
     scaled,
     varying,
 )
+from vedit.config.models import HUB_NAMES, default_model
 from vedit.timeline import Moments
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from vedit import settling
-from vedit.config import EditConfig
+from vedit.config import EditConfig, sidecar
+from vedit.config.files import file_layer
+from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError
-from vedit.settling import Layer, settle
 
 
 def edit(*controls: Any, **others: Any) -> EditConfig:
     values = {"clip": "a.mp4", "prompt": "a cat", "control": list(controls), **others}
-    return settle(EditConfig, Layer(values, lambda name: f"--{name}"))
+    return merge(EditConfig, Layer(values, lambda name: f"--{name}"))
 
 
 @pytest.mark.parametrize(
@@ -89,16 +89,16 @@ def test_a_controls_paths_travel_with_the_file(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "jobs").mkdir()
     monkeypatch.chdir(tmp_path)
     config = edit("edge:drawn.mp4:net=./net", "edge:net=owner/name")
-    settling.save(config, tmp_path / "out.yaml", "edit", {}, overwrite=False)
+    sidecar.save(config, tmp_path / "out.yaml", "edit", {}, overwrite=False)
     written = yaml.safe_load((tmp_path / "out.yaml").read_text())
     assert [(each["source"], each["net"]) for each in written["control"]] == [
         ("drawn.mp4", "./net"),
         (None, "owner/name"),
     ]
     monkeypatch.chdir(tmp_path / "jobs")
-    again = settle(EditConfig, settling.file(Path("../out.yaml"), EditConfig))
+    again = merge(EditConfig, file_layer(Path("../out.yaml"), EditConfig))
     assert again.control[0].source == tmp_path / "drawn.mp4"
     assert again.control[0].net == str(tmp_path / "net")
     short = tmp_path / "short.yaml"
     short.write_text("clip: a.mp4\nprompt: a cat\ncontrol: [edge:drawn.mp4]\n")
-    assert settle(EditConfig, settling.file(short, EditConfig)).control[0].source == tmp_path / "drawn.mp4"
+    assert merge(EditConfig, file_layer(short, EditConfig)).control[0].source == tmp_path / "drawn.mp4"

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedit.config import EditConfig, GenerateConfig
-from vedit.config.brackets import doubts, escaped, read
+from vedit.config.files import file_layer
+from vedit.config.merge import Layer, merge
+from vedit.config.prompt_weights import doubts, escaped, read
+from vedit.config.sidecar import save
 from vedit.errors import ConfigError, VeditHint
-from vedit.settling import Layer, file, save, settle
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_prompt_that_was_read_is_kept_as_it_is(text: str) -> None:
 
 def test_the_prompt_is_plain_and_its_weights_are_emphasis() -> None:
     given_so = {"prompt": "a (blue:1.6) star", "emphasis": ["sand=0.5"], "prompt_at": ["2s:(snow) over grass"]}
-    config = settle(GenerateConfig, Layer(given_so))
+    config = merge(GenerateConfig, Layer(given_so))
     assert config.prompt == "a blue star"
     assert [(each.word, each.weight) for each in config.emphasis] == [("sand", 0.5), ("blue", 1.6), ("snow", 1.1)]
     assert config.prompt_at[0].prompt == "snow over grass"
@@ -88,26 +90,26 @@ def test_the_prompt_is_plain_and_its_weights_are_emphasis() -> None:
 
 def test_weights_elsewhere_are_left_out_and_told() -> None:
     with pytest.warns(VeditHint, match="source_prompt: words are weighed in the prompt alone"):
-        config = settle(EditConfig, Layer({"clip": "a.mp4", "prompt": "x", "source_prompt": "a (red:1.2) star"}))
+        config = merge(EditConfig, Layer({"clip": "a.mp4", "prompt": "x", "source_prompt": "a (red:1.2) star"}))
     assert (config.source_prompt, config.emphasis) == ("a red star", ())
 
 
 def test_a_broken_bracket_is_told_with_its_prompt() -> None:
     with pytest.warns(VeditHint, match=r"^prompt: the bracket of '\(blue:1.4 star' is not closed"):
-        config = settle(GenerateConfig, Layer({"prompt": "a (blue:1.4 star"}))
+        config = merge(GenerateConfig, Layer({"prompt": "a (blue:1.4 star"}))
     assert [(each.word, each.weight) for each in config.emphasis] == [("blue:1.4 star", 1.1)]
 
 
 def test_faults_name_the_prompt() -> None:
     with pytest.raises(ConfigError, match=r"^prompt: names a LoRA"):
-        settle(GenerateConfig, Layer({"prompt": "a <lora:fox:1>"}))
+        merge(GenerateConfig, Layer({"prompt": "a <lora:fox:1>"}))
     with pytest.raises(ConfigError, match=r"emphasis: weight: .*out of range"):
-        settle(GenerateConfig, Layer({"prompt": "a (fox:99)"}))
+        merge(GenerateConfig, Layer({"prompt": "a (fox:99)"}))
 
 
 def test_a_sidecar_gives_the_same_prompts_back(tmp_path: Path) -> None:
     given_so = {"prompt": r"a \(blue\) (star:1.5)", "negative": r"\[x\]", "prompt_at": [r"2:a \(red\) star"]}
-    config = settle(GenerateConfig, Layer(given_so))
+    config = merge(GenerateConfig, Layer(given_so))
     save(config, tmp_path / "a.yaml", "generate", {}, overwrite=False)
-    assert settle(GenerateConfig, file(tmp_path / "a.yaml", GenerateConfig)) == config
+    assert merge(GenerateConfig, file_layer(tmp_path / "a.yaml", GenerateConfig)) == config
     assert (config.prompt, config.negative, config.prompt_at[0].prompt) == ("a (blue) star", "[x]", "a (red) star")

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from vedit.config import brackets
-from vedit.config.settings import Settings
-from vedit.config.values import LONGEST_PROMPT, SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.config import prompt_weights
+from vedit.config.fields import LONGEST_PROMPT, SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.config.groups import Settings
 from vedit.errors import VeditHint
 from vedit.timeline import FEATURES
 
@@ -158,10 +158,10 @@ def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[st
         if not isinstance(text, str):
             return text
         try:
-            words, weights = brackets.read(text)
+            words, weights = prompt_weights.read(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        for doubt in brackets.doubts(text):
+        for doubt in prompt_weights.doubts(text):
             warnings.warn(f"{name}: {doubt}", VeditHint, stacklevel=2)
         if weights and name in ("source_prompt", "negative"):
             warnings.warn(

@@ -1,0 +1,112 @@
+"""Files of settings: YAML, with relative paths that are relative to the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vedit import __version__
+from vedit.config import IN_MEMORY, safe_yaml
+from vedit.config.faults import cut, joined
+from vedit.config.fields import at_home, scaled
+from vedit.config.groups import Settings
+from vedit.config.merge import Layer
+from vedit.errors import ConfigError
+from vedit.files import read_text
+
+NOTES = frozenset({"vedit", "command", "made_with"})
+"""What a sidecar says about itself, beside the settings."""
+
+
+def file_layer(path: Path, kind: type[Settings]) -> Layer:
+    """A settings file; its relative paths are relative to the file. A sidecar's notes about itself are left out, but
+    where another version wrote it, its faults are told with that.
+
+    Raises ConfigError for a file that cannot be read, is not YAML, or is not one mapping with each key once.
+    """
+    values, lines = read_yaml(path)
+    folder = absolute(path).parent
+    settings = {
+        key: _anchored(str(key).replace("-", "_"), value, folder, kind)
+        for key, value in values.items()
+        if key not in NOTES
+    }
+    for key in settings.keys() & kind.transient:
+        raise ConfigError(f"{path.name}:{lines[key]}: {key} is not taken from a file; say --{key} where you mean it.")
+    writer = str(values.get("vedit", __version__))
+    versions = "" if writer == __version__ else f" (written by vedit {writer:.20}, and this is {__version__})"
+    return Layer(settings, lambda key: f"{path.name}:{lines.get(key, 1)}{versions}: {key}")
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The one mapping that a YAML file holds, and the line of each of its keys. Raises ConfigError."""
+    import yaml
+
+    def unread(message: str) -> ConfigError:
+        return ConfigError(f"{message.rstrip('.')}; expected a YAML file of settings.")
+
+    try:
+        text = read_text(path, unread)
+    except OSError as error:
+        raise unread(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        node, values = safe_yaml.node_of(text)
+    except (yaml.YAMLError, ValueError) as error:
+        why, line = safe_yaml.reason(error)
+        raise ConfigError(f"{path}{f':{line}' if line else ''}: not YAML: {why}.") from error
+    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path} holds no settings; expected lines such as 'steps: 20'.")
+    lines: dict[str, int] = {}
+    twice = []
+    for key, _ in node.value:
+        if key.value in lines:
+            twice.append(f"{path.name}:{key.start_mark.line + 1}: '{cut(key.value)}' is given twice")
+        lines[str(key.value)] = key.start_mark.line + 1
+    if twice:
+        raise ConfigError(joined(twice))
+    return values, lines
+
+
+def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
+    """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
+    if value is not None and (inner := kind.nested.get(name)):
+        many = value if isinstance(value, list) else [value]
+        return [change_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
+    if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
+        return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
+    if not isinstance(value, str) or value in ("", str(IN_MEMORY)) or is_keyword(name, value, kind):
+        return value
+    if name in kind.paths:
+        return str(absolute(folder / at_home(value)))
+    if name in kind.places:
+        stem, scale = scaled(value)
+        if "/" in stem and is_there(folder / at_home(stem)):
+            return str(absolute(folder / at_home(stem))) + scale
+    return value
+
+
+def is_keyword(name: str, value: str, kind: Settings | type[Settings]) -> bool:
+    """Whether a field that may hold a path holds words of its own instead."""
+    return name in kind.spoken and kind.spoken[name].fullmatch(value) is not None
+
+
+def change_inner(value: Any, kind: type[Settings], change: Callable[[str, Any], Any]) -> Any:
+    """The settings of one of several things, its short text read, with ``change(name, value)`` made to each."""
+    if isinstance(value, str):
+        try:
+            value = kind.read(value)
+        except ValueError:
+            return value  # the config will say what is wrong with it
+    return {key: change(str(key), part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def is_there(path: Path) -> bool:
+    """Unlike ``Path.exists``, no for what lies in a closed folder: whoever reads it will tell."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def absolute(path: Path) -> Path:
+    """Without ".."; unlike ``Path.resolve``, links keep the names that they are called by."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -1,0 +1,64 @@
+"""From flags, files and keyword arguments to one config, with every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from vedit import registry
+from vedit.config import faults, safe_yaml
+from vedit.config.faults import cut
+from vedit.config.groups import Settings
+from vedit.errors import ConfigError
+
+C = TypeVar("C", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Some settings, and how to name each in a message, with where it was given."""
+
+    values: Mapping[str, Any]
+    label: Callable[[str], str] = str
+
+
+def merge(kind: type[C], *layers: Layer) -> C:
+    """The config that layers make, a later one winning over an earlier. Raises ConfigError with every fault."""
+    values: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            name = str(key).replace("-", "_")
+            values[name] = value
+            labels[name] = layer.label(cut(str(key)))
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(faults.told(error, labels, kind)) from None
+
+
+def make_part(family: str, kind: str, options: Mapping[str, Any]) -> Any:
+    """A part of the registry, with its own options. Raises PartError for an unknown kind or one that fails, and
+    ConfigError for options that it does not have."""
+    part = registry.load(family, kind)
+    return part(merge(part.Options, Layer(options, lambda name: f"{kind}: {name}")))
+
+
+def assignments(texts: Iterable[str]) -> Layer:
+    """``--set key=value``, the values read as YAML. Raises ConfigError for one without "=" or that is not YAML."""
+    values, wrong = {}, []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            wrong.append(f"--set {cut(text)}: expected key=value, such as steps=20")
+            continue
+        try:
+            values[key.strip()] = safe_yaml.value_of(value)
+        except ValueError as error:
+            wrong.append(f"--set {cut(text)}: the value {error}")
+    if wrong:
+        raise ConfigError(faults.joined(wrong))
+    return Layer(values, lambda key: f"--set {key}")
