@@ -36,7 +36,7 @@ from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.loading import settle
 from vedit.backbone.model import Backbone
-from vedit.backbone.sources import MINI
+from vedit.backbone.model_files import MINI
 
 STABLE_DIFFUSION = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
 

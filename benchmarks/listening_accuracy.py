@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.table import figure, percent, show
+from vedit.audio import listen
 from vedit.clip import Audio
-from vedit.clip.soundfile import read_sound
-from vedit.listening import listen
+from vedit.clip.audio_file import read_sound
 
 FIRST = 970_000
 """Seed of the first track; other benchmarks use others."""

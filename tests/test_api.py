@@ -14,8 +14,8 @@ import torch
 
 import vedit
 from vedit.annotators.pose.keypoints import Keypoints
+from vedit.audio import listen
 from vedit.flow import Flow
-from vedit.listening import listen
 
 
 def test_each_name_has_a_home() -> None:

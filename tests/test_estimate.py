@@ -14,12 +14,12 @@ import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
 from vedit import estimate
-from vedit.backbone import sources
+from vedit.backbone import model_files
 from vedit.config import EditConfig
-from vedit.counting import Counted
 from vedit.errors import DeviceError
-from vedit.pipelines import edit, generate, opening, room
-from vedit.pipelines.room import FRAME, FRAMES_HELD
+from vedit.network_cost import Counted
+from vedit.pipelines import edit, generate, resources, session
+from vedit.pipelines.resources import FRAME, FRAMES_HELD
 
 Command = Callable[..., Ran]
 
@@ -94,7 +94,7 @@ def test_the_device_is_checked_before_the_hub_is_asked(
     def ask(*_: object, **__: object) -> None:
         raise AssertionError("the hub was asked")
 
-    monkeypatch.setattr(sources, "list_repo_files", ask)
+    monkeypatch.setattr(model_files, "list_repo_files", ask)
     flags = ("--model", "someone/something", "--device", "cuda:99", "-o", tmp_path / "o.mp4")
     assert "this machine has no 'cuda:99'" in vedit("generate", "a cat", *flags, *dry).complaint
 
@@ -141,11 +141,11 @@ def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: 
 def test_what_cannot_fit_is_refused_before_any_work(
     vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (room, estimate):
+    for module in (resources, estimate):
         monkeypatch.setattr(module, "free_memory", lambda: 2**32)
     for module in (edit, generate):
         monkeypatch.setattr(module, "denoise", lambda *_, **__: pytest.fail("work has begun"))
-    monkeypatch.setattr(opening, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr(session, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
     huge = ("edit", toy_clip, "a cat", "--model", toy_model, "--size", "8192", "-o", tmp_path / "o.mp4")
     for more in ((), ("--dry-run",)):
         said = vedit(*huge, *more).complaint
@@ -157,7 +157,7 @@ def test_what_cannot_fit_is_refused_before_any_work(
     backbone = package.load_backbone(toy_model, device="cpu")
     with pytest.raises(DeviceError, match="are free"):
         package.edit(backbone, toy_clip, "a cat", size=8192)
-    monkeypatch.setattr(room, "free_memory", lambda: 2**16)
+    monkeypatch.setattr(resources, "free_memory", lambda: 2**16)
     with pytest.raises(DeviceError, match="and 0 MiB are free"):
         package.edit(backbone, package.read_clip(toy_clip), "a cat")
 
@@ -167,9 +167,9 @@ def test_long_work_is_told_first_and_short_work_is_not(
 ) -> None:
     quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-gate")
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "a.mp4").err
-    monkeypatch.setattr(room, "QUICK", 0)
+    monkeypatch.setattr(resources, "QUICK", 0)
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "b.mp4").err
-    monkeypatch.setattr(room, "LONG", 0)
+    monkeypatch.setattr(resources, "LONG", 0)
     ran = vedit(*quick, "-o", tmp_path / "c.mp4")
     assert ran.status == 0
     first = ran.err.splitlines()[0]
@@ -192,5 +192,5 @@ def test_the_least_memory_is_less_than_what_is_counted(toy_model: Path) -> None:
         counted = Counted(model, config, 4, torch.float32)
         size = (128, 128)
         frames = FRAMES_HELD * 4 * 128 * 128 * FRAME
-        least = room.least_memory(4, size, counted.unet_config, counted.patch, 4, 1) - frames
+        least = resources.least_memory(4, size, counted.unet_config, counted.patch, 4, 1) - frames
         assert 0.4 * counted.predict(size).bytes < least < 1.2 * counted.predict(size).bytes

@@ -13,16 +13,16 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors", "files"},
-    {"synonyms", "registry", "progress", "atomic", "threshold", "timeline", "warning_filters", "machine"},
+    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"},
     {"clip", "schedule", "miniature", "graph"},
-    {"sheet", "compare", "config", "flow", "listening"},
+    {"sheet", "compare", "config", "flow", "audio"},
     {"attention", "condition"},
     {"backbone"},
     {"guiders"},
     {"sampling"},
     {"masks", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"pipelines"},
-    {"counting"},
+    {"network_cost"},
     {"estimate", "doctor"},
     {"help", "hints", "printing"},
     {"usage"},
@@ -83,7 +83,7 @@ def test_the_light_modules_stay_light() -> None:
         assert not heads & {"torch", "numpy", "diffusers", "transformers", "av", "PIL", "rich"}, path
 
 
-LOADERS = {"backbone/loading.py", "backbone/control.py", "counting.py"}
+LOADERS = {"backbone/loading.py", "backbone/control.py", "network_cost.py"}
 """What needs a model's classes to be there at all. The others import them when they are used: diffusers takes seconds,
 and what is wrong with a job is told before."""
 

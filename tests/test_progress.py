@@ -8,7 +8,7 @@ from vedit.backbone import load_backbone
 from vedit.clip import read_clip
 from vedit.config import EditConfig
 from vedit.pipelines.edit import edit
-from vedit.pipelines.passes import passes
+from vedit.pipelines.unet_passes import passes
 from vedit.progress import Display
 
 

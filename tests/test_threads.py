@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import vedit
 from vedit.backbone import Backbone, load_backbone
-from vedit.backbone.weightless import Weightless
+from vedit.backbone.meta_device import Weightless
 from vedit.clip import Clip, read_clip
 from vedit.errors import VeditWarning
 from vedit.warning_filters import filtered

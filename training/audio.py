@@ -23,7 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 import world
 from training.loop import Recipe, note, start_workers, train
 from training.presets import WORKSHOP
-from vedit.clip.soundfile import SOUNDS, read_sound
+from vedit.clip.audio_file import SOUNDS, read_sound
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from world.scene import FAINTEST
 from world.sounds import RATE, sound

@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from training.data import frame_batch
 from training.loop import note
 from training.presets import WORKSHOP
-from vedit.backbone.sources import MINI
+from vedit.backbone.model_files import MINI
 
 ABOUT = (
     "a miniature of Stable Diffusion that knows one small procedural world: coloured shapes and walking figures "

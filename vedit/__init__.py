@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from vedit.audio import Heard
     from vedit.backbone.adapter import Adapter
     from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         VeditWarning,
         WeightsError,
     )
-    from vedit.listening import Heard
     from vedit.pipelines.edit import EditResult, edit
     from vedit.pipelines.generate import GenerateResult, generate
     from vedit.pipelines.inspect import InspectResult, inspect
@@ -58,7 +58,7 @@ _HOMES = {
     "EditResult": "vedit.pipelines.edit",
     "GenerateConfig": "vedit.config",
     "GenerateResult": "vedit.pipelines.generate",
-    "Heard": "vedit.listening",
+    "Heard": "vedit.audio",
     "InspectConfig": "vedit.config",
     "InspectResult": "vedit.pipelines.inspect",
     "InvertConfig": "vedit.config",

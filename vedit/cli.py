@@ -193,7 +193,7 @@ def look_at_mask(config: EditConfig) -> None:
     `--mask auto` and `--mask word:WORD` ask the model, in a few passes; other masks do not.
     """
     from vedit.pipelines import inspect_mask as pipeline
-    from vedit.pipelines.closing import sentences
+    from vedit.pipelines.summary import sentences
 
     result = pipeline.run(config, progress=printing.report.progress)
     _tell_files(result.video, result.files)
@@ -206,7 +206,7 @@ def look_at_mask(config: EditConfig) -> None:
 @configured(InspectSoundConfig, "audio")
 def look_at_sound(config: InspectSoundConfig) -> None:
     """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
-    from vedit.pipelines import inspect_sound as pipeline
+    from vedit.pipelines import inspect_audio as pipeline
 
     result = pipeline.run(config)
     heard, beats = result.heard, [round(float(each), 4) for each in result.heard.own_beats]
@@ -221,7 +221,7 @@ def look_at_sound(config: InspectSoundConfig) -> None:
 @configured(InspectTimelineConfig, "timeline")
 def look_at_timeline(config: InspectTimelineConfig) -> None:
     """See the number that a timeline is in each frame."""
-    from vedit.pipelines import inspect_sound as pipeline
+    from vedit.pipelines import inspect_audio as pipeline
 
     values = pipeline.values(config)
     printing.report.table(values, head=["frame", "seconds", "value"])
@@ -275,7 +275,7 @@ def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = Fals
 
 def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     from vedit.pipelines import edit as pipeline
-    from vedit.pipelines.closing import sentences
+    from vedit.pipelines.summary import sentences
 
     if dry_run:
         _show_estimate(pipeline.checked(config))
@@ -304,7 +304,7 @@ def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> Non
 
 def _expect(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> None:
     """Tell the progress bar how much work the stages of a job are."""
-    from vedit.pipelines.passes import passes
+    from vedit.pipelines.unet_passes import passes
 
     printing.report.display.expect(passes(config))
 

@@ -14,9 +14,9 @@ import torch
 
 from vedit import __version__
 from vedit.attention.kernels import AGREEMENT, KERNELS, best_kernel, disagreement
+from vedit.backbone.dtypes import slowdown
 from vedit.backbone.loading import DTYPES, choose_device, choose_dtype
-from vedit.backbone.numbers import slowdown
-from vedit.backbone.sources import MINI
+from vedit.backbone.model_files import MINI
 from vedit.config import cache_folder, default_model
 from vedit.errors import VeditError
 

@@ -16,13 +16,23 @@ from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
-from vedit.counting import Cost, Counted, config_folder
-from vedit.machine import free_memory, held_memory
-from vedit.pipelines import following, guiding, hearing, wording
+from vedit.machine_memory import free_memory, held_memory
+from vedit.network_cost import Cost, Counted, config_folder
+from vedit.pipelines import controls, guidance, prompt_schedule, soundtrack
 from vedit.pipelines.generate import frames_of, size_of
-from vedit.pipelines.opening import Job, examine
-from vedit.pipelines.passes import branches, runs
-from vedit.pipelines.room import FRAME, FRAMES_HELD, OWN_SIZE, QUEUE, QUEUED, check_fits, gigabytes, minutes, shorter
+from vedit.pipelines.resources import (
+    FRAME,
+    FRAMES_HELD,
+    OWN_SIZE,
+    QUEUE,
+    QUEUED,
+    check_fits,
+    gigabytes,
+    minutes,
+    shorter,
+)
+from vedit.pipelines.session import Job, examine
+from vedit.pipelines.unet_passes import branches, runs
 
 Rows = list[list[str]]
 
@@ -45,7 +55,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     device = choose_device(config.device)  # before anything is read or fetched
     dtype = choose_dtype(config.dtype, device)
     settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
-    sound = None if isinstance(config, TuneConfig | InvertConfig) else following.read(config)
+    sound = None if isinstance(config, TuneConfig | InvertConfig) else soundtrack.read(config)
     if isinstance(config, GenerateConfig):
         info, frames, rate = None, frames_of(config, sound), Fraction(str(config.fps))
     else:
@@ -59,18 +69,18 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
             config = config.model_copy(update={"source_prompt": learned})
     folder = config_folder(config.model)
     if isinstance(config, EditConfig):
-        brought = guiding.brought(config, config.source_prompt or "", read_notes(folder))
+        brought = controls.brought(config, config.source_prompt or "", read_notes(folder))
         config = config.model_copy(update={"control": config.control or brought})
     model = Counted(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
-        moments = following.follow(config, frames, rate, sound).moments
+        moments = soundtrack.follow(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
         tokenizer = read_tokenizer(folder, model.text) if known else None
-        hearing.check_times(config, moments, tokenizer)
-        hearing.hint_at_saying(config, model.notes.sound_encoder)
+        guidance.check_times(config, moments, tokenizer)
+        guidance.hint_at_saying(config, model.notes.sound_encoder)
         if tokenizer is not None:
             source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
-            wording.hint_at_unknown(tokenizer, source, *wording.prompts(config), config.negative)
+            prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative)
     if isinstance(config, GenerateConfig):
         own = size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]

@@ -24,7 +24,7 @@ CHROMA = tuple(f"chroma_{pitch}" for pitch in ("c", "cs", "d", "ds", "e", "f", "
 """Of what is heard, the pitch classes: C, C sharp and so on."""
 
 FEATURES = ("loudness", "percussive", "bass", "mid", "treble", "onset", "beat", "centroid", *CHROMA)
-"""What is heard, each 0 to 1 in every frame: ``vedit.listening``."""
+"""What is heard, each 0 to 1 in every frame: ``vedit.audio``."""
 
 EASINGS: Mapping[str, Callable[[float], float]] = {
     "linear": lambda u: u,

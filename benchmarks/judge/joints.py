@@ -21,7 +21,7 @@ import world
 from benchmarks.judge.model import _stage
 from benchmarks.judge.train import any_scene, worn
 from training.loop import Recipe, start_workers, train
-from vedit.backbone.sources import MINI
+from vedit.backbone.model_files import MINI
 from world import shapes
 from world.scene import Scene, Split
 

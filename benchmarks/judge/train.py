@@ -20,7 +20,7 @@ from torch import Tensor
 import world
 from benchmarks.judge.model import WEIGHTS, Judge
 from training.loop import Recipe, start_workers, train
-from vedit.backbone.sources import MINI
+from vedit.backbone.model_files import MINI
 from world.scene import Scene, Split
 
 BATCH = 48

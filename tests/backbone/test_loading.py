@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from tests.backbone import toys
-from vedit.backbone import sources
+from vedit.backbone import model_files
 from vedit.backbone.loading import choose_device, choose_dtype, load_backbone, read_parts
 from vedit.errors import DeviceError, VeditError
 
@@ -67,10 +67,10 @@ def test_pickles_fp16_variants_and_split_files(tmp_path: Path, sd1: Path) -> Non
 def test_safetensors_go_before_pickles_and_full_precision_before_half() -> None:
     stem = "unet/diffusion_pytorch_model"
     names = [f"{stem}.bin", f"{stem}.fp16.safetensors", f"{stem}.non_ema.safetensors", f"{stem}.safetensors"]
-    assert sources.weight_files(names, "unet") == [f"{stem}.safetensors"]
-    assert sources.weight_files(names[:3], "unet") == [f"{stem}.fp16.safetensors"]
-    assert sources.weight_files(names[:1], "unet") == [f"{stem}.bin"]
-    assert sources.weight_files([f"{stem}-00001-of-00002.safetensors"], "unet") == []
+    assert model_files.weight_files(names, "unet") == [f"{stem}.safetensors"]
+    assert model_files.weight_files(names[:3], "unet") == [f"{stem}.fp16.safetensors"]
+    assert model_files.weight_files(names[:1], "unet") == [f"{stem}.bin"]
+    assert model_files.weight_files([f"{stem}-00001-of-00002.safetensors"], "unet") == []
 
 
 def test_early_vae_names(folder: Path) -> None:

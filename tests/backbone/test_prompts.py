@@ -7,8 +7,8 @@ from pathlib import Path
 from transformers import CLIPTokenizer
 
 from tests.backbone import toys
+from vedit.backbone.model_files import MINI
 from vedit.backbone.prompts import MANY_WORDS, nearest_words, unknown_words
-from vedit.backbone.sources import MINI
 
 
 def test_words_that_a_small_vocabulary_lacks_are_named() -> None:

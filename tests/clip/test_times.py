@@ -172,11 +172,11 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_file_is_read_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vedit.clip import track
+    from vedit.clip import video_track
 
     path = make_video(tmp_path / "once.mp4", 5)
     probe(path)
-    monkeypatch.setattr(track, "lacks_end", lambda path: pytest.fail("it was scanned twice"))
+    monkeypatch.setattr(video_track, "lacks_end", lambda path: pytest.fail("it was scanned twice"))
     probe(path)
     assert len(read_clip(path)) == 5
 
@@ -203,10 +203,10 @@ def test_pictures_that_change_their_size_are_told(tmp_path: Path) -> None:
 
 
 def test_the_size_that_the_pictures_say_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vedit.clip import track
+    from vedit.clip import video_track
 
     path = make_video(tmp_path / "a.mp4", 4, size=(96, 128))
-    monkeypatch.setattr(track, "MAX_PIXELS", 96 * 128 - 1)
+    monkeypatch.setattr(video_track, "MAX_PIXELS", 96 * 128 - 1)
     with pytest.raises(MediaError, match="pictures of 128x96 are too large to decode safely"):
         read_clip(path)
 

@@ -12,7 +12,7 @@ from tests.clip.making import NTSC, picture_clip
 from vedit.clip import probe, read_clip
 from vedit.clip.webp import is_animated
 from vedit.errors import MediaError, VeditWarning
-from vedit.masks.given import check_mask
+from vedit.masks.user_mask import check_mask
 
 
 def durations(path: Path) -> list[int]:

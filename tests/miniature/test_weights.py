@@ -23,8 +23,8 @@ from benchmarks.miniature_quality import decibels
 from training.audio import mel_filters
 from vedit.backbone import Backbone
 from vedit.backbone.control import load_controlnet
+from vedit.backbone.model_files import MINI
 from vedit.backbone.notes import read_notes
-from vedit.backbone.sources import MINI
 from vedit.clip import Audio
 from vedit.condition import Condition
 from vedit.conditioners.audio import heard_by

@@ -19,9 +19,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.odd.case import Case, Desk, Make, drawn
 from vedit.clip import read_clip
+from vedit.clip.audio_file import SOUNDS
 from vedit.clip.images import PICTURES, RATE_KEY
-from vedit.clip.soundfile import SOUNDS
-from vedit.clip.track import SUFFIXES
+from vedit.clip.video_track import SUFFIXES
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 EXTREMES = (0, 1, 2, 255, 256, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)

@@ -10,7 +10,7 @@ import torch
 import yaml
 from PIL import Image
 
-from tests.clip.test_soundfile import beep, write
+from tests.clip.test_audio_file import beep, write
 from tests.conftest import Ran
 from vedit.backbone import load_backbone
 from vedit.clip import probe, read_clip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.clip.test_soundfile import write
+from tests.clip.test_audio_file import write
 from tests.conftest import Ran
 from training.audio import main
 from vedit.backbone import load_backbone

@@ -14,7 +14,7 @@ from torch import Tensor
 from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
-from vedit.threshold import otsu_bin
+from vedit.otsu import otsu_bin
 
 STEEPEST = 1443
 """The largest magnitude of 3x3 Sobel gradients of 8-bit numbers, and one."""

@@ -17,8 +17,8 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
+from vedit.backbone.model_files import permitted
 from vedit.backbone.schemas import Name, Schema, fault
-from vedit.backbone.sources import permitted
 from vedit.config.fields import LONGEST_PROMPT
 from vedit.errors import WeightsError
 from vedit.files import json_object

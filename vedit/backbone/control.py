@@ -9,11 +9,11 @@ import torch
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 
-from vedit.backbone import checkpoints, sources
+from vedit.backbone import checkpoints, model_files
+from vedit.backbone.frame_chunks import Fitting
 from vedit.backbone.loading import empty, settle
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
-from vedit.backbone.pieces import Fitting
 from vedit.condition import Residuals
 from vedit.errors import WeightsError
 from vedit.synonyms import nearest
@@ -91,7 +91,7 @@ class ControlNet:
         return Residuals(tuple(each.repeat(copies, 1, 1, 1) for each in down), mid.repeat(copies, 1, 1, 1))
 
 
-@sources.permitted()
+@model_files.permitted()
 def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlNet:
     """The ControlNet that ``name`` stands for: a folder in diffusers' layout or a hub id. None is the one that the
     model brings along for this kind of control, else the published one for models of its width.
@@ -100,7 +100,7 @@ def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlN
     """
     folder = locate(kind, name, backbone.unet.config.cross_attention_dim, backbone.folder, backbone.notes)
     net = empty_controlnet(folder)
-    files = sources.part_files(folder, "")
+    files = model_files.part_files(folder, "")
     checkpoints.fill(net, checkpoints.read_tensors(files), "ControlNet")
     return ControlNet(net, backbone, checkpoints.fingerprint(files))
 
@@ -140,8 +140,8 @@ def locate(
     path = Path(name).expanduser()
     if path.is_dir():
         return path
-    if sources.is_hub_id(name):
-        return sources.from_hub(name, ("",), weights=weights)
+    if model_files.is_hub_id(name):
+        return model_files.from_hub(name, ("",), weights=weights)
     here = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
     hint = f"; {nearest(path.name, here)}" if here else ""
     raise WeightsError(f"'{name}' is no folder and no hub id of a ControlNet{hint}.")

@@ -18,13 +18,13 @@ from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DCondi
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vedit.backbone import checkpoints, schemas, sources
+from vedit.backbone import checkpoints, model_files, schemas
 from vedit.backbone.adapter import Adapter
+from vedit.backbone.dtypes import warn_if_slow
 from vedit.backbone.lora import fuse_lora, split_scale
+from vedit.backbone.meta_device import Weightless
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
-from vedit.backbone.numbers import warn_if_slow
-from vedit.backbone.weightless import Weightless
 from vedit.clip.arrays import kind_of
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
@@ -52,7 +52,7 @@ _NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "tra
 """Of a noise schedule's settings, those that decide how noisy a timestep is."""
 
 
-@sources.permitted()
+@model_files.permitted()
 def load_backbone(
     name: str | Path = "mini",
     *,
@@ -90,7 +90,7 @@ def load_backbone(
     number = choose_dtype(dtype, place)
     if place.type == "cpu":
         warn_if_slow(number)
-    where = sources.locate(name)
+    where = model_files.locate(name)
     parts = read_parts(where)
     files, remarks = list(parts.files), []
 
@@ -201,7 +201,7 @@ def read_parts(source: Path) -> Parts:
 def _read_folder(folder: Path) -> Parts:
     check_family(folder)
     unet_config = checkpoints.read_config(folder / "unet" / "config.json")
-    files = {part: sources.part_files(folder, part) for part in sources.PARTS}
+    files = {part: model_files.part_files(folder, part) for part in model_files.PARTS}
     tensors = checkpoints.read_tensors(files["unet"])
     temporal = {}
     if unet_config.get("_class_name") == "UNet3DConditionModel":
@@ -222,14 +222,14 @@ def _read_folder(folder: Path) -> Parts:
         tokenizer=read_tokenizer(folder, text_encoder),
         unet=unet,
         scheduler=read_scheduler(folder / "scheduler"),
-        files=[path for part in sources.PARTS for path in files[part]],
+        files=[path for part in model_files.PARTS for path in files[part]],
         temporal=temporal,
     )
 
 
 def _read_single(file: Path) -> Parts:
     tensors = checkpoints.read_tensors(file, checkpoints.ORIGINAL_PREFIXES)
-    folder = sources.reference_folder(file, checkpoints.original_family(tensors, file))
+    folder = model_files.reference_folder(file, checkpoints.original_family(tensors, file))
     check_family(folder)
     unet = empty_unet(checkpoints.read_config(folder / "unet" / "config.json"))
     vae = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
@@ -259,7 +259,7 @@ def check_family(folder: Path) -> None:
     others = [part for part in ("text_encoder_2", "transformer", "prior") if index.get(part) not in absent]
     if others or (folder / "text_encoder_2").is_dir():
         raise WeightsError(f"'{folder}' is a {kind}, not Stable Diffusion 1.x or 2.x; only these two fit.")
-    lacking = [part for part in (*sources.PARTS, "tokenizer", "scheduler") if not (folder / part).is_dir()]
+    lacking = [part for part in (*model_files.PARTS, "tokenizer", "scheduler") if not (folder / part).is_dir()]
     if lacking:
         raise WeightsError(
             f"'{folder}' has no {', '.join(lacking)}: expected a Stable Diffusion folder (diffusers' layout)."
@@ -381,7 +381,7 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
     backbone.default_attention = "sparse_causal"
 
 
-@sources.permitted()
+@model_files.permitted()
 def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path], dict[str, Any]]:
     """AnimateDiff's motion modules: a MotionAdapter folder, a hub id, or its own file.
 
@@ -392,10 +392,10 @@ def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path], dict[str, 
     """
     path = Path(name).expanduser()
     schedule: dict[str, Any] = dict(_ANIMATEDIFF_SCHEDULE)
-    if sources.is_hub_id(name):
-        path = sources.from_hub(str(name), ("",))
+    if model_files.is_hub_id(name):
+        path = model_files.from_hub(str(name), ("",))
     if path.is_dir():
-        files = sources.part_files(path, "")
+        files = model_files.part_files(path, "")
         config, tensors = checkpoints.read_config(path / "config.json"), checkpoints.read_tensors(files)
         if (path / "scheduler_config.json").is_file():
             said = read_scheduler(path)

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from vedit.backbone.checkpoints import read_safetensors, read_tensors
+from vedit.backbone.model_files import permitted
 from vedit.backbone.schemas import Schema, fault
-from vedit.backbone.sources import permitted
 from vedit.config.fields import at_home, scaled
 from vedit.errors import WeightsError
 from vedit.files import json_object

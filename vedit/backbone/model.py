@@ -20,9 +20,9 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
+from vedit.backbone.frame_chunks import Fitting
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
-from vedit.backbone.pieces import Fitting
 from vedit.backbone.prompts import embed
 from vedit.clip.arrays import check_frames
 from vedit.condition import Residuals

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from vedit.clip.picture import as_frame
+from vedit.clip.frame_conversion import as_frame
 from vedit.clip.sizes import FASTEST, MAX_PIXELS, SLOWEST
-from vedit.clip.track import existing
+from vedit.clip.video_track import existing
 from vedit.errors import MediaError
 from vedit.warning_filters import filtered
 

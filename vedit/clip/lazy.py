@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vedit.clip.audio import Audio, SoundSource
 from vedit.clip.model import Clip, described
 from vedit.clip.sizes import Size, resize
-from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.writing import write_clip
 
 Make = Callable[[Sequence[int]], Iterator[Tensor]]

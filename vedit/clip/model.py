@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from vedit.clip.arrays import as_bytes, check_frames, from_array, from_images, kind_of
+from vedit.clip.audio import Audio, SoundSource
 from vedit.clip.preview import preview
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.clip.sound import Audio, SoundSource
 from vedit.clip.writing import write_clip
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vedit.clip.arrays import Frames, Pictures, to_bytes
+from vedit.clip.audio import Audio
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.clip.sound import Audio
 from vedit.clip.writing import write_clip
 
 LONGEST_SIDE = 512

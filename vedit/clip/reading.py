@@ -20,13 +20,13 @@ from torch import Tensor
 
 from vedit.clip import webp
 from vedit.clip.arrays import check_kind
+from vedit.clip.audio import Audio, SoundSource, decode_sound
+from vedit.clip.frame_conversion import Developer, as_frame
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
 from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
-from vedit.clip.picture import Developer, as_frame
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.clip.sound import Audio, SoundSource, decode_sound
-from vedit.clip.track import (
+from vedit.clip.video_track import (
     MOST_FRAMES,
     SUFFIXES,
     Identity,
@@ -38,7 +38,7 @@ from vedit.clip.track import (
     video_stream,
 )
 from vedit.errors import MediaError, VeditWarning
-from vedit.machine import free_memory
+from vedit.machine_memory import free_memory
 
 Picture = Callable[[], Tensor]
 """A decoded frame that becomes (3, H, W) in [0, 1] when it is asked for."""

@@ -20,9 +20,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from vedit.atomic import whole_file, whole_folder
 from vedit.clip.arrays import Frames, Pictures, check_kind
+from vedit.clip.audio import Audio, SoundSource, SoundWriter
+from vedit.clip.frame_conversion import EXACT
 from vedit.clip.images import RATE_KEY
-from vedit.clip.picture import EXACT
-from vedit.clip.sound import Audio, SoundSource, SoundWriter
 from vedit.errors import MediaError, VeditWarning
 
 OUTPUTS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")

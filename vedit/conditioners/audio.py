@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from vedit import timeline
+from vedit.audio import in_shape, listen
 from vedit.clip import Clip
-from vedit.clip.sound import Audio as Sound
-from vedit.clip.soundfile import read_sound
+from vedit.clip.audio import Audio as Sound
+from vedit.clip.audio_file import read_sound
 from vedit.condition import Condition, Tokens
 from vedit.conditioners import Conditioner
 from vedit.conditioners.sound_encoder import Heard, SoundEncoder, load_sound_encoder
 from vedit.config import AudioSettings, ShapeSettings
 from vedit.errors import MediaError, WeightsError
-from vedit.listening import in_shape, listen
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:

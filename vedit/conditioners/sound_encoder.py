@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
+from vedit.backbone.model_files import permitted
 from vedit.backbone.schemas import fault
-from vedit.backbone.sources import permitted
 from vedit.errors import WeightsError
 from vedit.files import json_object
 

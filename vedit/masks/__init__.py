@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vedit.masks.difference import NOISE_LEVELS, SAMPLES, Difference, compare_prompts
-from vedit.masks.given import box_mask, check_mask, fitted, read_mask
-from vedit.masks.keep import Keep, cells, paste, untouched
+from vedit.masks.latent_blend import Keep, cells, paste, untouched
+from vedit.masks.prompt_difference import NOISE_LEVELS, SAMPLES, Difference, compare_prompts
+from vedit.masks.user_mask import box_mask, check_mask, fitted, read_mask
 from vedit.masks.word import word_mask
 
 __all__ = [

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.masks.keep import surroundings
+from vedit.masks.latent_blend import surroundings
+from vedit.otsu import otsu
 from vedit.progress import Progress
 from vedit.sampling import noise
 from vedit.schedule import training_levels
-from vedit.threshold import otsu
 
 NOISE_LEVELS = (0.2, 0.3, 0.4, 0.5)
 """Shares of the training timesteps at which attention is watched: little enough noise that things are still seen."""

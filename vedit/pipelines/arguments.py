@@ -20,7 +20,7 @@ from vedit.config import IN_MEMORY, EditConfig, GenerateConfig, InvertConfig, Se
 from vedit.config.describe import shows_settings
 from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError
-from vedit.pipelines.opening import load_model, loaded_settings
+from vedit.pipelines.session import load_model, loaded_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")

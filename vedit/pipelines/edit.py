@@ -22,21 +22,9 @@ from vedit.config.options import EditOptions
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
-from vedit.pipelines import following, guiding, hearing, masking, results, wording
+from vedit.pipelines import controls, edit_mask, guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded, painted, place_of
-from vedit.pipelines.opening import (
-    attention_kind,
-    check_job,
-    examine,
-    needs_flow,
-    open_job,
-    read_source,
-    reread,
-    source_words,
-)
-from vedit.pipelines.plausible import warn_of_no_picture
-from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
-from vedit.pipelines.running import (
+from vedit.pipelines.outputs import (
     Timings,
     check_files,
     check_finite,
@@ -46,6 +34,18 @@ from vedit.pipelines.running import (
     warn_of_other_model,
     within_memory,
     written,
+)
+from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
+from vedit.pipelines.sanity import warn_of_no_picture
+from vedit.pipelines.session import (
+    attention_kind,
+    check_job,
+    examine,
+    needs_flow,
+    open_job,
+    read_source,
+    reread,
+    source_words,
 )
 from vedit.priors import Given
 from vedit.priors.inversion import strain
@@ -149,8 +149,8 @@ def edit(
         given["mask"] = str(IN_MEMORY)
     config = job_config(EditConfig, backbone, given)
     check_files(config)
-    guiding.check(config)
-    hearing.check(config)
+    controls.check(config)
+    guidance.check(config)
     if isinstance(clip, Clip):
         size, count = clip.size, len(clip)
     else:
@@ -173,7 +173,7 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    sound = following.read(config)  # before the model is loaded, which takes its time
+    sound = soundtrack.read(config)  # before the model is loaded, which takes its time
     source, size, backbone = open_job(config)
     return _written(_edit(config, source, size, backbone, progress, made_with, sound=sound), source)
 
@@ -184,9 +184,9 @@ def checked(config: EditConfig) -> EditConfig:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
     config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
     check_files(config)
-    masking.check(config)
-    guiding.check(config)
-    hearing.check(config)
+    edit_mask.check(config)
+    controls.check(config)
+    guidance.check(config)
     return config
 
 
@@ -206,29 +206,29 @@ def _edit(
     words = source_words(config, backbone)
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
-    masking.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
-    wording.hint_at_unknown(backbone.tokenizer, words, *wording.prompts(config), config.negative)
-    hearing.hint_at_saying(config, backbone.notes.sound_encoder)
+    edit_mask.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, words, *prompt_schedule.prompts(config), config.negative)
+    guidance.hint_at_saying(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": words, "attention": kind})
     cache = inversions(config.cache)
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
-    followed = following.follow(config, len(source), source.rate, sound)
-    motion = hearing.motion(config, backbone, followed)
+    followed = soundtrack.follow(config, len(source), source.rate, sound)
+    motion = guidance.motion(config, backbone, followed)
 
     flow = None
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
         with stage("flow"):
             flow = estimate_flow(source.frames, device=backbone.device)
     with within_memory(), backbone.attending(kind, flow):
-        brought = guiding.brought(config, words, backbone.notes)
+        brought = controls.brought(config, words, backbone.notes)
         config = config.model_copy(update={"control": config.control or ()})
         steering: tuple[Condition, ...] = ()
         if config.control or config.condition:
             with stage("control"):
-                steering = guiding.conditions(config, source, backbone, followed.moments)
+                steering = controls.conditions(config, source, backbone, followed.moments)
         if config.tune:
             with stage("tuning"):
                 tune(
@@ -247,26 +247,26 @@ def _edit(
             ceiling = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = ceiling.db
             text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
-            guider = hearing.guider(config, backbone, followed, prompt, negative)
-        said, difference = masking.Words(words, text, prompt), None
+            guider = guidance.guider(config, backbone, followed, prompt, negative)
+        said, difference = edit_mask.Words(words, text, prompt), None
         if brought:
             with stage("mask"):
-                apart = [backbone.embed([each]) for each in guiding.changes(words, config.prompt)]
-                difference, *each_alone = masking.compared(config, backbone, latents, said, apart, progress)
+                apart = [backbone.embed([each]) for each in controls.changes(words, config.prompt)]
+                difference, *each_alone = edit_mask.compared(config, backbone, latents, said, apart, progress)
             # A new colour would drown a new shape that comes with it, so each change is looked at alone.
             if all(each.repaints for each in each_alone or [difference]):
                 with stage("control"):
                     alone = config.model_copy(update={"control": brought, "condition": ()})
-                    steering = guiding.conditions(alone, source, backbone, followed.moments) + steering
+                    steering = controls.conditions(alone, source, backbone, followed.moments) + steering
                 config = config.model_copy(update={"control": brought})
         there = steering if config.control_inversion else ()
-        heard = hearing.conditions(config, backbone, followed)
+        heard = guidance.conditions(config, backbone, followed)
         steering += heard
         # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
         said_anywhere = any(each.tokens is not None for each in heard)
-        if masking.is_asked(config, words) and not (said_anywhere and config.mask == "auto"):
+        if edit_mask.is_asked(config, words) and not (said_anywhere and config.mask == "auto"):
             with stage("mask"):
-                mask = masking.find_mask(config, source, size, backbone, latents, said, mask, difference, progress)
+                mask = edit_mask.find_mask(config, source, size, backbone, latents, said, mask, difference, progress)
         with stage(config.prior):
             given = Given(
                 latents,
@@ -307,13 +307,13 @@ def _edit(
         warn_of_no_picture(backbone, frames, text)
         clip = source.with_frames(frames)
         if followed.audio is not None:
-            clip = following.sounding(clip, followed, mixed=config.audio_mix)
+            clip = soundtrack.sounding(clip, followed, mixed=config.audio_mix)
         video = LazyClip.of(clip, size)
         whole = partial(_whole, config, source, size, original)
         if mask is not None and config.paste:
             video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
             frames = paste(frames, source.frames, mask)
-        metrics |= masking.measured(fidelity(frames, source.frames), ceiling, mask, source.size)
+        metrics |= edit_mask.measured(fidelity(frames, source.frames), ceiling, mask, source.size)
     return EditResult(video, config, stage.seconds, metrics, state(backbone, model), whole)
 
 

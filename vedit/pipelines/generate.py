@@ -19,13 +19,9 @@ from vedit.clip.sizes import Size, fit_size
 from vedit.config import GenerateConfig
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
-from vedit.pipelines import following, hearing, results, wording
+from vedit.pipelines import guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded
-from vedit.pipelines.following import Followed
-from vedit.pipelines.opening import apply_adapter, attention_kind, load_model, needs_flow
-from vedit.pipelines.plausible import warn_of_no_picture
-from vedit.pipelines.room import check_room, tell_if_long
-from vedit.pipelines.running import (
+from vedit.pipelines.outputs import (
     Timings,
     check_files,
     check_finite,
@@ -34,6 +30,10 @@ from vedit.pipelines.running import (
     within_memory,
     written,
 )
+from vedit.pipelines.resources import check_room, tell_if_long
+from vedit.pipelines.sanity import warn_of_no_picture
+from vedit.pipelines.session import apply_adapter, attention_kind, load_model, needs_flow
+from vedit.pipelines.soundtrack import Followed
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import denoise
@@ -123,7 +123,7 @@ def checked(config: GenerateConfig) -> GenerateConfig:
 def _check(config: GenerateConfig) -> None:
     """Whether everything that the config asks for can be done, before any work."""
     check_files(config)
-    hearing.check(config)
+    guidance.check(config)
     prior = registry.load("priors", config.prior)
     if getattr(prior, "needs_clip", False) or needs_flow("priors", config.prior):
         raise ConfigError(
@@ -134,8 +134,8 @@ def _check(config: GenerateConfig) -> None:
 
 
 def _followed(config: GenerateConfig) -> Followed:
-    sound = following.read(config)
-    return following.follow(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
+    sound = soundtrack.read(config)
+    return soundtrack.follow(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
 
 
 def _generate(
@@ -143,8 +143,8 @@ def _generate(
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
     apply_adapter(config, backbone)
-    wording.hint_at_unknown(backbone.tokenizer, *wording.prompts(config), config.negative)
-    hearing.hint_at_saying(config, backbone.notes.sound_encoder)
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative)
+    guidance.hint_at_saying(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)
     model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)
@@ -154,13 +154,13 @@ def _generate(
     tell_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative])
-        guider = hearing.guider(config, backbone, followed, prompt, negative)
-        steering = hearing.conditions(config, backbone, followed)
+        guider = guidance.guider(config, backbone, followed, prompt, negative)
+        steering = guidance.conditions(config, backbone, followed)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
         walk = config.in_time("walk", moments)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
-        with stage("denoising"), backbone.moving(hearing.motion(config, backbone, followed)):
+        with stage("denoising"), backbone.moving(guidance.motion(config, backbone, followed)):
             latents = denoise(backbone, start.noise, given.schedule, guider, conditions=steering, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):
@@ -175,7 +175,7 @@ def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
     """How many frames there are to be: as said, else as long as what is taken of the sound."""
     if config.frames is not None or sound is None:
         return config.frames or FRAMES
-    return following.length(config, sound, Fraction(str(config.fps)))
+    return soundtrack.length(config, sound, Fraction(str(config.fps)))
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:
@@ -192,7 +192,7 @@ def _written(result: GenerateResult, followed: Followed) -> GenerateResult:
     if config.sheet is not None:
         clip = result.clip
         rows = [Row("generated", clip)]
-        beats = followed.moments.on_beats() if hearing.follows_beats(config) else []
+        beats = followed.moments.on_beats() if guidance.follows_beats(config) else []
         if len(beats) > 1:
             between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
             rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]

@@ -16,9 +16,9 @@ from vedit.clip.lazy import LazyClip, Make
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
-from vedit.pipelines import masking
-from vedit.pipelines.opening import attention_kind, needs_flow, open_job, reread, source_words
-from vedit.pipelines.running import check_output, check_video, named_after, within_memory
+from vedit.pipelines import edit_mask
+from vedit.pipelines.outputs import check_output, check_video, named_after, within_memory
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, reread, source_words
 from vedit.progress import Progress
 from vedit.sheet import contact_sheet
 
@@ -51,17 +51,17 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     assert config.output is not None
     source, size, backbone = open_job(config)
     words = source_words(config, backbone)
-    masking.mask_tokens(config, words, backbone)
+    edit_mask.mask_tokens(config, words, backbone)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames, device=backbone.device) if needs_flow("attention", kind) else None
     height, width = source.size
     mask = torch.ones(len(source), 1, height // backbone.patch, width // backbone.patch)
-    if masking.is_asked(config, words):
+    if edit_mask.is_asked(config, words):
         with within_memory(), backbone.attending(kind, flow):
             latents = backbone.encode(source.frames)
             text, prompt, _ = backbone.embed_alike([words, config.prompt, config.negative])
-            said = masking.Words(words, text, prompt)
-            mask = masking.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
+            said = edit_mask.Words(words, text, prompt)
+            mask = edit_mask.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
     elif config.mask == "auto":
         warnings.warn(
             "without --source-prompt there are no words to compare, so the whole frame may change.",
@@ -93,7 +93,7 @@ def checked(config: EditConfig) -> EditConfig:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
         check_output(config.sheet, config.files_read(), config.overwrite)
-    masking.check(config)
+    edit_mask.check(config)
     return config
 
 

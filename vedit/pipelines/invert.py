@@ -15,11 +15,11 @@ from vedit.clip.sizes import Size
 from vedit.config import InvertConfig
 from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
-from vedit.pipelines import results, wording
+from vedit.pipelines import prompt_schedule, results
 from vedit.pipelines.arguments import job, job_config, loaded, place_of
-from vedit.pipelines.opening import attention_kind, needs_flow, open_job, read_source, source_words
+from vedit.pipelines.outputs import check_video, inversions, within_memory
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
-from vedit.pipelines.running import check_video, inversions, within_memory
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.priors import Given
 from vedit.priors.inversion import cached_invert, reconstruct
 from vedit.progress import Progress, renamed
@@ -79,7 +79,7 @@ def _invert(
 ) -> InvertResult:
     """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
     words = source_words(config, backbone)
-    wording.hint_at_unknown(backbone.tokenizer, words)
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, words)
     cache = inversions(config.cache)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
+from vedit.audio import Heard
 from vedit.config import InspectSoundConfig
 from vedit.config.merge import Layer, merge
 from vedit.config.options import ListenOptions
-from vedit.listening import Heard
-from vedit.pipelines import inspect_sound
+from vedit.pipelines import inspect_audio
 from vedit.pipelines.arguments import job
 
 
@@ -28,4 +28,4 @@ def listen(audio: str | Path, **settings: Unpack[ListenOptions]) -> Heard:
         ConfigError: for the settings
         MediaError: for a sound that cannot be read, and what cannot be written
     """
-    return inspect_sound.heard(merge(InspectSoundConfig, Layer({**settings, "audio": audio}))).heard
+    return inspect_audio.heard(merge(InspectSoundConfig, Layer({**settings, "audio": audio}))).heard

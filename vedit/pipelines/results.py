@@ -9,7 +9,7 @@ from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.preview import preview
 from vedit.config import EditConfig, GenerateConfig
-from vedit.pipelines.running import check_files, written
+from vedit.pipelines.outputs import check_files, written
 
 
 def told(kind: str, video: Clip | LazyClip, prompt: str, timings: Mapping[str, float]) -> str:

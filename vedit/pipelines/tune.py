@@ -13,10 +13,10 @@ from vedit.clip import Clip, probe
 from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
-from vedit.pipelines import wording
+from vedit.pipelines import prompt_schedule
 from vedit.pipelines.arguments import job, job_config, loaded, place_of
-from vedit.pipelines.opening import attention_kind, open_job, read_source
-from vedit.pipelines.running import check_output, named_after, within_memory
+from vedit.pipelines.outputs import check_output, named_after, within_memory
+from vedit.pipelines.session import attention_kind, open_job, read_source
 from vedit.progress import Progress
 
 
@@ -64,7 +64,7 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
 def _tune(config: TuneConfig, source: Clip, backbone: Backbone, progress: Progress | None) -> Adapter:
     """The tuning itself, on ``source`` at the working size, and the file that is asked for, if any."""
     checkpoint = None if config.output is None else checkpoint_of(config.output)
-    wording.hint_at_unknown(backbone.tokenizer, config.prompt)
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, config.prompt)
     with within_memory():
         adapter = tuning.tune(
             backbone,

@@ -1,0 +1,134 @@
+"""Where an edit may happen, as its settings say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vedit.backbone.model import Backbone
+from vedit.backbone.prompts import tokens_of
+from vedit.clip import Clip
+from vedit.clip.sizes import Size
+from vedit.config import IN_MEMORY, EditConfig, mask_kind
+from vedit.errors import ConfigError
+from vedit.masks import (
+    Difference,
+    box_mask,
+    cells,
+    check_mask,
+    compare_prompts,
+    fitted,
+    read_mask,
+    untouched,
+    word_mask,
+)
+from vedit.pipelines.quality import Fidelity
+from vedit.pipelines.session import examine
+from vedit.progress import Progress
+
+
+def check(config: EditConfig) -> None:
+    """What can be seen to be wrong with the mask before the model is loaded. Raises ConfigError and MediaError."""
+    kind = mask_kind(config.mask)
+    if config.mask == str(IN_MEMORY):
+        raise ConfigError("the mask of these settings was in memory, not in a file; give one with --set mask=PATH.")
+    if kind == "box":
+        picture = examine(config)[0].size
+        box_mask(config.mask, picture, picture)
+    elif kind == "path":
+        check_mask(Path(config.mask), *_counts(config))
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the source shows and what it is to show: in words, and as embeddings (1, T, D) of one T."""
+
+    source: str
+    source_text: Tensor
+    target_text: Tensor
+
+
+def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> list[int]:
+    """Where the word of a mask stands in the source prompt; none for other masks. Raises ConfigError."""
+    if mask_kind(config.mask) != "word":
+        return []
+    if not source_prompt.strip():
+        raise ConfigError(f"--mask {config.mask} is a word of the source prompt; give one with --source-prompt.")
+    return tokens_of(backbone.tokenizer, source_prompt, config.mask.removeprefix("word:"))
+
+
+def is_asked(config: EditConfig, source_prompt: str) -> bool:
+    """Whether anything is to be kept; the automatic mask needs words to compare."""
+    return config.mask != "none" and bool(config.mask != "auto" or source_prompt.strip())
+
+
+def find_mask(
+    config: EditConfig,
+    source: Clip,
+    picture: Size,
+    backbone: Backbone,
+    latents: Tensor,
+    words: Words,
+    given: Tensor | None = None,
+    difference: Difference | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``is_asked``.
+
+    ``source`` at the working size, made of pictures of size ``picture``, and its ``latents``; ``given`` is a mask in
+    memory (F or 1, 1, H, W), ``difference`` how the words disagree, where that is known already. Raises ConfigError and
+    MediaError for masks that are no masks of this clip.
+    """
+    kind, frames = mask_kind(config.mask), len(source)
+    if given is not None:
+        pixels = fitted(given, frames, source.size)
+    elif kind == "box":
+        pixels = box_mask(config.mask, picture, source.size)
+    elif kind == "path":
+        whole = frames if config.clip == IN_MEMORY else _counts(config)[0]
+        pixels = read_mask(Path(config.mask), config, whole, frames, source.size)
+    elif kind == "word":
+        tokens = mask_tokens(config, words.source, backbone)
+        return word_mask(backbone, latents, words.source_text, tokens, seed=config.seed, progress=progress)
+    else:
+        if difference is None:
+            difference = compared(config, backbone, latents, words, progress=progress)[0]
+        return difference.mask()
+    return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
+
+
+def compared(
+    config: EditConfig,
+    backbone: Backbone,
+    latents: Tensor,
+    words: Words,
+    others: Sequence[Tensor] = (),
+    progress: Progress | None = None,
+) -> list[Difference]:
+    """How the words of the edit, and then those of ``others`` (1, T, D), disagree with the source's about the clip of
+    these ``latents`` (F, 4, h, w)."""
+    targets = words.target_text, *others
+    return compare_prompts(backbone, latents, words.source_text, *targets, seed=config.seed, progress=progress)
+
+
+def measured(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
+    """How near to the source, in dB, the edit and the VAE alone are of pictures of ``size`` (H, W): where a ``mask`` on
+    latents (F, 1, h, w) leaves the source alone ("outside_db", "outside_vae_db"), and where it is open by half or more
+    ("inside_db", "inside_vae_db"); all counts as inside without one. Nothing of what has no pixels.
+    """
+    if mask is None:
+        return {"inside_db": edited.db, "inside_vae_db": round_trip.db}
+    places = {"inside": untouched((mask < 0.5).float(), size), "outside": untouched(mask, size)}
+    found = {"db": edited, "vae_db": round_trip}
+    return {
+        f"{at}_{of}": each.within(where) for at, where in places.items() if where.any() for of, each in found.items()
+    }
+
+
+def _counts(config: EditConfig) -> tuple[int, int]:
+    """How many frames the clip's file has, and how many of them are edited."""
+    info, chosen = examine(config)
+    return info.frames, len(chosen)

@@ -1,0 +1,149 @@
+"""What a sound that is followed does to the model's work: how far guidance leads in each frame, and where to."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vedit import registry, timeline
+from vedit.backbone.model import Backbone
+from vedit.condition import Condition
+from vedit.conditioners.audio import own_encoder, saying
+from vedit.conditioners.control import Control
+from vedit.conditioners.sound_encoder import check_sound_encoder
+from vedit.config import AudioSettings, EditConfig, GenerateConfig, SoundSettings
+from vedit.errors import ConfigError, VeditHint, VeditWarning
+from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.pipelines import prompt_schedule, soundtrack
+from vedit.pipelines.soundtrack import Followed
+from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+
+def check(config: EditConfig | GenerateConfig) -> None:
+    """What can be seen to be wrong with the sound, and with what it drives, before the model is loaded.
+
+    Raises MediaError, WeightsError and ConfigError.
+    """
+    soundtrack.check(config)
+    if config.sound_encoder is not None:
+        check_sound_encoder(config.sound_encoder)
+    still = not getattr(registry.load("priors", config.prior), "walks", False)
+    if still and config.walk != type(config).model_fields["walk"].default:
+        raise ConfigError(f"walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
+
+
+def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer | None) -> None:
+    """Whether everything that varies in time has a value in each frame, and all that the words ask for can be.
+
+    Without a ``tokenizer``, words to emphasise are not looked for. Raises ConfigError.
+    """
+    for settings in (config, *config.emphasis):
+        for name in settings.ranges():
+            if getattr(settings, name) is not None:
+                settings.in_time(name, moments)
+    for control in (config.control or ()) if isinstance(config, EditConfig) else ():
+        Control(control).in_frames(moments)
+    prompt_schedule.arrivals(config, moments)
+    if tokenizer is not None:
+        prompt_schedule.places(config, tokenizer)
+
+
+def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
+    """What the sound says, as guidance beside the prompt; nothing where there is none, or none that can listen.
+
+    Raises WeightsError where the encoder does not fit the model.
+    """
+    if followed.listened is None:
+        return ()
+    asked = config.audio_scale is not None or config.sound_encoder is not None
+    scale = heeded(config, not asked and own_encoder(backbone) is not None)
+    if scale == 0 and config.audio_scale is None and not _listens(config):
+        warnings.warn(
+            "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
+            "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --walk 0.3*onset",
+            VeditWarning,
+            stacklevel=2,
+        )
+    moments = followed.moments
+    counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).in_time("audio_scale", moments))
+    if not counts.any():
+        return ()
+    return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
+
+
+def heeded(config: SoundSettings, model_hears: bool) -> float | str:
+    """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
+    if config.audio_scale is not None:
+        return config.audio_scale
+    return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
+
+
+def hint_at_saying(config: EditConfig | GenerateConfig, encoder: str) -> None:
+    """Say that a sound which may be meant to drive numbers alone says what is seen too, by the ``encoder`` that the
+    model's notes name, if they do."""
+    unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
+    if encoder and unasked and (config.prompt.strip() or _listens(config)):
+        warnings.warn(
+            "the sound also says what is to be seen; --audio-scale 0 lets it drive numbers alone",
+            VeditHint,
+            stacklevel=2,
+        )
+
+
+def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> Tensor | None:
+    """How much the layers over time count in each frame (F,), None where as they were trained. Raises ConfigError."""
+    if config.motion_scale == 1:
+        return None
+    if not (backbone.has_time or (isinstance(config, EditConfig) and config.tune)):
+        raise ConfigError(
+            "motion_scale: this model has no layers over time; give it some with --motion (AnimateDiff), --adapter, or "
+            "in an edit --tune."
+        )
+    return torch.tensor(config.in_time("motion_scale", followed.moments))
+
+
+def _listens(config: EditConfig | GenerateConfig) -> bool:
+    """Whether something of the config follows what is heard."""
+    return bool(_followed(config) & {*timeline.FEATURES, "b"})
+
+
+def follows_beats(config: EditConfig | GenerateConfig) -> bool:
+    """Whether something of the config follows the beats."""
+    return bool(_followed(config) & {"beat", "b"})
+
+
+def _followed(config: EditConfig | GenerateConfig) -> set[str]:
+    """The features that the numbers of a config are made of, and "b" where one, or a prompt's time, counts beats."""
+    lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
+    if isinstance(config, EditConfig):
+        lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
+    counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
+    return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
+
+
+def guider(
+    config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed, prompt: Tensor, negative: Tensor
+) -> Guider:
+    """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, or to what becomes of
+    them in time."""
+    moments, weights = followed.moments, None
+    if config.prompt_at or config.emphasis:
+        prompt, weights = prompt_schedule.in_frames(
+            config, backbone, moments, lambda frames: _ahead(config, followed, frames)
+        )
+    if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
+        return Unguided(prompt, weights)
+    scale = config.in_time("guidance", moments)
+    return ClassifierFree(prompt, negative, scale, config.saturation, weights)
+
+
+def _ahead(config: EditConfig | GenerateConfig, followed: Followed, frames: int) -> Moments:
+    """The moments of a longer clip that begins with the frames that are followed."""
+    sound = None if followed.listened is None else followed.listened.sound
+    return soundtrack.follow(config, frames, followed.moments.rate, sound).moments

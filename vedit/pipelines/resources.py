@@ -1,0 +1,128 @@
+"""Whether a job fits into this machine's memory, and whether it is long; told before any work."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from vedit.backbone.model import Backbone
+from vedit.clip.sizes import Size
+from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
+from vedit.errors import DeviceError, VeditWarning
+from vedit.machine_memory import free_memory
+from vedit.pipelines.unet_passes import passes
+
+FRAMES_HELD = 4
+"""Copies of the frames at the working size, in float32, that are held at most: the source, what is made of it, and
+errors and masks."""
+
+FRAME = 12
+"""Bytes of a pixel of a frame: three numbers in float32."""
+
+OWN_SIZE, QUEUED, QUEUE = 110, 0.6, 58
+"""Bytes for each pixel of the clip's own pictures, however many there are: the frame on its way from a decoder to an
+encoder; for each of the frames that these two keep in their queues; and how many they keep. Measured with H.264."""
+
+LEAST_ACTIVATIONS = 20
+"""Numbers that a UNet holds at most for each channel of its first level and each place of a latent. Of Stable
+Diffusion's layout it is 26."""
+
+MARGIN = 0.8
+"""Of what is foretold, the share that must be free: foretelling may err by so much."""
+
+LONG = 180.0
+"""Seconds from which on work is long, and told before."""
+
+ROUGH = 1400
+"""Operations of one pass for each place of a latent and each square of the channels of the first level, about."""
+
+QUICK = 5e12
+"""Operations that no machine takes long for."""
+
+
+def least_memory(frames: int, size: Size, unet: Mapping[str, Any], patch: int, itemsize: int, branches: int) -> float:
+    """Bytes that so many frames of a working ``size`` (H, W) take at the least, as frames and in a UNet of that config.
+
+    ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance.
+    """
+    places = (size[0] // patch) * (size[1] // patch)
+    activations = LEAST_ACTIVATIONS * _width(unet) * places * itemsize * branches * frames
+    return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
+
+
+def _width(unet: Mapping[str, Any]) -> int:
+    return int(next(iter(unet.get("block_out_channels") or (320,))))
+
+
+def check_fits(need: float, free: float | None, advice: str) -> None:
+    """Raise DeviceError where ``need`` bytes do not fit into those that are ``free``, as far as that is known."""
+    if free is not None and need * MARGIN > free:
+        raise DeviceError(f"this takes about {gigabytes(need)} of memory, and {gigabytes(free)} are free; {advice}.")
+
+
+def gigabytes(count: float) -> str:
+    """Bytes as a text."""
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**31 else f"{count / 2**20:.0f} MiB"
+
+
+def shorter(config: EditConfig | InvertConfig | TuneConfig | GenerateConfig) -> str:
+    """How a job is made smaller."""
+    if isinstance(config, GenerateConfig):
+        return "take fewer --frames, or a smaller --width and --height"
+    return "take fewer --frames, a larger --stride, or a smaller --size"
+
+
+def check_room(
+    config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
+) -> None:
+    """Raise DeviceError where so many frames of a working ``size`` (H, W) cannot fit, whatever else there is."""
+    need = least_memory(frames, size, backbone.unet.config, backbone.patch, backbone.dtype.itemsize, 1)
+    on_gpu = backbone.device.type == "cuda"
+    free = torch.cuda.mem_get_info(backbone.device)[0] if on_gpu else free_memory()
+    check_fits(need, free, shorter(config))
+
+
+def tell_if_long(
+    config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
+) -> None:
+    """Warn of more than a few minutes, with what would make it shorter. What may be long is measured by a pass."""
+    alone = round(sum(passes(config).values())) * frames
+    places = (size[0] // backbone.patch) * (size[1] // backbone.patch)
+    if alone * ROUGH * places * _width(backbone.unet.config) ** 2 < QUICK:
+        return
+    seconds = alone * one_pass(backbone, size)
+    if seconds > LONG:
+        warnings.warn(
+            f"this takes about {minutes(seconds)} here: {alone:,} passes of a frame through the network; fewer --steps "
+            f"make it shorter, or {shorter(config)}.",
+            VeditWarning,
+            stacklevel=3,
+        )
+
+
+@torch.no_grad()
+def one_pass(backbone: Backbone, size: Size) -> float:
+    """Seconds that a frame of a working ``size`` (H, W) takes in the network, measured on two frames."""
+    x = torch.zeros(1, 2, 4, size[0] // backbone.patch, size[1] // backbone.patch, device=backbone.device)
+    text = torch.zeros(1, backbone.tokenizer.model_max_length, backbone.unet.config.cross_attention_dim)
+    begun = time.perf_counter()
+    backbone.predict(x, 0, text).sum().item()
+    taken = time.perf_counter() - begun
+    if taken < 1:  # the first time is not like the others
+        begun = time.perf_counter()
+        backbone.predict(x, 0, text).sum().item()
+        taken = time.perf_counter() - begun
+    return taken / 2
+
+
+def minutes(seconds: float) -> str:
+    """A time as a text."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:,.1f} hours"

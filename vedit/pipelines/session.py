@@ -1,0 +1,158 @@
+"""The clip and the model that a config names, ready to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from vedit import registry
+from vedit.backbone.adapter import Adapter
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import check_pictures, working_size
+from vedit.clip import Clip, ClipInfo, probe, read_clip
+from vedit.clip.lazy import LazyClip
+from vedit.clip.reading import FrameReader, choose_frames, open_clip
+from vedit.clip.sizes import Size
+from vedit.clip.writing import check_size
+from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
+from vedit.errors import ConfigError, VeditWarning
+from vedit.pipelines.resources import check_room, tell_if_long
+from vedit.warning_filters import filtered
+
+DEFAULT_ATTENTION = "sparse_causal"
+"""The attention kind of a plain model, which has none of its own."""
+
+Job = EditConfig | TuneConfig | InvertConfig
+
+
+def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
+    """The clip at the size its model works at, the size (H, W) of the file's pictures, and the model.
+
+    What can be seen to be wrong with the clip is told before the model is loaded.
+    """
+    with filtered("ignore", VeditWarning):  # reading the clip gives them
+        info, chosen = examine(config)
+    backbone = load_model(config)
+    check_job(config, len(chosen), info.size, backbone)
+    return read_source(config, info.size, backbone), info.size, backbone
+
+
+def check_job(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
+    """Whether so many frames of pictures of ``size`` (H, W) fit into memory: DeviceError where not. Warns where they
+    will take long."""
+    worked = working_size(size, config.size, backbone.unet.config, backbone.patch)
+    check_room(config, frames, worked, backbone)
+    tell_if_long(config, frames, worked, backbone)
+
+
+def examine(config: Job) -> tuple[ClipInfo, range]:
+    """What a clip's file tells without being decoded, and which of its frames the config takes.
+
+    Raises MediaError for too few frames, damage that is not allowed, and pictures that the codec cannot encode.
+    """
+    info = probe(config.clip)
+    check_pictures(info.size)
+    if not isinstance(config, TuneConfig) and config.output is not None:
+        check_size(config.codec, info.size)
+    chosen = choose_frames(
+        config.clip,
+        info.frames,
+        info.complaint,
+        config.frames,
+        config.start,
+        config.stride,
+        config.allow_partial,
+    )
+    return info, chosen
+
+
+def load_model(config: ModelSettings) -> Backbone:
+    """The model of a config, without its adapter."""
+    from vedit.backbone.loading import load_backbone  # with diffusers, which takes seconds to import
+
+    return load_backbone(
+        config.model,
+        device=config.device,
+        dtype=config.dtype,
+        kernel=config.kernel,
+        motion=config.motion,
+        loras=config.lora,
+    )
+
+
+def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
+    """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
+    return read_chosen(config, working_size(size, config.size, backbone.unet.config, backbone.patch))
+
+
+def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
+    """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
+    return read_clip(config.clip, size=size, **_cut(config))
+
+
+def open_chosen(config: ClipSettings, size: Size | int | None) -> LazyClip:
+    """As ``read_chosen``, each frame decoded when it is asked for."""
+    return open_clip(config.clip, size=size, **_cut(config))
+
+
+def _cut(config: ClipSettings) -> dict[str, Any]:
+    """Which frames of its file the config takes, as the readers of clips are told."""
+    return {
+        "frames": config.frames,
+        "start": config.start,
+        "stride": config.stride,
+        "allow_partial": config.allow_partial,
+    }
+
+
+def reread(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
+    """The frames of a ``source`` once more, each decoded at its own ``size`` (H, W) when it is asked for.
+
+    What is amiss with the file is told already.
+    """
+    with filtered("ignore", VeditWarning):
+        reader = FrameReader.open(
+            config.clip,
+            frames=config.frames,
+            start=config.start,
+            stride=config.stride,
+            allow_partial=config.allow_partial,
+        )
+    make = partial(reader.read, size=size, again=True)
+    return LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
+
+
+def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:
+    """Give the model what the config's adapter learned, if it has one. Raises WeightsError."""
+    if config.adapter is not None:
+        adapter = Adapter.load(config.adapter)
+        if adapter.digest() != backbone.changed:
+            adapter.apply(backbone)
+
+
+def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a job with a loaded model, and what that was loaded with. Raises ConfigError where they would
+    load another."""
+    if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
+        raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
+    return {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed"}
+
+
+def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
+    """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
+    apply_adapter(config, backbone)
+    return backbone.learned if config.source_prompt is None else config.source_prompt
+
+
+def attention_kind(config: AttentionSettings, backbone: Backbone) -> str:
+    """The attention kind to work under: by the config, else the model's own, else the default of a plain model."""
+    if config.attention is not None:
+        return config.attention
+    own = backbone.default_attention
+    return DEFAULT_ATTENTION if own == "per_frame" and not backbone.has_motion else own
+
+
+def needs_flow(family: str, kind: str) -> bool:
+    """Whether a part, of the family "attention" or "priors", follows the flow of the clip."""
+    return bool(getattr(registry.load(family, kind), "needs_flow", False))

@@ -1,0 +1,120 @@
+"""The sound that a clip follows: what is taken of it, and what is heard in each frame."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from vedit.audio import Heard, in_shape, listen
+from vedit.clip import Clip
+from vedit.clip.audio import LONGEST, Audio, SoundSource
+from vedit.clip.audio_file import check_sound, part_of, read_sound
+from vedit.conditioners.audio import Listened
+from vedit.config import ListeningSettings
+from vedit.errors import ConfigError, VeditWarning
+from vedit.timeline import Moments
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
+
+    audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
+    listened: all of the sound, for the conditioner that says what is heard
+    """
+
+    moments: Moments
+    audio: Audio | None = None
+    source: SoundSource | None = None
+    listened: Listened | None = None
+
+
+def check(config: ListeningSettings) -> None:
+    """What can be seen to be wrong with the sound without decoding it. Raises MediaError."""
+    if config.audio is not None:
+        check_sound(config.audio)
+
+
+def read(config: ListeningSettings) -> Audio | None:
+    """All of the sound, if there is one. Raises MediaError where it cannot be read, ConfigError where it ends before it
+    is to begin."""
+    if config.audio is None:
+        return None
+    audio = read_sound(config.audio)
+    if config.audio_start >= audio.duration:
+        raise ConfigError(
+            f"audio_start: {config.audio_start:g} s, and {config.audio} lasts {audio.duration:.2f} s; begin earlier."
+        )
+    return audio
+
+
+def length(config: ListeningSettings, audio: Audio, rate: Fraction) -> int:
+    """How many frames last as long as what is taken of a sound."""
+    return max(1, round(lasting(config, audio) * rate))
+
+
+def lasting(config: ListeningSettings, audio: Audio) -> float:
+    """Seconds of what is taken of a sound."""
+    there = audio.duration - config.audio_start
+    return there if config.audio_duration is None else min(there, config.audio_duration)
+
+
+def listened(config: ListeningSettings, audio: Audio, frames: int, rate: Fraction) -> Heard:
+    """What is heard in so many frames, shaped.
+
+    All of the sound is listened to, whatever is taken of it, so that a longer excerpt begins the same. Raises
+    ConfigError for more frames than a sound can last.
+    """
+    if frames / rate > LONGEST:
+        raise ConfigError(
+            f"frames: {frames:,} at {float(rate):g} per second last {float(frames / rate):,.0f} s; expected at most "
+            f"{LONGEST:,} s with a sound."
+        )
+    heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
+    sounds = np.arange(frames) / float(rate) < lasting(config, audio)
+    taken = replace(heard, features={name: curve * sounds for name, curve in heard.features.items()})
+    return in_shape(taken, config)
+
+
+def follow(config: ListeningSettings, frames: int, rate: Fraction, audio: Audio | None = None) -> Followed:
+    """What is heard in so many frames of a clip. ``audio``: the config's whole sound, where it is read already.
+
+    Raises MediaError for a sound that cannot be read, and ConfigError.
+    """
+    whole = read(config) if audio is None else audio
+    if whole is None or config.audio is None:
+        beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
+        return Followed(Moments(frames, rate, beats=beats))
+    moments = listened(config, whole, frames, rate).moments()
+    first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
+    taken = lasting(config, whole)
+    excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]
+    source: SoundSource | None = part_of(config.audio, config.audio_start, Fraction(frames) / rate)
+    silent = wanted - excerpt.shape[1]
+    if silent > whole.rate / rate:  # a frame's time and more, so that copying would leave the sound too short
+        source = None
+    sound = Audio(F.pad(excerpt, (0, max(0, silent))), whole.rate)
+    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start, taken))
+
+
+def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
+    """A clip with the sound that it follows: instead of its own, or ``mixed`` with it, each half as loud."""
+    if not mixed or clip.audio is None or followed.audio is None:
+        if mixed:
+            warnings.warn("audio_mix: the clip has no sound of its own to mix with.", VeditWarning, stacklevel=2)
+        return replace(clip, audio=followed.audio, sound_from=followed.source)
+    import librosa
+
+    own, other = clip.audio, followed.audio
+    sound = (
+        other.samples.mean(0, keepdim=True).numpy() if len(other.samples) != len(own.samples) else other.samples.numpy()
+    )
+    brought = torch.from_numpy(librosa.resample(sound, orig_sr=other.rate, target_sr=own.rate))
+    length = round(len(clip) / clip.rate * own.rate)
+    both = [F.pad(each[:, :length], (0, max(0, length - each.shape[1]))) for each in (own.samples, brought)]
+    return clip.with_sound(Audio((both[0] + both[1]) / 2, own.rate))

@@ -1,0 +1,75 @@
+"""How often a job runs its network: what the work of its stages, as ``progress`` names them, is measured in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig, mask_kind
+from vedit.masks import NOISE_LEVELS, SAMPLES, word
+from vedit.pipelines import guidance
+from vedit.priors import inversion
+
+LEARNING = 2
+"""Passes that one step of tuning is worth: the way back takes as long as the way there."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """``times`` of the UNet on all frames, with so many ``branches`` of guidance each; if in doubt, where they may be
+    left out."""
+
+    stage: str
+    what: str
+    times: int
+    branches: int = 1
+    in_doubt: bool = False
+
+
+def passes(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> dict[str, float]:
+    """Passes of the UNet, one for each branch, by stage and in the order of the stages.
+
+    About: what a sound says is not counted, nor the prompts with one change alone that tell whether a model's own
+    controls apply, nor whether an inversion is in the cache or in doubt.
+    """
+    found: dict[str, float] = {}
+    if isinstance(config, TuneConfig):
+        return {"tuning": LEARNING * config.steps}
+    if isinstance(config, EditConfig) and config.tune:
+        found["tuning"] = LEARNING * config.tune
+    for each in runs(config, encoder=False):
+        if not each.in_doubt:
+            found[each.stage] = found.get(each.stage, 0) + each.times * each.branches
+    return found
+
+
+def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -> list[Runs]:
+    """Those of the UNet, tuning apart, in order. ``encoder``: the model has one for sound."""
+    if isinstance(config, GenerateConfig):
+        return [Runs("denoising", "denoising steps", config.steps, branches(config, encoder))]
+    inverting = Runs("inverting", "inversion steps", inversion.passes(config.steps, config.refine))
+    if isinstance(config, InvertConfig):
+        return [inverting, Runs("reconstructing", "reconstruction steps", config.steps)]
+    found = []
+    if config.mask == "auto" and config.source_prompt and not _heard(config, encoder):
+        found.append(Runs("finding where to edit", "comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, 2))
+    if mask_kind(config.mask) == "word":
+        found.append(Runs("finding the word", "looks for the mask's word", len(word.NOISE_LEVELS)))
+    if config.prior == "inversion":
+        found.append(inverting)
+        if config.gate:
+            doubt = config.refine > 0
+            what = f"reconstruction steps{', if in doubt' if doubt else ''}"
+            found.append(Runs("reconstructing", what, config.steps_taken, in_doubt=doubt))
+    lent, ours = round(config.inject * config.steps_taken), branches(config, encoder)
+    found.append(Runs("denoising", "denoising steps with the source", lent, ours + 1))
+    found.append(Runs("denoising", "denoising steps", config.steps_taken - lent, ours))
+    return [each for each in found if each.times]
+
+
+def branches(config: EditConfig | GenerateConfig, encoder: bool) -> int:
+    """How many prompts there are in a step: the negative, the config's own, and what a sound says."""
+    return 3 if _heard(config, encoder) else 1 if config.guidance == 1 and config.audio is None else 2
+
+
+def _heard(config: EditConfig | GenerateConfig, encoder: bool) -> bool:
+    return config.audio is not None and guidance.heeded(config, encoder) != 0
