@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.table import figure, percent, show
-from vedit.audio import listen
+from vedit.audio import extract_features
 from vedit.clip import Audio
 from vedit.clip.audio_file import read_sound
 
@@ -96,7 +96,7 @@ def click_track(seed: int) -> Track:
 
 
 def ours(samples: NDArray[np.float32]) -> Answer:
-    heard = listen(Audio(torch.from_numpy(samples)[None], RATE), Fraction(24), 24)
+    heard = extract_features(Audio(torch.from_numpy(samples)[None], RATE), Fraction(24), 24)
     return Answer(heard.tempo, heard.beats, heard.onsets)
 
 
@@ -141,7 +141,7 @@ def summary(title: str, figures: list[dict[str, float]]) -> list[str]:
 
 def of_music(path: Path, bpm: float) -> list[str]:
     audio = read_sound(path)
-    free, given = listen(audio, Fraction(24), 24), listen(audio, Fraction(24), 24, bpm=bpm)
+    free, given = extract_features(audio, Fraction(24), 24), extract_features(audio, Fraction(24), 24, bpm=bpm)
     plain = librosa.beat.beat_track(
         y=librosa.resample(audio.samples.mean(0).numpy(), orig_sr=audio.rate, target_sr=22050), sr=22050
     )[0]

@@ -14,7 +14,7 @@ import torch
 
 import vedit
 from vedit.annotators.pose.keypoints import Keypoints
-from vedit.audio import listen
+from vedit.audio import extract_features
 from vedit.flow import Flow
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_shown_as_numbers(toy_model: Path, toy_clip: Path) -> None:
         repr(backbone.schedule(10)): "Schedule(10 steps, timesteps 901 to 1, epsilon)",
         repr(Flow.both_ways(zero, zero)): "Flow(2 frames, 8x8)",
         repr(Keypoints(np.zeros((2, 1, 18, 2)), np.zeros((2, 1, 18)), (8, 8), Fraction(8))): "Keypoints(2 frames, 1 p",
-        repr(listen(clip.audio, Fraction(8), 2)): "Heard(2 frames, 8 fps, 0 BPM, 0 beats)",
+        repr(extract_features(clip.audio, Fraction(8), 2)): "AudioFeatures(2 frames, 8 fps, 0 BPM, 0 beats)",
     }
     for found, expected in shown.items():
         assert found.startswith(expected)

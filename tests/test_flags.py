@@ -15,8 +15,8 @@ from vedit.config import (
     CompareConfig,
     EditConfig,
     GenerateConfig,
+    InspectAudioConfig,
     InspectConfig,
-    InspectSoundConfig,
     InspectTimelineConfig,
     InvertConfig,
     Settings,
@@ -78,7 +78,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "invert": InvertConfig,
     "compare": CompareConfig,
     "inspect edge": InspectConfig,
-    "inspect audio": InspectSoundConfig,
+    "inspect audio": InspectAudioConfig,
     "inspect timeline": InspectTimelineConfig,
 }
 

@@ -15,7 +15,7 @@ from vedit.config import ControlSettings, Settings
 from vedit.config.describe import options, type_of
 
 FUNCTIONS = {"EditOptions": "edit", "GenerateOptions": "generate", "TuneOptions": "tune", "InvertOptions": "invert",
-             "InspectOptions": "inspect", "ListenOptions": "listen"}  # fmt: skip
+             "InspectOptions": "inspect", "InspectAudioOptions": "inspect_audio"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -8,8 +8,8 @@ import vedit
 from vedit.config import (
     EditConfig,
     GenerateConfig,
+    InspectAudioConfig,
     InspectConfig,
-    InspectSoundConfig,
     InvertConfig,
     Settings,
     TuneConfig,
@@ -22,7 +22,7 @@ JOBS: dict[str, tuple[type[Settings], tuple[str, ...]]] = {
     "TuneOptions": (TuneConfig, ("clip", "prompt")),
     "InvertOptions": (InvertConfig, ("clip",)),
     "InspectOptions": (InspectConfig, ("kind", "clip")),
-    "ListenOptions": (InspectSoundConfig, ("audio",)),
+    "InspectAudioOptions": (InspectAudioConfig, ("audio",)),
 }
 """For each TypedDict its config, and which of its fields are parameters of their own."""
 

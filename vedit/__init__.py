@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from vedit.audio import Heard
+    from vedit.audio import AudioFeatures
     from vedit.backbone.adapter import Adapter
     from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from vedit.pipelines.edit import EditResult, edit
     from vedit.pipelines.generate import GenerateResult, generate
     from vedit.pipelines.inspect import InspectResult, inspect
+    from vedit.pipelines.inspect_audio import inspect_audio
     from vedit.pipelines.invert import InvertResult, invert
-    from vedit.pipelines.listen import listen
     from vedit.pipelines.tune import tune
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
@@ -58,7 +58,7 @@ _HOMES = {
     "EditResult": "vedit.pipelines.edit",
     "GenerateConfig": "vedit.config",
     "GenerateResult": "vedit.pipelines.generate",
-    "Heard": "vedit.audio",
+    "AudioFeatures": "vedit.audio",
     "InspectConfig": "vedit.config",
     "InspectResult": "vedit.pipelines.inspect",
     "InvertConfig": "vedit.config",
@@ -75,7 +75,7 @@ _HOMES = {
     "generate": "vedit.pipelines.generate",
     "inspect": "vedit.pipelines.inspect",
     "invert": "vedit.pipelines.invert",
-    "listen": "vedit.pipelines.listen",
+    "inspect_audio": "vedit.pipelines.inspect_audio",
     "load_backbone": "vedit.backbone.loading",
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
@@ -85,6 +85,7 @@ _HOMES = {
 __all__ = [
     "Adapter",
     "Audio",
+    "AudioFeatures",
     "Backbone",
     "Clip",
     "ClipInfo",
@@ -94,7 +95,6 @@ __all__ = [
     "EditResult",
     "GenerateConfig",
     "GenerateResult",
-    "Heard",
     "InspectConfig",
     "InspectResult",
     "InvertConfig",
@@ -111,8 +111,8 @@ __all__ = [
     "edit",
     "generate",
     "inspect",
+    "inspect_audio",
     "invert",
-    "listen",
     "load_backbone",
     "probe",
     "read_clip",

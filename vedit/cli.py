@@ -24,8 +24,8 @@ from vedit.config import (
     CompareConfig,
     EditConfig,
     GenerateConfig,
+    InspectAudioConfig,
     InspectConfig,
-    InspectSoundConfig,
     InspectTimelineConfig,
     InvertConfig,
     TuneConfig,
@@ -203,16 +203,16 @@ def look_at_mask(config: EditConfig) -> None:
 
 
 @looking.command("audio", cls=HelpCommand)
-@configured(InspectSoundConfig, "audio")
-def look_at_sound(config: InspectSoundConfig) -> None:
-    """See what is heard in a sound: its waveform, a feature in each frame, onsets and beats."""
+@configured(InspectAudioConfig, "audio")
+def look_at_sound(config: InspectAudioConfig) -> None:
+    """See the features of a sound: its waveform, a feature in each frame, onsets and beats."""
     from vedit.pipelines import inspect_audio as pipeline
 
     result = pipeline.run(config)
-    heard, beats = result.heard, [round(float(each), 4) for each in result.heard.own_beats]
+    sound, beats = result.features, [round(float(each), 4) for each in result.features.own_beats]
     count = f"{len(beats)} beat{'' if len(beats) == 1 else 's'}"
-    printing.report.say(f"{count}, {heard.tempo:.2f} BPM{f' ({heard.note})' if heard.note else ''}")
-    printing.report.found(metrics={"tempo": heard.tempo}, note=heard.note, beats=beats)
+    printing.report.say(f"{count}, {sound.tempo:.2f} BPM{f' ({sound.note})' if sound.note else ''}")
+    printing.report.found(metrics={"tempo": sound.tempo}, note=sound.note, beats=beats)
     for path in result.files:
         printing.report.file(path)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.audio.making import click_times, clicks, joined, missed, silence, tone
-from vedit.audio import Heard, listen
+from vedit.audio import AudioFeatures, extract_features
 from vedit.clip import Audio
 from vedit.clip.audio_file import read_sound
 from vedit.errors import ConfigError
@@ -24,8 +24,8 @@ needs_assets = pytest.mark.skipif(
 )
 
 
-def heard(audio: Audio, bpm: float | None = None) -> Heard:
-    return listen(audio, FILM, max(1, int(audio.duration * FILM)), bpm=bpm)
+def heard(audio: Audio, bpm: float | None = None) -> AudioFeatures:
+    return extract_features(audio, FILM, max(1, int(audio.duration * FILM)), bpm=bpm)
 
 
 @pytest.mark.parametrize("bpm", [40, 47.3, 61, 73.5, 90, 107.7, 120, 133.3, 168, 191, 214.5, 240])

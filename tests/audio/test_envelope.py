@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedit.audio import shaped
-from vedit.config import ShapeSettings
+from vedit.audio import envelope
+from vedit.config import EnvelopeSettings
 from vedit.config.merge import Layer, merge
 from vedit.errors import ConfigError
 
-PLAIN = ShapeSettings(release=0.0)
+PLAIN = EnvelopeSettings(release=0.0)
 levels = st.lists(st.floats(0.0, 1.0, width=32), min_size=1, max_size=60).map(
     lambda values: np.array(values, np.float32)
 )
 shapes = st.builds(
-    ShapeSettings,
+    EnvelopeSettings,
     attack=st.floats(0, 2),
     release=st.floats(0, 2),
     threshold=st.floats(0, 0.95),
@@ -31,34 +31,34 @@ shapes = st.builds(
 
 def test_without_shape_a_curve_is_itself() -> None:
     curve = np.random.default_rng(0).random(50).astype(np.float32)
-    assert shaped(curve, Fraction(24), PLAIN) == pytest.approx(curve, abs=1e-6)
+    assert envelope(curve, Fraction(24), PLAIN) == pytest.approx(curve, abs=1e-6)
 
 
 @given(levels, shapes, st.integers(1, 60))
-def test_it_stays_in_range_and_does_not_look_ahead(curve: np.ndarray, shape: ShapeSettings, cut: int) -> None:
-    result = shaped(curve, Fraction(24), shape)
+def test_it_stays_in_range_and_does_not_look_ahead(curve: np.ndarray, shape: EnvelopeSettings, cut: int) -> None:
+    result = envelope(curve, Fraction(24), shape)
     assert result.dtype == np.float32
     assert result.shape == curve.shape
     assert result.min() >= 0
     assert result.max() <= 1
-    assert np.array_equal(shaped(curve[:cut], Fraction(24), shape), result[:cut])
+    assert np.array_equal(envelope(curve[:cut], Fraction(24), shape), result[:cut])
 
 
 @given(levels, shapes, st.sampled_from([2, 3, 5]))
-def test_it_does_not_depend_on_the_rate(curve: np.ndarray, shape: ShapeSettings, times: int) -> None:
+def test_it_does_not_depend_on_the_rate(curve: np.ndarray, shape: EnvelopeSettings, times: int) -> None:
     """Each value held for several shorter frames: the same at the same moments. (Smoothing follows the held result of
     the first stage, so it is not exact to the bit.)"""
     if shape.smoothing:
         shape = shape.model_copy(update={"attack": 0.0, "release": 0.0})
-    slow = shaped(curve, Fraction(24), shape)
-    fast = shaped(np.repeat(curve, times), Fraction(24) * times, shape)
+    slow = envelope(curve, Fraction(24), shape)
+    fast = envelope(np.repeat(curve, times), Fraction(24) * times, shape)
     assert fast[times - 1 :: times] == pytest.approx(slow, abs=1e-5)
 
 
 def test_release_falls_by_its_time_constant() -> None:
     curve = np.zeros(60, np.float32)
     curve[10] = 1.0
-    result = shaped(curve, Fraction(24), ShapeSettings(release=0.5))
+    result = envelope(curve, Fraction(24), EnvelopeSettings(release=0.5))
     assert not result[:10].any()
     assert result[10] == 1
     assert result[22] == pytest.approx(math.exp(-1), abs=1e-5)
@@ -66,24 +66,24 @@ def test_release_falls_by_its_time_constant() -> None:
 
 
 def test_attack_rises_by_its_time_constant() -> None:
-    result = shaped(np.ones(48, np.float32), Fraction(24), ShapeSettings(attack=0.5))
+    result = envelope(np.ones(48, np.float32), Fraction(24), EnvelopeSettings(attack=0.5))
     assert result[11] == pytest.approx(1 - math.exp(-1), abs=1e-5)
     assert (np.diff(result) > 0).all()
 
 
 def test_threshold_then_gain() -> None:
     curve = np.array([0.0, 0.5, 0.6, 0.75, 1.0], np.float32)
-    assert shaped(curve, Fraction(24), ShapeSettings(release=0, threshold=0.5)) == pytest.approx(
+    assert envelope(curve, Fraction(24), EnvelopeSettings(release=0, threshold=0.5)) == pytest.approx(
         [0, 0, 0.2, 0.5, 1], abs=1e-6
     )
-    doubled = shaped(curve, Fraction(24), ShapeSettings(release=0, threshold=0.5, gain=2))
+    doubled = envelope(curve, Fraction(24), EnvelopeSettings(release=0, threshold=0.5, gain=2))
     assert doubled == pytest.approx([0, 0, 0.4, 1, 1], abs=1e-6)
-    assert not shaped(curve, Fraction(24), ShapeSettings(gain=0)).any()
+    assert not envelope(curve, Fraction(24), EnvelopeSettings(gain=0)).any()
 
 
 def test_smoothing_takes_out_trembling() -> None:
     curve = (np.arange(200) % 2).astype(np.float32)
-    result = shaped(curve, Fraction(24), ShapeSettings(release=0, smoothing=0.5))
+    result = envelope(curve, Fraction(24), EnvelopeSettings(release=0, smoothing=0.5))
     assert np.ptp(result[100:]) < 0.1
     assert result[100:].mean() == pytest.approx(0.5, abs=0.02)
 
@@ -92,19 +92,19 @@ def test_smoothing_takes_out_trembling() -> None:
 @pytest.mark.parametrize("value", [-0.1, float("nan"), 1000.0])
 def test_what_cannot_be(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{name}: .*(expected|not a number)"):
-        merge(ShapeSettings, Layer({name: value}))
+        merge(EnvelopeSettings, Layer({name: value}))
 
 
 def test_everything_cannot_be_below_the_threshold() -> None:
     with pytest.raises(ConfigError, match="at least 0 and below 1"):
-        merge(ShapeSettings, Layer({"threshold": 1.0}))
+        merge(EnvelopeSettings, Layer({"threshold": 1.0}))
 
 
 @pytest.mark.parametrize("curve", [np.zeros((3, 2)), np.array([0.0, np.nan])])
 def test_what_is_no_curve(curve: np.ndarray) -> None:
     with pytest.raises(ConfigError, match="one row of numbers"):
-        shaped(curve, Fraction(24), PLAIN)
+        envelope(curve, Fraction(24), PLAIN)
 
 
 def test_tiny_time_constants() -> None:
-    assert shaped(np.ones(3, np.float32), Fraction(1, 4), ShapeSettings(attack=5e-324)) == pytest.approx(1.0)
+    assert envelope(np.ones(3, np.float32), Fraction(1, 4), EnvelopeSettings(attack=5e-324)) == pytest.approx(1.0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.audio.making import click_times, clicks, joined, silence, tone
-from vedit.audio import FEATURES, Heard, listen
+from vedit.audio import FEATURES, AudioFeatures, extract_features
 from vedit.clip import Audio
 from vedit.errors import ConfigError, MediaError
 from vedit.timeline import CHROMA
@@ -24,15 +24,15 @@ from vedit.timeline import CHROMA
 NTSC = Fraction(30000, 1001)
 
 
-def whole(audio: Audio, rate: Fraction = Fraction(24)) -> Heard:
-    return listen(audio, rate, max(1, int(audio.duration * rate)))
+def whole(audio: Audio, rate: Fraction = Fraction(24)) -> AudioFeatures:
+    return extract_features(audio, rate, max(1, int(audio.duration * rate)))
 
 
-def same(one: Heard, other: Heard, frames: int) -> bool:
+def same(one: AudioFeatures, other: AudioFeatures, frames: int) -> bool:
     return all(np.array_equal(one.features[name][:frames], other.features[name][:frames]) for name in FEATURES)
 
 
-def chroma(heard: Heard) -> NDArray[np.float32]:
+def chroma(heard: AudioFeatures) -> NDArray[np.float32]:
     return np.stack([heard.features[name] for name in CHROMA], axis=1)
 
 
@@ -55,7 +55,7 @@ def test_all_features_are_there_and_in_range() -> None:
 def test_onsets_lie_in_their_frames(gaps: list[int], rate: Fraction, start: float) -> None:
     times = 1.1 + np.cumsum(gaps) * 0.13
     audio = clicks(times, float(times[-1]) + 0.3)
-    heard = listen(audio, rate, 20, start=start)
+    heard = extract_features(audio, rate, 20, start=start)
     frames = np.flatnonzero(heard.features["onset"])
     expected = (times - start) * float(rate)
     # The onset is known to about 10 ms, which near an edge can be the next frame.
@@ -68,7 +68,7 @@ def test_onsets_lie_in_their_frames(gaps: list[int], rate: Fraction, start: floa
 def test_long_sounds_stay_in_step() -> None:
     """The edge between silence and sound, five minutes in, is in the right frame."""
     edge = 303.5
-    heard = listen(joined(silence(edge, 8000), tone(500, 2.0, 8000)), NTSC, int(305 * NTSC))
+    heard = extract_features(joined(silence(edge, 8000), tone(500, 2.0, 8000)), NTSC, int(305 * NTSC))
     first = int(np.flatnonzero(heard.features["loudness"] > 0.5)[0])
     assert abs(first / NTSC - Fraction(edge)) <= 1 / NTSC
     assert heard.features["loudness"][first + 1] > 0.9
@@ -78,26 +78,28 @@ def test_long_sounds_stay_in_step() -> None:
 @pytest.mark.parametrize("frames", [1, 31, 48, 500])
 def test_more_frames_do_not_change_the_first(frames: int) -> None:
     audio = joined(clicks(click_times(97, 3.0, first=0.2), 3.0), tone(200, 2.0))
-    long = listen(audio, Fraction(24), 480)
-    assert same(listen(audio, Fraction(24), frames), long, min(frames, 480))
+    long = extract_features(audio, Fraction(24), 480)
+    assert same(extract_features(audio, Fraction(24), frames), long, min(frames, 480))
     some = min(frames, 480)
-    assert np.array_equal(listen(audio, Fraction(24), frames).beat_positions[:some], long.beat_positions[:some])
+    assert np.array_equal(
+        extract_features(audio, Fraction(24), frames).beat_positions[:some], long.beat_positions[:some]
+    )
 
 
 def test_an_excerpt_is_the_whole_from_there_on() -> None:
     audio = clicks(click_times(96, 6.0, first=0.1), 6.0)
-    long = listen(audio, Fraction(24), 144)
-    part = listen(audio, Fraction(24), 48, start=2.0)
+    long = extract_features(audio, Fraction(24), 144)
+    part = extract_features(audio, Fraction(24), 48, start=2.0)
     for name in FEATURES:
         assert np.array_equal(part.features[name], long.features[name][48:96]), name
     assert part.beats == pytest.approx(long.beats - 2.0)
-    later = listen(audio, Fraction(24), 48, start=-0.5)
+    later = extract_features(audio, Fraction(24), 48, start=-0.5)
     assert not later.features["loudness"][:12].any()
     assert np.array_equal(later.features["loudness"][12:], long.features["loudness"][:36])
 
 
 def test_a_sound_that_ends_before_the_clip() -> None:
-    heard = listen(tone(440, 1.0), Fraction(24), 48)
+    heard = extract_features(tone(440, 1.0), Fraction(24), 48)
     assert heard.features["loudness"][:24].min() > 0.5
     for curve in heard.features.values():
         assert not curve[24:].any()
@@ -166,11 +168,11 @@ def test_the_beat_falls_evenly() -> None:
 
 def test_positions_in_beats() -> None:
     audio = clicks(click_times(120, 8.0, first=1.0), 8.0)
-    positions = listen(audio, Fraction(24), 240).beat_positions
+    positions = extract_features(audio, Fraction(24), 240).beat_positions
     assert positions == pytest.approx((np.arange(240) / 24 - 1.0) / 0.5, abs=0.05)
     assert (np.diff(positions) > 0).all()
     # From 4.0 on, a beat of the sound, it is counted anew.
-    assert listen(audio, Fraction(24), 24, start=4.0).beat_positions[0] == pytest.approx(0.0, abs=0.05)
+    assert extract_features(audio, Fraction(24), 24, start=4.0).beat_positions[0] == pytest.approx(0.0, abs=0.05)
     with pytest.raises(ConfigError, match="no beats"):
         _ = whole(silence(1.0)).beat_positions
 
@@ -188,7 +190,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_sounds(name: str) -> None:
-    heard = listen(ODD[name], Fraction(24), 72)
+    heard = extract_features(ODD[name], Fraction(24), 72)
     assert all(np.isfinite(curve).all() and curve.max() <= 1 for curve in heard.features.values())
     if name in ("8 kHz", "96 kHz, 6 channels", "clipped"):
         assert heard.tempo == pytest.approx(120, rel=0.01)
@@ -219,7 +221,7 @@ def test_samples_that_are_no_numbers_are_told(value: float) -> None:
 )
 def test_what_cannot_be_asked(changes: dict[str, float], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        listen(**{"audio": tone(440, 2.0), "rate": Fraction(24), "frames": 24, **changes})  # type: ignore[arg-type]
+        extract_features(**{"audio": tone(440, 2.0), "rate": Fraction(24), "frames": 24, **changes})  # type: ignore[arg-type]
 
 
 def test_long_sounds_are_heard_in_blocks_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +235,7 @@ def test_long_sounds_are_heard_in_blocks_without_seams(monkeypatch: pytest.Monke
 
 
 def test_it_is_written_as_json(tmp_path: Path) -> None:
-    heard = listen(clicks(click_times(120, 3.0), 3.0), NTSC, 60)
+    heard = extract_features(clicks(click_times(120, 3.0), 3.0), NTSC, 60)
     heard.save(tmp_path / "h.json")
     content = json.loads((tmp_path / "h.json").read_text(encoding="utf-8"))
     assert (content["version"], content["rate"], content["frames"]) == (1, "30000/1001", 60)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.audio.making import click_times, clicks, silence
-from vedit.audio import FEATURES, Heard, listen
+from vedit.audio import FEATURES, AudioFeatures, extract_features
 from vedit.audio.plot import _BEAT, _CURVE, _ONSET, _WAVE, _WAVE_CORE, draw, legend
 from vedit.errors import ConfigError, MediaError
 
@@ -26,8 +26,8 @@ AUDIO = clicks(click_times(60, 4.0, first=0.5), 4.0)
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
-    return listen(AUDIO, Fraction(24), 96)
+def heard() -> AudioFeatures:
+    return extract_features(AUDIO, Fraction(24), 96)
 
 
 def columns(picture: np.ndarray, colour: tuple[int, int, int], rows: slice) -> np.ndarray:
@@ -41,7 +41,7 @@ def drawn(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def test_beats_onsets_and_wave_are_where_they_sound(heard: Heard, tmp_path: Path) -> None:
+def test_beats_onsets_and_wave_are_where_they_sound(heard: AudioFeatures, tmp_path: Path) -> None:
     draw(AUDIO, heard, heard.features["loudness"], tmp_path / "p.png", name="loudness", size=(1048, 400))
     picture = drawn(tmp_path / "p.png")
     assert picture.shape == (400, 1048, 3)
@@ -57,13 +57,13 @@ def test_beats_onsets_and_wave_are_where_they_sound(heard: Heard, tmp_path: Path
 
 
 def test_an_excerpt_is_drawn_from_its_start(tmp_path: Path) -> None:
-    part = listen(AUDIO, Fraction(24), 24, start=1.25)
+    part = extract_features(AUDIO, Fraction(24), 24, start=1.25)
     draw(AUDIO, part, part.features["beat"], tmp_path / "p.png", start=1.25, size=(1048, 400))
     found = columns(drawn(tmp_path / "p.png"), _WAVE, slice(48, 110))
     assert abs(int(found.min()) - (24 + 250)) <= 3
 
 
-def test_the_curve_is_as_high_as_its_values(heard: Heard, tmp_path: Path) -> None:
+def test_the_curve_is_as_high_as_its_values(heard: AudioFeatures, tmp_path: Path) -> None:
     curve = np.linspace(0, 1, 96).astype(np.float32)
     draw(AUDIO, heard, curve, tmp_path / "p.png", size=(1048, 400))
     picture = drawn(tmp_path / "p.png")
@@ -72,20 +72,20 @@ def test_the_curve_is_as_high_as_its_values(heard: Heard, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("size", [(320, 200), (400, 900), (2400, 300)])
-def test_sizes(heard: Heard, tmp_path: Path, size: tuple[int, int]) -> None:
+def test_sizes(heard: AudioFeatures, tmp_path: Path, size: tuple[int, int]) -> None:
     draw(AUDIO, heard, heard.features["onset"], tmp_path / "p.png", size=size)
     assert drawn(tmp_path / "p.png").shape == (size[1], size[0], 3)
 
 
 def test_silence_is_drawn_too(tmp_path: Path) -> None:
     nothing = silence(0.5)
-    heard = listen(nothing, Fraction(24), 100)
+    heard = extract_features(nothing, Fraction(24), 100)
     draw(nothing, heard, heard.features["loudness"], tmp_path / "p.png")
     picture = drawn(tmp_path / "p.png")
     assert not len(columns(picture, _BEAT, slice(48, None)))
 
 
-def test_what_cannot_be_drawn(heard: Heard, tmp_path: Path) -> None:
+def test_what_cannot_be_drawn(heard: AudioFeatures, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected 96 numbers"):
         draw(AUDIO, heard, np.zeros(95), tmp_path / "p.png")
     with pytest.raises(ConfigError, match="too small"):

@@ -15,7 +15,7 @@ from vedit.clip import Audio as Sound
 from vedit.clip import Clip
 from vedit.conditioners.audio import GUIDING, Audio, Listened, heard_by, in_frames, own_encoder
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
-from vedit.config import AudioSettings
+from vedit.config import AudioConditionSettings
 from vedit.errors import MediaError, WeightsError
 from vedit.timeline import Moments
 
@@ -68,7 +68,7 @@ def test_a_longer_clip_and_a_later_start() -> None:
 
 def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> None:
     silent = Clip(torch.zeros(4, 3, 8, 8), Fraction(8))
-    options = AudioSettings(encoder=encoder, strength="0:0, 3:6", quantile=0.0, start=0.25)
+    options = AudioConditionSettings(encoder=encoder, strength="0:0, 3:6", quantile=0.0, start=0.25)
     with pytest.raises(MediaError, match="the clip has no sound"):
         Audio(options).prepare(silent)
     made = Audio(options).condition(Audio(options).prepare(silent.with_sound(sound(0.5))), backbone)
@@ -79,7 +79,7 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
     assert made.tokens.share.tolist() == [0, 1, 1, 1]
     assert (made.start, made.stop, made.tokens.quantile) == (0.25, 1.0, 0.0)
     # What drives it is heard in the same sound, which grows louder.
-    driven = Audio(AudioSettings(encoder=encoder, strength="loudness"))
+    driven = Audio(AudioConditionSettings(encoder=encoder, strength="loudness"))
     envelope = driven.condition(driven.prepare(silent.with_sound(sound(0.5))), backbone).envelope
     assert (envelope.diff() > 0).all()
 
@@ -98,4 +98,4 @@ def test_an_encoder_of_this_model(backbone: Backbone, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     encoder_for(7, 24).save(other)
     with pytest.raises(WeightsError, match="trained for a text encoder of 7 tokens of 24 numbers"):
-        Audio(AudioSettings(encoder=other)).condition(listened, backbone)
+        Audio(AudioConditionSettings(encoder=other)).condition(listened, backbone)

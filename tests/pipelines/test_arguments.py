@@ -47,7 +47,7 @@ def clip(toy_clip: Path) -> Clip:
         (lambda b, c: vedit.invert(3, c), "backbone is an int"),
         (lambda b, c: vedit.inspect(c, "edge"), "kind is a vedit.Clip; expected the name of an annotator"),
         (lambda b, c: vedit.inspect("edge", 3), "clip is an int"),
-        (lambda b, c: vedit.listen(c), "audio is a vedit.Clip; expected the path of a sound file or a video"),
+        (lambda b, c: vedit.inspect_audio(c), "audio is a vedit.Clip; expected the path of a sound file or a video"),
         (lambda b, c: vedit.edit(b, c, "a", progress=True), "progress is a bool; expected a function"),
         (lambda b, c: vedit.load_backbone(None), "named by a str or a path, not None"),
         (lambda b, c: b.embed("a cat"), "a list of one str or more, not 'a cat'"),
@@ -124,10 +124,10 @@ def test_a_sound_is_listened_to_and_written_where_asked(
     toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    heard = vedit.listen(toy_clip, fps=30, frames=5, gain=2.0)
+    heard = vedit.inspect_audio(toy_clip, fps=30, frames=5, gain=2.0)
     assert (len(heard), heard.rate) == (5, 30)
     assert not list(tmp_path.iterdir())
-    vedit.listen(str(toy_clip), fps=30, output="heard.png", save_data="heard.json")
+    vedit.inspect_audio(str(toy_clip), fps=30, output="heard.png", save_data="heard.json")
     assert {path.name for path in tmp_path.iterdir()} == {"heard.png", "heard.json"}
 
 

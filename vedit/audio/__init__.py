@@ -1,10 +1,10 @@
-"""Listening: what a sound does, video frame by video frame, so that it can drive an edit."""
+"""The features of a sound, one value for each video frame, so that they can drive an edit."""
 
 from __future__ import annotations
 
-from vedit.audio.envelope import in_shape, shaped
-from vedit.audio.features import listen
-from vedit.audio.model import Heard
+from vedit.audio.envelope import apply_envelope, envelope
+from vedit.audio.features import extract_features
+from vedit.audio.model import AudioFeatures
 from vedit.timeline import FEATURES
 
-__all__ = ["FEATURES", "Heard", "in_shape", "listen", "shaped"]
+__all__ = ["FEATURES", "AudioFeatures", "apply_envelope", "envelope", "extract_features"]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.audio.model import Heard
-from vedit.config import ShapeSettings
+from vedit.audio.model import AudioFeatures
+from vedit.config import EnvelopeSettings
 from vedit.errors import ConfigError
 
 
-def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: ShapeSettings) -> NDArray[np.float32]:
+def envelope(curve: NDArray[np.floating[Any]], rate: Fraction, shape: EnvelopeSettings) -> NDArray[np.float32]:
     """A curve (F,) in [0, 1] at `rate` frames per second, shaped: threshold, gain, attack and release, smoothing.
 
     Times are time constants: after one of them 63 % of the way is done, and 0 follows at once. What is below the
@@ -34,9 +34,9 @@ def shaped(curve: NDArray[np.floating[Any]], rate: Fraction, shape: ShapeSetting
     return _followed(values, kept, kept).astype(np.float32)
 
 
-def in_shape(heard: Heard, shape: ShapeSettings) -> Heard:
-    """What was heard, with all of its features shaped."""
-    return replace(heard, features={name: shaped(curve, heard.rate, shape) for name, curve in heard.features.items()})
+def apply_envelope(sound: AudioFeatures, shape: EnvelopeSettings) -> AudioFeatures:
+    """A sound's features, each followed by an envelope."""
+    return replace(sound, features={name: envelope(curve, sound.rate, shape) for name, curve in sound.features.items()})
 
 
 def _told(values: NDArray[np.float64]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedit.audio.beats import Pulse, pulse_of
-from vedit.audio.model import Heard
+from vedit.audio.model import AudioFeatures
 from vedit.audio.onsets import Curve
 from vedit.audio.spectra import SILENCE, Spectra, analysed
 from vedit.clip.audio import Audio
@@ -38,7 +38,9 @@ LEAST_OCTAVES = 1.0
 """The range of the centroid, where the sound's own is narrower."""
 
 
-def listen(audio: Audio, rate: Fraction, frames: int, *, start: float = 0.0, bpm: float | None = None) -> Heard:
+def extract_features(
+    audio: Audio, rate: Fraction, frames: int, *, start: float = 0.0, bpm: float | None = None
+) -> AudioFeatures:
     """Hear a sound as a video of `frames` frames at `rate` per second does, whose frame 0 begins at its second `start`.
 
     Before the sound (a negative `start` lets it set in later) and after it there is silence. The whole sound is always
@@ -65,7 +67,7 @@ def listen(audio: Audio, rate: Fraction, frames: int, *, start: float = 0.0, bpm
     features["centroid"] = _centroid(spectra, edges)[kept]
     features |= _events(pulse, edges[kept.start : kept.stop + 1], audio.duration)
     features |= zip(CHROMA, _chroma(spectra, edges)[kept].T, strict=True)
-    return Heard(
+    return AudioFeatures(
         rate,
         {name: curve.astype(np.float32) for name, curve in features.items()},
         np.asarray(pulse.beats) - start,

@@ -1,4 +1,4 @@
-"""What was heard: features per video frame, and when onsets and beats are."""
+"""The features of a sound, one value for each video frame, and when its onsets and beats are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class AudioFeatures:
     """A sound, as F video frames hear it. Frame i covers the seconds from i / rate to (i + 1) / rate.
 
     rate: video frames per second, exact
@@ -57,7 +57,8 @@ class Heard:
         return len(self.features["loudness"])
 
     def __repr__(self) -> str:
-        return f"Heard({len(self)} frames, {float(self.rate):g} fps, {self.tempo:.4g} BPM, {len(self.beats)} beats)"
+        shown = f"{len(self)} frames, {float(self.rate):g} fps, {self.tempo:.4g} BPM, {len(self.beats)} beats"
+        return f"AudioFeatures({shown})"
 
     @property
     def own_beats(self) -> NDArray[np.float64]:
@@ -93,7 +94,7 @@ class Heard:
         "beats" and "onsets" (seconds from frame 0), and "features" (name: F numbers in [0, 1]).
         """
         if path.suffix.lower() != ".json":
-            raise MediaError(f"{path}: what was heard is written as .json; name the file so")
+            raise MediaError(f"{path}: features are written as .json; name the file so")
         content = {
             "version": VERSION,
             "rate": str(self.rate),

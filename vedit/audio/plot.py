@@ -1,4 +1,4 @@
-"""A picture of what was heard: the waveform, a curve below it, and the beats and onsets across both."""
+"""A plot of a sound: the waveform, a curve below it, and the beats and onsets across both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vedit.atomic import whole_file
-from vedit.audio.model import Heard
+from vedit.audio.model import AudioFeatures
 from vedit.clip.audio import Audio
 from vedit.errors import ConfigError
 
@@ -32,7 +32,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 def draw(
     audio: Audio,
-    heard: Heard,
+    sound: AudioFeatures,
     curve: NDArray[np.floating[Any]],
     path: str | Path,
     *,
@@ -48,22 +48,22 @@ def draw(
     height) in pixels. Raises ConfigError for a curve of another length or too small a size, MediaError as Clip.save
     does.
     """
-    if curve.shape != (len(heard),) or not np.isfinite(curve).all():
+    if curve.shape != (len(sound),) or not np.isfinite(curve).all():
         raise ConfigError(
-            f"the curve to be drawn has the shape {curve.shape}; expected {len(heard)} numbers, one a frame"
+            f"the curve to be drawn has the shape {curve.shape}; expected {len(sound)} numbers, one a frame"
         )
     if size[0] < LEAST_SIZE[0] or size[1] < LEAST_SIZE[1]:
         raise ConfigError(
             f"a picture of {size[0]}x{size[1]} is too small; expected {LEAST_SIZE[0]}x{LEAST_SIZE[1]} or more"
         )
-    picture = _Picture(size, float(len(heard) / heard.rate))
+    picture = _Picture(size, float(len(sound) / sound.rate))
     picture.panels()
     picture.seconds()
-    picture.beats(heard.own_beats)
+    picture.beats(sound.own_beats)
     picture.wave(audio, start)
     picture.curve(curve.clip(0.0, 1.0))
-    picture.onsets(heard.onsets)
-    picture.title(heard, name)
+    picture.onsets(sound.onsets)
+    picture.title(sound, name)
     with whole_file(path, overwrite) as beside:
         picture.image.save(beside, format="PNG")
 
@@ -147,13 +147,13 @@ class _Picture:
         self.image.paste(Image.blend(beats, shown, 0.72), (self.left, top))
         self.pen.line(corners, fill=_CURVE, width=2)
 
-    def title(self, heard: Heard, name: str) -> None:
+    def title(self, sound: AudioFeatures, name: str) -> None:
         middle = _TITLE // 2
-        tempo = f"{heard.tempo:.1f} BPM" if heard.tempo > 0 else "no beats"
+        tempo = f"{sound.tempo:.1f} BPM" if sound.tempo > 0 else "no beats"
         self.pen.text((self.left, middle), tempo, fill=_INK, font=self.large, anchor="lm")
         at = self.left + self.pen.textlength(tempo, font=self.large) + 18
-        facts = f"{len(heard)} frames at {float(heard.rate):g} per second"
-        note = f"{facts}   |   {heard.note}" if heard.note else facts
+        facts = f"{len(sound)} frames at {float(sound.rate):g} per second"
+        note = f"{facts}   |   {sound.note}" if sound.note else facts
         shown = legend(name)
         widths = [self.pen.textlength(text, font=self.font) + 34 for text, _ in shown]
         room = self.right - sum(widths) - at

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from vedit import timeline
-from vedit.audio import in_shape, listen
+from vedit.audio import apply_envelope, extract_features
 from vedit.clip import Clip
 from vedit.clip.audio import Audio as Sound
 from vedit.clip.audio_file import read_sound
 from vedit.condition import Condition, Tokens
 from vedit.conditioners import Conditioner
-from vedit.conditioners.sound_encoder import Heard, SoundEncoder, load_sound_encoder
-from vedit.config import AudioSettings, ShapeSettings
+from vedit.conditioners.sound_encoder import SoundEncoder, SoundEncoding, load_sound_encoder
+from vedit.config import AudioConditionSettings, EnvelopeSettings
 from vedit.errors import MediaError, WeightsError
 from vedit.timeline import Moments
 
@@ -48,7 +48,7 @@ class Listened:
 class Audio(Conditioner):
     """What the sound says, as guidance in step with it."""
 
-    Options = AudioSettings
+    Options = AudioConditionSettings
 
     def prepare(self, clip: Clip) -> Listened:
         """The clip's own sound, or that of the file named. Raises MediaError where there is none."""
@@ -58,8 +58,8 @@ class Audio(Conditioner):
         # Listening takes its time, and most strengths need none of it.
         if not timeline.read(self.options.strength).needs:
             return Listened(Moments(len(clip), clip.rate), sound)
-        heard = listen(sound, clip.rate, len(clip))
-        return Listened(in_shape(heard, ShapeSettings()).moments(), sound)
+        heard = extract_features(sound, clip.rate, len(clip))
+        return Listened(apply_envelope(heard, EnvelopeSettings()).moments(), sound)
 
     def condition(self, prepared: Listened, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
@@ -67,7 +67,7 @@ class Audio(Conditioner):
         return saying(prepared, backbone, torch.tensor(strength), self.options)
 
 
-def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: AudioSettings) -> Condition:
+def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: AudioConditionSettings) -> Condition:
     """What a sound says beside the prompt, in each frame as much as ``strength`` (F,): 0 not at all, 1 as much as it.
 
     Raises WeightsError where no sound encoder fits the model.
@@ -110,7 +110,7 @@ def fitting(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncod
     return encoder
 
 
-def heard_by(encoder: SoundEncoder, sound: Sound) -> Heard:
+def heard_by(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
     """What an encoder hears in a sound (C, L) of any rate, brought to its own. On the encoder's device."""
     import librosa
 

@@ -72,7 +72,7 @@ class SoundConfig:
 
 
 @plain(frozen=True)
-class Heard:
+class SoundEncoding:
     """What the encoder makes of B sounds of S segments.
 
     states: (B, S, D) what is heard now, of unit length, in the space of the text encoder's pooled states
@@ -121,7 +121,7 @@ class SoundEncoder(nn.Module):
         )
         self.own = nn.Parameter(torch.zeros(config.tokens, config.width))
 
-    def forward(self, samples: Tensor) -> Heard:
+    def forward(self, samples: Tensor) -> SoundEncoding:
         segments = self.spectrogram(samples)
         batch, count = segments.shape[:2]
         heard = self.ear(segments.flatten(0, 1)[:, None]).unflatten(0, (batch, count))
@@ -131,7 +131,7 @@ class SoundEncoder(nn.Module):
         both = self.mapping["into"](torch.cat([states, summary], dim=-1))
         inner = F.gelu(both[:, :, None] + self.places)
         tokens = self.own + self.mapping["out"](F.gelu(self.mapping["through"](inner)))
-        return Heard(F.normalize(self.align(states), dim=-1), F.normalize(self.align(summary), dim=-1), tokens)
+        return SoundEncoding(F.normalize(self.align(states), dim=-1), F.normalize(self.align(summary), dim=-1), tokens)
 
     def spectrogram(self, samples: Tensor) -> Tensor:
         """Samples (B, L) to normalised log-mel segments (B, S, M, segment); the last is filled up with silence.

@@ -16,14 +16,14 @@ from vedit.config.audio import (
     BPM,
     MOST_FRAMES,
     STRONGEST_SOUND,
-    AudioSettings,
+    AudioConditionSettings,
+    AudioInputSettings,
     EmphasisSettings,
-    InspectSoundConfig,
+    EnvelopeSettings,
+    InspectAudioConfig,
     InspectTimelineConfig,
-    ListeningSettings,
     PromptAtSettings,
-    ShapeSettings,
-    SoundSettings,
+    SoundtrackSettings,
 )
 from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
 from vedit.config.fields import (
@@ -63,7 +63,7 @@ COMPARE_HOW = "How both are shown: side, stack or wipe. Beside one another, abov
 
 class EditConfig(
     VideoSettings,
-    SoundSettings,
+    SoundtrackSettings,
     InversionSettings,
     TuningSettings,
     AttentionSettings,
@@ -80,7 +80,7 @@ class EditConfig(
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
 
-    nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundSettings.nested, **GuideSettings.nested}
+    nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundtrackSettings.nested, **GuideSettings.nested}
 
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
     gate: bool = Field(
@@ -121,7 +121,7 @@ class CompareConfig(VideoSettings):
 
 
 class GenerateConfig(
-    VideoSettings, SoundSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
+    VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
 ):
     """All that one generated clip depends on."""
 
@@ -194,7 +194,8 @@ __all__ = [
     "STRONGEST",
     "STRONGEST_SOUND",
     "AttentionSettings",
-    "AudioSettings",
+    "AudioConditionSettings",
+    "AudioInputSettings",
     "ClipSettings",
     "CompareConfig",
     "CompareHow",
@@ -203,21 +204,20 @@ __all__ = [
     "EditConfig",
     "EditSettings",
     "EmphasisSettings",
+    "EnvelopeSettings",
     "GenerateConfig",
     "GuideSettings",
+    "InspectAudioConfig",
     "InspectConfig",
-    "InspectSoundConfig",
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
-    "ListeningSettings",
     "ModelSettings",
     "Place",
     "PromptAtSettings",
     "PromptSettings",
     "Settings",
-    "ShapeSettings",
-    "SoundSettings",
+    "SoundtrackSettings",
     "StepSettings",
     "TuneConfig",
     "TuningSettings",

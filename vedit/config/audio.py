@@ -56,7 +56,7 @@ STRONGEST_SOUND = 20.0
 """Most that what a sound says may count; 1 is as much as the prompt."""
 
 
-class ShapeSettings(Settings):
+class EnvelopeSettings(Settings):
     """Sound"""
 
     attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
@@ -68,7 +68,7 @@ class ShapeSettings(Settings):
     smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
 
 
-class ListeningSettings(ShapeSettings):
+class AudioInputSettings(EnvelopeSettings):
     """Sound"""
 
     audio: Place | None = Field(None, description="Sound to follow: a sound file or a video.")
@@ -81,7 +81,7 @@ class ListeningSettings(ShapeSettings):
     )
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
-    of_sound: ClassVar[tuple[str, ...]] = (*ShapeSettings.model_fields, "audio_start", "audio_duration")
+    of_sound: ClassVar[tuple[str, ...]] = (*EnvelopeSettings.model_fields, "audio_start", "audio_duration")
     """What says nothing without a sound."""
 
     @model_validator(mode="after")
@@ -91,7 +91,7 @@ class ListeningSettings(ShapeSettings):
         return agreed(self, [f"{name} needs audio, the sound to listen to" for name in idle])
 
 
-class AudioSettings(Settings):
+class AudioConditionSettings(Settings):
     """How a sound says what is seen."""
 
     paths: ClassVar[frozenset[str]] = frozenset({"source", "encoder"})
@@ -108,11 +108,11 @@ class AudioSettings(Settings):
     stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
 
 
-class SoundSettings(ListeningSettings):
+class SoundtrackSettings(AudioInputSettings):
     """Sound"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
-    of_sound: ClassVar[tuple[str, ...]] = (*ListeningSettings.of_sound, "audio_scale", "sound_encoder")
+    of_sound: ClassVar[tuple[str, ...]] = (*AudioInputSettings.of_sound, "audio_scale", "sound_encoder")
     bracketed: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative"})
 
     audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
@@ -202,7 +202,7 @@ class FramesSettings(Settings):
     )
 
 
-class InspectSoundConfig(ListeningSettings, FramesSettings):
+class InspectAudioConfig(AudioInputSettings, FramesSettings):
     """All that one look at a sound depends on."""
 
     audio: Place = Field(description="A sound file or a video.")
@@ -218,7 +218,7 @@ class InspectSoundConfig(ListeningSettings, FramesSettings):
     paths: ClassVar[frozenset[str]] = Settings.paths | {"save_data"}
 
 
-class InspectTimelineConfig(ListeningSettings, FramesSettings):
+class InspectTimelineConfig(AudioInputSettings, FramesSettings):
     """All that one look at a timeline depends on."""
 
     timeline: Annotated[Varying, varying(float("-inf"), float("inf"))] = Field(

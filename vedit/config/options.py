@@ -381,8 +381,8 @@ class InspectOptions(TypedDict, total=False):
     """Also write a contact sheet (.png). The source above, what was found below."""
 
 
-class ListenOptions(TypedDict, total=False):
-    """The settings by name of InspectSoundConfig."""
+class InspectAudioOptions(TypedDict, total=False):
+    """The settings by name of InspectAudioConfig."""
 
     fps: float
     """Frames per second. [default: 24.0]"""

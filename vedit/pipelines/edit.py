@@ -24,17 +24,8 @@ from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
 from vedit.pipelines import controls, edit_mask, guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded, painted, place_of
-from vedit.pipelines.outputs import (
-    Timings,
-    check_files,
-    check_finite,
-    inversions,
-    named_after,
-    state,
-    warn_of_other_model,
-    within_memory,
-    written,
-)
+from vedit.pipelines.execution import Timings, check_finite, inversions, state, warn_of_other_model, within_memory
+from vedit.pipelines.outputs import check_files, named_after, written
 from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.sanity import warn_of_no_picture
 from vedit.pipelines.session import (

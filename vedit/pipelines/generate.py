@@ -21,15 +21,8 @@ from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.pipelines import guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded
-from vedit.pipelines.outputs import (
-    Timings,
-    check_files,
-    check_finite,
-    state,
-    warn_of_other_model,
-    within_memory,
-    written,
-)
+from vedit.pipelines.execution import Timings, check_finite, state, warn_of_other_model, within_memory
+from vedit.pipelines.outputs import check_files, written
 from vedit.pipelines.resources import check_room, tell_if_long
 from vedit.pipelines.sanity import warn_of_no_picture
 from vedit.pipelines.session import apply_adapter, attention_kind, load_model, needs_flow

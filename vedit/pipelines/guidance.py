@@ -14,7 +14,7 @@ from vedit.condition import Condition
 from vedit.conditioners.audio import own_encoder, saying
 from vedit.conditioners.control import Control
 from vedit.conditioners.sound_encoder import check_sound_encoder
-from vedit.config import AudioSettings, EditConfig, GenerateConfig, SoundSettings
+from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, SoundtrackSettings
 from vedit.errors import ConfigError, VeditHint, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.pipelines import prompt_schedule, soundtrack
@@ -74,10 +74,10 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
     counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).in_time("audio_scale", moments))
     if not counts.any():
         return ()
-    return (saying(followed.listened, backbone, counts, AudioSettings(encoder=config.sound_encoder)),)
+    return (saying(followed.listened, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
 
 
-def heeded(config: SoundSettings, model_hears: bool) -> float | str:
+def heeded(config: SoundtrackSettings, model_hears: bool) -> float | str:
     """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
     if config.audio_scale is not None:
         return config.audio_scale

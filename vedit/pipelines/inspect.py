@@ -21,7 +21,8 @@ from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import results
 from vedit.pipelines.arguments import job, place_of
-from vedit.pipelines.outputs import check_output, check_video, named_after, within_memory
+from vedit.pipelines.execution import within_memory
+from vedit.pipelines.outputs import check_output, check_video, named_after
 from vedit.pipelines.session import open_chosen, read_chosen
 from vedit.sheet import contact_sheet
 

@@ -1,16 +1,20 @@
-"""``vedit inspect audio`` and ``vedit inspect timeline``: what is heard, and what numbers are made of it."""
+"""``vedit inspect audio`` and ``vedit inspect timeline``: a sound's features, and the numbers that are made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Unpack
 
-from vedit.audio import Heard
+from vedit.audio import AudioFeatures
 from vedit.audio.plot import draw
-from vedit.config import InspectSoundConfig, InspectTimelineConfig
+from vedit.config import InspectAudioConfig, InspectTimelineConfig
+from vedit.config.merge import Layer, merge
+from vedit.config.options import InspectAudioOptions
 from vedit.errors import MediaError
 from vedit.pipelines import soundtrack
+from vedit.pipelines.arguments import job
 from vedit.pipelines.outputs import check_output, named_after
 
 FRAMES = 24
@@ -18,21 +22,42 @@ FRAMES = 24
 
 
 @dataclass(frozen=True)
-class InspectSoundResult:
-    """What was heard, and the files that show it."""
+class InspectAudioResult:
+    """The features of a sound, and the files that show them."""
 
-    heard: Heard
+    features: AudioFeatures
     files: tuple[Path, ...]
 
 
-def run(config: InspectSoundConfig) -> InspectSoundResult:
-    """All of ``vedit inspect audio``. Without ``output``, "<sound>-heard.png" in the current folder."""
+@job(InspectAudioConfig, "audio")
+def inspect_audio(audio: str | Path, **settings: Unpack[InspectAudioOptions]) -> AudioFeatures:
+    """The features of a sound, frame by frame: loudness and its kin, onsets, beats and the tempo.
+
+    Nothing is written unless ``output`` (a picture) or ``save_data`` is given.
+
+    Args:
+        audio: a sound file or a video
+        settings: the fields of InspectAudioConfig
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        MediaError: for a sound that cannot be read, and what cannot be written
+    """
+    return _inspect(merge(InspectAudioConfig, Layer({**settings, "audio": audio}))).features
+
+
+def run(config: InspectAudioConfig) -> InspectAudioResult:
+    """All of ``vedit inspect audio``. Without ``output``, "<sound>-heard.png" in the current folder.
+
+    Raises MediaError and ConfigError.
+    """
     output = config.output or named_after(config.audio, "-heard.png")
-    return heard(config.model_copy(update={"output": output}))
+    return _inspect(config.model_copy(update={"output": output}))
 
 
-def heard(config: InspectSoundConfig) -> InspectSoundResult:
-    """Listen to a sound; draw one feature and write all numbers where asked for. Raises MediaError and ConfigError."""
+def _inspect(config: InspectAudioConfig) -> InspectAudioResult:
+    """The features of a sound; one of them drawn, and all written as numbers, where asked for."""
     for path, suffix in ((config.output, ".png"), (config.save_data, ".json")):
         if path is not None:
             if path.suffix.lower() != suffix:
@@ -41,13 +66,13 @@ def heard(config: InspectSoundConfig) -> InspectSoundResult:
     audio, rate = soundtrack.read(config), Fraction(str(config.fps))
     assert audio is not None
     frames = config.frames or soundtrack.length(config, audio, rate)
-    found = soundtrack.listened(config, audio, frames, rate)
+    found = soundtrack.features_of(config, audio, frames, rate)
     if config.save_data is not None:
         found.save(config.save_data, overwrite=config.overwrite)
     if config.output is not None:
         curve, start = found.features[config.feature], config.audio_start
         draw(audio, found, curve, config.output, name=config.feature, start=start, overwrite=config.overwrite)
-    return InspectSoundResult(found, tuple(path for path in (config.output, config.save_data) if path is not None))
+    return InspectAudioResult(found, tuple(path for path in (config.output, config.save_data) if path is not None))
 
 
 def values(config: InspectTimelineConfig) -> list[list[str]]:

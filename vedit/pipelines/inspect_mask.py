@@ -17,7 +17,8 @@ from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.pipelines import edit_mask
-from vedit.pipelines.outputs import check_output, check_video, named_after, within_memory
+from vedit.pipelines.execution import within_memory
+from vedit.pipelines.outputs import check_output, check_video, named_after
 from vedit.pipelines.session import attention_kind, needs_flow, open_job, reread, source_words
 from vedit.progress import Progress
 from vedit.sheet import contact_sheet

@@ -17,7 +17,8 @@ from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
 from vedit.pipelines import prompt_schedule, results
 from vedit.pipelines.arguments import job, job_config, loaded, place_of
-from vedit.pipelines.outputs import check_video, inversions, within_memory
+from vedit.pipelines.execution import inversions, within_memory
+from vedit.pipelines.outputs import check_video
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_words
 from vedit.priors import Given

@@ -1,66 +1,29 @@
-"""What every pipeline has around its work: outputs checked first, time taken, memory's end explained."""
+"""The files of a result: whether they can be written, told before any work, and the writing of them."""
 
 from __future__ import annotations
 
 import os
-import time
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor
 
 from vedit.atomic import OUR_PICTURES, check_folder, check_target
 from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, GenerateConfig, VideoSettings, cache_folder, sidecar
-from vedit.errors import ConfigError, DeviceError, MediaError, VeditWarning
+from vedit.config import EditConfig, GenerateConfig, VideoSettings, sidecar
+from vedit.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
-    from vedit.backbone.model import Backbone
+    pass
 
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
 
 WEIGHTS = ("model", "motion", "lora", "net")
 """Settings whose folders hold many files that are read, and nothing is written into."""
-
-
-@dataclass
-class Timings:
-    """Seconds by stage, in the order of the stages."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        yield
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
-
-
-@contextmanager
-def within_memory() -> Iterator[None]:
-    """Within the block, too little memory is a DeviceError that says what to do."""
-    advice = "the memory does not suffice; take fewer --frames or a smaller --size, or on CUDA --dtype float16."
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise DeviceError(advice) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # torch's allocator on the CPU has no class of its own
-            raise DeviceError(advice) from error
-        raise
 
 
 def check_video(config: VideoSettings) -> None:
@@ -184,59 +147,6 @@ def _printable(path: Path) -> bool:
         return False
 
 
-def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
-    """Raise DeviceError where a number format is too narrow for the model, or its own numbers are too large."""
-    if not bool(torch.isfinite(latents).all()):
-        wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
-        advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
-        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; {advice}.")
-
-
-def state(backbone: Backbone, model: str) -> dict[str, str]:
-    """What a result was made with: the ``model``'s fingerprint, the device, the versions."""
-    return {
-        "model": model,
-        "device": str(backbone.device),
-        "dtype": _plain(backbone.dtype),
-        "kernel": backbone.kernel,
-        "torch": str(torch.__version__),
-    }
-
-
-def warn_of_other_model(name: str, made_with: str, backbone: Backbone) -> None:
-    """Where a result is to be repeated that was made with a model of the fingerprint ``made_with``, if any."""
-    if made_with not in ("", backbone.state_fingerprint()):
-        warnings.warn(
-            f"{name} is not the model, as it was then, that the result was made with; another comes out.",
-            VeditWarning,
-            stacklevel=2,
-        )
-
-
-def _plain(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def sidecar_path(output: Path) -> Path:
     """The file of settings beside an output."""
     return output.with_suffix(".yaml")
-
-
-def inversions(wanted: bool) -> Path | None:
-    """The folder of cached inversions; None when it is not wanted, and, with a warning, when it cannot be written."""
-    if not wanted:
-        return None
-    folder = cache_folder() / "inversions"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK | os.X_OK):
-            return folder
-        reason = "no permission to write"
-    except OSError as error:
-        reason = str(error.strerror)
-    warnings.warn(
-        f"the cache {folder} cannot be used ({reason}); going on without it. VEDIT_CACHE names another.",
-        VeditWarning,
-        stacklevel=2,
-    )
-    return None

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vedit.audio import Heard, in_shape, listen
+from vedit.audio import AudioFeatures, apply_envelope, extract_features
 from vedit.clip import Clip
 from vedit.clip.audio import LONGEST, Audio, SoundSource
 from vedit.clip.audio_file import check_sound, part_of, read_sound
 from vedit.conditioners.audio import Listened
-from vedit.config import ListeningSettings
+from vedit.config import AudioInputSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.timeline import Moments
 
@@ -34,13 +34,13 @@ class Followed:
     listened: Listened | None = None
 
 
-def check(config: ListeningSettings) -> None:
+def check(config: AudioInputSettings) -> None:
     """What can be seen to be wrong with the sound without decoding it. Raises MediaError."""
     if config.audio is not None:
         check_sound(config.audio)
 
 
-def read(config: ListeningSettings) -> Audio | None:
+def read(config: AudioInputSettings) -> Audio | None:
     """All of the sound, if there is one. Raises MediaError where it cannot be read, ConfigError where it ends before it
     is to begin."""
     if config.audio is None:
@@ -53,19 +53,19 @@ def read(config: ListeningSettings) -> Audio | None:
     return audio
 
 
-def length(config: ListeningSettings, audio: Audio, rate: Fraction) -> int:
+def length(config: AudioInputSettings, audio: Audio, rate: Fraction) -> int:
     """How many frames last as long as what is taken of a sound."""
     return max(1, round(lasting(config, audio) * rate))
 
 
-def lasting(config: ListeningSettings, audio: Audio) -> float:
+def lasting(config: AudioInputSettings, audio: Audio) -> float:
     """Seconds of what is taken of a sound."""
     there = audio.duration - config.audio_start
     return there if config.audio_duration is None else min(there, config.audio_duration)
 
 
-def listened(config: ListeningSettings, audio: Audio, frames: int, rate: Fraction) -> Heard:
-    """What is heard in so many frames, shaped.
+def features_of(config: AudioInputSettings, audio: Audio, frames: int, rate: Fraction) -> AudioFeatures:
+    """The features of a sound in so many frames, under the envelope that the settings ask for.
 
     All of the sound is listened to, whatever is taken of it, so that a longer excerpt begins the same. Raises
     ConfigError for more frames than a sound can last.
@@ -75,13 +75,13 @@ def listened(config: ListeningSettings, audio: Audio, frames: int, rate: Fractio
             f"frames: {frames:,} at {float(rate):g} per second last {float(frames / rate):,.0f} s; expected at most "
             f"{LONGEST:,} s with a sound."
         )
-    heard = listen(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
+    heard = extract_features(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
     sounds = np.arange(frames) / float(rate) < lasting(config, audio)
     taken = replace(heard, features={name: curve * sounds for name, curve in heard.features.items()})
-    return in_shape(taken, config)
+    return apply_envelope(taken, config)
 
 
-def follow(config: ListeningSettings, frames: int, rate: Fraction, audio: Audio | None = None) -> Followed:
+def follow(config: AudioInputSettings, frames: int, rate: Fraction, audio: Audio | None = None) -> Followed:
     """What is heard in so many frames of a clip. ``audio``: the config's whole sound, where it is read already.
 
     Raises MediaError for a sound that cannot be read, and ConfigError.
@@ -90,7 +90,7 @@ def follow(config: ListeningSettings, frames: int, rate: Fraction, audio: Audio 
     if whole is None or config.audio is None:
         beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
         return Followed(Moments(frames, rate, beats=beats))
-    moments = listened(config, whole, frames, rate).moments()
+    moments = features_of(config, whole, frames, rate).moments()
     first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
     taken = lasting(config, whole)
     excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]

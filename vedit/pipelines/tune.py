@@ -15,7 +15,8 @@ from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
 from vedit.pipelines import prompt_schedule
 from vedit.pipelines.arguments import job, job_config, loaded, place_of
-from vedit.pipelines.outputs import check_output, named_after, within_memory
+from vedit.pipelines.execution import within_memory
+from vedit.pipelines.outputs import check_output, named_after
 from vedit.pipelines.session import attention_kind, open_job, read_source
 from vedit.progress import Progress
 
