@@ -69,15 +69,15 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
             config = config.model_copy(update={"source_prompt": learned})
     folder = config_folder(config.model)
     if isinstance(config, EditConfig):
-        brought = controls.brought(config, config.source_prompt or "", read_notes(folder))
-        config = config.model_copy(update={"control": config.control or brought})
+        defaults = controls.default_controls(config, config.source_prompt or "", read_notes(folder))
+        config = config.model_copy(update={"control": config.control or defaults})
     model = Counted(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
-        moments = soundtrack.follow(config, frames, rate, sound).moments
+        moments = soundtrack.prepare(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
         tokenizer = read_tokenizer(folder, model.text) if known else None
         guidance.check_times(config, moments, tokenizer)
-        guidance.hint_at_saying(config, model.notes.sound_encoder)
+        guidance.hint_at_sound_encoder(config, model.notes.sound_encoder)
         if tokenizer is not None:
             source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
             prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative)

@@ -8,7 +8,7 @@ import pytest
 
 from vedit import edit, load_backbone
 from vedit.backbone import Backbone
-from vedit.pipelines.controls import changes
+from vedit.pipelines.controls import single_changes
 
 STAR = Path(__file__).parents[2] / "examples" / "star.mp4"
 SHOWN = "a red star moving left over grass"
@@ -36,7 +36,7 @@ def mini() -> Backbone:
     ],
 )
 def test_changes_are_told_apart(target: str, alone: list[str]) -> None:
-    assert changes(SHOWN, target) == alone
+    assert single_changes(SHOWN, target) == alone
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_a_model_that_hears_shows_what_it_hears(
 def test_a_sound_that_says_more_than_numbers_is_told(settings: dict[str, object], told: bool) -> None:
     config = merge(GenerateConfig, Layer({"prompt": "a cat", "audio": "song.wav", **settings}))
     with warnings.catch_warnings(record=True, action="always") as given:
-        guidance.hint_at_saying(config, "ear.safetensors")
-        guidance.hint_at_saying(config, "")  # a model that does not hear
+        guidance.hint_at_sound_encoder(config, "ear.safetensors")
+        guidance.hint_at_sound_encoder(config, "")  # a model that does not hear
     assert ["--audio-scale 0" in str(each.message) for each in given] == [True] * told
 
 
@@ -94,7 +94,7 @@ def test_frames_hear_their_own_moments(hearing_model: Path, song: Path) -> None:
 def test_a_model_that_hears_nothing_says_so(backbone: Backbone, song: Path) -> None:
     def conditions(**settings: object) -> tuple[object, ...]:
         config = asked(audio=str(song), **settings)
-        return guidance.conditions(config, backbone, soundtrack.follow(config, 4, Fraction(8)))
+        return guidance.sound_conditions(config, backbone, soundtrack.prepare(config, 4, Fraction(8)))
 
     with pytest.warns(VeditWarning, match="nothing else follows the sound"):
         assert conditions() == ()
@@ -117,7 +117,7 @@ def test_an_encoder_that_is_gone_is_missed_only_where_it_is_needed(hearing_model
 
     def conditions(**settings: object) -> tuple[object, ...]:
         config = asked(audio=str(song), **settings)
-        return guidance.conditions(config, backbone, soundtrack.follow(config, 4, Fraction(8)))
+        return guidance.sound_conditions(config, backbone, soundtrack.prepare(config, 4, Fraction(8)))
 
     with pytest.raises(WeightsError, match="which is not there; put it back"):
         conditions()
@@ -126,21 +126,21 @@ def test_an_encoder_that_is_gone_is_missed_only_where_it_is_needed(hearing_model
 
 
 def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> None:
-    followed = soundtrack.follow(asked(audio=str(song), audio_start=1), 24, Fraction(8))
+    followed = soundtrack.prepare(asked(audio=str(song), audio_start=1), 24, Fraction(8))
     assert followed.audio is not None
     assert followed.audio.samples.shape[1] == 3 * SONG_RATE
     assert not followed.audio.samples[:, 2 * SONG_RATE :].any()
-    assert followed.source is None  # a copy would be too short
-    assert soundtrack.follow(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
+    assert followed.origin is None  # a copy would be too short
+    assert soundtrack.prepare(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
 
 
 def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Path, song: Path) -> None:
     backbone = load_backbone(hearing_model, device="cpu")
 
-    def followed(**settings: object) -> tuple[soundtrack.Followed, torch.Tensor]:
+    def followed(**settings: object) -> tuple[soundtrack.Soundtrack, torch.Tensor]:
         config = asked("", audio=str(song), audio_start=0.5, release=0, **settings)
-        found = soundtrack.follow(config, 16, Fraction(8))
-        (said,) = guidance.conditions(config, backbone, found)
+        found = soundtrack.prepare(config, 16, Fraction(8))
+        (said,) = guidance.sound_conditions(config, backbone, found)
         assert said.tokens is not None
         return found, said.tokens.text
 
@@ -159,7 +159,7 @@ def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Pat
     config = asked(audio=str(song), audio_start=2, audio_duration=5)
     audio = soundtrack.read(config)
     assert audio is not None
-    assert soundtrack.length(config, audio, Fraction(8)) == 8  # it lasts three seconds
+    assert soundtrack.frame_count(config, audio, Fraction(8)) == 8  # it lasts three seconds
 
 
 SOUNDS: dict[str, Callable[[Path], Path]] = {
@@ -200,7 +200,7 @@ def test_samples_that_are_no_numbers_are_told(vedit: Command, hearing_model: Pat
 
 def test_too_late_a_beginning_is_told(song: Path) -> None:
     with pytest.raises(ConfigError, match=r"lasts 3\.00 s; begin earlier"):
-        soundtrack.follow(asked(audio=str(song), audio_start=3.5), 4, 8)
+        soundtrack.prepare(asked(audio=str(song), audio_start=3.5), 4, 8)
 
 
 def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
     )
     words = backbone.embed(["a cat", ""]).split(1)
     short, long = (
-        guidance.guider(config, backbone, soundtrack.follow(config, frames, 8), *words) for frames in (8, 16)
+        guidance.guider(config, backbone, soundtrack.prepare(config, frames, 8), *words) for frames in (8, 16)
     )
     assert torch.equal(short.text[1], long.text[1, :8])
     assert short.emphasis is not None

@@ -25,7 +25,7 @@ def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song
 
     def shares(**settings: object) -> list[float]:
         config = asked(prompt_at=["8:a red dog"], **settings)
-        followed = soundtrack.follow(config, 12, 8)
+        followed = soundtrack.prepare(config, 12, 8)
         states = guidance.guider(config, backbone, followed, one[None], one[None]).text[1]
         return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
 
@@ -42,7 +42,7 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
     assert torch.equal(whole[:, : where[0]], without[:, : where[0]])
     assert not torch.equal(whole[:, where[-1] + 1 :], without[:, where[-1] + 1 :])
     config = asked("a red cat", emphasis=["red=0:0, 2:2"], guidance=1)
-    guider = guidance.guider(config, backbone, soundtrack.follow(config, 4, 8), whole, whole)
+    guider = guidance.guider(config, backbone, soundtrack.prepare(config, 4, 8), whole, whole)
     text, weights = guider.text[0], guider.emphasis
     assert weights is not None
     assert weights[0, :, where[0]].tolist() == [0, 1, 2, 2]
@@ -56,8 +56,8 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
 
 def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
     config = asked("a cat", prompt_at=["2:a red cat"], emphasis=["red=3"])
-    text, weights = prompt_schedule.in_frames(
-        config, backbone, soundtrack.follow(config, 4, 8).moments, lambda frames: None
+    text, weights = prompt_schedule.per_frame(
+        config, backbone, soundtrack.prepare(config, 4, 8).moments, lambda frames: None
     )
     place = tokens_of(backbone.tokenizer, "a red cat", "red")[0]
     assert weights is not None
@@ -68,5 +68,5 @@ def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
 def test_brackets_do_what_emphasis_does(backbone: Backbone) -> None:
     moments = Moments(2, Fraction(8))
     one, other = asked("a (red:1.5) cat"), asked("a red cat", emphasis=["red=1.5"])
-    states = [prompt_schedule.emphasised(config, backbone, moments) for config in (one, other)]
+    states = [prompt_schedule.emphasised_prompts(config, backbone, moments) for config in (one, other)]
     assert all(torch.equal(a, b) for made, told in zip(*states, strict=True) for a, b in zip(made, told, strict=True))

@@ -11,7 +11,7 @@ import torch
 from vedit import load_backbone
 from vedit.errors import DeviceError, PartError, VeditWarning
 from vedit.pipelines.generate import generate
-from vedit.pipelines.sanity import warn_of_no_picture
+from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.tuning import tune
 
 SMALL = {"frames": 2, "steps": 2, "width": 32, "height": 32, "prior": "gaussian"}
@@ -46,10 +46,10 @@ def test_only_black_and_full_light_is_no_picture(toy_model: Path) -> None:
     backbone = load_backbone(toy_model, device="cpu")
     states, noise = torch.randn(1, 20, 12), torch.rand(2, 3, 16, 16)
     with pytest.warns(VeditWarning, match="100% of it is black or full light"):
-        warn_of_no_picture(backbone, noise.round(), states)
+        warn_if_degenerate(backbone, noise.round(), states)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_no_picture(backbone, noise, states)
+        warn_if_degenerate(backbone, noise, states)
 
 
 def test_a_tuning_that_fails_leaves_the_model_as_it_was(toy_model: Path) -> None:

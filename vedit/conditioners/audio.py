@@ -33,7 +33,7 @@ GUIDING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Listened:
+class TimedSound:
     """The frames of a clip, and the sound that goes on from second ``start`` on while they are seen.
 
     duration: seconds after which no more of it is taken; later frames hear what was heard last
@@ -50,24 +50,24 @@ class Audio(Conditioner):
 
     Options = AudioConditionSettings
 
-    def prepare(self, clip: Clip) -> Listened:
+    def prepare(self, clip: Clip) -> TimedSound:
         """The clip's own sound, or that of the file named. Raises MediaError where there is none."""
         sound = clip.audio if self.options.source is None else read_sound(self.options.source)
         if sound is None:
             raise MediaError("condition audio: the clip has no sound; name a file with audio:source=FILE.")
         # Listening takes its time, and most strengths need none of it.
         if not timeline.read(self.options.strength).needs:
-            return Listened(Moments(len(clip), clip.rate), sound)
+            return TimedSound(Moments(len(clip), clip.rate), sound)
         heard = extract_features(sound, clip.rate, len(clip))
-        return Listened(apply_envelope(heard, EnvelopeSettings()).moments(), sound)
+        return TimedSound(apply_envelope(heard, EnvelopeSettings()).moments(), sound)
 
-    def condition(self, prepared: Listened, backbone: Backbone) -> Condition:
+    def condition(self, prepared: TimedSound, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
         strength = self.options.in_time("strength", prepared.moments)
         return saying(prepared, backbone, torch.tensor(strength), self.options)
 
 
-def saying(listened: Listened, backbone: Backbone, strength: Tensor, options: AudioConditionSettings) -> Condition:
+def saying(listened: TimedSound, backbone: Backbone, strength: Tensor, options: AudioConditionSettings) -> Condition:
     """What a sound says beside the prompt, in each frame as much as ``strength`` (F,): 0 not at all, 1 as much as it.
 
     Raises WeightsError where no sound encoder fits the model.
@@ -120,7 +120,7 @@ def heard_by(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
         return encoder(torch.from_numpy(brought)[None].to(encoder.filters.device))
 
 
-def in_frames(encoder: SoundEncoder, listened: Listened) -> Tensor:
+def in_frames(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
     """The tokens (F, T, D) of each frame: those of the segments around the middle of its time, mixed.
 
     One segment more than the frames need is listened to, so that a longer clip says the same of its first frames.

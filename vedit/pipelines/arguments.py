@@ -86,7 +86,7 @@ def check(name: str, value: object) -> None:
         raise TypeError(f"{name} is {kind_of(value)}; expected {expected}{hint}")
 
 
-def place_of(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path:
+def clip_setting(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path:
     """What stands in the config for a clip. Raises ConfigError where settings of files are given for one in memory."""
     if not isinstance(clip, Clip):
         return clip
@@ -95,7 +95,7 @@ def place_of(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path
     return IN_MEMORY
 
 
-def painted(mask: Any) -> Tensor | None:
+def mask_tensor(mask: Any) -> Tensor | None:
     """A mask that was given as a tensor or an array, of numbers or bool; None for one that is named."""
     if isinstance(mask, np.ndarray):
         mask = torch.from_numpy(mask)
@@ -113,6 +113,6 @@ def job_config(kind: type[C], backbone: Backbone | str | Path, settings: Mapping
     return merge(kind, Layer({**settings, "model": str(backbone)}))
 
 
-def loaded(backbone: Backbone | str | Path, config: ModelJob) -> Backbone:
+def loaded_model(backbone: Backbone | str | Path, config: ModelJob) -> Backbone:
     """The backbone of a job: the given one, or that which the config names. Raises WeightsError and DeviceError."""
     return backbone if isinstance(backbone, Backbone) else load_model(config)

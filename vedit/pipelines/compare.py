@@ -16,7 +16,7 @@ from vedit.compare import compare, composed
 from vedit.config import CompareConfig
 from vedit.errors import ConfigError, VeditWarning
 from vedit.pipelines.execution import within_memory
-from vedit.pipelines.outputs import check_video, named_after
+from vedit.pipelines.outputs import check_video, default_output
 
 STRETCHED = 1.05
 """How much the shapes of two pictures may differ before the one is no edit of the other."""
@@ -62,7 +62,7 @@ def run(config: CompareConfig) -> CompareResult:
 
 def checked(config: CompareConfig) -> CompareConfig:
     """The config with its output named, once it can be written. Raises ConfigError and MediaError."""
-    config = config.model_copy(update={"output": config.output or named_after(config.edit, "-compared.mp4")})
+    config = config.model_copy(update={"output": config.output or default_output(config.edit, "-compared.mp4")})
     check_video(config)
     (height, width), (other_height, other_width) = probe(config.source).size, probe(config.edit).size
     stretched = height * other_width / (width * other_height)

@@ -29,7 +29,7 @@ def check(config: GuideSettings) -> None:
             )
 
 
-def brought(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:
+def default_controls(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:
     """The controls that a model brings for an edit that names none, of a clip that shows what ``words`` say.
 
     They hold shapes as they are; whether shapes stay is for the prompts' difference to tell. Without words there is
@@ -40,7 +40,7 @@ def brought(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlS
     return notes.edit_controls
 
 
-def changes(source: str, target: str) -> list[str]:
+def single_changes(source: str, target: str) -> list[str]:
     """The ``source`` prompt with one of the changes that lead to ``target``, each in turn; empty where there is one
     alone, or none, or more than MOST_CHANGES.
 

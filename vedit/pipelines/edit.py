@@ -23,20 +23,27 @@ from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.masks import Keep, paste
 from vedit.pipelines import controls, edit_mask, guidance, prompt_schedule, results, soundtrack
-from vedit.pipelines.arguments import job, job_config, loaded, painted, place_of
-from vedit.pipelines.execution import Timings, check_finite, inversions, state, warn_of_other_model, within_memory
-from vedit.pipelines.outputs import check_files, named_after, written
+from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model, mask_tensor
+from vedit.pipelines.execution import (
+    Timings,
+    check_finite,
+    inversion_cache,
+    provenance,
+    warn_of_other_model,
+    within_memory,
+)
+from vedit.pipelines.outputs import check_files, default_output, write_result
 from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
-from vedit.pipelines.sanity import warn_of_no_picture
+from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import (
     attention_kind,
-    check_job,
+    check_resources,
     examine,
     needs_flow,
     open_job,
     read_source,
-    reread,
-    source_words,
+    reopen,
+    source_prompt_of,
 )
 from vedit.priors import Given
 from vedit.priors.inversion import strain
@@ -65,7 +72,7 @@ class EditResult:
             mask: the lower the first, the more it changed
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
-        files: what was written, the video first
+        files: what was write_result, the video first
     """
 
     video: LazyClip
@@ -92,20 +99,20 @@ class EditResult:
             The files, the clip first.
 
         Raises:
-            MediaError: where they cannot be written
+            MediaError: where they cannot be write_result
             ConfigError: where they would replace what is read
         """
         return results.save(self.video, self.config, "edit", self.made_with, path, overwrite)
 
     def __repr__(self) -> str:
-        return results.told("EditResult", self.video, self.config.prompt, self.timings)
+        return results.one_line("EditResult", self.video, self.config.prompt, self.timings)
 
     def _repr_html_(self) -> str:
         try:
             source = self.source
         except MediaError:  # its file is gone, and the edit may be shown all the same
             source = None
-        return results.page(self.video, source)
+        return results.html(self.video, source)
 
 
 @job(EditConfig, "clip", "prompt")
@@ -135,8 +142,8 @@ def edit(
         ConfigError: for the settings
         VeditError: what reading, tuning, sampling and writing raise
     """
-    given: dict[str, Any] = {**settings, "clip": place_of(clip, settings), "prompt": prompt}
-    if (mask := painted(settings.get("mask"))) is not None:
+    given: dict[str, Any] = {**settings, "clip": clip_setting(clip, settings), "prompt": prompt}
+    if (mask := mask_tensor(settings.get("mask"))) is not None:
         given["mask"] = str(IN_MEMORY)
     config = job_config(EditConfig, backbone, given)
     check_files(config)
@@ -148,14 +155,14 @@ def edit(
         with filtered("ignore", VeditWarning):  # reading the clip gives them
             info, chosen = examine(config)
         size, count = info.size, len(chosen)
-    model = loaded(backbone, config)
-    check_job(config, count, size, model)
+    model = loaded_model(backbone, config)
+    check_resources(config, count, size, model)
     if isinstance(clip, Clip):
         source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
     else:
         source = read_source(config, size, model)
     original = clip if isinstance(clip, Clip) else None
-    return _written(_edit(config, source, size, model, progress, mask=mask, original=original), source)
+    return _write(_edit(config, source, size, model, progress, mask=mask, original=original), source)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -164,16 +171,16 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    sound = soundtrack.read(config)  # before the model is loaded, which takes its time
+    sound = soundtrack.read(config)  # before the model is loaded_model, which takes its time
     source, size, backbone = open_job(config)
-    return _written(_edit(config, source, size, backbone, progress, made_with, sound=sound), source)
+    return _write(_edit(config, source, size, backbone, progress, made_with, sound=sound), source)
 
 
 def checked(config: EditConfig) -> EditConfig:
     """The config with its output named, once everything that it asks for can be written. Raises as ``run`` does."""
     if config.clip == IN_MEMORY:
         raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
-    config = config.model_copy(update={"output": config.output or named_after(config.clip, "-edited.mp4")})
+    config = config.model_copy(update={"output": config.output or default_output(config.clip, "-edited.mp4")})
     check_files(config)
     edit_mask.check(config)
     controls.check(config)
@@ -194,38 +201,42 @@ def _edit(
 ) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source
     at that size, where it is in memory; ``sound``: all of the sound that is followed, where it is read already."""
-    words = source_words(config, backbone)
+    source_prompt = source_prompt_of(config, backbone)
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
-    edit_mask.mask_tokens(config, words, backbone)  # a word that is not there is told before anything is paid for
-    prompt_schedule.hint_at_unknown(backbone.tokenizer, words, *prompt_schedule.prompts(config), config.negative)
-    guidance.hint_at_saying(config, backbone.notes.sound_encoder)
+    edit_mask.mask_tokens(
+        config, source_prompt, backbone
+    )  # a word that is not there is told before anything is paid for
+    prompt_schedule.hint_at_unknown(
+        backbone.tokenizer, source_prompt, *prompt_schedule.prompts(config), config.negative
+    )
+    guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
-    config = config.model_copy(update={"source_prompt": words, "attention": kind})
-    cache = inversions(config.cache)
+    config = config.model_copy(update={"source_prompt": source_prompt, "attention": kind})
+    cache = inversion_cache(config.cache)
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
-    followed = soundtrack.follow(config, len(source), source.rate, sound)
-    motion = guidance.motion(config, backbone, followed)
+    track = soundtrack.prepare(config, len(source), source.rate, sound)
+    motion = guidance.motion_scale(config, backbone, track)
 
     flow = None
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
         with stage("flow"):
             flow = estimate_flow(source.frames, device=backbone.device)
     with within_memory(), backbone.attending(kind, flow):
-        brought = controls.brought(config, words, backbone.notes)
+        defaults = controls.default_controls(config, source_prompt, backbone.notes)
         config = config.model_copy(update={"control": config.control or ()})
-        steering: tuple[Condition, ...] = ()
+        conditions: tuple[Condition, ...] = ()
         if config.control or config.condition:
             with stage("control"):
-                steering = controls.conditions(config, source, backbone, followed.moments)
+                conditions = controls.conditions(config, source, backbone, track.moments)
         if config.tune:
             with stage("tuning"):
                 tune(
                     backbone,
                     source.frames,
-                    words,
+                    source_prompt,
                     steps=config.tune,
                     learning_rate=config.learning_rate,
                     recipe=config.recipe,
@@ -235,39 +246,43 @@ def _edit(
                 )
         with stage("encoding"):
             latents = backbone.encode(source.frames)
-            ceiling = round_trip(backbone, latents, source.frames)
-            metrics["vae_db"] = ceiling.db
-            text, prompt, negative = backbone.embed_alike([words, config.prompt, config.negative])
-            guider = guidance.guider(config, backbone, followed, prompt, negative)
-        said, difference = edit_mask.Words(words, text, prompt), None
-        if brought:
+            vae_fidelity = round_trip(backbone, latents, source.frames)
+            metrics["vae_db"] = vae_fidelity.db
+            text, prompt, negative = backbone.embed_alike([source_prompt, config.prompt, config.negative])
+            guider = guidance.guider(config, backbone, track, prompt, negative)
+        prompts, difference = edit_mask.PromptPair(source_prompt, text, prompt), None
+        if defaults:
             with stage("mask"):
-                apart = [backbone.embed([each]) for each in controls.changes(words, config.prompt)]
-                difference, *each_alone = edit_mask.compared(config, backbone, latents, said, apart, progress)
+                partly_changed = [
+                    backbone.embed([each]) for each in controls.single_changes(source_prompt, config.prompt)
+                ]
+                difference, *partial_differences = edit_mask.compare(
+                    config, backbone, latents, prompts, partly_changed, progress
+                )
             # A new colour would drown a new shape that comes with it, so each change is looked at alone.
-            if all(each.repaints for each in each_alone or [difference]):
+            if all(each.repaints for each in partial_differences or [difference]):
                 with stage("control"):
-                    alone = config.model_copy(update={"control": brought, "condition": ()})
-                    steering = controls.conditions(alone, source, backbone, followed.moments) + steering
-                config = config.model_copy(update={"control": brought})
-        there = steering if config.control_inversion else ()
-        heard = guidance.conditions(config, backbone, followed)
-        steering += heard
+                    alone = config.model_copy(update={"control": defaults, "condition": ()})
+                    conditions = controls.conditions(alone, source, backbone, track.moments) + conditions
+                config = config.model_copy(update={"control": defaults})
+        inversion_conditions = conditions if config.control_inversion else ()
+        sound_conditions = guidance.sound_conditions(config, backbone, track)
+        conditions += sound_conditions
         # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
-        said_anywhere = any(each.tokens is not None for each in heard)
-        if edit_mask.is_asked(config, words) and not (said_anywhere and config.mask == "auto"):
+        sound_anywhere = any(each.tokens is not None for each in sound_conditions)
+        if edit_mask.applies(config, source_prompt) and not (sound_anywhere and config.mask == "auto"):
             with stage("mask"):
-                mask = edit_mask.find_mask(config, source, size, backbone, latents, said, mask, difference, progress)
+                mask = edit_mask.find_mask(config, source, size, backbone, latents, prompts, mask, difference, progress)
         with stage(config.prior):
             given = Given(
                 latents,
                 text,
                 schedule,
                 seed=config.seed,
-                walk=config.in_time("walk", followed.moments),
+                walk=config.in_time("walk", track.moments),
                 refine=config.refine,
                 flow=flow,
-                conditions=there,
+                conditions=inversion_conditions,
                 cache=cache,
                 progress=progress,
             )
@@ -279,33 +294,40 @@ def _edit(
             metrics["inversion_strain"] = strain(trace, steps)
             if config.gate and in_doubt(given, metrics["inversion_strain"]):
                 with stage("gate"):
-                    found = reconstruction(backbone, given, trace, source.frames)
-                metrics["reconstruction_db"] = found.db
-                warn_if_poor(found, ceiling, prompted=bool(words), tuned=bool(backbone.changed))
+                    reconstructed = reconstruction(backbone, given, trace, source.frames)
+                metrics["reconstruction_db"] = reconstructed.db
+                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=bool(backbone.changed))
         keep = None
         if mask is not None:
             keep = Keep(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"), backbone.moving(motion):
-            lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(there))
+            source_lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(inversion_conditions))
             edited = denoise(
-                backbone, x, steps, guider, conditions=steering, source=lender, after_step=keep, progress=progress
+                backbone,
+                x,
+                steps,
+                guider,
+                conditions=conditions,
+                source=source_lender,
+                after_step=keep,
+                progress=progress,
             )
             check_finite(edited, "edit", backbone)
         with stage("decoding"):
             frames = backbone.decode(edited)
             check_finite(frames, "decoded edit", backbone)
-        warn_of_no_picture(backbone, frames, text)
+        warn_if_degenerate(backbone, frames, text)
         clip = source.with_frames(frames)
-        if followed.audio is not None:
-            clip = soundtrack.sounding(clip, followed, mixed=config.audio_mix)
+        if track.audio is not None:
+            clip = soundtrack.add_to(clip, track, mixed=config.audio_mix)
         video = LazyClip.of(clip, size)
-        whole = partial(_whole, config, source, size, original)
+        whole = partial(_full_size, config, source, size, original)
         if mask is not None and config.paste:
             video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
             frames = paste(frames, source.frames, mask)
-        metrics |= edit_mask.measured(fidelity(frames, source.frames), ceiling, mask, source.size)
-    return EditResult(video, config, stage.seconds, metrics, state(backbone, model), whole)
+        metrics |= edit_mask.mask_metrics(fidelity(frames, source.frames), vae_fidelity, mask, source.size)
+    return EditResult(video, config, stage.seconds, metrics, provenance(backbone, model), whole)
 
 
 def _pasted(edited: Tensor, original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
@@ -314,16 +336,16 @@ def _pasted(edited: Tensor, original: Make, mask: Tensor, numbers: Sequence[int]
         yield paste(edited[number, None], own[None], mask[number, None])[0]
 
 
-def _whole(config: EditConfig, source: Clip, size: Size, original: Clip | None) -> LazyClip:
+def _full_size(config: EditConfig, source: Clip, size: Size, original: Clip | None) -> LazyClip:
     """The source at the clip's own size (H, W): ``original``, where it is in memory."""
     if source.size == size or original is not None:
         return LazyClip.of(original or source, size)
-    return reread(config, source, size)
+    return reopen(config, source, size)
 
 
-def _written(result: EditResult, source: Clip) -> EditResult:
+def _write(result: EditResult, source: Clip) -> EditResult:
     """The result, with the files that its config asks for; ``source`` at the working size."""
-    config, files = result.config, written(result.video, result.config, "edit", result.made_with)
+    config, files = result.config, write_result(result.video, result.config, "edit", result.made_with)
     if config.sheet is not None:
         contact_sheet(source, result.video, config.sheet, overwrite=config.overwrite)
         files.append(config.sheet)

@@ -43,7 +43,7 @@ def check(config: EditConfig) -> None:
 
 
 @dataclass(frozen=True)
-class Words:
+class PromptPair:
     """What the source shows and what it is to show: in words, and as embeddings (1, T, D) of one T."""
 
     source: str
@@ -60,7 +60,7 @@ def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> l
     return tokens_of(backbone.tokenizer, source_prompt, config.mask.removeprefix("word:"))
 
 
-def is_asked(config: EditConfig, source_prompt: str) -> bool:
+def applies(config: EditConfig, source_prompt: str) -> bool:
     """Whether anything is to be kept; the automatic mask needs words to compare."""
     return config.mask != "none" and bool(config.mask != "auto" or source_prompt.strip())
 
@@ -71,7 +71,7 @@ def find_mask(
     picture: Size,
     backbone: Backbone,
     latents: Tensor,
-    words: Words,
+    words: PromptPair,
     given: Tensor | None = None,
     difference: Difference | None = None,
     progress: Progress | None = None,
@@ -95,16 +95,16 @@ def find_mask(
         return word_mask(backbone, latents, words.source_text, tokens, seed=config.seed, progress=progress)
     else:
         if difference is None:
-            difference = compared(config, backbone, latents, words, progress=progress)[0]
+            difference = compare(config, backbone, latents, words, progress=progress)[0]
         return difference.mask()
     return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
 
 
-def compared(
+def compare(
     config: EditConfig,
     backbone: Backbone,
     latents: Tensor,
-    words: Words,
+    words: PromptPair,
     others: Sequence[Tensor] = (),
     progress: Progress | None = None,
 ) -> list[Difference]:
@@ -114,7 +114,7 @@ def compared(
     return compare_prompts(backbone, latents, words.source_text, *targets, seed=config.seed, progress=progress)
 
 
-def measured(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
+def mask_metrics(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
     """How near to the source, in dB, the edit and the VAE alone are of pictures of ``size`` (H, W): where a ``mask`` on
     latents (F, 1, h, w) leaves the source alone ("outside_db", "outside_vae_db"), and where it is open by half or more
     ("inside_db", "inside_vae_db"); all counts as inside without one. Nothing of what has no pixels.

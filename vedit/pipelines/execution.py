@@ -59,7 +59,7 @@ def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
         raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; {advice}.")
 
 
-def state(backbone: Backbone, model: str) -> dict[str, str]:
+def provenance(backbone: Backbone, model: str) -> dict[str, str]:
     """What a result was made with: the ``model``'s fingerprint, the device, the versions."""
     return {
         "model": model,
@@ -84,7 +84,7 @@ def _plain(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def inversions(wanted: bool) -> Path | None:
+def inversion_cache(wanted: bool) -> Path | None:
     """The folder of cached inversions; None when it is not wanted, and, with a warning, when it cannot be written."""
     if not wanted:
         return None

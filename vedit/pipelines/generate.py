@@ -20,13 +20,13 @@ from vedit.config import GenerateConfig
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.pipelines import guidance, prompt_schedule, results, soundtrack
-from vedit.pipelines.arguments import job, job_config, loaded
-from vedit.pipelines.execution import Timings, check_finite, state, warn_of_other_model, within_memory
-from vedit.pipelines.outputs import check_files, written
+from vedit.pipelines.arguments import job, job_config, loaded_model
+from vedit.pipelines.execution import Timings, check_finite, provenance, warn_of_other_model, within_memory
+from vedit.pipelines.outputs import check_files, write_result
 from vedit.pipelines.resources import check_room, tell_if_long
-from vedit.pipelines.sanity import warn_of_no_picture
+from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import apply_adapter, attention_kind, load_model, needs_flow
-from vedit.pipelines.soundtrack import Followed
+from vedit.pipelines.soundtrack import Soundtrack
 from vedit.priors import Given
 from vedit.progress import Progress
 from vedit.sampling import denoise
@@ -53,16 +53,16 @@ class GenerateResult:
             The files, the clip first.
 
         Raises:
-            MediaError: where they cannot be written
+            MediaError: where they cannot be write_result
             ConfigError: where they would replace what is read
         """
         return results.save(self.clip, self.config, "generate", self.made_with, path, overwrite)
 
     def __repr__(self) -> str:
-        return results.told("GenerateResult", self.clip, self.config.prompt, self.timings)
+        return results.one_line("GenerateResult", self.clip, self.config.prompt, self.timings)
 
     def _repr_html_(self) -> str:
-        return results.page(self.clip)
+        return results.html(self.clip)
 
 
 @job(GenerateConfig, "prompt")
@@ -91,8 +91,8 @@ def generate(
     """
     config = job_config(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)
-    followed = _followed(config)
-    return _written(_generate(config, loaded(backbone, config), followed, progress), followed)
+    track = _soundtrack(config)
+    return _write(_generate(config, loaded_model(backbone, config), track, progress), track)
 
 
 def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:
@@ -101,9 +101,9 @@ def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    followed = _followed(config)
-    result = _generate(config, load_model(config), followed, progress, made_with)
-    return _written(result, followed)
+    track = _soundtrack(config)
+    result = _generate(config, load_model(config), track, progress, made_with)
+    return _write(result, track)
 
 
 def checked(config: GenerateConfig) -> GenerateConfig:
@@ -126,20 +126,20 @@ def _check(config: GenerateConfig) -> None:
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
 
 
-def _followed(config: GenerateConfig) -> Followed:
+def _soundtrack(config: GenerateConfig) -> Soundtrack:
     sound = soundtrack.read(config)
-    return soundtrack.follow(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
+    return soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
 
 
 def _generate(
-    config: GenerateConfig, backbone: Backbone, followed: Followed, progress: Progress | None, made_with: str = ""
+    config: GenerateConfig, backbone: Backbone, track: Soundtrack, progress: Progress | None, made_with: str = ""
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
     apply_adapter(config, backbone)
     prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative)
-    guidance.hint_at_saying(config, backbone.notes.sound_encoder)
+    guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)
-    model, moments, stage = backbone.state_fingerprint(), followed.moments, Timings(backbone.device)
+    model, moments, stage = backbone.state_fingerprint(), track.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"attention": kind, "frames": moments.frames})
     height, width = size = size_of(config, backbone.unet.config, backbone.patch)
@@ -147,28 +147,28 @@ def _generate(
     tell_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative])
-        guider = guidance.guider(config, backbone, followed, prompt, negative)
-        steering = guidance.conditions(config, backbone, followed)
+        guider = guidance.guider(config, backbone, track, prompt, negative)
+        conditions = guidance.sound_conditions(config, backbone, track)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
         walk = config.in_time("walk", moments)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
-        with stage("denoising"), backbone.moving(guidance.motion(config, backbone, followed)):
-            latents = denoise(backbone, start.noise, given.schedule, guider, conditions=steering, progress=progress)
+        with stage("denoising"), backbone.moving(guidance.motion_scale(config, backbone, track)):
+            latents = denoise(backbone, start.noise, given.schedule, guider, conditions=conditions, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):
             frames = backbone.decode(latents)
             check_finite(frames, "decoded clip", backbone)
-            clip = Clip(frames, moments.rate, followed.audio, followed.source)
-        warn_of_no_picture(backbone, frames, prompt, denoised=(start.noise, latents))
-    return GenerateResult(clip, config, stage.seconds, state(backbone, model))
+            clip = Clip(frames, moments.rate, track.audio, track.origin)
+        warn_if_degenerate(backbone, frames, prompt, denoised=(start.noise, latents))
+    return GenerateResult(clip, config, stage.seconds, provenance(backbone, model))
 
 
 def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
     """How many frames there are to be: as said, else as long as what is taken of the sound."""
     if config.frames is not None or sound is None:
         return config.frames or FRAMES
-    return soundtrack.length(config, sound, Fraction(str(config.fps)))
+    return soundtrack.frame_count(config, sound, Fraction(str(config.fps)))
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:
@@ -178,14 +178,14 @@ def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) 
     return fit_size((height, width), max(height, width), multiple=patch)
 
 
-def _written(result: GenerateResult, followed: Followed) -> GenerateResult:
+def _write(result: GenerateResult, track: Soundtrack) -> GenerateResult:
     """The result, with the files that its config asks for; where the beats are followed, the sheet shows the frames on
     them and those half-way between them too."""
-    config, files = result.config, written(result.clip, result.config, "generate", result.made_with)
+    config, files = result.config, write_result(result.clip, result.config, "generate", result.made_with)
     if config.sheet is not None:
         clip = result.clip
         rows = [Row("generated", clip)]
-        beats = followed.moments.on_beats() if guidance.follows_beats(config) else []
+        beats = track.moments.on_beats() if guidance.follows_beats(config) else []
         if len(beats) > 1:
             between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
             rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]

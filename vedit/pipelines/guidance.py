@@ -18,7 +18,7 @@ from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, Sou
 from vedit.errors import ConfigError, VeditHint, VeditWarning
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.pipelines import prompt_schedule, soundtrack
-from vedit.pipelines.soundtrack import Followed
+from vedit.pipelines.soundtrack import Soundtrack
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -51,18 +51,20 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
         Control(control).in_frames(moments)
     prompt_schedule.arrivals(config, moments)
     if tokenizer is not None:
-        prompt_schedule.places(config, tokenizer)
+        prompt_schedule.emphasised_tokens(config, tokenizer)
 
 
-def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> tuple[Condition, ...]:
+def sound_conditions(
+    config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack
+) -> tuple[Condition, ...]:
     """What the sound says, as guidance beside the prompt; nothing where there is none, or none that can listen.
 
     Raises WeightsError where the encoder does not fit the model.
     """
-    if followed.listened is None:
+    if track.timed_sound is None:
         return ()
     asked = config.audio_scale is not None or config.sound_encoder is not None
-    scale = heeded(config, not asked and own_encoder(backbone) is not None)
+    scale = audio_scale_of(config, not asked and own_encoder(backbone) is not None)
     if scale == 0 and config.audio_scale is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
@@ -70,21 +72,21 @@ def conditions(config: EditConfig | GenerateConfig, backbone: Backbone, followed
             VeditWarning,
             stacklevel=2,
         )
-    moments = followed.moments
+    moments = track.moments
     counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).in_time("audio_scale", moments))
     if not counts.any():
         return ()
-    return (saying(followed.listened, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
+    return (saying(track.timed_sound, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
 
 
-def heeded(config: SoundtrackSettings, model_hears: bool) -> float | str:
+def audio_scale_of(config: SoundtrackSettings, model_hears: bool) -> float | str:
     """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
     if config.audio_scale is not None:
         return config.audio_scale
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
-def hint_at_saying(config: EditConfig | GenerateConfig, encoder: str) -> None:
+def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> None:
     """Say that a sound which may be meant to drive numbers alone says what is seen too, by the ``encoder`` that the
     model's notes name, if they do."""
     unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
@@ -96,7 +98,7 @@ def hint_at_saying(config: EditConfig | GenerateConfig, encoder: str) -> None:
         )
 
 
-def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed) -> Tensor | None:
+def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack) -> Tensor | None:
     """How much the layers over time count in each frame (F,), None where as they were trained. Raises ConfigError."""
     if config.motion_scale == 1:
         return None
@@ -105,20 +107,20 @@ def motion(config: EditConfig | GenerateConfig, backbone: Backbone, followed: Fo
             "motion_scale: this model has no layers over time; give it some with --motion (AnimateDiff), --adapter, or "
             "in an edit --tune."
         )
-    return torch.tensor(config.in_time("motion_scale", followed.moments))
+    return torch.tensor(config.in_time("motion_scale", track.moments))
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
     """Whether something of the config follows what is heard."""
-    return bool(_followed(config) & {*timeline.FEATURES, "b"})
+    return bool(_soundtrack(config) & {*timeline.FEATURES, "b"})
 
 
 def follows_beats(config: EditConfig | GenerateConfig) -> bool:
     """Whether something of the config follows the beats."""
-    return bool(_followed(config) & {"beat", "b"})
+    return bool(_soundtrack(config) & {"beat", "b"})
 
 
-def _followed(config: EditConfig | GenerateConfig) -> set[str]:
+def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     """The features that the numbers of a config are made of, and "b" where one, or a prompt's time, counts beats."""
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
@@ -128,22 +130,22 @@ def _followed(config: EditConfig | GenerateConfig) -> set[str]:
 
 
 def guider(
-    config: EditConfig | GenerateConfig, backbone: Backbone, followed: Followed, prompt: Tensor, negative: Tensor
+    config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack, prompt: Tensor, negative: Tensor
 ) -> Guider:
     """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, or to what becomes of
     them in time."""
-    moments, weights = followed.moments, None
+    moments, weights = track.moments, None
     if config.prompt_at or config.emphasis:
-        prompt, weights = prompt_schedule.in_frames(
-            config, backbone, moments, lambda frames: _ahead(config, followed, frames)
+        prompt, weights = prompt_schedule.per_frame(
+            config, backbone, moments, lambda frames: _ahead(config, track, frames)
         )
-    if config.guidance == 1 and followed.listened is None:  # what a sound says leads away from the negative
+    if config.guidance == 1 and track.timed_sound is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
     scale = config.in_time("guidance", moments)
     return ClassifierFree(prompt, negative, scale, config.saturation, weights)
 
 
-def _ahead(config: EditConfig | GenerateConfig, followed: Followed, frames: int) -> Moments:
+def _ahead(config: EditConfig | GenerateConfig, track: Soundtrack, frames: int) -> Moments:
     """The moments of a longer clip that begins with the frames that are followed."""
-    sound = None if followed.listened is None else followed.listened.sound
-    return soundtrack.follow(config, frames, followed.moments.rate, sound).moments
+    sound = None if track.timed_sound is None else track.timed_sound.sound
+    return soundtrack.prepare(config, frames, track.moments.rate, sound).moments

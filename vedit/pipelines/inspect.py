@@ -20,10 +20,10 @@ from vedit.config.merge import Layer, make_part, merge
 from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import results
-from vedit.pipelines.arguments import job, place_of
+from vedit.pipelines.arguments import clip_setting, job
 from vedit.pipelines.execution import within_memory
-from vedit.pipelines.outputs import check_output, check_video, named_after
-from vedit.pipelines.session import open_chosen, read_chosen
+from vedit.pipelines.outputs import check_output, check_video, default_output
+from vedit.pipelines.session import open_frames, read_frames
 from vedit.sheet import contact_sheet
 
 
@@ -41,7 +41,7 @@ class InspectResult:
         return self.video.whole()
 
     def _repr_html_(self) -> str:
-        return results.page(self.video)
+        return results.html(self.video)
 
 
 @job(InspectConfig, "kind", "clip")
@@ -52,7 +52,7 @@ def inspect(kind: str, clip: Clip | str | Path, **settings: Unpack[InspectOption
     Raises TypeError for arguments of another kind, ConfigError for the settings, PartError for a kind that cannot be
     had here, and what reading and writing raise.
     """
-    config = merge(InspectConfig, Layer({**settings, "kind": kind, "clip": place_of(clip, settings)}))
+    config = merge(InspectConfig, Layer({**settings, "kind": kind, "clip": clip_setting(clip, settings)}))
     annotator = _checked(config)
     if not isinstance(clip, Clip):
         return _inspect(config, annotator, _opened(config, annotator), probe(config.clip).size)
@@ -72,7 +72,7 @@ def run(config: InspectConfig) -> InspectResult:
 
 def _opened(config: InspectConfig, annotator: Annotator) -> Clip | LazyClip:
     """The frames that are asked for, at the size at which to look: all in memory only where the annotator needs it."""
-    return (open_chosen if isinstance(annotator, FrameByFrame) else read_chosen)(config, config.size)
+    return (open_frames if isinstance(annotator, FrameByFrame) else read_frames)(config, config.size)
 
 
 @within_memory()
@@ -105,7 +105,7 @@ def checked(config: InspectConfig) -> tuple[InspectConfig, Annotator]:
     Raises ConfigError, MediaError and PartError.
     """
     if config.output is None:
-        config = config.model_copy(update={"output": named_after(config.clip, f"-{config.kind}.mp4")})
+        config = config.model_copy(update={"output": default_output(config.clip, f"-{config.kind}.mp4")})
     return config, _checked(config)
 
 

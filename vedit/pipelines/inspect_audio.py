@@ -15,7 +15,7 @@ from vedit.config.options import InspectAudioOptions
 from vedit.errors import MediaError
 from vedit.pipelines import soundtrack
 from vedit.pipelines.arguments import job
-from vedit.pipelines.outputs import check_output, named_after
+from vedit.pipelines.outputs import check_output, default_output
 
 FRAMES = 24
 """How many frames of a timeline are shown where no sound says it."""
@@ -52,7 +52,7 @@ def run(config: InspectAudioConfig) -> InspectAudioResult:
 
     Raises MediaError and ConfigError.
     """
-    output = config.output or named_after(config.audio, "-heard.png")
+    output = config.output or default_output(config.audio, "-heard.png")
     return _inspect(config.model_copy(update={"output": output}))
 
 
@@ -65,7 +65,7 @@ def _inspect(config: InspectAudioConfig) -> InspectAudioResult:
             check_output(path, config.files_read(), config.overwrite)
     audio, rate = soundtrack.read(config), Fraction(str(config.fps))
     assert audio is not None
-    frames = config.frames or soundtrack.length(config, audio, rate)
+    frames = config.frames or soundtrack.frame_count(config, audio, rate)
     found = soundtrack.features_of(config, audio, frames, rate)
     if config.save_data is not None:
         found.save(config.save_data, overwrite=config.overwrite)
@@ -79,7 +79,7 @@ def values(config: InspectTimelineConfig) -> list[list[str]]:
     """The frames, their seconds and the timeline's value in each. Raises ConfigError and MediaError."""
     rate, frames, audio = Fraction(str(config.fps)), config.frames, soundtrack.read(config)
     if frames is None:
-        frames = FRAMES if audio is None else soundtrack.length(config, audio, rate)
-    moments = soundtrack.follow(config, frames, rate, audio).moments
+        frames = FRAMES if audio is None else soundtrack.frame_count(config, audio, rate)
+    moments = soundtrack.prepare(config, frames, rate, audio).moments
     numbers = config.in_time("timeline", moments)
     return [[str(frame), f"{float(frame / rate):.3f}", f"{value:.4f}"] for frame, value in enumerate(numbers)]

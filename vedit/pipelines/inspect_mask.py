@@ -18,8 +18,8 @@ from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.pipelines import edit_mask
 from vedit.pipelines.execution import within_memory
-from vedit.pipelines.outputs import check_output, check_video, named_after
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, reread, source_words
+from vedit.pipelines.outputs import check_output, check_video, default_output
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, reopen, source_prompt_of
 from vedit.progress import Progress
 from vedit.sheet import contact_sheet
 
@@ -51,17 +51,17 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     config = checked(config)
     assert config.output is not None
     source, size, backbone = open_job(config)
-    words = source_words(config, backbone)
-    edit_mask.mask_tokens(config, words, backbone)
+    source_prompt = source_prompt_of(config, backbone)
+    edit_mask.mask_tokens(config, source_prompt, backbone)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames, device=backbone.device) if needs_flow("attention", kind) else None
     height, width = source.size
     mask = torch.ones(len(source), 1, height // backbone.patch, width // backbone.patch)
-    if edit_mask.is_asked(config, words):
+    if edit_mask.applies(config, source_prompt):
         with within_memory(), backbone.attending(kind, flow):
             latents = backbone.encode(source.frames)
-            text, prompt, _ = backbone.embed_alike([words, config.prompt, config.negative])
-            said = edit_mask.Words(words, text, prompt)
+            text, prompt, _ = backbone.embed_alike([source_prompt, config.prompt, config.negative])
+            said = edit_mask.PromptPair(source_prompt, text, prompt)
             mask = edit_mask.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
     elif config.mask == "auto":
         warnings.warn(
@@ -69,7 +69,7 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
             VeditWarning,
             stacklevel=2,
         )
-    whole = LazyClip.of(source, size) if source.size == size else reread(config, source, size)
+    whole = LazyClip.of(source, size) if source.size == size else reopen(config, source, size)
     make = partial(_shown, whole.make, mask)
     video = LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
     video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
@@ -88,7 +88,7 @@ def checked(config: EditConfig) -> EditConfig:
         raise ConfigError("no edit is made to see its mask, so there is none to --compare; leave it, or take --sheet.")
     if config.tune:
         raise ConfigError("nothing is tuned to see a mask; tune first with `vedit tune`, and give its --adapter.")
-    config = config.model_copy(update={"output": config.output or named_after(config.clip, "-mask.mp4")})
+    config = config.model_copy(update={"output": config.output or default_output(config.clip, "-mask.mp4")})
     check_video(config)
     if config.sheet is not None:
         if config.sheet.suffix.lower() != ".png":

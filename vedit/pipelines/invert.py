@@ -16,11 +16,11 @@ from vedit.config import InvertConfig
 from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
 from vedit.pipelines import prompt_schedule, results
-from vedit.pipelines.arguments import job, job_config, loaded, place_of
-from vedit.pipelines.execution import inversions, within_memory
+from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model
+from vedit.pipelines.execution import inversion_cache, within_memory
 from vedit.pipelines.outputs import check_video
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_words
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of
 from vedit.priors import Given
 from vedit.priors.inversion import cached_invert, reconstruct
 from vedit.progress import Progress, renamed
@@ -42,7 +42,7 @@ class InvertResult:
 
     def _repr_html_(self) -> str:
         figures = f"VAE {self.vae.db:.1f} dB, inversion {self.reconstruction.db:.1f} dB"
-        return results.page(self.video, caption=f"{self.video!r}, {figures}")
+        return results.html(self.video, caption=f"{self.video!r}, {figures}")
 
 
 @job(InvertConfig, "clip")
@@ -60,9 +60,9 @@ def invert(
     Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling and writing
     raise. (``vedit.priors.inversion.invert`` is the inversion alone, of latents.)
     """
-    config = checked(job_config(InvertConfig, backbone, {**settings, "clip": place_of(clip, settings)}))
+    config = checked(job_config(InvertConfig, backbone, {**settings, "clip": clip_setting(clip, settings)}))
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
-    model = loaded(backbone, config)
+    model = loaded_model(backbone, config)
     if isinstance(clip, Clip):
         source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
     else:
@@ -79,15 +79,15 @@ def _invert(
     config: InvertConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None
 ) -> InvertResult:
     """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
-    words = source_words(config, backbone)
-    prompt_schedule.hint_at_unknown(backbone.tokenizer, words)
-    cache = inversions(config.cache)
+    source_prompt = source_prompt_of(config, backbone)
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, source_prompt)
+    cache = inversion_cache(config.cache)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None
     with within_memory(), backbone.attending(kind, flow):
         latents = backbone.encode(source.frames)
         vae = round_trip(backbone, latents, source.frames)
-        text = backbone.embed([words])
+        text = backbone.embed([source_prompt])
         given = Given(
             latents, text, backbone.schedule(config.steps), refine=config.refine, cache=cache, progress=progress
         )
@@ -95,7 +95,7 @@ def _invert(
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)
-    warn_if_poor(found, vae, prompted=bool(words), tuned=bool(backbone.changed))
+    warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=bool(backbone.changed))
     video = LazyClip.of(source.with_frames(frames), size)
     if config.output is not None:
         video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)

@@ -62,7 +62,7 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
             raise ConfigError(f"--output and --compare both name {config.compare}; give each its own.")
 
 
-def written(
+def write_result(
     clip: Clip | LazyClip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]
 ) -> list[Path]:
     """The files of a result: the clip and beside it its settings, where an output is asked for."""
@@ -74,7 +74,7 @@ def written(
     return [config.output, notes]
 
 
-def named_after(clip: Path, ending: str) -> Path:
+def default_output(clip: Path, ending: str) -> Path:
     """An output in the current folder, by the name of a clip; of "." and the like, by the name of that folder."""
     return Path(f"{Path(os.path.abspath(clip)).stem or 'clip'}{ending}")  # noqa: PTH100 (links keep their names)
 

@@ -24,7 +24,7 @@ LONGEST_WAY = 100_000
 """Frames up to which a prompt to go on to may lie ahead."""
 
 
-def in_frames(
+def per_frame(
     config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]
 ) -> tuple[Tensor, Tensor | None]:
     """The prompt of each frame (1, F, T, D), and how much each of its tokens counts (F, T); None where all count alike.
@@ -34,7 +34,7 @@ def in_frames(
     Between two prompts both are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023, "Generative
     Disco", section 4). A longer clip goes the same way at its beginning. Raises ConfigError.
     """
-    states, weights = emphasised(config, backbone, moments)
+    states, weights = emphasised_prompts(config, backbone, moments)
     along = _shares(config, moments, ahead)
     mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
     if not config.emphasis:
@@ -62,7 +62,7 @@ def hint_at_unknown(tokenizer: CLIPTokenizer, *texts: str) -> None:
         )
 
 
-def places(
+def emphasised_tokens(
     config: EditConfig | GenerateConfig, tokenizer: CLIPTokenizer
 ) -> list[tuple[EmphasisSettings, int, list[int]]]:
     """Where the words to emphasise stand: the number of the prompt, and the places of the word's tokens in it. Raises
@@ -81,7 +81,7 @@ def places(
     return everywhere
 
 
-def emphasised(
+def emphasised_prompts(
     config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments
 ) -> tuple[list[Tensor], list[Tensor]]:
     """For each prompt that is said: its states (F, T, D), and how much each of its tokens counts (F, T).
@@ -92,7 +92,7 @@ def emphasised(
     prompt says.
     """
     said = prompts(config)
-    found = places(config, backbone.tokenizer)
+    found = emphasised_tokens(config, backbone.tokenizer)
     texts = [*said, *(said[number] for _, number, _ in found)]
     embedded = backbone.embed_alike(texts, [*([()] * len(said)), *(where for _, _, where in found)])
     states = [each.expand(moments.frames, -1, -1) for each in embedded[: len(said)]]

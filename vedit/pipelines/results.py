@@ -9,16 +9,16 @@ from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.preview import preview
 from vedit.config import EditConfig, GenerateConfig
-from vedit.pipelines.outputs import check_files, written
+from vedit.pipelines.outputs import check_files, write_result
 
 
-def told(kind: str, video: Clip | LazyClip, prompt: str, timings: Mapping[str, float]) -> str:
+def one_line(kind: str, video: Clip | LazyClip, prompt: str, timings: Mapping[str, float]) -> str:
     """A result in a line."""
     words = prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
     return f"{kind}({video!r}, {words!r}, {sum(timings.values()):.1f} s)"
 
 
-def page(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption: str = "") -> str:
+def html(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption: str = "") -> str:
     """HTML that plays a result, the source beside it where there is one of as many frames."""
     beside = source if source is not None and len(source) == len(video) else None
     said = f"{'source and result' if beside else 'result'}: {caption or repr(video)}"
@@ -37,4 +37,4 @@ def save(
     place = {"output": Path(path).expanduser(), "overwrite": overwrite, "sheet": None}
     asked = config.model_copy(update=place | ({"compare": None} if isinstance(config, EditConfig) else {}))
     check_files(asked)
-    return tuple(written(video, asked, command, made_with))
+    return tuple(write_result(video, asked, command, made_with))

@@ -23,7 +23,7 @@ LOUD = 8.0
 """Root mean square of a text encoder's states; its last norm makes them about 1."""
 
 
-def warn_of_no_picture(
+def warn_if_degenerate(
     backbone: Backbone, frames: Tensor, states: Tensor, *, denoised: tuple[Tensor, Tensor] | None = None
 ) -> None:
     """Warn, once, where a result is nothing that a whole model makes, and say what was seen.

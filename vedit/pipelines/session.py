@@ -34,11 +34,11 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
     with filtered("ignore", VeditWarning):  # reading the clip gives them
         info, chosen = examine(config)
     backbone = load_model(config)
-    check_job(config, len(chosen), info.size, backbone)
+    check_resources(config, len(chosen), info.size, backbone)
     return read_source(config, info.size, backbone), info.size, backbone
 
 
-def check_job(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
+def check_resources(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
     """Whether so many frames of pictures of ``size`` (H, W) fit into memory: DeviceError where not. Warns where they
     will take long."""
     worked = working_size(size, config.size, backbone.unet.config, backbone.patch)
@@ -83,15 +83,15 @@ def load_model(config: ModelSettings) -> Backbone:
 
 def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
     """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
-    return read_chosen(config, working_size(size, config.size, backbone.unet.config, backbone.patch))
+    return read_frames(config, working_size(size, config.size, backbone.unet.config, backbone.patch))
 
 
-def read_chosen(config: ClipSettings, size: Size | int | None) -> Clip:
+def read_frames(config: ClipSettings, size: Size | int | None) -> Clip:
     """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
     return read_clip(config.clip, size=size, **_cut(config))
 
 
-def open_chosen(config: ClipSettings, size: Size | int | None) -> LazyClip:
+def open_frames(config: ClipSettings, size: Size | int | None) -> LazyClip:
     """As ``read_chosen``, each frame decoded when it is asked for."""
     return open_clip(config.clip, size=size, **_cut(config))
 
@@ -106,7 +106,7 @@ def _cut(config: ClipSettings) -> dict[str, Any]:
     }
 
 
-def reread(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
+def reopen(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
     """The frames of a ``source`` once more, each decoded at its own ``size`` (H, W) when it is asked for.
 
     What is amiss with the file is told already.
@@ -139,7 +139,7 @@ def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str
     return {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed"}
 
 
-def source_words(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
+def source_prompt_of(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
     """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
     apply_adapter(config, backbone)
     return backbone.learned if config.source_prompt is None else config.source_prompt

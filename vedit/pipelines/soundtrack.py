@@ -1,4 +1,4 @@
-"""The sound that a clip follows: what is taken of it, and what is heard in each frame."""
+"""The soundtrack of a clip: the excerpt of a sound that goes with its frames, and its features in each of them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from vedit.audio import AudioFeatures, apply_envelope, extract_features
 from vedit.clip import Clip
 from vedit.clip.audio import LONGEST, Audio, SoundSource
 from vedit.clip.audio_file import check_sound, part_of, read_sound
-from vedit.conditioners.audio import Listened
+from vedit.conditioners.audio import TimedSound
 from vedit.config import AudioInputSettings
 from vedit.errors import ConfigError, VeditWarning
 from vedit.timeline import Moments
 
 
 @dataclass(frozen=True, eq=False)
-class Followed:
-    """The frames of a clip with what is heard in each, and the sound that goes with them, if there is one.
+class Soundtrack:
+    """The frames of a clip with the sound's features in each, and the sound that goes with them, if there is one.
 
-    audio: the sound's excerpt, as long as the clip; source: where it came from, so that it can be copied
-    listened: all of the sound, for the conditioner that says what is heard
+    audio: the sound's excerpt, as long as the clip; origin: where it came from, so that it can be copied
+    timed_sound: all of the sound, for the sound encoder
     """
 
     moments: Moments
     audio: Audio | None = None
-    source: SoundSource | None = None
-    listened: Listened | None = None
+    origin: SoundSource | None = None
+    timed_sound: TimedSound | None = None
 
 
 def check(config: AudioInputSettings) -> None:
@@ -53,12 +53,12 @@ def read(config: AudioInputSettings) -> Audio | None:
     return audio
 
 
-def length(config: AudioInputSettings, audio: Audio, rate: Fraction) -> int:
+def frame_count(config: AudioInputSettings, audio: Audio, rate: Fraction) -> int:
     """How many frames last as long as what is taken of a sound."""
-    return max(1, round(lasting(config, audio) * rate))
+    return max(1, round(duration(config, audio) * rate))
 
 
-def lasting(config: AudioInputSettings, audio: Audio) -> float:
+def duration(config: AudioInputSettings, audio: Audio) -> float:
     """Seconds of what is taken of a sound."""
     there = audio.duration - config.audio_start
     return there if config.audio_duration is None else min(there, config.audio_duration)
@@ -76,41 +76,41 @@ def features_of(config: AudioInputSettings, audio: Audio, frames: int, rate: Fra
             f"{LONGEST:,} s with a sound."
         )
     heard = extract_features(audio, rate, frames, start=config.audio_start, bpm=config.bpm)
-    sounds = np.arange(frames) / float(rate) < lasting(config, audio)
+    sounds = np.arange(frames) / float(rate) < duration(config, audio)
     taken = replace(heard, features={name: curve * sounds for name, curve in heard.features.items()})
     return apply_envelope(taken, config)
 
 
-def follow(config: AudioInputSettings, frames: int, rate: Fraction, audio: Audio | None = None) -> Followed:
-    """What is heard in so many frames of a clip. ``audio``: the config's whole sound, where it is read already.
+def prepare(config: AudioInputSettings, frames: int, rate: Fraction, audio: Audio | None = None) -> Soundtrack:
+    """The soundtrack of so many frames of a clip. ``audio``: the config's whole sound, where it is read already.
 
     Raises MediaError for a sound that cannot be read, and ConfigError.
     """
     whole = read(config) if audio is None else audio
     if whole is None or config.audio is None:
         beats = None if config.bpm is None else [float(frame / rate) * config.bpm / 60 for frame in range(frames)]
-        return Followed(Moments(frames, rate, beats=beats))
+        return Soundtrack(Moments(frames, rate, beats=beats))
     moments = features_of(config, whole, frames, rate).moments()
     first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
-    taken = lasting(config, whole)
+    taken = duration(config, whole)
     excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]
     source: SoundSource | None = part_of(config.audio, config.audio_start, Fraction(frames) / rate)
     silent = wanted - excerpt.shape[1]
     if silent > whole.rate / rate:  # a frame's time and more, so that copying would leave the sound too short
         source = None
     sound = Audio(F.pad(excerpt, (0, max(0, silent))), whole.rate)
-    return Followed(moments, sound, source, Listened(moments, whole, config.audio_start, taken))
+    return Soundtrack(moments, sound, source, TimedSound(moments, whole, config.audio_start, taken))
 
 
-def sounding(clip: Clip, followed: Followed, *, mixed: bool) -> Clip:
-    """A clip with the sound that it follows: instead of its own, or ``mixed`` with it, each half as loud."""
-    if not mixed or clip.audio is None or followed.audio is None:
+def add_to(clip: Clip, track: Soundtrack, *, mixed: bool) -> Clip:
+    """A clip with its soundtrack: instead of its own, or ``mixed`` with it, each half as loud."""
+    if not mixed or clip.audio is None or track.audio is None:
         if mixed:
             warnings.warn("audio_mix: the clip has no sound of its own to mix with.", VeditWarning, stacklevel=2)
-        return replace(clip, audio=followed.audio, sound_from=followed.source)
+        return replace(clip, audio=track.audio, sound_from=track.origin)
     import librosa
 
-    own, other = clip.audio, followed.audio
+    own, other = clip.audio, track.audio
     sound = (
         other.samples.mean(0, keepdim=True).numpy() if len(other.samples) != len(own.samples) else other.samples.numpy()
     )

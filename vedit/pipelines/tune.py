@@ -14,9 +14,9 @@ from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
 from vedit.pipelines import prompt_schedule
-from vedit.pipelines.arguments import job, job_config, loaded, place_of
+from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model
 from vedit.pipelines.execution import within_memory
-from vedit.pipelines.outputs import check_output, named_after
+from vedit.pipelines.outputs import check_output, default_output
 from vedit.pipelines.session import attention_kind, open_job, read_source
 from vedit.progress import Progress
 
@@ -37,11 +37,11 @@ def tune(
     beside it while it works. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
     reading, tuning and writing raise.
     """
-    config = job_config(TuneConfig, backbone, {**settings, "clip": place_of(clip, settings), "prompt": prompt})
+    config = job_config(TuneConfig, backbone, {**settings, "clip": clip_setting(clip, settings), "prompt": prompt})
     if config.output is not None:
         checked(config)
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
-    model = loaded(backbone, config)
+    model = loaded_model(backbone, config)
     if isinstance(clip, Clip):
         source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
     else:
@@ -93,7 +93,7 @@ def checkpoint_of(output: Path) -> Path:
 
 def checked(config: TuneConfig) -> TuneConfig:
     """The config with its output named, once that can be written. Raises MediaError, or ConfigError for the clip."""
-    output = config.output or named_after(config.clip, ".safetensors")
+    output = config.output or default_output(config.clip, ".safetensors")
     if output.suffix != ".safetensors":
         raise MediaError(f"{output}: an adapter is written as .safetensors.")
     check_output(output, config.files_read(), config.overwrite)

@@ -14,7 +14,7 @@ LEARNING = 2
 
 
 @dataclass(frozen=True)
-class Runs:
+class UNetRuns:
     """``times`` of the UNet on all frames, with so many ``branches`` of guidance each; if in doubt, where they may be
     left out."""
 
@@ -42,27 +42,27 @@ def passes(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> d
     return found
 
 
-def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -> list[Runs]:
+def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -> list[UNetRuns]:
     """Those of the UNet, tuning apart, in order. ``encoder``: the model has one for sound."""
     if isinstance(config, GenerateConfig):
-        return [Runs("denoising", "denoising steps", config.steps, branches(config, encoder))]
-    inverting = Runs("inverting", "inversion steps", inversion.passes(config.steps, config.refine))
+        return [UNetRuns("denoising", "denoising steps", config.steps, branches(config, encoder))]
+    inverting = UNetRuns("inverting", "inversion steps", inversion.passes(config.steps, config.refine))
     if isinstance(config, InvertConfig):
-        return [inverting, Runs("reconstructing", "reconstruction steps", config.steps)]
+        return [inverting, UNetRuns("reconstructing", "reconstruction steps", config.steps)]
     found = []
     if config.mask == "auto" and config.source_prompt and not _heard(config, encoder):
-        found.append(Runs("finding where to edit", "comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, 2))
+        found.append(UNetRuns("finding where to edit", "comparisons of the prompts", len(NOISE_LEVELS) * SAMPLES, 2))
     if mask_kind(config.mask) == "word":
-        found.append(Runs("finding the word", "looks for the mask's word", len(word.NOISE_LEVELS)))
+        found.append(UNetRuns("finding the word", "looks for the mask's word", len(word.NOISE_LEVELS)))
     if config.prior == "inversion":
         found.append(inverting)
         if config.gate:
             doubt = config.refine > 0
             what = f"reconstruction steps{', if in doubt' if doubt else ''}"
-            found.append(Runs("reconstructing", what, config.steps_taken, in_doubt=doubt))
+            found.append(UNetRuns("reconstructing", what, config.steps_taken, in_doubt=doubt))
     lent, ours = round(config.inject * config.steps_taken), branches(config, encoder)
-    found.append(Runs("denoising", "denoising steps with the source", lent, ours + 1))
-    found.append(Runs("denoising", "denoising steps", config.steps_taken - lent, ours))
+    found.append(UNetRuns("denoising", "denoising steps with the source", lent, ours + 1))
+    found.append(UNetRuns("denoising", "denoising steps", config.steps_taken - lent, ours))
     return [each for each in found if each.times]
 
 
@@ -72,4 +72,4 @@ def branches(config: EditConfig | GenerateConfig, encoder: bool) -> int:
 
 
 def _heard(config: EditConfig | GenerateConfig, encoder: bool) -> bool:
-    return config.audio is not None and guidance.heeded(config, encoder) != 0
+    return config.audio is not None and guidance.audio_scale_of(config, encoder) != 0
