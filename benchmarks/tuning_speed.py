@@ -44,7 +44,7 @@ def original_steps(backbone: Backbone, clip: vedit.Clip, prompt: str, steps: int
                 text = backbone.embed([prompt])
             time_step = int(torch.randint(len(levels), (1,)))
             noise = torch.randn_like(latents)
-            noisy = levels[time_step].sqrt() * latents + (1 - levels[time_step]).sqrt() * noise
+            noisy = levels[time_step].noised(latents, noise)
             loss = nn.functional.mse_loss(backbone.predict(noisy[None], time_step, text)[0], noise)
             optimizer.zero_grad()
             loss.backward()

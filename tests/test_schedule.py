@@ -50,8 +50,9 @@ def test_output_for_is_what_predicts_the_clean_latents() -> None:
 
 def test_levels_end_at_the_models_own_final_level() -> None:
     schedule = Schedule.from_config(SD, 50)
-    assert schedule.levels[-1] == training_levels(SD)[0]
-    assert torch.all(schedule.levels.diff() > 0)
+    assert schedule.levels.signal[-1] == training_levels(SD).signal[0]
+    assert torch.all(schedule.levels.signal.diff() > 0)
+    assert torch.all(schedule.levels.noise.diff() < 0)
 
 
 def test_an_unknown_prediction_is_refused() -> None:

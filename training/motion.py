@@ -33,7 +33,7 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.loading import read_motion
 from vedit.backbone.sizes import working_size
 from vedit.clip.reading import read_clip
-from vedit.schedule import training_levels
+from vedit.schedule import Levels, alpha_bar
 
 OWN = "motion"
 """Name of the motion modules' folder in the model's."""
@@ -111,7 +111,8 @@ def learn(
 ) -> None:
     """Teach ``adapter``, which is attached to ``backbone``, on batches of clips of ``frames`` frames."""
     device = backbone.device
-    levels = training_levels(backbone.scheduler_config).to(device)
+    shares = alpha_bar(backbone.scheduler_config).to(device)
+    levels = Levels.of(shares)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
     def words(chosen: list[int], rng: np.random.Generator) -> Tensor:
@@ -134,13 +135,15 @@ def learn(
         share = torch.where(pure, UNDECIDED + (1 - UNDECIDED) * share, share)
         time = (share * len(levels)).long().clamp(max=len(levels) - 1).to(device)
         clean, noise, pure = clean.to(device), noise.to(device), pure.to(device)
-        level = levels[time][:, None, None, None, None]
-        noisy = torch.where(pure[:, None, None, None, None], noise, level.sqrt() * clean + (1 - level).sqrt() * noise)
+        level = levels[time[:, None, None, None, None]]
+        noisy = torch.where(pure[:, None, None, None, None], noise, level.noised(clean, noise))
         target = schedule.output_for(noisy, clean, level)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             output = backbone.predict(noisy, time.repeat_interleave(frames), words(chosen, rng))
-        weight = (1 / level).clamp(max=HEAVIEST) if schedule.prediction == "epsilon" else torch.ones_like(level)
-        return (weight * (output - target).square()).mean()
+        error = (output - target).square().mean((1, 2, 3, 4))
+        if schedule.prediction == "epsilon":
+            error = error * (1 / shares[time]).clamp(max=HEAVIEST)
+        return error.mean()
 
     train(adapter, loss, recipe, out / "motion.pt")
 

@@ -18,15 +18,44 @@ Prediction = Literal["epsilon", "v_prediction"]
 
 
 @dataclass(frozen=True)
+class Levels:
+    """Noise levels as pairs: latents at one of them are ``signal`` times the clean ones plus ``noise`` times noise.
+
+    Any shape, both alike. For Stable Diffusion signal² + noise² = 1.
+    """
+
+    signal: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, alpha_bar: Tensor) -> Levels:
+        """Those of a variance-preserving schedule (Ho et al. 2020, eq. 4)."""
+        return cls(alpha_bar.sqrt(), (1 - alpha_bar).sqrt())
+
+    def __getitem__(self, index: int | slice | Tensor) -> Levels:
+        return Levels(self.signal[index], self.noise[index])
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+    def to(self, device: torch.device) -> Levels:
+        return Levels(self.signal.to(device), self.noise.to(device))
+
+    def noised(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """Clean latents brought to these levels with this noise."""
+        return self.signal * clean + self.noise * noise
+
+
+@dataclass(frozen=True)
 class Schedule:
     """S timesteps of a DDIM trajectory (Song et al. 2021) and the noise levels between them.
 
-    ``timesteps`` (S,) int64, descending from noise to clean; ``levels`` (S + 1,) float32, alpha_bar before each step
-    and, last, after the final one.
+    ``timesteps`` (S,) int64, descending from noise to clean; ``levels`` (S + 1,) float32, those before each step and,
+    last, after the final one.
     """
 
     timesteps: Tensor
-    levels: Tensor
+    levels: Levels
     prediction: Prediction = "epsilon"
     skipped: int = 0
     """Steps of the whole trajectory, from pure noise on, that are left out before the first of these."""
@@ -53,13 +82,13 @@ class Schedule:
                 f"{steps} steps would begin at timestep {int(scheduler.timesteps[0])} of {trained}, far from noise; "
                 f"take up to {trained // 2}, or {trained}."
             )
-        alpha_bar = scheduler.alphas_cumprod.float()
+        shares = scheduler.alphas_cumprod.float()
         # With an offset and as many steps as were trained, the first would lie one past the end.
-        times = scheduler.timesteps.long().clamp(max=len(alpha_bar) - 1)
+        times = scheduler.timesteps.long().clamp(max=len(shares) - 1)
         # Below the last timestep lies the model's own final level (for Stable Diffusion alpha_bar at timestep 0).
-        last = int(times[-1]) - len(alpha_bar) // steps
-        final = alpha_bar[last] if last >= 0 else scheduler.final_alpha_cumprod.float()
-        return cls(times, torch.cat([alpha_bar[times], final.reshape(1)]), prediction)
+        last = int(times[-1]) - len(shares) // steps
+        final = shares[last] if last >= 0 else scheduler.final_alpha_cumprod.float()
+        return cls(times, Levels.of(torch.cat([shares[times], final.reshape(1)])), prediction)
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -83,23 +112,20 @@ class Schedule:
         total = self.skipped + len(self)
         return (self.skipped + index) / total, (self.skipped + index + 1) / total
 
-    def clean_and_noise(self, x: Tensor, output: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted clean latents and noise from the network's output at noise level ``level`` (alpha_bar)."""
-        signal, noise = level.sqrt(), (1 - level).sqrt()
+    def clean_and_noise(self, x: Tensor, output: Tensor, level: Levels) -> tuple[Tensor, Tensor]:
+        """Predicted clean latents and noise from the network's ``output`` for ``x`` at a level."""
         if self.prediction == "epsilon":
-            return (x - noise * output) / signal, output
-        return signal * x - noise * output, signal * output + noise * x
+            return (x - level.noise * output) / level.signal, output
+        return level.signal * x - level.noise * output, level.signal * output + level.noise * x
 
-    def output_for(self, x: Tensor, clean: Tensor, level: Tensor) -> Tensor:
+    def output_for(self, x: Tensor, clean: Tensor, level: Levels) -> Tensor:
         """What the network would have to say at ``level`` for ``clean`` to be predicted from ``x``."""
-        signal, noise = level.sqrt(), (1 - level).sqrt()
-        epsilon = (x - signal * clean) / noise
-        return epsilon if self.prediction == "epsilon" else signal * epsilon - noise * clean
+        epsilon = (x - level.signal * clean) / level.noise
+        return epsilon if self.prediction == "epsilon" else level.signal * epsilon - level.noise * clean
 
-    def move(self, x: Tensor, output: Tensor, level: Tensor, to: Tensor) -> Tensor:
+    def move(self, x: Tensor, output: Tensor, level: Levels, to: Levels) -> Tensor:
         """DDIM's deterministic move between two noise levels (Song et al. 2021, eq. 12 with sigma 0), float32."""
-        clean, noise = self.clean_and_noise(x.float(), output.float(), level)
-        return to.sqrt() * clean + (1 - to).sqrt() * noise
+        return to.noised(*self.clean_and_noise(x.float(), output.float(), level))
 
     def clean(self, x: Tensor, output: Tensor, *, index: int) -> Tensor:
         """The clean latents that ``output`` predicts from ``x`` before step ``index``."""
@@ -118,18 +144,22 @@ class Schedule:
         step's own, noisier level. Where the result is ``there`` itself, ``step`` leads back to ``x`` exactly."""
         here, noisier = self.levels[index + 1].to(x.device), self.levels[index].to(x.device)
         _, noise = self.clean_and_noise(there.float(), output.float(), noisier)
-        clean = (x.float() - (1 - here).sqrt() * noise) / here.sqrt()
-        return noisier.sqrt() * clean + (1 - noisier).sqrt() * noise
+        clean = (x.float() - here.noise * noise) / here.signal
+        return noisier.noised(clean, noise)
 
     def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         """Clean latents brought to the noise level before step ``index``."""
-        level = self.levels[index].to(clean.device)
-        return level.sqrt() * clean + (1 - level).sqrt() * noise
+        return self.levels[index].to(clean.device).noised(clean, noise)
 
 
-def training_levels(config: Mapping[str, Any]) -> Tensor:
-    """alpha_bar (T,) float32 of every timestep that the model was trained on."""
+def alpha_bar(config: Mapping[str, Any]) -> Tensor:
+    """The share of the clean latents' variance (T,) float32 at every timestep that the model was trained on."""
     return _scheduler(config).alphas_cumprod.float()
+
+
+def training_levels(config: Mapping[str, Any]) -> Levels:
+    """The noise levels (T,) that the model was trained on."""
+    return Levels.of(alpha_bar(config))
 
 
 def _scheduler(config: Mapping[str, Any]) -> DDIMScheduler:

@@ -19,7 +19,7 @@ from vedit.clip import Clip
 from vedit.errors import DeviceError, WeightsError
 from vedit.flow import estimate_flow
 from vedit.progress import Progress
-from vedit.schedule import training_levels
+from vedit.schedule import Levels, alpha_bar
 
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
@@ -108,7 +108,8 @@ def tune(
     latents = backbone.encode(frames)
     text = backbone.embed([prompt])
     schedule = backbone.schedule(1)  # only for what the network predicts
-    levels = training_levels(backbone.scheduler_config).to(backbone.device)
+    shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
+    levels = Levels.of(shares)
     kind = registry.load("attention", attention)
     # All that looks at what was given stands above: from here on the backbone changes.
     attached = not backbone.has_temporal
@@ -137,11 +138,10 @@ def tune(
                 """The gradients of one step."""
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
                 time, noisy = _draw(latents, levels, generator, FROM_NOISE if motion else 0)
-                level = levels[time]
-                target = schedule.output_for(noisy, latents, level)
+                target = schedule.output_for(noisy, latents, levels[time])
                 loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
                 if motion and schedule.prediction == "epsilon":
-                    loss = loss / level
+                    loss = loss / shares[time]
                 if not torch.isfinite(loss):
                     raise WeightsError(
                         f"tuning diverged at step {step} (the loss is {loss.item()}); "
@@ -194,13 +194,13 @@ def _digest(latents: Tensor) -> str:
     return blake2b(latents.float().cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()
 
 
-def _draw(latents: Tensor, levels: Tensor, generator: torch.Generator, from_noise: float) -> tuple[int, Tensor]:
+def _draw(latents: Tensor, levels: Levels, generator: torch.Generator, from_noise: float) -> tuple[int, Tensor]:
     """A timestep and what the network sees at it (F, 4, h, w): the clip noised, or noise alone."""
     pure = from_noise > 0 and float(torch.rand((), generator=generator)) < from_noise
     first = int(UNDECIDED * len(levels)) if pure else 0
     time = int(torch.randint(first, len(levels), (1,), generator=generator))
     fresh = torch.randn(latents.shape, generator=generator).to(latents)
-    return time, fresh if pure else levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
+    return time, fresh if pure else levels[time].noised(latents, fresh)
 
 
 def _mixed(backbone: Backbone) -> torch.autocast:

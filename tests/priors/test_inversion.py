@@ -80,7 +80,7 @@ def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
             first, told = told is None, backbone.predict(begun[None], t, text)[0]
             x = schedule.invert_as(x, told, begun, index)
             if not first:
-                corrected += float((x - begun).square().mean().sqrt() / schedule.levels[index].sqrt())
+                corrected += float((x - begun).square().mean().sqrt() / schedule.levels.signal[index])
     trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, refine=1)
     torch.testing.assert_close(trace[-1], x)
     assert strain(trace, schedule) == pytest.approx(corrected, rel=1e-3)

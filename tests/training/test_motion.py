@@ -14,7 +14,7 @@ from diffusers import MotionAdapter
 from tests.conftest import Ran
 from training.motion import main
 from vedit import Clip, load_backbone
-from vedit.schedule import training_levels
+from vedit.schedule import alpha_bar
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_clips_with_captions_teach_motion(
     assert any(not torch.equal(learnt[name], begun[name]) for name in learnt)
     backbone = load_backbone(toy_model, motion=made)
     assert backbone.has_motion
-    own = training_levels(load_backbone(toy_model).scheduler_config)
-    assert torch.equal(training_levels(backbone.scheduler_config), own)  # what they were trained with
+    own = alpha_bar(load_backbone(toy_model).scheduler_config)
+    assert torch.equal(alpha_bar(backbone.scheduler_config), own)  # what they were trained with
     ran = vedit("generate", "a square", "--model", toy_model, "--motion", made, "--frames", 3, "--steps", 2,
                 "-o", tmp_path / "out.mp4")  # fmt: skip
     assert ran.status == 0, ran.err

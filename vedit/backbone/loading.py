@@ -28,7 +28,7 @@ from vedit.backbone.notes import read_notes
 from vedit.clip.arrays import kind_of
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
-from vedit.schedule import Schedule, training_levels
+from vedit.schedule import Schedule, alpha_bar
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -348,10 +348,10 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"'{folder}' predicts '{kind}': expected epsilon or v_prediction.")
     try:
         Schedule.from_config(scheduler, 1)
-        levels = training_levels(scheduler)
+        shares = alpha_bar(scheduler)
     except (TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"the noise schedule in '{folder}' cannot be built: {error}.") from error
-    if not bool(((levels >= 0) & (levels <= 1)).all()):
+    if not bool(((shares >= 0) & (shares <= 1)).all()):
         raise WeightsError(
             f"the noise schedule in '{file}' leaves the range from all noise to none; correct its betas."
         )

@@ -105,7 +105,7 @@ def compare_prompts(
     for number, share in enumerate(NOISE_LEVELS * SAMPLES):
         time = int(share * len(levels))
         fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
-        noisy = levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
+        noisy = levels[time].noised(latents, fresh)
         told = _of_each(backbone, noisy, time, text)
         size += (told[1:] - told[:1]).abs().mean(2, keepdim=True)
         direction += told[1:] - told[:1]

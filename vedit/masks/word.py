@@ -52,7 +52,7 @@ def word_mask(
     for number, share in enumerate(NOISE_LEVELS):
         time = int(share * len(levels))
         fresh = noise(seed + 1 + number, len(latents), (channels, height, width)).to(latents.device)
-        noisy = levels[time].sqrt() * latents + (1 - levels[time]).sqrt() * fresh
+        noisy = levels[time].noised(latents, fresh)
         # Each frame by itself: the attention between frames says where things come from, not what they are.
         with backbone.attending("per_frame"), backbone.watching(side[0] * side[1]) as watch:
             backbone.predict(noisy[None], time, text)

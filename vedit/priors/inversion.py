@@ -90,10 +90,10 @@ def strain(trace: Tensor, schedule: Schedule) -> float:
     mean square. Where it is small, so is what is left to correct, and sampling comes back.
     """
     # Levels of pure noise hold no signal to divide by.
-    levels = schedule.levels.flip(0).clamp(min=1e-6).to(trace.device)[:, None, None, None, None]
-    sigmas = ((1 - levels) / levels).sqrt()
+    signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)[:, None, None, None, None]
+    sigmas = (1 - signal.square()).sqrt() / signal
     moved = sigmas.diff(dim=0)
-    told = (trace / levels.sqrt()).diff(dim=0) / moved
+    told = (trace / signal).diff(dim=0) / moved
     return float((told.diff(dim=0) * moved[1:]).square().mean((1, 2, 3, 4)).sqrt().sum())
 
 
