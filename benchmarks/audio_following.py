@@ -165,7 +165,9 @@ def generated(backbone: Backbone, prompt: str, fps: int, frames: int, steps: int
 def edited(backbone: Backbone, source: Rendered, prompt: str, fps: int, steps: int, **settings: Any) -> Tensor:
     clip = Clip(torch.from_numpy(source.frames).clamp(0, 1), Fraction(fps))
     words = source.scene.caption
-    made = vedit.edit(backbone, clip, prompt, source_prompt=words, steps=steps, gate=False, mask="none", **settings)
+    made = vedit.edit(
+        backbone, clip, prompt, source_prompt=words, steps=steps, check_inversion=False, mask="none", **settings
+    )
     return made.clip.frames
 
 

@@ -28,7 +28,7 @@ Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
 PLAIN: Mapping[str, Any] = {
-    "mask": "none", "strength": 1.0, "inject": 0.0, "saturation": 1.0, "guidance": 7.5, "gate": False,
+    "mask": "none", "strength": 1.0, "inject": 0.0, "apg_eta": 1.0, "guidance": 7.5, "check_inversion": False,
     "control": "none",
 }  # fmt: skip
 """Stable Diffusion's usual guidance against the empty prompt, over the whole frame, from full noise: the original's
@@ -45,7 +45,7 @@ def editing(model: str, *, away_from_source: bool = False, **settings: Any) -> E
         backbone = vedit.load_backbone(model)
         negative = case.source_prompt if away_from_source else ""
         result = vedit.edit(
-            backbone, case.clip, case.prompt, source_prompt=case.source_prompt, negative=negative, **settings
+            backbone, case.clip, case.prompt, source_prompt=case.source_prompt, negative_prompt=negative, **settings
         )
         return result.clip.frames
 
@@ -164,8 +164,8 @@ def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tup
     """The dial between changing and keeping, for three ways of holding on to the source."""
     ways: dict[str, Mapping[str, Any]] = {
         "whole frame, full noise": PLAIN,
-        "the default without injection": {"inject": 0.0, "gate": False},
-        "the default": {"gate": False},
+        "the default without injection": {"inject": 0.0, "check_inversion": False},
+        "the default": {"check_inversion": False},
     }
     edits = {
         f"{title}, guidance {scale:g}": editing(model, steps=steps, **{**settings, "guidance": scale})

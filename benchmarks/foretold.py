@@ -25,7 +25,7 @@ from benchmarks.table import show
 from vedit.clip.lazy import LazyClip
 
 FRAMES, HEIGHTS = (8, 60, 300), {128: (128, 128), 1080: (1080, 1920)}
-SETTINGS = ("--steps", "2", "--no-gate", "--no-cache", "--mask", "box:0.2,0.2,0.4,0.4")
+SETTINGS = ("--steps", "2", "--no-check-inversion", "--no-cache", "--mask", "box:0.2,0.2,0.4,0.4")
 RESULTS = Path(__file__).parent / "results" / "foretold.json"
 
 UNITS = {"MiB": 1, "GiB": 1024, "seconds": 1, "minutes": 60, "hours": 3600}

@@ -194,7 +194,7 @@ def jobs(width: int, frames: int, size: int, machine: Machine) -> list[Row]:
         rows = [
             run("VAE, in, a frame", lambda: backbone.encode(pixels), frames),
             run("VAE, out, a frame", lambda: backbone.decode(latents), frames),
-            run("inversion, a pass", lambda: invert(backbone, latents, text, steps, refine=1), passes(steps, 1)),
+            run("inversion, a pass", lambda: invert(backbone, latents, text, steps, corrections=1), passes(steps, 1)),
             run(
                 "guided denoising, a step",
                 lambda: denoise(backbone, latents, backbone.schedule(steps), ClassifierFree(prompt, none, 6.0)),

@@ -84,7 +84,7 @@ def corrected_anew(backbone: Backbone, latents: Tensor, text: Tensor, steps: int
 
 
 def refined(times: int) -> Invert:
-    return lambda backbone, latents, text, steps: invert(backbone, latents, text, steps, refine=times)
+    return lambda backbone, latents, text, steps: invert(backbone, latents, text, steps, corrections=times)
 
 
 WAYS: dict[str, Invert] = {

@@ -69,7 +69,7 @@ def row(title: str, backbone: Backbone, chosen: list[Case], judge: Judge, steps:
             case.prompt,
             source_prompt=case.source_prompt,
             steps=steps,
-            gate=False,
+            check_inversion=False,
             mask=WAYS[title](case),
         )
         outside, vae = (result.metrics.get(name, NAN) for name in ("outside_db", "outside_vae_db"))

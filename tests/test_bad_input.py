@@ -133,7 +133,7 @@ def test_what_may_not_be_read_or_written_is_told(desk: Desk) -> None:
         (desk.edit("--adapter", adapter), "no permission to read"),
         (desk.edit("--lora", closed / "x"), "no permission to read"),
         (desk.edit("--lora", lora), "no permission to read"),
-        (desk.edit("--motion", closed / "x"), "no permission to read"),
+        (desk.edit("--motion-adapter", closed / "x"), "no permission to read"),
         (desk.edit(model=unreadable), "no permission to read"),
         (desk.edit(model=notes.parent), "no permission to read"),
         (["rerun", closed / "o.yaml"], "cannot be read: Permission denied"),

@@ -16,7 +16,7 @@ from tests.clip.making import NTSC, hum, picture_clip
 from vedit.clip import Clip, read_clip
 from vedit.clip.lazy import LazyClip
 from vedit.compare import MOST, compare, composed, shown_size
-from vedit.config import CompareHow
+from vedit.config import CompareLayout
 from vedit.errors import MediaError
 
 
@@ -31,21 +31,21 @@ def near(seen: Tensor, meant: Tensor) -> bool:
     return float((seen - meant).abs().mean()) < 0.01
 
 
-@pytest.mark.parametrize("how", ["side", "wipe", "stack"])
-def test_frames_rate_sound_and_both_pictures_survive(tmp_path: Path, how: CompareHow) -> None:
+@pytest.mark.parametrize("layout", ["side", "wipe", "stack"])
+def test_frames_rate_sound_and_both_pictures_survive(tmp_path: Path, layout: CompareLayout) -> None:
     source, edited = pair()
-    compare(source, edited, tmp_path / "c.mp4", how=how)
+    compare(source, edited, tmp_path / "c.mp4", layout=layout)
     seen = read_clip(tmp_path / "c.mp4")
     assert (len(seen), seen.rate) == (7, NTSC)
     assert seen.audio is not None
     assert abs(seen.audio.duration - edited.duration) <= 1 / NTSC
     assert all(side % 2 == 0 for side in seen.size)
     height, width = source.size
-    strip = (seen.size[0] - height * (2 if how == "stack" else 1)) // (2 if how == "stack" else 1)
-    if how == "side":
+    strip = (seen.size[0] - height * (2 if layout == "stack" else 1)) // (2 if layout == "stack" else 1)
+    if layout == "side":
         assert near(seen.frames[:, :, strip:, :width], source.frames)
         assert near(seen.frames[:, :, strip:, -width:], edited.frames)
-    elif how == "stack":
+    elif layout == "stack":
         assert near(seen.frames[:, :, strip : strip + height], source.frames)
         assert near(seen.frames[:, :, -height:], edited.frames)
     else:  # whatever the line does, it stays off the edges
@@ -72,11 +72,11 @@ def test_a_small_picture_is_shown_larger_pixel_by_pixel() -> None:
     assert (shown - source.frames).abs().max() <= 0.5 / 255 + 1e-6
 
 
-@pytest.mark.parametrize("how", ["side", "wipe", "stack"])
-def test_a_large_picture_is_shown_smaller(how: CompareHow) -> None:
+@pytest.mark.parametrize("layout", ["side", "wipe", "stack"])
+def test_a_large_picture_is_shown_smaller(layout: CompareLayout) -> None:
     for size in ((2160, 3840), (3840, 2160), (9000, 30)):
-        height, width = shown_size(size, how)
-        assert max(height * (2 if how == "stack" else 1), width * (2 if how == "side" else 1)) <= MOST
+        height, width = shown_size(size, layout)
+        assert max(height * (2 if layout == "stack" else 1), width * (2 if layout == "side" else 1)) <= MOST
 
 
 def test_each_moment_of_the_edit_meets_the_same_moment_of_the_source() -> None:

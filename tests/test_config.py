@@ -68,14 +68,14 @@ def test_settings_are_frozen() -> None:
         ("device", "gpu", "'gpu' is unknown; auto, cpu, cuda, cuda:1 or mps."),
         ("attention", "sparse", "did you mean 'sparse_causal'?"),
         ("prior", "gausian", "did you mean 'gaussian'?"),
-        ("gate", "perhaps", "'perhaps' is neither true nor false"),
+        ("check_inversion", "perhaps", "'perhaps' is neither true nor false"),
         ("prompt", "  ", "is empty"),
         ("prompt", "/home/me/other.mp4", "looks like a path"),
         ("prompt", "other.mp4", "looks like a path"),
         ("prompt", "word " * 2001, "has 2,001 words; expected at most 2,000"),
         ("prompt", "x" * 20_001, "20,001 characters; expected at most 20,000"),
         ("source_prompt", "~/clip.mov", "looks like a path"),
-        ("negative", "x" * 20_001, "expected at most 20,000"),
+        ("negative_prompt", "x" * 20_001, "expected at most 20,000"),
         ("clip", "", "is no path"),
         ("clip", "a\0b", "is no path"),
         ("lora", 3, "lora"),
@@ -178,8 +178,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_assignments_are_yaml() -> None:
-    layer = assignments(["steps=3", "lora=[a, b]", "negative=", "prompt=a=b"])
-    assert layer.values == {"steps": 3, "lora": ["a", "b"], "negative": None, "prompt": "a=b"}
+    layer = assignments(["steps=3", "lora=[a, b]", "negative_prompt=", "prompt=a=b"])
+    assert layer.values == {"steps": 3, "lora": ["a", "b"], "negative_prompt": None, "prompt": "a=b"}
     with pytest.raises(ConfigError, match=r"2 faults.*expected key=value.*not YAML"):
         assignments(["steps", "lora=[a"])
 

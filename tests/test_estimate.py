@@ -102,7 +102,7 @@ def test_the_device_is_checked_before_the_hub_is_asked(
 def test_controlnets_count(vedit: Command, tmp_path: Path) -> None:
     arguments = ("edit", "examples/star.mp4", "a blue star moving left over sand", "--steps", "10", "--strength", "1")
     alone = vedit(*arguments, "-o", tmp_path / "o.mp4", "--dry-run").out
-    control = ("--control", "edge@0-0.6", "--control-inversion", "--refine", "1", "--no-gate")
+    control = ("--control", "edge@0-0.6", "--control-inversion", "--inversion-corrections", "1", "--no-check-inversion")
     steered = vedit(*arguments, *control, "-o", tmp_path / "o.mp4", "--dry-run").out
     assert "ControlNet" not in alone
     times = {line.split("  ")[1]: line.split()[-4] for line in steered.splitlines() if "ControlNet" in line}
@@ -165,7 +165,7 @@ def test_what_cannot_fit_is_refused_before_any_work(
 def test_long_work_is_told_first_and_short_work_is_not(
     vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-gate")
+    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-check-inversion")
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "a.mp4").err
     monkeypatch.setattr(resources, "QUICK", 0)
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "b.mp4").err

@@ -56,11 +56,12 @@ def test_what_is_not_given_is_left_to_the_defaults() -> None:
 
 
 def test_flags_are_read_as_their_fields_are() -> None:
-    given = "a.mp4 --prompt fox --steps 7 --guidance 2.5 --lora a:1 --lora b --no-gate --overwrite --size 64 -o x.mp4"
+    given = "a.mp4 --prompt fox --steps 7 --guidance 2.5 --lora a:1 --lora b --overwrite --size 64 -o x.mp4"
+    given += " --no-check-inversion"
     config = parse(EditConfig, *given.split())
     assert isinstance(config, EditConfig)
     assert (config.steps, config.guidance, config.lora, config.size) == (7, 2.5, ("a:1", "b"), 64)
-    assert (config.gate, config.overwrite, config.cache, str(config.output)) == (False, True, True, "x.mp4")
+    assert (config.check_inversion, config.overwrite, config.cache, str(config.output)) == (False, True, True, "x.mp4")
 
 
 def test_flags_are_named_in_their_faults() -> None:

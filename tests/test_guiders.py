@@ -27,8 +27,8 @@ def test_without_saturation_guidance_leads_across_the_clean_latents(prediction: 
     clean = partial(schedule.clean, x, index=4)
     before = clean(outputs[1])
 
-    def added(saturation: float) -> torch.Tensor:
-        return clean(ClassifierFree(PROMPT, PROMPT, 6.0, saturation).combine(outputs, clean)) - before
+    def added(apg_eta: float) -> torch.Tensor:
+        return clean(ClassifierFree(PROMPT, PROMPT, 6.0, apg_eta).combine(outputs, clean)) - before
 
     across, half, whole = added(0.0), added(0.5), added(1.0)
     assert (across * before).sum((1, 2, 3)).abs().max() < 1e-2 * (whole * before).sum((1, 2, 3)).abs().min()

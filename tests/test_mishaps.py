@@ -93,7 +93,7 @@ def test_an_inversion_that_cannot_be_kept_is_a_warning(
 def test_a_damaged_cache_is_made_anew(
     content: bytes, toy_model: Path, toy_clip: Path, tmp_path: Path, vedit: Command
 ) -> None:
-    plain = ("--refine", 0)  # an inversion whose quality is always looked at, and kept beside it
+    plain = ("--inversion-corrections", 0)  # an inversion whose quality is always looked at, and kept beside it
     assert vedit(*job(toy_model, toy_clip, tmp_path / "a.mp4"), *plain).status == 0
     kept = sorted((Path(os.environ["VEDIT_CACHE"]) / "inversions").iterdir())
     assert {path.suffix for path in kept} == {".json", ".safetensors"}

@@ -32,7 +32,7 @@ def test_what_is_passed_over_counts_no_more_and_what_was_not_expected_does() -> 
 @pytest.mark.filterwarnings("ignore::vedit.errors.VeditWarning")
 def test_the_stages_of_an_edit_are_those_expected_and_in_their_order(toy_model: Path, toy_clip: Path) -> None:
     told: dict[str, int] = {}
-    settings = {"source_prompt": "a dog", "steps": 3, "refine": 0, "tune": 1}
+    settings = {"source_prompt": "a dog", "steps": 3, "inversion_corrections": 0, "tune": 1}
     edit(
         load_backbone(toy_model, device="cpu"), read_clip(toy_clip, frames=2), "a cat",
         progress=lambda stage, done, total: told.update({stage: total}), **settings,

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from vedit import registry
-from vedit.config import EditConfig, GenerateConfig, InspectConfig
+from vedit.config import CompareConfig, EditConfig, GenerateConfig, InspectConfig
 from vedit.synonyms import CONTROLS, NAMES, nearest, nearest_flag
 
-SETTINGS = {*EditConfig.model_fields, *GenerateConfig.model_fields, *InspectConfig.model_fields}
+SETTINGS = {
+    *EditConfig.model_fields,
+    *GenerateConfig.model_fields,
+    *InspectConfig.model_fields,
+    *CompareConfig.model_fields,
+}
 KINDS = {kind for family in registry.TABLES for kind in registry.names(family)}
 
 
@@ -27,7 +32,10 @@ def test_each_name_leads_to_one_that_there_is_and_is_none_itself() -> None:
         ("--cfg-scale", "--guidance"),
         ("--guidance-scale", "--guidance"),
         ("--num-inference-steps", "--steps"),
-        ("--negative-prompt", "--negative"),
+        ("--negative", "--negative-prompt"),
+        ("--saturation", "--apg-eta"),
+        ("--gate", "--check-inversion"),
+        ("--motion", "--motion-adapter"),
     ],
 )
 def test_a_flag_of_other_tools_leads_to_ours(theirs: str, ours: str) -> None:

@@ -56,7 +56,7 @@ def clip(toy_clip: Path) -> Clip:
 
 def test_threads_that_share_a_model_get_what_each_would_alone(backbone: Backbone, clip: Clip) -> None:
     def edit(prompt: str, **settings: object) -> Callable[[], Tensor]:
-        given = {"steps": 3, "cache": False, "gate": False, **settings}
+        given = {"steps": 3, "cache": False, "check_inversion": False, **settings}
         return lambda: vedit.edit(backbone, clip, prompt, **given).clip.frames
 
     jobs = [
@@ -74,7 +74,9 @@ def test_one_edits_while_another_tunes(toy_model: Path, clip: Clip) -> None:
     """Whichever comes first, the edit is that of the model before or after, and no mixture."""
 
     def edited(backbone: Backbone) -> Tensor:
-        return vedit.edit(backbone, clip, "a cat", steps=2, cache=False, gate=False, attention="full").clip.frames
+        return vedit.edit(
+            backbone, clip, "a cat", steps=2, cache=False, check_inversion=False, attention="full"
+        ).clip.frames
 
     backbone = load_backbone(toy_model, device="cpu")
     before = edited(backbone)
@@ -88,7 +90,7 @@ def test_one_edits_while_another_tunes(toy_model: Path, clip: Clip) -> None:
 
 def test_threads_may_each_load_and_use_a_model_of_their_own(toy_model: Path, sd2: Path, clip: Clip) -> None:
     def edit(model: Path) -> Callable[[], Tensor]:
-        given = {"steps": 2, "cache": False, "gate": False, "device": "cpu"}
+        given = {"steps": 2, "cache": False, "check_inversion": False, "device": "cpu"}
         return lambda: vedit.edit(model, clip, "a cat", source_prompt="red", **given).clip.frames
 
     jobs = [edit(toy_model), edit(sd2)]

@@ -39,26 +39,64 @@ FILES: dict[str, list[str]] = {
 
 RESULTS: dict[str, list[str]] = {
     "default": [*EDIT, *SHOWN],
-    "edge": [*EDIT, *SHOWN, "--control", "edge:[0:1, 2:0.4]@0-0.9", "--control-inversion", "--saturation", "0.4"],
+    "edge": [*EDIT, *SHOWN, "--control", "edge:[0:1, 2:0.4]@0-0.9", "--control-inversion", "--apg-eta", "0.4"],
     "pose": ["edit", WALKER, "a green person over sand", "--steps", "3", "--control", f"pose:{JOINTS}", "--no-paste"],
     "flow": [*EDIT, *SHOWN, "--control", "flow", "--attention", "flow", "--prior", "flow_warped", "--sheet", "{}.png"],
-    "audio": [*EDIT, *SHOWN, "--audio", STORM, "--emphasis", "star=0.5+loudness", "--release", "0.4", "--no-gate"],
-    "word": ["edit", STAR, "a (blue:1.3) star", *SHOWN, *SHORT, "--mask", "word:star", "--refine", "2"],
-    "box": [*EDIT, *SHOWN, "--mask", "box:0.2,0.3,0.5,0.5", "--compare", "{}-compare.mp4", "--compare-how", "stack"],
-    "tuned": [*EDIT, *SHOWN, "--tune", "2", "--prior", "walk", "--walk", "0.3", "--motion-scale", "0:1, 2:0.5"],
-    "adapter": [*EDIT, "--adapter", "before/tune.safetensors", "--prompt-at", "2:a green star", "--blend", "f/4"],
-    "lora": [*EDIT, *SHOWN, "--lora", "lora.safetensors:0.5", "--condition", f"audio:source={STORM}", "--cache"],
-    "generate": ["generate", "a red star", *SHORT, "--audio", STORM, "--guidance", "3+4*loudness", "--attack", "0.1"],
-    "schedule": ["generate", "a star", *SHORT, "--fps", "12", "--prompt-at", "2:snow over grass", "--negative", "rain"],
+    "audio": [
+        *EDIT,
+        *SHOWN,
+        "--audio",
+        STORM,
+        "--emphasis",
+        "star=0.5+loudness",
+        "--audio-release",
+        "0.4",
+        "--no-check-inversion",
+    ],
+    "word": ["edit", STAR, "a (blue:1.3) star", *SHOWN, *SHORT, "--mask", "word:star", "--inversion-corrections", "2"],
+    "box": [*EDIT, *SHOWN, "--mask", "box:0.2,0.3,0.5,0.5", "--compare", "{}-compare.mp4", "--compare-layout", "stack"],
+    "tuned": [*EDIT, *SHOWN, "--tune", "2", "--prior", "walk", "--noise-walk", "0.3", "--motion-scale", "0:1, 2:0.5"],
+    "adapter": [
+        *EDIT,
+        "--adapter",
+        "before/tune.safetensors",
+        "--prompt-at",
+        "2:a green star",
+        "--prompt-blend",
+        "f/4",
+    ],
+    "lora": [*EDIT, *SHOWN, "--lora", "lora.safetensors:0.5", "--condition", f"audio:file={STORM}", "--cache"],
+    "generate": [
+        "generate",
+        "a red star",
+        *SHORT,
+        "--audio",
+        STORM,
+        "--guidance",
+        "3+4*loudness",
+        "--audio-attack",
+        "0.1",
+    ],
+    "schedule": [
+        "generate",
+        "a star",
+        *SHORT,
+        "--fps",
+        "12",
+        "--prompt-at",
+        "2:snow over grass",
+        "--negative-prompt",
+        "rain",
+    ],
 }
 """What leaves a sidecar; {} stands for the result's name without its suffix."""
 
 SETTINGS = """
 import json, sys
 from pathlib import Path
-from vedit.pipelines.rerun import settled
+from vedit.pipelines.rerun import rerun_config
 for path in sys.argv[1:]:
-    print(json.dumps(settled(Path(path), "same.mp4")[0].model_dump(mode="json")))
+    print(json.dumps(rerun_config(Path(path), "same.mp4")[0].model_dump(mode="json")))
 """
 """For AFTER: the settings in several sidecars, one a line, as if all were written to one place."""
 

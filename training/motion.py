@@ -3,8 +3,8 @@
 ``torchrun --nproc-per-node 2 -m training.motion`` teaches the miniature's, on the world's clips (``training.pool
 --frames 16``); ``--model FOLDER --clips FOLDER`` a model's own, on clips of your own, each with its caption in a .txt
 of its name. The image model is frozen: what learns is attention over the frames, whose output begins at zero, so that
-training starts from pictures that know nothing of each other. Written as a MotionAdapter's folder, which ``--motion``
-and diffusers' AnimateDiffPipeline read, with the noise schedule that it was trained with beside it.
+training starts from pictures that know nothing of each other. Written as a MotionAdapter's folder, which
+``--motion-adapter`` and diffusers' AnimateDiffPipeline read, beside it the noise schedule that it was trained with.
 
 Two things differ from the original. Errors count as errors of v (Salimans & Ho 2022, section 4), since as errors of
 epsilon those of where things are, which is what motion is made of, are next to nothing; and more of the timesteps are

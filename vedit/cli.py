@@ -248,9 +248,9 @@ def rerun(
     verbose: Verbose = False,
 ) -> None:
     """Make the same result again from the .yaml file beside it, and keep the old one."""
-    from vedit.pipelines.rerun import settled
+    from vedit.pipelines.rerun import rerun_config
 
-    config, model = settled(sidecar, output, overwrite=overwrite, assign=assign or [])
+    config, model = rerun_config(sidecar, output, overwrite=overwrite, assign=assign or [])
     if isinstance(config, GenerateConfig):
         _generate(config, dry_run, model)
     else:
@@ -283,7 +283,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.video, result.files)
-    for sentence in sentences(result.metrics, gated=result.config.gate):
+    for sentence in sentences(result.metrics, gated=result.config.check_inversion):
         printing.report.say(sentence)
     printing.report.found(metrics=result.metrics, made_with=result.made_with)
     _tell_seconds(result.timings)

@@ -16,7 +16,7 @@ from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.writing import write_clip
-from vedit.config import CompareHow
+from vedit.config import CompareLayout
 from vedit.sheet import INK, PAPER
 
 LEAST, MOST = 256, 4096
@@ -37,7 +37,7 @@ def compare(
     edited: Clip | LazyClip,
     path: str | Path,
     *,
-    how: CompareHow = "side",
+    layout: CompareLayout = "side",
     crf: int = 18,
     codec: str = "libx264",
     overwrite: bool = False,
@@ -48,14 +48,14 @@ def compare(
         source: what was edited; it may have another size and rate. Where it is shorter, its last frame stays.
         edited: the edit; where it is silent, the sound is the source's.
         path: a name that Clip.save takes.
-        how: "side", the edit on the right; "stack", the edit below; or "wipe", both in one place, the source left of a
-            line that goes to and fro.
+        layout: "side", the edit on the right; "stack", the edit below; or "wipe", both in one place, the source left of
+            a line that goes to and fro.
         crf, codec: as for Clip.save.
 
     Raises MediaError as Clip.save does.
     """
     sounding = edited if edited.audio is not None else source
-    pictures = composed(source, edited, how)
+    pictures = composed(source, edited, layout)
     write_clip(
         path,
         pictures,
@@ -68,18 +68,18 @@ def compare(
     )
 
 
-def composed(source: Clip | LazyClip, edited: Clip | LazyClip, how: CompareHow) -> Pictures:
+def composed(source: Clip | LazyClip, edited: Clip | LazyClip, layout: CompareLayout) -> Pictures:
     """The pictures of a comparison, each composed when it is asked for."""
-    size = shown_size(edited.size, how)
+    size = shown_size(edited.size, layout)
     length = len(edited) / edited.rate
     frames = source.frames, edited.frames
     both = [_moving(each, clip.rate, size, length) for each, clip in zip(frames, (source, edited), strict=True)]
     strips = [_strip((label,), size, length) for label in LABELS]
     (height, width), strip, gap = size, strips[0].h, _gap(size)
-    if how == "side":
+    if layout == "side":
         places = [(0, 0), (width + gap, 0), (0, strip), (width + gap, strip)]
         parts, across, down = [*strips, *both], 2 * width + gap, strip + height
-    elif how == "stack":
+    elif layout == "stack":
         places = [(0, 0), (0, strip + height), (0, strip), (0, 2 * strip + height)]
         parts, across, down = [*strips, *both], width, 2 * (strip + height)
     else:
@@ -100,12 +100,12 @@ def composed(source: Clip | LazyClip, edited: Clip | LazyClip, how: CompareHow) 
     return Pictures(len(edited), (whole.h, whole.w), picture)
 
 
-def shown_size(size: Size, how: CompareHow) -> Size:
+def shown_size(size: Size, layout: CompareLayout) -> Size:
     """The size (H, W) at which pictures of ``size`` are shown in a comparison."""
     longer = max(size)
     if longer < LEAST:
         return size[0] * math.ceil(LEAST / longer), size[1] * math.ceil(LEAST / longer)
-    many = {"side": (1, 2), "stack": (2, 1), "wipe": (1, 1)}[how]
+    many = {"side": (1, 2), "stack": (2, 1), "wipe": (1, 1)}[layout]
     too_large = max(size[0] * many[0], size[1] * many[1]) / MOST
     return size if too_large <= 1 else fit_size(size, round(longer / too_large), multiple=2)
 

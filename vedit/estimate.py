@@ -80,7 +80,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         guidance.hint_at_sound_encoder(config, model.notes.sound_encoder)
         if tokenizer is not None:
             source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
-            prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative)
+            prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative_prompt)
     if isinstance(config, GenerateConfig):
         own = size = size_of(config, model.unet_config, model.patch)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
@@ -168,7 +168,7 @@ def _work(
     decoded = 2
     if isinstance(config, GenerateConfig):
         decoded = 1
-    elif isinstance(config, EditConfig) and config.prior == "inversion" and config.gate:
+    elif isinstance(config, EditConfig) and config.prior == "inversion" and config.check_inversion:
         decoded = 3
     add("VAE, out", decoded * frames, decode)
     return work, largest
@@ -180,9 +180,9 @@ def _controls(config: EditConfig, model: Counted, size: Size) -> Iterator[tuple[
         begin = max(control.start, 1 - config.steps_taken / config.steps)
         acting = max(0, round((control.stop - begin) * config.steps))
         if config.prior == "inversion" and config.control_inversion:
-            times = round((control.stop - control.start) * config.steps) * max(1, config.refine)
-            times += 1 if config.refine and control.stop == 1 else 0  # the first one, at the clean end
-            times += acting if config.gate else 0
+            times = round((control.stop - control.start) * config.steps) * max(1, config.inversion_corrections)
+            times += 1 if config.inversion_corrections and control.stop == 1 else 0  # the first one, at the clean end
+            times += acting if config.check_inversion else 0
             yield f"ControlNet {control.kind}, inverting", times, model.steer(net, size, 1)
         yield f"ControlNet {control.kind}", acting, model.steer(net, size, branches(config, model.hears))
 

@@ -80,7 +80,7 @@ class ClassifierFree:
     prompt: Tensor
     negative: Tensor
     scale: float | Sequence[float]
-    saturation: float = 1.0
+    apg_eta: float = 1.0
     weights: Tensor | None = None
 
     @property
@@ -99,9 +99,9 @@ class ClassifierFree:
         negative, positive = outputs
         scale = torch.as_tensor(self.scale, device=outputs.device, dtype=outputs.dtype).view(-1, 1, 1, 1)
         lead = (scale - 1) * (positive - negative) + beside
-        if self.saturation < 1:
+        if self.apg_eta < 1:
             # The clean latents are linear in the output, so a direction in the one is the same in the other.
-            lead = lead - (1 - self.saturation) * _along(lead, clean(positive))
+            lead = lead - (1 - self.apg_eta) * _along(lead, clean(positive))
         return positive + lead
 
 

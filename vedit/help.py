@@ -29,12 +29,12 @@ ELSEWHERE = {
     "adapter": "Tuning",
     "attention": "Model",
     "audio_mix": "Sound",
-    "gate": "Inversion",
+    "check_inversion": "Inversion",
     "size": "Clip",
     "device": "Model",
     "sheet": "Output",
     "compare": "Output",
-    "compare_how": "Output",
+    "compare_layout": "Output",
     "save_data": "Output",
     "overwrite": "Output",
     "prior": "Sampling",
@@ -42,9 +42,10 @@ ELSEWHERE = {
 """Settings that are shown in another group than that of the class that defines them."""
 
 RARE = frozenset({
-    "allow_partial", "saturation", "walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
-    "learning_rate", "recipe", "refine", "cache", "attack", "release", "threshold", "gain", "smoothing", "audio_start",
-    "audio_duration", "bpm", "sound_encoder", "crf", "codec", "compare_how",
+    "allow_partial", "apg_eta", "noise_walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
+    "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
+    "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
+    "compare_layout",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
@@ -119,7 +120,11 @@ class HelpCommand(TyperCommand):
             if rare:
                 named = ", ".join(each.opts[0] for each in rare)
                 lines += textwrap.wrap(
-                    named, width, initial_indent=f"{'      also':{NAMES}}", subsequent_indent=" " * NAMES
+                    named,
+                    width,
+                    initial_indent=f"{'      also':{NAMES}}",
+                    subsequent_indent=" " * NAMES,
+                    break_on_hyphens=False,
                 )
         if self.annotator is not None:
             own = registry.load("annotators", self.annotator).Options

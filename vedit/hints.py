@@ -70,7 +70,7 @@ RULES = (
     ),
     Rule(
         EditConfig,
-        ("control_inversion", "refine", "cache", "gate"),
+        ("control_inversion", "inversion_corrections", "cache", "check_inversion"),
         lambda it: it.prior in FRESH and bool(it.control != () or it.condition or not it.control_inversion),
         "nothing is inverted where sampling starts from noise; --prior inversion does",
     ),
@@ -79,7 +79,7 @@ RULES = (
     ),
     Rule(
         (EditConfig, GenerateConfig),
-        ("negative", "saturation"),
+        ("negative_prompt", "apg_eta"),
         lambda it: it.guidance == 1 and it.audio is None,
         "there is no guidance to lead away from it; --guidance above 1 leads",
     ),

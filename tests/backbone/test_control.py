@@ -145,13 +145,13 @@ def test_an_inversion_under_control_comes_back_under_it(sd1: Path, folders: list
     backbone = load_backbone(sd1, device="cpu")
     acting = conditions(backbone, folders[:1], frames=2, stop=0.6)
     latents, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
-    trace = invert(backbone, latents, text, 10, refine=8, conditions=acting)
+    trace = invert(backbone, latents, text, 10, corrections=8, conditions=acting)
     guided, free = (reconstruct(backbone, trace, text, 10, conditions=each) for each in (acting, ()))
     assert (guided - latents).std() < 0.3 * (free - latents).std()
     # One correction of steps that begin with what the last was told, even where it was told under other controls.
     plain, once = (
         float((reconstruct(backbone, each, text, 10, conditions=acting) - latents).std())
-        for each in (invert(backbone, latents, text, 10, refine=times, conditions=acting) for times in (0, 1))
+        for each in (invert(backbone, latents, text, 10, corrections=times, conditions=acting) for times in (0, 1))
     )
     assert once < plain
     given = Given(latents, text, backbone.schedule(10))

@@ -76,7 +76,7 @@ def test_other_families_are_refused(folder: Path) -> None:
     cases = [
         ("in_channels", 9, "9 channels"),
         ("addition_embed_type", "text_time", "addition_embed_type"),
-        ("_class_name", "UNetMotionModel", "--motion"),
+        ("_class_name", "UNetMotionModel", "--motion-adapter"),
         ("_class_name", "UNet3DConditionModel", "not Tune-A-Video"),
         ("down_block_types", ["KDownBlock2D"] * 4, "KDownBlock2D"),
         ("norm_num_groups", 7, "cannot be built"),

@@ -90,7 +90,7 @@ Job = Callable[[Backbone], Tensor]
 
 
 def inverted(backbone: Backbone) -> Tensor:
-    return invert(backbone, noise(0, FRAMES, (4, 8, 8)), backbone.embed(["a cat"]), 2, refine=1)
+    return invert(backbone, noise(0, FRAMES, (4, 8, 8)), backbone.embed(["a cat"]), 2, corrections=1)
 
 
 def masked(backbone: Backbone) -> Tensor:

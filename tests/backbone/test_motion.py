@@ -39,7 +39,7 @@ def test_motion_modules_from_a_folder_and_from_their_own_file(version: int, tmp_
 
 def test_motion_brings_its_schedule(tmp_path: Path, wide: Path) -> None:
     toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
-    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion_adapter=tmp_path / "motion")
     assert (plain.scheduler_config["beta_schedule"], moving.scheduler_config["beta_schedule"]) == (
         "scaled_linear",
         "linear",
@@ -55,7 +55,7 @@ def test_a_folder_can_say_what_its_motion_modules_were_trained_with(tmp_path: Pa
     toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
     own = load_backbone(wide).scheduler_config
     (tmp_path / "motion" / "scheduler_config.json").write_text(json.dumps({**own, "beta_end": 0.013}))
-    moving = load_backbone(wide, motion=tmp_path / "motion").scheduler_config
+    moving = load_backbone(wide, motion_adapter=tmp_path / "motion").scheduler_config
     assert moving == {**own, "beta_end": 0.013}
 
 
@@ -72,15 +72,15 @@ def test_motion_that_comes_with_the_model_is_in_force(tmp_path: Path, wide: Path
     assert (moving.predict(x, 500, text) - plain.predict(x, 500, text)).abs().max() > 1e-3
     other = toys.motion_adapter(wide, seed=1)
     other.save_pretrained(tmp_path / "other")
-    named = load_backbone(model, motion=tmp_path / "other")
+    named = load_backbone(model, motion_adapter=tmp_path / "other")
     assert torch.equal(
-        named.predict(x, 500, text), load_backbone(wide, motion=tmp_path / "other").predict(x, 500, text)
+        named.predict(x, 500, text), load_backbone(wide, motion_adapter=tmp_path / "other").predict(x, 500, text)
     )
 
 
 def test_a_single_frame_is_what_it_is_without_motion(tmp_path: Path, wide: Path) -> None:
     toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
-    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion_adapter=tmp_path / "motion")
     torch.manual_seed(0)
     x, text = torch.randn(2, 1, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
     assert torch.equal(plain.predict(x, 500, text), moving.predict(x, 500, text))
@@ -88,7 +88,7 @@ def test_a_single_frame_is_what_it_is_without_motion(tmp_path: Path, wide: Path)
 
 def test_clips_longer_than_the_positions_are_seen_in_windows(tmp_path: Path, wide: Path) -> None:
     toys.motion_adapter(wide, version=1).save_pretrained(tmp_path / "motion")  # knows 24 frames
-    moving = load_backbone(wide, motion=tmp_path / "motion")
+    moving = load_backbone(wide, motion_adapter=tmp_path / "motion")
     torch.manual_seed(0)
     x, text = torch.randn(2, 40, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
     found = moving.predict(x, 500, text)
@@ -113,7 +113,7 @@ def test_windows_agree_where_the_module_looks_at_single_frames(frames: int) -> N
 
 def test_motion_counts_as_much_as_asked_in_each_frame(tmp_path: Path, wide: Path) -> None:
     toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
-    plain, moving = load_backbone(wide), load_backbone(wide, motion=tmp_path / "motion")
+    plain, moving = load_backbone(wide), load_backbone(wide, motion_adapter=tmp_path / "motion")
     torch.manual_seed(0)
     x, text = torch.randn(2, 3, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
     still, whole = plain.predict(x, 500, text), moving.predict(x, 500, text)
@@ -145,4 +145,4 @@ def test_motion_that_was_tuned_counts_as_much_as_asked(wide: Path) -> None:
 def test_motion_for_another_width(tmp_path: Path, wide: Path, sd1: Path) -> None:
     toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
     with pytest.raises(WeightsError, match="channels"):
-        load_backbone(sd1, motion=tmp_path / "motion")
+        load_backbone(sd1, motion_adapter=tmp_path / "motion")

@@ -59,12 +59,12 @@ def test_the_clips_edges_steer(backbone: Backbone, net: Path) -> None:
 def test_pictures_drawn_before_take_the_annotators_place(tmp_path: Path) -> None:
     drawn = clip().frames.flip(-1)
     Clip(drawn, Fraction(8)).save(tmp_path / "drawn")
-    taken = Control(ControlSettings(kind="edge", source=tmp_path / "drawn")).prepare(clip())
+    taken = Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip())
     torch.testing.assert_close(taken, drawn, atol=1 / 255, rtol=0)
-    one = Control(ControlSettings(kind="edge", source=tmp_path / "drawn" / "00000.png")).prepare(clip(5))
+    one = Control(ControlSettings(kind="edge", file=tmp_path / "drawn" / "00000.png")).prepare(clip(5))
     assert one.shape == (5, 3, 64, 64)
     with pytest.raises(MediaError, match="has 3 frames, the clip 4"):
-        Control(ControlSettings(kind="edge", source=tmp_path / "drawn")).prepare(clip(4))
+        Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip(4))
 
 
 def test_a_weight_that_varies_is_settled_for_each_frame(backbone: Backbone, net: Path) -> None:
@@ -87,7 +87,9 @@ def test_what_does_not_fit_the_clip_is_refused() -> None:
 
 def test_an_edit_follows_its_control(backbone: Backbone, net: Path) -> None:
     def edited(**settings: object) -> torch.Tensor:
-        result = vedit.edit(backbone, clip(), "a cat", steps=2, gate=False, prior="gaussian", strength=1, **settings)
+        result = vedit.edit(
+            backbone, clip(), "a cat", steps=2, check_inversion=False, prior="gaussian", strength=1, **settings
+        )
         return result.clip.frames
 
     plain = edited()

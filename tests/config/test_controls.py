@@ -27,17 +27,17 @@ def edit(*controls: Any, **others: Any) -> EditConfig:
         ("edge:.5@0-0.6", {"weight": 0.5, "stop": 0.6}),
         ("edge@0.25-1", {"start": 0.25}),
         ("edge:[1-0.5*bass]", {"weight": "1-0.5*bass"}),
-        ("edge:[0:1, 2s:0.4]:drawn.mp4@0-0.5", {"weight": "0:1, 2s:0.4", "source": Path("drawn.mp4"), "stop": 0.5}),
-        ("edge:drawn.mp4:1.5", {"source": Path("drawn.mp4"), "weight": 1.5}),
+        ("edge:[0:1, 2s:0.4]:drawn.mp4@0-0.5", {"weight": "0:1, 2s:0.4", "file": Path("drawn.mp4"), "stop": 0.5}),
+        ("edge:drawn.mp4:1.5", {"file": Path("drawn.mp4"), "weight": 1.5}),
         ("edge:net=lllyasviel/control_v11p_sd15_canny", {"net": "lllyasviel/control_v11p_sd15_canny"}),
         ("edge:net=./mine@2:0.5", {"net": "./mine@2", "weight": 0.5}),
-        ("edge:a@b.mp4@0-0.5", {"source": Path("a@b.mp4"), "stop": 0.5}),
+        ("edge:a@b.mp4@0-0.5", {"file": Path("a@b.mp4"), "stop": 0.5}),
     ],
 )
 def test_a_control_in_one_word(text: str, wanted: dict[str, Any]) -> None:
     (control,) = edit(text).control
-    given = {name: getattr(control, name) for name in ("weight", "source", "net", "start", "stop")}
-    assert given == {"weight": 1.0, "source": None, "net": None, "start": 0.0, "stop": 1.0, **wanted}
+    given = {name: getattr(control, name) for name in ("weight", "file", "net", "start", "stop")}
+    assert given == {"weight": 1.0, "file": None, "net": None, "start": 0.0, "stop": 1.0, **wanted}
 
 
 def test_strengths_for_each_frame_and_options_come_from_a_file() -> None:
@@ -91,14 +91,14 @@ def test_a_controls_paths_travel_with_the_file(tmp_path: Path, monkeypatch: pyte
     config = edit("edge:drawn.mp4:net=./net", "edge:net=owner/name")
     sidecar.save(config, tmp_path / "out.yaml", "edit", {}, overwrite=False)
     written = yaml.safe_load((tmp_path / "out.yaml").read_text())
-    assert [(each["source"], each["net"]) for each in written["control"]] == [
+    assert [(each["file"], each["net"]) for each in written["control"]] == [
         ("drawn.mp4", "./net"),
         (None, "owner/name"),
     ]
     monkeypatch.chdir(tmp_path / "jobs")
     again = merge(EditConfig, file_layer(Path("../out.yaml"), EditConfig))
-    assert again.control[0].source == tmp_path / "drawn.mp4"
+    assert again.control[0].file == tmp_path / "drawn.mp4"
     assert again.control[0].net == str(tmp_path / "net")
     short = tmp_path / "short.yaml"
     short.write_text("clip: a.mp4\nprompt: a cat\ncontrol: [edge:drawn.mp4]\n")
-    assert merge(EditConfig, file_layer(short, EditConfig)).control[0].source == tmp_path / "drawn.mp4"
+    assert merge(EditConfig, file_layer(short, EditConfig)).control[0].file == tmp_path / "drawn.mp4"

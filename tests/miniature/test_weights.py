@@ -107,17 +107,17 @@ def test_inversion_comes_back(mini: Backbone) -> None:
         with mini.attending("sparse_causal"):
             again = reconstruct(mini, invert(mini, latents, text, 50), text, 50)
         lost.append(decibels(mini.decode(latents), frames) - decibels(mini.decode(again), frames))
-    assert sorted(lost)[4] < 1  # single clips lose more, which `refine` mends
+    assert sorted(lost)[4] < 1  # single clips lose more, which corrections mend
 
 
 def test_its_own_frames_raise_no_warning_and_others_do(mini: Backbone, recwarn: pytest.WarningsRecorder) -> None:
     case = cases(1)[0]
-    vedit.edit(mini, case.clip, case.prompt, steps=1, gate=False)
+    vedit.edit(mini, case.clip, case.prompt, steps=1, check_inversion=False)
     assert not [each for each in recwarn if issubclass(each.category, vedit.VeditWarning)]
     generator = torch.Generator().manual_seed(0)
     foreign = replace(case.clip, frames=torch.rand((2, 3, 128, 128), generator=generator))
     with pytest.warns(vedit.VeditWarning, match="--model"):
-        vedit.edit(mini, foreign, case.prompt, steps=1, gate=False)
+        vedit.edit(mini, foreign, case.prompt, steps=1, check_inversion=False)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_the_default_edit_changes_what_it_should_and_keeps_the_rest() -> None:
     judge, found = load_judge(), []
     for case in cases(6, first=70_000):
         backbone = vedit.load_backbone("mini", device="cpu")
-        result = vedit.edit(backbone, case.clip, case.prompt, source_prompt=case.source_prompt, gate=False)
+        result = vedit.edit(backbone, case.clip, case.prompt, source_prompt=case.source_prompt, check_inversion=False)
         found.append(measure(result.clip.frames, case, judge))
     assert sum(each["changed"] for each in found) / 6 > 0.7
     assert sum(each["kept"] for each in found) / 6 > 0.85

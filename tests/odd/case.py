@@ -61,7 +61,7 @@ class Desk:
     def edit(self, *more: object, clip: object = None, prompt: str = "a red cat", model: object = None) -> list[object]:
         """A quick edit that works but for what is given."""
         clip, model = clip or self.good.clip, model or self.good.model
-        quick = ["--steps", 1, "--size", 16, "--frames", 2, "--no-cache", "--no-gate"]
+        quick = ["--steps", 1, "--size", 16, "--frames", 2, "--no-cache", "--no-check-inversion"]
         return ["edit", clip, prompt, "--model", model, *quick, "-o", self.out / "o.mp4", *more]
 
     def generate(self, *more: object, model: object = None) -> list[object]:

@@ -242,7 +242,7 @@ def motion(desk: Desk, random: Random) -> list[object]:
         spoil_json(folder / "config.json", random)
     else:
         spoil_file(folder / "diffusion_pytorch_model.safetensors", random)
-    return desk.generate("--motion", folder)
+    return desk.generate("--motion-adapter", folder)
 
 
 def original_motion(desk: Desk, random: Random) -> list[object]:
@@ -251,7 +251,7 @@ def original_motion(desk: Desk, random: Random) -> list[object]:
     spoilt = spoil_tensors(toys.original_motion(toys.motion_adapter(desk.good.model)), random)
     path = desk.given / "motion.safetensors"
     save_file({name: each.contiguous() for name, each in spoilt.items()}, path)
-    return desk.generate("--motion", path)
+    return desk.generate("--motion-adapter", path)
 
 
 def control(desk: Desk, random: Random) -> list[object]:
@@ -303,7 +303,7 @@ MAKERS: dict[str, Make] = {
     "other file": other_file,
     "pickles": pickles,
     "lora names": lora_names,
-    "motion": motion,
+    "motion_adapter": motion,
     "original motion": original_motion,
     "control": control,
     "sound encoder": sound_encoder,

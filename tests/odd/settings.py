@@ -17,7 +17,18 @@ from vedit.config import EditConfig, GenerateConfig, InvertConfig, Settings, Tun
 JOBS: dict[str, type[Settings]] = {
     "edit": EditConfig, "generate": GenerateConfig, "invert": InvertConfig, "tune": TuneConfig,
 }  # fmt: skip
-COSTLY = {"steps", "frames", "size", "width", "height", "tune", "refine", "rate", "fps", "audio_duration"}
+COSTLY = {
+    "steps",
+    "frames",
+    "size",
+    "width",
+    "height",
+    "tune",
+    "inversion_corrections",
+    "rate",
+    "fps",
+    "audio_duration",
+}
 """Settings whose large values are meant: what they cost is no fault. Their odd values are short."""
 
 
@@ -67,7 +78,7 @@ def prompt(desk: Desk, random: Random) -> list[object]:
         (text(random), "x" * 19_000, "a " * 1_900, "\u0301" * 3_000, "猫" * 15_000, "<|endoftext|> " * 500)
     )
     if random.random() < 0.5:
-        return desk.edit("--source-prompt", text(random), "--negative", said)
+        return desk.edit("--source-prompt", text(random), "--negative-prompt", said)
     return desk.edit(prompt=said)
 
 
@@ -148,12 +159,12 @@ def special_file(desk: Desk, random: Random) -> list[object]:
 
 def short_text(desk: Desk, random: Random) -> list[object]:
     """What the short texts of controls, conditioners, words and prompts are made of, in a new order."""
-    pieces = ["edge", "audio", "pose", "flow", ":", "=", "@", "-", ",", "[", "]", "0.5", "1", "source", "net=", "{",
+    pieces = ["edge", "audio", "pose", "flow", ":", "=", "@", "-", ",", "[", "]", "0.5", "1", "file", "net=", "{",
               "'", "0-0.6", "0:1, 2s:0.4",
               "loudness", "rain", "2s", "8b", "9" * 20, " ", "&a", "*a", "!!", "x", "strength",
               "\x1b[2J", "²", "/dev/zero", "1e999"]  # fmt: skip
     made = "".join(random.choices(pieces, k=random.choice((1, 2, 4, 7))))
-    name = random.choice(("control", "condition", "emphasis", "prompt-at", "mask", "guidance", "walk", "lora"))
+    name = random.choice(("control", "condition", "emphasis", "prompt-at", "mask", "guidance", "noise-walk", "lora"))
     sound = random.choice(([], ["--audio", desk.good.sound]))
     return desk.edit(f"--{name}={random.choice(('', 'edge:', 'audio:', '2s:'))}{made}", *sound)
 
@@ -213,7 +224,7 @@ def lying_output(desk: Desk, random: Random) -> list[object]:
         [*edit, "--control", f"edge:{mask}", "-o", mask],
         [*edit, "--sheet", clip],
         [*edit, "--audio", mask, "-o", mask],
-        [*edit, "--condition", f"audio:source={mask}", "-o", mask],
+        [*edit, "--condition", f"audio:file={mask}", "-o", mask],
     ]
     return random.choice(choices)
 

@@ -17,7 +17,7 @@ from vedit.clip import Clip, read_clip
 from vedit.config import ControlSettings
 from vedit.errors import ConfigError, VeditWarning, WeightsError
 
-QUICK: dict[str, Any] = {"steps": 2, "cache": False, "gate": False}
+QUICK: dict[str, Any] = {"steps": 2, "cache": False, "check_inversion": False}
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_sound_is_listened_to_and_written_where_asked(
     toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    heard = vedit.inspect_audio(toy_clip, fps=30, frames=5, gain=2.0)
+    heard = vedit.inspect_audio(toy_clip, fps=30, frames=5, audio_gain=2.0)
     assert (len(heard), heard.rate) == (5, 30)
     assert not list(tmp_path.iterdir())
     vedit.inspect_audio(str(toy_clip), fps=30, output="heard.png", save_data="heard.json")

@@ -31,7 +31,7 @@ def test_two_files_become_one(vedit: Command, tmp_path: Path, monkeypatch: pytes
 def test_a_source_that_ends_before_its_edit_is_told(vedit: Command, tmp_path: Path) -> None:
     make_video(tmp_path / "a.mp4", 6)
     make_video(tmp_path / "b.mp4", 9)
-    ran = vedit("compare", tmp_path / "a.mp4", tmp_path / "b.mp4", "--how", "wipe", "-o", tmp_path / "c.gif")
+    ran = vedit("compare", tmp_path / "a.mp4", tmp_path / "b.mp4", "--layout", "wipe", "-o", tmp_path / "c.gif")
     assert ran.status == 0, ran.err
     assert "ends after 0.20 s, before" in ran.err
     assert ran.out.endswith("silent\n")
@@ -43,7 +43,7 @@ def test_a_source_that_ends_before_its_edit_is_told(vedit: Command, tmp_path: Pa
         (["a.mp4"], "EDIT is missing"),
         (["a.mp4", "no.mp4"], "no.mp4 does not exist"),
         (["a.mp4", "tall.mp4"], "a.mp4 is 64x48 and tall.mp4 48x64; expected two clips of one shape"),
-        (["a.mp4", "a.mp4", "--how", "sidde"], "--how: 'sidde' is unknown; did you mean 'side'?"),
+        (["a.mp4", "a.mp4", "--layout", "sidde"], "--layout: 'sidde' is unknown; did you mean 'side'?"),
         (["a.mp4", "a.mp4", "-o", "c.avi"], ".avi cannot be written"),
         (["a.mp4", "a.mp4", "-o", "a.mp4", "--overwrite"], "is the edit itself"),
         (["a.mp4", "a.mp4", "--start", "9"], "start 9 is past its end"),
@@ -63,7 +63,7 @@ def test_beside_an_edit(
     vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    quick = ("--model", toy_model, "--steps", 1, "--frames", 3, "--no-gate", "-o", "o.mp4")
+    quick = ("--model", toy_model, "--steps", 1, "--frames", 3, "--no-check-inversion", "-o", "o.mp4")
     for bad, said in (
         ("c.txt", ".txt cannot be written"),
         ("o.mp4", "--output and --compare both name o.mp4"),
@@ -72,7 +72,7 @@ def test_beside_an_edit(
     ):
         assert said in vedit("edit", toy_clip, "a cat", *quick, "--compare", bad).complaint
         assert list(tmp_path.iterdir()) == []
-    ran = vedit("edit", toy_clip, "a cat", *quick, "--compare", "c.mp4", "--compare-how", "stack")
+    ran = vedit("edit", toy_clip, "a cat", *quick, "--compare", "c.mp4", "--compare-layout", "stack")
     assert ran.status == 0, ran.err
     assert "c.mp4\n" in ran.out
     edited, seen = probe("o.mp4"), read_clip("c.mp4")

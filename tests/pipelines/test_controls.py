@@ -55,7 +55,7 @@ def test_changes_are_told_apart(target: str, alone: list[str]) -> None:
 def test_a_models_own_controls_hold_shapes_that_stay(
     prompt: str, settings: dict[str, str], kinds: list[str], mini: Backbone
 ) -> None:
-    given = {"source_prompt": SHOWN, "steps": 2, "frames": 2, "gate": False, "cache": False, **settings}
+    given = {"source_prompt": SHOWN, "steps": 2, "frames": 2, "check_inversion": False, "cache": False, **settings}
     config = edit(mini, STAR, prompt, **given).config
     assert config.control is not None
     assert [each.kind for each in config.control] == kinds

@@ -70,7 +70,7 @@ def test_rerun_makes_the_same_bytes_from_anywhere(
     settled = yaml.safe_load((tmp_path / "first.yaml").read_text())
     assert settled["command"] == "edit"
     assert settled["vedit"] == package.__version__
-    assert (settled["attention"], settled["negative"]) == ("sparse_causal", "")
+    assert (settled["attention"], settled["negative_prompt"]) == ("sparse_causal", "")
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -144,9 +144,9 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
     assert result.files == ()
     expected = {"vae_db", "inversion_strain", "reconstruction_db", "inside_db", "inside_vae_db"}
     assert result.metrics.keys() == expected
-    assert list(result.timings) == ["encoding", "inversion", "gate", "denoising", "decoding"]
+    assert list(result.timings) == ["encoding", "inversion", "inversion check", "denoising", "decoding"]
     assert stages == {"inverting", "reconstructing", "denoising"}
-    assert (result.config.attention, result.config.negative) == ("sparse_causal", "")
+    assert (result.config.attention, result.config.negative_prompt) == ("sparse_causal", "")
     after = backbone.unet.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -154,7 +154,7 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
 
 
 def test_the_api_takes_a_path_and_cuts_it(backbone: Backbone, toy_clip: Path, tmp_path: Path) -> None:
-    result = edited(backbone, toy_clip, frames=2, start=1, stride=2, output=tmp_path / "out.gif", gate=False)
+    result = edited(backbone, toy_clip, frames=2, start=1, stride=2, output=tmp_path / "out.gif", check_inversion=False)
     assert len(result.clip) == 2
     assert [path.name for path in result.files] == ["out.gif", "out.yaml"]
 
@@ -239,7 +239,7 @@ def test_outputs_are_checked_before_any_work(
         (("--mask", "{}"), "mask"),
         (("--control", "edge"), ""),
         (("--control", "edge:{}"), "control source"),
-        (("--condition", "audio:source={}"), "condition source"),
+        (("--condition", "audio:file={}"), "condition source"),
         (("--lora", "{}:0.5"), "lora"),
     ],
 )
@@ -302,9 +302,9 @@ def test_numbers_that_are_none_are_told(backbone: Backbone, clip: Clip, monkeypa
 
 
 def test_guidance_1_asks_for_the_prompt_alone(backbone: Backbone, clip: Clip) -> None:
-    plain = edited(backbone, clip, guidance=1, negative="a dog", gate=False)
-    other = edited(backbone, clip, guidance=1, negative="a bird", gate=False)
-    strong = edited(backbone, clip, guidance=9, negative="a dog", gate=False)
+    plain = edited(backbone, clip, guidance=1, negative_prompt="a dog", check_inversion=False)
+    other = edited(backbone, clip, guidance=1, negative_prompt="a bird", check_inversion=False)
+    strong = edited(backbone, clip, guidance=9, negative_prompt="a dog", check_inversion=False)
     assert torch.equal(plain.clip.frames, other.clip.frames)
     assert not torch.equal(plain.clip.frames, strong.clip.frames)
 
@@ -326,7 +326,7 @@ def test_the_source_keeps_its_place_where_the_prompts_agree(backbone: Backbone, 
 
 
 def test_tuning_before_the_edit(backbone: Backbone, clip: Clip) -> None:
-    result = edited(backbone, clip, tune=2, source_prompt="a dog", gate=False)
+    result = edited(backbone, clip, tune=2, source_prompt="a dog", check_inversion=False)
     assert "tuning" in result.timings
     assert backbone.has_temporal
 
@@ -340,7 +340,7 @@ def test_an_adapter_brings_its_words(
     assert vedit("edit", toy_clip, "a cat", *quick, "--adapter", adapter, "-o", tmp_path / "out.mp4").status == 0
     settled = yaml.safe_load((tmp_path / "out.yaml").read_text())
     assert settled["adapter"] == "dog.safetensors"
-    assert (settled["source_prompt"], settled["negative"]) == ("a dog", "")
+    assert (settled["source_prompt"], settled["negative_prompt"]) == ("a dog", "")
     result = edited(backbone, toy_clip, adapter=adapter, source_prompt="")
     assert result.config.source_prompt == ""
 
@@ -362,7 +362,7 @@ def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monke
     first = edited(backbone, clip)
     monkeypatch.setattr(quality, "reconstruct", lambda *_, **__: pytest.fail("measured again"))
     assert edited(backbone, clip).metrics == first.metrics
-    assert "reconstruction_db" not in edited(backbone, clip, gate=False).metrics
+    assert "reconstruction_db" not in edited(backbone, clip, check_inversion=False).metrics
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         edited(backbone, clip, cache=False)
 
@@ -373,8 +373,8 @@ def test_the_gate_measures_only_what_is_in_doubt(
     monkeypatch.setattr(quality, "STRAIN", 1e9)
     steady = edited(backbone, clip)
     assert "reconstruction_db" not in steady.metrics
-    assert "gate" not in steady.timings
-    assert "reconstruction_db" in edited(backbone, clip, refine=0).metrics
+    assert "inversion check" not in steady.timings
+    assert "reconstruction_db" in edited(backbone, clip, inversion_corrections=0).metrics
     monkeypatch.setattr(quality, "STRAIN", steady.metrics["inversion_strain"])
     assert "reconstruction_db" in edited(backbone, clip).metrics
     assert edited(backbone, clip).metrics["inversion_strain"] == steady.metrics["inversion_strain"]
@@ -395,11 +395,11 @@ def test_a_clip_unlike_the_models_own_is_told(toy_model: Path, clip: Clip, tmp_p
     (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 90, "about": "drawn scenes"}))
     backbone = load_backbone(model, device="cpu")
     with pytest.warns(VeditWarning, match=r"not like what .* \(drawn scenes\).*expected 90 or more.*--model"):
-        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+        package.edit(backbone, clip, "a cat", steps=1, check_inversion=False)
     (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 1}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        package.edit(load_backbone(model, device="cpu"), clip, "a cat", steps=1, gate=False)
+        package.edit(load_backbone(model, device="cpu"), clip, "a cat", steps=1, check_inversion=False)
     (model / "vedit.json").write_text(json.dumps({"vae_floor": 1}))
     with pytest.raises(WeightsError, match="vae_floor"):
         load_backbone(model, device="cpu")
@@ -411,7 +411,7 @@ def test_a_cache_that_cannot_be_used_is_told_and_done_without(
     (tmp_path / "file").touch()
     monkeypatch.setenv("VEDIT_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(VeditWarning, match="going on without it"):
-        package.edit(backbone, clip, "a cat", steps=1, gate=False)
+        package.edit(backbone, clip, "a cat", steps=1, check_inversion=False)
 
 
 def test_the_config_is_the_definition_of_the_settings(backbone: Backbone, clip: Clip) -> None:
@@ -423,23 +423,25 @@ def test_the_config_is_the_definition_of_the_settings(backbone: Backbone, clip: 
 def test_outside_of_the_mask_lie_the_clips_own_pixels_at_their_own_size(backbone: Backbone, clip: Clip) -> None:
     mask = torch.zeros(3, 1, *clip.size)
     mask[..., : clip.size[1] // 3] = 1
-    result = edited(backbone, clip, mask=mask, prior="gaussian", gate=False)
+    result = edited(backbone, clip, mask=mask, prior="gaussian", check_inversion=False)
     right = slice(38, None)
     assert torch.equal(result.clip.frames[..., right], clip.frames[..., right])
     assert not torch.allclose(result.clip.frames[..., :8], clip.frames[..., :8], atol=0.05)
-    without = edited(backbone, clip, mask=mask, prior="gaussian", gate=False, paste=False)
+    without = edited(backbone, clip, mask=mask, prior="gaussian", check_inversion=False, paste=False)
     assert not torch.allclose(without.clip.frames[..., right], clip.frames[..., right], atol=0.01)
     assert without.metrics["outside_db"] < result.metrics["outside_db"]
 
 
 def test_a_file_is_read_again_for_its_own_pixels(backbone: Backbone, toy_clip: Path) -> None:
-    result = edited(backbone, toy_clip, mask="box:0,0,0.4,1", prior="gaussian", gate=False, start=1, frames=2)
+    result = edited(
+        backbone, toy_clip, mask="box:0,0,0.4,1", prior="gaussian", check_inversion=False, start=1, frames=2
+    )
     own = read_clip(toy_clip, start=1, frames=2).frames
     assert torch.equal(result.clip.frames[..., 38:], own[..., 38:])
 
 
 def test_guidance_may_vary_in_time(backbone: Backbone, clip: Clip) -> None:
-    settings = {"prior": "gaussian", "mask": "none", "inject": 0.0, "attention": "per_frame", "gate": False}
+    settings = {"prior": "gaussian", "mask": "none", "inject": 0.0, "attention": "per_frame", "check_inversion": False}
     varied = edited(backbone, clip, guidance="0:1, 2:9", **settings).clip.frames
     steady = [edited(backbone, clip, guidance=scale, **settings).clip.frames for scale in (1.0, 5.0, 9.0)]
     for frame in range(3):

@@ -105,7 +105,18 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
     wave = beep(1.0)
     wave[0, 5] = float("nan")
     sound = write(tmp_path / "a.wav", wave, codec="pcm_f32le")
-    flags = ("--audio", sound, "--prompt-at", "9s:a dog", "--blend", "loudness", "--steps", 1, "-o", tmp_path / "o.mp4")
+    flags = (
+        "--audio",
+        sound,
+        "--prompt-at",
+        "9s:a dog",
+        "--prompt-blend",
+        "loudness",
+        "--steps",
+        1,
+        "-o",
+        tmp_path / "o.mp4",
+    )
     ran = vedit("generate", "a cat", "--model", toy_model, *flags)
     assert ran.status == 0, ran.err
     assert ran.err.count("1 samples are no numbers") == 1
@@ -123,10 +134,10 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
         (["--prompt-at", "2x:snow"], "time"),
         (["--guidance", "loudness"], "needs loudness, and there is no sound"),
         (["--guidance", "lowdness"], "did you mean 'loudness'"),
-        (["--walk", "2"], "expected 0..1"),
-        (["--walk", "0.5"], "the prior shared does not wander; use --prior walk"),
-        (["--blend", "0.5"], "blend needs prompt_at"),
-        (["--release", "1", "--audio-duration", "2"], "release needs audio"),
+        (["--noise-walk", "2"], "expected 0..1"),
+        (["--noise-walk", "0.5"], "the prior shared does not wander; use --prior walk"),
+        (["--prompt-blend", "0.5"], "prompt_blend needs prompt_at"),
+        (["--audio-release", "1", "--audio-duration", "2"], "release needs audio"),
         (["--fps", "1e-9"], "expected 0.1..240"),
         (["--frames", "1000000"], "out of range; expected 1..100000"),
         (["--audio", "SONG", "--frames", "40000"], "expected at most 3,600 s with a sound"),

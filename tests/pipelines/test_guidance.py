@@ -131,14 +131,14 @@ def test_a_sound_shorter_than_the_clip_is_followed_by_silence(song: Path) -> Non
     assert followed.audio.samples.shape[1] == 3 * SONG_RATE
     assert not followed.audio.samples[:, 2 * SONG_RATE :].any()
     assert followed.origin is None  # a copy would be too short
-    assert soundtrack.prepare(asked(audio=str(song), audio_start=1), 16, Fraction(8)).source is not None
+    assert soundtrack.prepare(asked(audio=str(song), audio_start=1), 16, Fraction(8)).origin is not None
 
 
 def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Path, song: Path) -> None:
     backbone = load_backbone(hearing_model, device="cpu")
 
     def followed(**settings: object) -> tuple[soundtrack.Soundtrack, torch.Tensor]:
-        config = asked("", audio=str(song), audio_start=0.5, release=0, **settings)
+        config = asked("", audio=str(song), audio_start=0.5, audio_release=0, **settings)
         found = soundtrack.prepare(config, 16, Fraction(8))
         (said,) = guidance.sound_conditions(config, backbone, found)
         assert said.tokens is not None
@@ -151,7 +151,7 @@ def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Pat
     sounds = round(1.2 * SONG_RATE)
     assert torch.equal(part.audio.samples[:, :sounds], whole.audio.samples[:, :sounds])
     assert not part.audio.samples[:, sounds:].any()
-    assert part.source is None  # a copy would sound on
+    assert part.origin is None  # a copy would sound on
     assert torch.equal(heard_of_part[:10], heard[:10])
     assert all(torch.equal(each, heard[9]) for each in heard_of_part[10:])
     for name, curve in whole.moments.features.items():
@@ -222,7 +222,7 @@ def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
     config = asked(
         audio=str(song),
         prompt_at=["20:a red dog"],
-        blend="0.1 + loudness / 2",
+        prompt_blend="0.1 + loudness / 2",
         emphasis=["cat=1+loudness"],
         guidance="1+5*bass",
     )
@@ -241,7 +241,7 @@ def test_a_longer_clip_shows_the_same_first(hearing_model: Path, song: Path) -> 
     backbone = load_backbone(hearing_model, device="cpu")
 
     def made(frames: int) -> torch.Tensor:
-        driven = {"emphasis": ["cat=1+loudness"], "guidance": "3+3*percussive", "prior": "walk", "walk": "onset"}
+        driven = {"emphasis": ["cat=1+loudness"], "guidance": "3+3*percussive", "prior": "walk", "noise_walk": "onset"}
         return generate(backbone, "a cat", audio=song, frames=frames, steps=3, audio_scale=1, **driven).clip.frames
 
     torch.testing.assert_close(made(8), made(16)[:8], atol=1e-3, rtol=0)

@@ -29,7 +29,7 @@ def test_a_sound_is_drawn_and_told(
         assert picture.size == (1600, 520)
     told = json.loads(Path("heard.json").read_text())
     assert told["frames"] == len(told["features"]["loudness"])
-    flags = ("--audio-duration", 0.12, "--gain", 0, "--fps", 100, "-o", "part.png", "--save-data", "part.json")
+    flags = ("--audio-duration", 0.12, "--audio-gain", 0, "--fps", 100, "-o", "part.png", "--save-data", "part.json")
     assert vedit("inspect", "audio", toy_clip, *flags).status == 0
     assert json.loads(Path("part.json").read_text())["features"]["loudness"] == [0.0] * 12
     assert "exists already" in vedit("inspect", "audio", toy_clip).complaint

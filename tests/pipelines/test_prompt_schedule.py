@@ -30,7 +30,7 @@ def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song
         return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
 
     assert shares() == pytest.approx([min(1, frame / 8) for frame in range(12)], abs=1e-4)
-    heard = shares(audio=str(song), blend="onset", release=0.0)
+    heard = shares(audio=str(song), prompt_blend="onset", audio_release=0.0)
     assert heard == pytest.approx([0, 0.5, 0.5, 0.5, 0.5, 1, 1, 1, 1, 1, 1, 1], abs=1e-4)
 
 

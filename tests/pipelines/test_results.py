@@ -15,7 +15,7 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.clip import read_clip
 from vedit.errors import ConfigError, MediaError
 
-QUICK = {"steps": 2, "cache": False, "gate": False}
+QUICK = {"steps": 2, "cache": False, "check_inversion": False}
 
 
 @pytest.fixture

@@ -19,8 +19,12 @@ def backbone(toy_model: Path) -> Backbone:
     return load_backbone(toy_model, device="cpu")
 
 
-def started(backbone: Backbone, prior: Gaussian | Walk, frames: int, walk: float | Sequence[float] = 0.0) -> Tensor:
-    given = Given(torch.zeros(frames, 4, 16, 16), torch.zeros(1, 1, 1), backbone.schedule(2), seed=5, walk=walk)
+def started(
+    backbone: Backbone, prior: Gaussian | Walk, frames: int, noise_walk: float | Sequence[float] = 0.0
+) -> Tensor:
+    given = Given(
+        torch.zeros(frames, 4, 16, 16), torch.zeros(1, 1, 1), backbone.schedule(2), seed=5, noise_walk=noise_walk
+    )
     return prior.start(backbone, given).noise
 
 

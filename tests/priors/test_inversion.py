@@ -44,16 +44,16 @@ def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequ
     model = load_backbone(request.getfixturevalue(which), device="cpu")
     latents, text = noise(0, 2, (4, 8, 8)), model.embed(["a cat"])
     plain, once, often = (
-        float((reconstruct(model, invert(model, latents, text, 20, refine=times), text, 20) - latents).std())
+        float((reconstruct(model, invert(model, latents, text, 20, corrections=times), text, 20) - latents).std())
         for times in (0, 1, 8)
     )
     assert once < plain
     assert often < 0.2 * plain
 
 
-@pytest.mark.parametrize("refine", [0, 1, 3])
+@pytest.mark.parametrize("corrections", [0, 1, 3])
 def test_a_correction_is_one_pass_of_each_step(
-    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, refine: int
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, corrections: int
 ) -> None:
     seen: list[int] = []
     predict = Backbone.predict
@@ -63,9 +63,9 @@ def test_a_correction_is_one_pass_of_each_step(
         return predict(self, x, t, text, **others)
 
     monkeypatch.setattr(Backbone, "predict", counted)
-    trace = invert(backbone, noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), 6, refine=refine)
+    trace = invert(backbone, noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), 6, corrections=corrections)
     assert len(trace) == 7
-    assert len(seen) == passes(6, refine)
+    assert len(seen) == passes(6, corrections)
     assert seen == sorted(seen)  # towards noise
 
 
@@ -81,7 +81,7 @@ def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
             x = schedule.invert_as(x, told, begun, index)
             if not first:
                 corrected += float((x - begun).square().mean().sqrt() / schedule.levels.signal[index])
-    trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, refine=1)
+    trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, corrections=1)
     torch.testing.assert_close(trace[-1], x)
     assert strain(trace, schedule) == pytest.approx(corrected, rel=1e-3)
 
@@ -106,7 +106,7 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     keys.add(inversion_key(backbone, replace(given, latents=latents + 1e-6)))
     keys.add(inversion_key(backbone, replace(given, text=backbone.embed(["a dog"]))))
     keys.add(inversion_key(backbone, replace(given, schedule=backbone.schedule(5))))
-    keys.add(inversion_key(backbone, replace(given, refine=1)))
+    keys.add(inversion_key(backbone, replace(given, corrections=1)))
     with backbone.attending("full"):
         keys.add(inversion_key(backbone, given))
     other = load_backbone(toys.sd_folder(tmp_path / "other", seed=1), device="cpu")

@@ -51,11 +51,11 @@ def test_clips_with_captions_teach_motion(
     train(*asked, "--steps", 4)  # goes on from the checkpoint
     learnt = MotionAdapter.from_pretrained(made).state_dict()
     assert any(not torch.equal(learnt[name], begun[name]) for name in learnt)
-    backbone = load_backbone(toy_model, motion=made)
+    backbone = load_backbone(toy_model, motion_adapter=made)
     assert backbone.has_motion
     own = alpha_bar(load_backbone(toy_model).scheduler_config)
     assert torch.equal(alpha_bar(backbone.scheduler_config), own)  # what they were trained with
-    ran = vedit("generate", "a square", "--model", toy_model, "--motion", made, "--frames", 3, "--steps", 2,
+    ran = vedit("generate", "a square", "--model", toy_model, "--motion-adapter", made, "--frames", 3, "--steps", 2,
                 "-o", tmp_path / "out.mp4")  # fmt: skip
     assert ran.status == 0, ran.err
 

@@ -27,10 +27,10 @@ def envelope(curve: NDArray[np.floating[Any]], rate: Fraction, shape: EnvelopeSe
     values = np.asarray(curve, np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ConfigError(f"a curve to be shaped is one row of numbers, not {_told(values)}")
-    values = ((values.clip(0.0, 1.0) - shape.threshold) / (1.0 - shape.threshold)).clip(0.0, None)
-    values = (values * shape.gain).clip(0.0, 1.0)
-    values = _followed(values, _kept(shape.attack, rate), _kept(shape.release, rate))
-    kept = _kept(shape.smoothing, rate)
+    values = ((values.clip(0.0, 1.0) - shape.audio_threshold) / (1.0 - shape.audio_threshold)).clip(0.0, None)
+    values = (values * shape.audio_gain).clip(0.0, 1.0)
+    values = _followed(values, _kept(shape.audio_attack, rate), _kept(shape.audio_release, rate))
+    kept = _kept(shape.audio_smoothing, rate)
     return _followed(values, kept, kept).astype(np.float32)
 
 

@@ -65,8 +65,8 @@ class Adapter:
         metadata, tensors = read_safetensors(path)
         if metadata.get("format") != FORMAT:
             raise WeightsError(
-                f"{path} is not an adapter of `vedit tune`; pass a LoRA with --lora, a motion adapter with --motion, "
-                "and a whole model with --model."
+                f"{path} is not an adapter of `vedit tune`; pass a LoRA with --lora, a motion adapter with "
+                "--motion-adapter, and a whole model with --model."
             )
         lacking = f"the adapter {path} is damaged: it does not say what it was tuned on; tune it again."
         config, base = (

@@ -234,7 +234,7 @@ def original_family(tensors: Mapping[str, Tensor], path: Path) -> str:
     if not any(name.startswith(ORIGINAL_UNET) for name in tensors):
         raise WeightsError(
             f"'{path.name}' is no Stable Diffusion 1.x or 2.x model: its tensors are not named 'model.diffusion_model. "
-            "...'. A LoRA goes to --lora, a tuned adapter to --adapter, motion modules to --motion."
+            "...'. A LoRA goes to --lora, a tuned adapter to --adapter, motion modules to --motion-adapter."
         )
     if any(name.startswith("cond_stage_model.transformer.") for name in tensors):
         return "sd15"

@@ -59,7 +59,7 @@ def load_backbone(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     kernel: str = "auto",
-    motion: str | Path | None = None,
+    motion_adapter: str | Path | None = None,
     loras: str | Sequence[str | tuple[str, float]] = (),
     adapter: str | Path | None = None,
 ) -> Backbone:
@@ -74,7 +74,7 @@ def load_backbone(
         device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
         dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
         kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
-        motion: AnimateDiff motion modules: a folder, a hub id or a file; None for those that come with the model
+        motion_adapter: AnimateDiff motion modules: a folder, a hub id or a file; None for the model's own
         loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
         adapter: a file that `vedit tune` wrote
 
@@ -100,7 +100,7 @@ def load_backbone(
         files.append(path)
         remarks.append(f"lora {scale:g}")
     modules, notes = None, read_notes(where)
-    moving = where / notes.motion if motion is None and notes.motion else motion
+    moving = where / notes.motion if motion_adapter is None and notes.motion else motion_adapter
     if moving is not None:
         modules, motion_files, schedule = read_motion(moving)
         check_motion(modules, parts.unet)
@@ -127,7 +127,7 @@ def load_backbone(
         if adapter is not None:
             Adapter.load(Path(adapter).expanduser()).apply(backbone)
     backbone.loaded_with = {
-        "motion": None if motion is None else str(motion),
+        "motion_adapter": None if motion_adapter is None else str(motion_adapter),
         "lora": tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]:g}" for each in loras),
         "adapter": adapter,
         "device": device,
@@ -267,7 +267,7 @@ def check_family(folder: Path) -> None:
     unet = checkpoints.read_config(folder / "unet" / "config.json")
     if unet.get("_class_name") == "UNetMotionModel":
         raise WeightsError(
-            f"'{folder}' has AnimateDiff built in; give the plain model, and the motion modules as --motion."
+            f"'{folder}' has AnimateDiff built in; give the plain model, and the motion modules as --motion-adapter."
         )
     if unet.get("in_channels", 4) != 4:
         raise WeightsError(

@@ -47,7 +47,7 @@ class ModelNotes(BaseModel):
     @model_validator(mode="after")
     def _own_controls(self) -> Self:
         for each in self.edit_controls:
-            if each.kind not in self.controls or each.source or each.net:
+            if each.kind not in self.controls or each.file or each.net:
                 raise ValueError(f"edit_controls holds {each.kind}, which is not among its controls")
         return self
 

@@ -52,9 +52,9 @@ class Audio(Conditioner):
 
     def prepare(self, clip: Clip) -> TimedSound:
         """The clip's own sound, or that of the file named. Raises MediaError where there is none."""
-        sound = clip.audio if self.options.source is None else read_sound(self.options.source)
+        sound = clip.audio if self.options.file is None else read_sound(self.options.file)
         if sound is None:
-            raise MediaError("condition audio: the clip has no sound; name a file with audio:source=FILE.")
+            raise MediaError("condition audio: the clip has no sound; name a file with audio:file=FILE.")
         # Listening takes its time, and most strengths need none of it.
         if not timeline.read(self.options.strength).needs:
             return TimedSound(Moments(len(clip), clip.rate), sound)

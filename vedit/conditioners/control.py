@@ -41,13 +41,13 @@ class Control(Conditioner):
         file raises.
         """
         self.in_frames(Moments(len(clip), clip.rate))
-        weight, source = self.options.weight, self.options.source
+        weight, file = self.options.weight, self.options.file
         if isinstance(weight, tuple) and len(weight) != len(clip):
             raise ConfigError(
                 f"control {self.options.kind}: {len(weight)} weights for {len(clip)} frames; give one for each."
             )
         annotator: Annotator = make_part("annotators", self.options.kind, self.options.options)
-        return (annotator.annotate(clip) if source is None else annotator.read(source, clip)).frames
+        return (annotator.annotate(clip) if file is None else annotator.read(file, clip)).frames
 
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
         """Raises WeightsError where no ControlNet fits the model."""

@@ -30,7 +30,7 @@ from vedit.config.fields import (
     SLOWEST,
     STRONGEST,
     Annotator,
-    CompareHow,
+    CompareLayout,
     Place,
     Prior,
     Prompt,
@@ -58,7 +58,9 @@ from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_fol
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
 
-COMPARE_HOW = "How both are shown: side, stack or wipe. Beside one another, above one another, or with a moving line."
+COMPARE_LAYOUT = (
+    "How both are shown: side, stack or wipe. Beside one another, above one another, or with a moving line."
+)
 
 
 class EditConfig(
@@ -83,7 +85,7 @@ class EditConfig(
     nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundtrackSettings.nested, **GuideSettings.nested}
 
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
-    gate: bool = Field(
+    check_inversion: bool = Field(
         True,
         description="Check how well the clip comes back where inverting was hard. Warns if poorly.",
     )
@@ -94,7 +96,7 @@ class EditConfig(
     compare: Place | None = Field(
         None, description="Also write a clip of the source and the edit together. Named as --output may be."
     )
-    compare_how: CompareHow = Field("side", description=COMPARE_HOW)
+    compare_layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -115,7 +117,7 @@ class CompareConfig(VideoSettings):
 
     source: Place = Field(description="Video file, or folder of pictures, that was edited.")
     edit: Place = Field(description="The edit of it.")
-    how: CompareHow = Field("side", description=COMPARE_HOW)
+    layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
     start: int = Field(0, ge=0, description="Frames of the source to leave out at the beginning, as for the edit.")
     allow_partial: bool = Field(False, description="Go on with what can be decoded of damaged files.")
 
@@ -198,7 +200,7 @@ __all__ = [
     "AudioInputSettings",
     "ClipSettings",
     "CompareConfig",
-    "CompareHow",
+    "CompareLayout",
     "ConditionSettings",
     "ControlSettings",
     "EditConfig",

@@ -59,13 +59,13 @@ STRONGEST_SOUND = 20.0
 class EnvelopeSettings(Settings):
     """Sound"""
 
-    attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
-    release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away by 63 %.")
-    threshold: float = Field(
+    audio_attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
+    audio_release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away by 63 %.")
+    audio_threshold: float = Field(
         0.0, ge=0, lt=1, description="Loudness below which nothing is heard; the rest is stretched."
     )
-    gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
-    smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
+    audio_gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
+    audio_smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
 
 
 class AudioInputSettings(EnvelopeSettings):
@@ -94,9 +94,9 @@ class AudioInputSettings(EnvelopeSettings):
 class AudioConditionSettings(Settings):
     """How a sound says what is seen."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"source", "encoder"})
+    paths: ClassVar[frozenset[str]] = frozenset({"file", "encoder"})
 
-    source: Place | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
+    file: Place | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
     strength: Annotated[Varying, varying(0, STRONGEST_SOUND)] = Field(
         1.0, description="How far what it says counts, 1 as much as the prompt."
     )
@@ -113,7 +113,7 @@ class SoundtrackSettings(AudioInputSettings):
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
     of_sound: ClassVar[tuple[str, ...]] = (*AudioInputSettings.of_sound, "audio_scale", "sound_encoder")
-    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative"})
+    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative_prompt"})
 
     audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
         None,
@@ -129,7 +129,7 @@ class SoundtrackSettings(AudioInputSettings):
     prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(listed)] = Field(
         (), description="A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several times."
     )
-    blend: Annotated[Varying | None, varying(0, 1)] = Field(
+    prompt_blend: Annotated[Varying | None, varying(0, 1)] = Field(
         None,
         description="What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between two "
         "prompts is the share of the way; by default time itself.",
@@ -143,8 +143,8 @@ class SoundtrackSettings(AudioInputSettings):
 
     @model_validator(mode="after")
     def _moving(self) -> Self:
-        idle = self.blend is not None and not self.prompt_at
-        return agreed(self, ["blend needs prompt_at, a prompt to go on to"] if idle else [])
+        idle = self.prompt_blend is not None and not self.prompt_at
+        return agreed(self, ["prompt_blend needs prompt_at, a prompt to go on to"] if idle else [])
 
 
 def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[st
             raise ValueError(f"{name}: {error}") from error
         for doubt in prompt_weights.doubts(text):
             warnings.warn(f"{name}: {doubt}", VeditHint, stacklevel=2)
-        if weights and name in ("source_prompt", "negative"):
+        if weights and name in ("source_prompt", "negative_prompt"):
             warnings.warn(
                 f"{name}: words are weighed in the prompt alone; here they count alike", VeditHint, stacklevel=2
             )

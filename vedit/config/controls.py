@@ -20,14 +20,14 @@ class ControlSettings(Settings):
     weight that varies in time stands in brackets: "edge:[1-0.5*loudness]" or "edge:[0:1, 2s:0.4]".
     """
 
-    paths: ClassVar[frozenset[str]] = frozenset({"source"})
+    paths: ClassVar[frozenset[str]] = frozenset({"file"})
     places: ClassVar[frozenset[str]] = frozenset({"net"})
 
     kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
     weight: Annotated[float | str | tuple[float, ...], BeforeValidator(strengths)] = Field(
         1.0, description="How strongly it steers, 0 to 2: a number, a timeline, or a list, one for each frame."
     )
-    source: Place | None = Field(
+    file: Place | None = Field(
         None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
     )
     net: str | None = Field(None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one.")
@@ -48,7 +48,7 @@ class ControlSettings(Settings):
         values["kind"], *parts = re.split(r":(?![^\[]*\])", rest)
         for part in parts:
             varies = part.startswith("[") and part.endswith("]")
-            name = "net" if part.startswith("net=") else "weight" if varies or NUMBER.fullmatch(part) else "source"
+            name = "net" if part.startswith("net=") else "weight" if varies or NUMBER.fullmatch(part) else "file"
             if not part or name in values:
                 raise ValueError(f"has {name} twice" if part else "has an empty part; expected KIND[:WEIGHT][:FILE]")
             values[name] = part[1:-1] if varies else part.removeprefix("net=")

@@ -154,7 +154,7 @@ def _one_of(kinds: Iterable[str]) -> AfterValidator:
     return AfterValidator(known)
 
 
-CompareHow = Literal["side", "wipe", "stack"]
+CompareLayout = Literal["side", "wipe", "stack"]
 """How a source and its edit are shown together."""
 
 Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]

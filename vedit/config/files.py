@@ -13,20 +13,21 @@ from vedit.config.faults import cut, joined
 from vedit.config.fields import at_home, scaled
 from vedit.config.groups import Settings
 from vedit.config.merge import Layer
+from vedit.config.sidecar_format import NOTES, is_sidecar, upgraded
 from vedit.errors import ConfigError
 from vedit.files import read_text
 
-NOTES = frozenset({"vedit", "command", "made_with"})
-"""What a sidecar says about itself, beside the settings."""
-
 
 def file_layer(path: Path, kind: type[Settings]) -> Layer:
-    """A settings file; its relative paths are relative to the file. A sidecar's notes about itself are left out, but
-    where another version wrote it, its faults are told with that.
+    """A settings file; its relative paths are relative to the file. Of a sidecar, its notes about itself are left
+    out, and settings that had other names when it was written are brought to today's; where another version wrote it,
+    its faults are told with that.
 
     Raises ConfigError for a file that cannot be read, is not YAML, or is not one mapping with each key once.
     """
     values, lines = read_yaml(path)
+    if is_sidecar(values):
+        values, lines = upgraded(values, lines)
     folder = absolute(path).parent
     settings = {
         key: _anchored(str(key).replace("-", "_"), value, folder, kind)

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     )
     """Fields that are paths; in a YAML file they are relative to that file."""
 
-    places: ClassVar[frozenset[str]] = frozenset({"model", "motion", "lora"})
+    places: ClassVar[frozenset[str]] = frozenset({"model", "motion_adapter", "lora"})
     """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
 
     spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
@@ -147,7 +147,7 @@ class ModelSettings(Settings):
         description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder or a file. A folder is in diffusers "
         "layout, a file .safetensors. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
-    motion: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
+    motion_adapter: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
     lora: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (), description="LoRA file, or file:scale. May be given several times."
     )
@@ -167,29 +167,29 @@ class ModelSettings(Settings):
 class PromptSettings(Settings):
     """Sampling"""
 
-    negative: Words = Field("", description="What guidance leads away from. By default nothing in particular.")
+    negative_prompt: Words = Field("", description="What guidance leads away from. By default nothing in particular.")
     guidance: Annotated[Varying, varying(0, 100)] = Field(
         6.0, description="How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`)."
     )
-    saturation: float = Field(
+    apg_eta: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it was "
-        "published, 0 projects that part away.",
+        description="Eta of adaptive projected guidance: the share kept of the part that only saturates. 1 is "
+        "classifier-free guidance as it was published, 0 projects that part away.",
     )
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="Of the noise, and of tuning. The same seed gives the same result."
     )
-    walk: Annotated[Varying, varying(0, 1)] = Field(
+    noise_walk: Annotated[Varying, varying(0, 1)] = Field(
         0.1,
         description="With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame before, "
         "1 is fresh; may vary in time.",
     )
     motion_scale: Annotated[Varying, varying(0, 10)] = Field(
         1.0,
-        description="How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as they "
-        "were trained; may vary in time.",
+        description="How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at all, "
+        "1 as they were trained; may vary in time.",
     )
 
 
@@ -246,7 +246,7 @@ class AttentionSettings(Settings):
 class InversionSettings(Settings):
     """Inversion"""
 
-    refine: int = Field(
+    inversion_corrections: int = Field(
         1,
         ge=0,
         le=20,

@@ -27,22 +27,22 @@ class EditOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
-    negative: str
+    negative_prompt: str
     """What guidance leads away from. By default nothing in particular."""
     guidance: float | str
     """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
     [default: 6.0]"""
-    saturation: float
-    """Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it
-    was published, 0 projects that part away. [default: 0.0]"""
+    apg_eta: float
+    """Eta of adaptive projected guidance: the share kept of the part that only saturates. 1 is
+    classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
-    walk: float | str
+    noise_walk: float | str
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
     motion_scale: float | str
-    """How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as
-    they were trained; may vary in time. [default: 1.0]"""
+    """How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at
+    all, 1 as they were trained; may vary in time. [default: 1.0]"""
     source_prompt: str | None
     """What the clip shows now; what both prompts agree on is kept. By default the words that the
     adapter was tuned on, else none: then the whole frame is open to change."""
@@ -74,7 +74,7 @@ class EditOptions(TypedDict, total=False):
     """Let the controls guide the inversion too. [default: False]"""
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
     """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
-    motion: str | None
+    motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
@@ -98,20 +98,20 @@ class EditOptions(TypedDict, total=False):
     recipe: Literal["motion", "original"]
     """How a clip is learnt: motion or original. motion: so that it also comes back from fresh
     noise; original: as Tune-A-Video does it. [default: 'motion']"""
-    refine: int
+    inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
     """Keep inversions on disk and use them again. [default: True]"""
-    attack: float
+    audio_attack: float
     """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
-    release: float
+    audio_release: float
     """Seconds in which it dies away by 63 %. [default: 0.2]"""
-    threshold: float
+    audio_threshold: float
     """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
-    gain: float
+    audio_gain: float
     """How many times louder it is taken. [default: 1.0]"""
-    smoothing: float
+    audio_smoothing: float
     """Seconds over which it is smoothed last. [default: 0.0]"""
     audio: str | Path | None
     """Sound to follow: a sound file or a video."""
@@ -132,7 +132,7 @@ class EditOptions(TypedDict, total=False):
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
     """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
     times."""
-    blend: float | str | None
+    prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
     output: str | Path | None
@@ -146,14 +146,14 @@ class EditOptions(TypedDict, total=False):
     """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
     audio_mix: bool
     """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
-    gate: bool
+    check_inversion: bool
     """Check how well the clip comes back where inverting was hard. Warns if poorly. [default:
     True]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
     compare: str | Path | None
     """Also write a clip of the source and the edit together. Named as --output may be."""
-    compare_how: Literal["side", "wipe", "stack"]
+    compare_layout: Literal["side", "wipe", "stack"]
     """How both are shown: side, stack or wipe. Beside one another, above one another, or with a
     moving line. [default: 'side']"""
 
@@ -161,23 +161,23 @@ class EditOptions(TypedDict, total=False):
 class GenerateOptions(TypedDict, total=False):
     """The settings by name of GenerateConfig."""
 
-    negative: str
+    negative_prompt: str
     """What guidance leads away from. By default nothing in particular."""
     guidance: float | str
     """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
     [default: 6.0]"""
-    saturation: float
-    """Share kept of the part of guidance that only saturates. 1 is classifier-free guidance as it
-    was published, 0 projects that part away. [default: 0.0]"""
+    apg_eta: float
+    """Eta of adaptive projected guidance: the share kept of the part that only saturates. 1 is
+    classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
-    walk: float | str
+    noise_walk: float | str
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
     motion_scale: float | str
-    """How much the layers over time count. Those of --motion or of a tuning; 0 is not at all, 1 as
-    they were trained; may vary in time. [default: 1.0]"""
-    motion: str | None
+    """How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at
+    all, 1 as they were trained; may vary in time. [default: 1.0]"""
+    motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
@@ -196,15 +196,15 @@ class GenerateOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
-    attack: float
+    audio_attack: float
     """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
-    release: float
+    audio_release: float
     """Seconds in which it dies away by 63 %. [default: 0.2]"""
-    threshold: float
+    audio_threshold: float
     """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
-    gain: float
+    audio_gain: float
     """How many times louder it is taken. [default: 1.0]"""
-    smoothing: float
+    audio_smoothing: float
     """Seconds over which it is smoothed last. [default: 0.0]"""
     audio: str | Path | None
     """Sound to follow: a sound file or a video."""
@@ -225,7 +225,7 @@ class GenerateOptions(TypedDict, total=False):
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
     """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
     times."""
-    blend: float | str | None
+    prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
     output: str | Path | None
@@ -266,7 +266,7 @@ class TuneOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
-    motion: str | None
+    motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
@@ -312,7 +312,7 @@ class InvertOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
-    motion: str | None
+    motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
@@ -331,7 +331,7 @@ class InvertOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
-    refine: int
+    inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
@@ -388,15 +388,15 @@ class InspectAudioOptions(TypedDict, total=False):
     """Frames per second. [default: 24.0]"""
     frames: int | None
     """How many frames; by default as long as the sound."""
-    attack: float
+    audio_attack: float
     """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
-    release: float
+    audio_release: float
     """Seconds in which it dies away by 63 %. [default: 0.2]"""
-    threshold: float
+    audio_threshold: float
     """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
-    gain: float
+    audio_gain: float
     """How many times louder it is taken. [default: 1.0]"""
-    smoothing: float
+    audio_smoothing: float
     """Seconds over which it is smoothed last. [default: 0.0]"""
     audio_start: float
     """Seconds of the sound to leave out at the beginning. [default: 0.0]"""

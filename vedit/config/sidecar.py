@@ -13,6 +13,7 @@ from vedit.config.fields import at_home, scaled
 from vedit.config.files import absolute, change_inner, is_keyword, is_there
 from vedit.config.groups import Settings
 from vedit.config.prompt_weights import escaped
+from vedit.config.sidecar_format import FORMAT
 
 
 def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str], *, overwrite: bool) -> None:
@@ -25,7 +26,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
     values = config.model_dump(mode="json", exclude=set(config.transient))
     for key, value in values.items():
         values[key] = _portable(key, value, folder, config)
-    notes = {"command": command, "vedit": __version__, "made_with": dict(made_with)}
+    notes = {"command": command, "format": FORMAT, "vedit": __version__, "made_with": dict(made_with)}
     head = f"# Written by vedit {__version__}: `vedit rerun {path.name}` makes the same again.\n"
     body = yaml.safe_dump({**notes, **values}, sort_keys=False, allow_unicode=True, width=2**16)
     with whole_file(path, overwrite) as beside:

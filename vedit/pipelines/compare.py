@@ -51,10 +51,10 @@ def run(config: CompareConfig) -> CompareResult:
         source = open_clip(
             config.source, frames=min(there, wanted), start=config.start, allow_partial=config.allow_partial
         )
-        size = composed(source, edited, config.how).size
+        size = composed(source, edited, config.layout).size
         check_size(config.codec, size)
-        how, crf, codec = config.how, config.crf, config.codec
-        compare(source, edited, config.output, how=how, crf=crf, codec=codec, overwrite=config.overwrite)
+        layout, crf, codec = config.layout, config.crf, config.codec
+        compare(source, edited, config.output, layout=layout, crf=crf, codec=codec, overwrite=config.overwrite)
     heard = config.output.suffix.lower() not in SILENT
     sound = heard and (edited.audio is not None or source.audio is not None)
     return CompareResult(config.output, len(edited), size, edited.rate, sound)

@@ -22,9 +22,9 @@ MOST_CHANGES = 4
 def check(config: GuideSettings) -> None:
     """What can be seen to be wrong with the controls before the model is loaded. Raises MediaError."""
     for control in config.control or ():
-        if control.source is not None and not control.source.exists():
+        if control.file is not None and not control.file.exists():
             raise MediaError(
-                f"control {control.kind}: {control.source} does not exist; expected keypoints (.json), or pictures "
+                f"control {control.kind}: {control.file} does not exist; expected keypoints (.json), or pictures "
                 "drawn before: a video, a folder or one picture."
             )
 

@@ -208,7 +208,7 @@ def _edit(
         config, source_prompt, backbone
     )  # a word that is not there is told before anything is paid for
     prompt_schedule.hint_at_unknown(
-        backbone.tokenizer, source_prompt, *prompt_schedule.prompts(config), config.negative
+        backbone.tokenizer, source_prompt, *prompt_schedule.prompts(config), config.negative_prompt
     )
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
@@ -248,7 +248,7 @@ def _edit(
             latents = backbone.encode(source.frames)
             vae_fidelity = round_trip(backbone, latents, source.frames)
             metrics["vae_db"] = vae_fidelity.db
-            text, prompt, negative = backbone.embed_alike([source_prompt, config.prompt, config.negative])
+            text, prompt, negative = backbone.embed_alike([source_prompt, config.prompt, config.negative_prompt])
             guider = guidance.guider(config, backbone, track, prompt, negative)
         prompts, difference = edit_mask.PromptPair(source_prompt, text, prompt), None
         if defaults:
@@ -279,8 +279,8 @@ def _edit(
                 text,
                 schedule,
                 seed=config.seed,
-                walk=config.in_time("walk", track.moments),
-                refine=config.refine,
+                noise_walk=config.in_time("noise_walk", track.moments),
+                corrections=config.inversion_corrections,
                 flow=flow,
                 conditions=inversion_conditions,
                 cache=cache,
@@ -292,8 +292,8 @@ def _edit(
         x, trace = start.at(steps, latents)
         if start.trace is not None:
             metrics["inversion_strain"] = strain(trace, steps)
-            if config.gate and in_doubt(given, metrics["inversion_strain"]):
-                with stage("gate"):
+            if config.check_inversion and in_doubt(given, metrics["inversion_strain"]):
+                with stage("inversion check"):
                     reconstructed = reconstruction(backbone, given, trace, source.frames)
                 metrics["reconstruction_db"] = reconstructed.db
                 warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=bool(backbone.changed))
@@ -352,7 +352,7 @@ def _write(result: EditResult, source: Clip) -> EditResult:
     if config.compare is not None:
         from vedit.compare import compare  # moviepy takes half a second to import
 
-        how, crf, overwrite = config.compare_how, config.crf, config.overwrite
-        compare(result.source, result.video, config.compare, how=how, crf=crf, overwrite=overwrite)
+        layout, crf, overwrite = config.compare_layout, config.crf, config.overwrite
+        compare(result.source, result.video, config.compare, layout=layout, crf=crf, overwrite=overwrite)
         files.append(config.compare)
     return replace(result, files=tuple(files))

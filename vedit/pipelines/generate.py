@@ -136,7 +136,7 @@ def _generate(
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
     apply_adapter(config, backbone)
-    prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative)
+    prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt)
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)
     model, moments, stage = backbone.state_fingerprint(), track.moments, Timings(backbone.device)
@@ -146,12 +146,12 @@ def _generate(
     check_room(config, moments.frames, size, backbone)
     tell_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
-        prompt, negative = backbone.embed_alike([config.prompt, config.negative])
+        prompt, negative = backbone.embed_alike([config.prompt, config.negative_prompt])
         guider = guidance.guider(config, backbone, track, prompt, negative)
         conditions = guidance.sound_conditions(config, backbone, track)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
-        walk = config.in_time("walk", moments)
-        given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, walk=walk)
+        noise_walk = config.in_time("noise_walk", moments)
+        given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, noise_walk=noise_walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
         with stage("denoising"), backbone.moving(guidance.motion_scale(config, backbone, track)):
             latents = denoise(backbone, start.noise, given.schedule, guider, conditions=conditions, progress=progress)

@@ -34,8 +34,8 @@ def check(config: EditConfig | GenerateConfig) -> None:
     if config.sound_encoder is not None:
         check_sound_encoder(config.sound_encoder)
     still = not getattr(registry.load("priors", config.prior), "walks", False)
-    if still and config.walk != type(config).model_fields["walk"].default:
-        raise ConfigError(f"walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
+    if still and config.noise_walk != type(config).model_fields["noise_walk"].default:
+        raise ConfigError(f"noise_walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
 
 
 def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer | None) -> None:
@@ -68,7 +68,7 @@ def sound_conditions(
     if scale == 0 and config.audio_scale is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
-            "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --walk 0.3*onset",
+            "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --noise-walk 0.3*onset",
             VeditWarning,
             stacklevel=2,
         )
@@ -104,8 +104,8 @@ def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track:
         return None
     if not (backbone.has_time or (isinstance(config, EditConfig) and config.tune)):
         raise ConfigError(
-            "motion_scale: this model has no layers over time; give it some with --motion (AnimateDiff), --adapter, or "
-            "in an edit --tune."
+            "motion_scale: this model has no layers over time; give it some with --motion-adapter (AnimateDiff), "
+            "--adapter, or in an edit --tune."
         )
     return torch.tensor(config.in_time("motion_scale", track.moments))
 
@@ -142,7 +142,7 @@ def guider(
     if config.guidance == 1 and track.timed_sound is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
     scale = config.in_time("guidance", moments)
-    return ClassifierFree(prompt, negative, scale, config.saturation, weights)
+    return ClassifierFree(prompt, negative, scale, config.apg_eta, weights)
 
 
 def _ahead(config: EditConfig | GenerateConfig, track: Soundtrack, frames: int) -> Moments:

@@ -60,7 +60,7 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     if edit_mask.applies(config, source_prompt):
         with within_memory(), backbone.attending(kind, flow):
             latents = backbone.encode(source.frames)
-            text, prompt, _ = backbone.embed_alike([source_prompt, config.prompt, config.negative])
+            text, prompt, _ = backbone.embed_alike([source_prompt, config.prompt, config.negative_prompt])
             said = edit_mask.PromptPair(source_prompt, text, prompt)
             mask = edit_mask.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
     elif config.mask == "auto":

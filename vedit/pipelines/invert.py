@@ -89,7 +89,12 @@ def _invert(
         vae = round_trip(backbone, latents, source.frames)
         text = backbone.embed([source_prompt])
         given = Given(
-            latents, text, backbone.schedule(config.steps), refine=config.refine, cache=cache, progress=progress
+            latents,
+            text,
+            backbone.schedule(config.steps),
+            corrections=config.inversion_corrections,
+            cache=cache,
+            progress=progress,
         )
         trace = cached_invert(backbone, given)
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))

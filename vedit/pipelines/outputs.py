@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
 
-WEIGHTS = ("model", "motion", "lora", "net")
+WEIGHTS = ("model", "motion_adapter", "lora", "net")
 """Settings whose folders hold many files that are read, and nothing is written into."""
 
 

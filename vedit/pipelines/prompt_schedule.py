@@ -31,7 +31,7 @@ def per_frame(
 
     ``ahead`` tells the moments of a longer clip: what moves the last stretch may sound after this one's end.
 
-    Between two prompts both are mixed: by time, or by the running sum of ``blend`` (Liu et al. 2023, "Generative
+    Between two prompts both are mixed: by time, or by the running sum of ``prompt_blend`` (Liu et al. 2023, "Generative
     Disco", section 4). A longer clip goes the same way at its beginning. Raises ConfigError.
     """
     states, weights = emphasised_prompts(config, backbone, moments)
@@ -124,7 +124,7 @@ def _shares(
     """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
     reached = [0, *arrivals(config, moments)]
     whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
-    moving = [1.0] * whole.frames if config.blend is None else config.in_time("blend", whole)
+    moving = [1.0] * whole.frames if config.prompt_blend is None else config.in_time("prompt_blend", whole)
     found = []
     for frame in range(moments.frames):
         stretch = max(index for index, first in enumerate(reached) if first <= frame)

@@ -78,7 +78,7 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
 def in_doubt(given: Given, strained: float) -> bool:
     """Whether an inversion from what was ``given`` may not lead back, and is to be reconstructed to know: one so
     ``strained``, or one whose steps were not corrected at all."""
-    return given.refine == 0 or not strained < STRAIN
+    return given.corrections == 0 or not strained < STRAIN
 
 
 def reconstruction(backbone: Backbone, given: Given, trace: Tensor, frames: Tensor) -> Fidelity:

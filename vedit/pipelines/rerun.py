@@ -14,7 +14,7 @@ from vedit.config.merge import Layer, assignments, merge
 from vedit.errors import ConfigError
 
 
-def settled(
+def rerun_config(
     sidecar: Path, output: str | None = None, *, overwrite: bool = False, assign: Sequence[str] = ()
 ) -> tuple[EditConfig | GenerateConfig, str]:
     """The config that a sidecar holds, and the fingerprint of the model that its result was made with; the latter is

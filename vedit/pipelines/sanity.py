@@ -45,7 +45,7 @@ def warn_if_degenerate(
     if seen:
         warnings.warn(
             f"the result is hardly a picture: {'; '.join(seen)}. Check that the weights of {backbone.name} are whole, "
-            "and what is put on it (--lora, --adapter, --motion).",
+            "and what is put on it (--lora, --adapter, --motion-adapter).",
             VeditWarning,
             stacklevel=2,
         )

@@ -76,7 +76,7 @@ def load_model(config: ModelSettings) -> Backbone:
         device=config.device,
         dtype=config.dtype,
         kernel=config.kernel,
-        motion=config.motion,
+        motion_adapter=config.motion_adapter,
         loras=config.lora,
     )
 
@@ -134,7 +134,7 @@ def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:
 def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a job with a loaded model, and what that was loaded with. Raises ConfigError where they would
     load another."""
-    if loaded := sorted(settings.keys() & {"model", "motion", "lora", "device", "dtype", "kernel"}):
+    if loaded := sorted(settings.keys() & {"model", "motion_adapter", "lora", "device", "dtype", "kernel"}):
         raise ConfigError(f"{', '.join(loaded)}: the backbone is loaded already; give these to load_backbone.")
     return {**backbone.loaded_with, **settings, "model": backbone.name or "unnamed"}
 

@@ -46,7 +46,7 @@ def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -
     """Those of the UNet, tuning apart, in order. ``encoder``: the model has one for sound."""
     if isinstance(config, GenerateConfig):
         return [UNetRuns("denoising", "denoising steps", config.steps, branches(config, encoder))]
-    inverting = UNetRuns("inverting", "inversion steps", inversion.passes(config.steps, config.refine))
+    inverting = UNetRuns("inverting", "inversion steps", inversion.passes(config.steps, config.inversion_corrections))
     if isinstance(config, InvertConfig):
         return [inverting, UNetRuns("reconstructing", "reconstruction steps", config.steps)]
     found = []
@@ -56,8 +56,8 @@ def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -
         found.append(UNetRuns("finding the word", "looks for the mask's word", len(word.NOISE_LEVELS)))
     if config.prior == "inversion":
         found.append(inverting)
-        if config.gate:
-            doubt = config.refine > 0
+        if config.check_inversion:
+            doubt = config.inversion_corrections > 0
             what = f"reconstruction steps{', if in doubt' if doubt else ''}"
             found.append(UNetRuns("reconstructing", what, config.steps_taken, in_doubt=doubt))
     lent, ours = round(config.inject * config.steps_taken), branches(config, encoder)

@@ -46,8 +46,8 @@ class Given:
     text: (1, T, D), the source's prompt
     schedule: that of the sampling
     seed: of what is drawn
-    walk: how far noise wanders in each frame, 0 to 1: a number, or one of each frame (F,)
-    refine: how often each step of an inversion is corrected
+    noise_walk: how far noise wanders in each frame, 0 to 1: a number, or one of each frame (F,)
+    corrections: how often each step of an inversion is corrected
     flow: the clip's, for a prior that ``needs_flow``
     conditions: what steers an inversion
     cache: the folder of inversions; None keeps none
@@ -57,8 +57,8 @@ class Given:
     text: Tensor
     schedule: Schedule
     seed: int = 0
-    walk: float | Sequence[float] = 0.0
-    refine: int = 0
+    noise_walk: float | Sequence[float] = 0.0
+    corrections: int = 0
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()
     cache: Path | None = None
@@ -69,7 +69,7 @@ class Prior(Protocol):
     """A way from clean latents to starting noise.
 
     One that follows the clip's motion says so by a class attribute, ``needs_flow = True``; it is then given the flow.
-    One that heeds ``Given.walk`` says ``walks = True``.
+    One that heeds ``Given.noise_walk`` says ``walks = True``.
     """
 
     def start(self, backbone: Backbone, given: Given) -> Start: ...

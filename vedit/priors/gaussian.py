@@ -25,8 +25,8 @@ class Gaussian:
 
 
 class Walk:
-    """Noise that wanders: along great circles from one Gaussian noise to the next, ``given.walk`` of such a way in each
-    frame. 0 is the same noise for all frames, 1 a fresh one for each, and each frame's is Gaussian of unit variance.
+    """Noise that wanders along great circles from one Gaussian noise to the next, in each frame by ``given.noise_walk``
+    of such a way. 0 is the same noise for all frames, 1 a fresh one for each; all of it is Gaussian of unit variance.
 
     Keyed by the seed and the way gone, so that a longer clip has the same noise in its first frames.
     """
@@ -35,7 +35,7 @@ class Walk:
 
     def start(self, backbone: Backbone, given: Given) -> Start:
         frames, channels, height, width = given.latents.shape
-        steps = torch.as_tensor(given.walk, dtype=torch.float64).expand(frames).clone()
+        steps = torch.as_tensor(given.noise_walk, dtype=torch.float64).expand(frames).clone()
         steps[0] = 0
         gone = steps.cumsum(0)
         marks = noise(given.seed, int(gone[-1]) + 2, (channels, height, width))

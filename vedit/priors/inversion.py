@@ -32,7 +32,7 @@ def invert(
     text: Tensor,
     steps: int,
     *,
-    refine: int = 0,
+    corrections: int = 0,
     conditions: Sequence[Condition] = (),
     progress: Progress | None = None,
 ) -> Tensor:
@@ -40,18 +40,18 @@ def invert(
 
     Song et al. 2021, section 4.3, as Tune-A-Video has it: each step predicts the noise on the latents where they are
     but is told the timestep where they are going. That is an approximation, whose errors can grow until a frame is
-    lost. With ``refine`` a step moves with the noise that the step before was told, which changes little along the way,
-    and is then taken again so many times, with the noise predicted where it led. That brings it near the point from
-    which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with Accelerated Iterative
-    Diffusion Inversion", section 3.2), in as many passes as a plain inversion: one a step for each correction, and one
-    to begin with. Runs under the attention kind in force.
+    lost. With ``corrections`` a step moves with the noise that the step before was told, which changes little from step
+    to step, and is then taken again so many times, with the noise predicted where it led. That brings it near the
+    point from which sampling comes back exactly (Pan et al. 2023, "Effective Real Image Editing with Accelerated
+    Iterative Diffusion Inversion", section 3.2), in as many passes as a plain inversion: one a step for each
+    correction, and one to begin with. Runs under the attention kind in force.
 
     Args:
         backbone: the model
         x0: the clip's latents (F, 4, h, w), as `Backbone.encode` gives them
         text: its prompt's embedding (1, T, D), as `Backbone.embed` gives it
         steps: S, those of the whole way to noise
-        refine: corrections of each step; 0 is plain DDIM inversion
+        corrections: of each step; 0 is plain DDIM inversion
         conditions: what steers beside the prompt
         progress: what is told of each step; None for nothing
 
@@ -69,10 +69,10 @@ def invert(
     trace = [x]
     told = None
     for index in reversed(range(steps)):
-        if told is None or refine == 0:
+        if told is None or corrections == 0:
             told = output(x, index)
         there = schedule.invert(x, told, index)
-        for _ in range(refine):
+        for _ in range(corrections):
             told = output(there, index)
             there = schedule.invert_as(x, told, there, index)
         x = there
@@ -97,9 +97,9 @@ def strain(trace: Tensor, schedule: Schedule) -> float:
     return float((told.diff(dim=0) * moved[1:]).square().mean((1, 2, 3, 4)).sqrt().sum())
 
 
-def passes(steps: int, refine: int) -> int:
+def passes(steps: int, corrections: int) -> int:
     """How often ``invert`` runs the network."""
-    return steps * refine + 1 if refine else steps
+    return steps * corrections + 1 if corrections else steps
 
 
 def reconstruct(
@@ -140,7 +140,7 @@ def cached_invert(backbone: Backbone, given: Given) -> Tensor:
             given.latents,
             given.text,
             len(given.schedule),
-            refine=given.refine,
+            corrections=given.corrections,
             conditions=given.conditions,
             progress=given.progress,
         )
@@ -169,7 +169,7 @@ def inversion_key(backbone: Backbone, given: Given) -> str:
         "weights": backbone.state_fingerprint(),
         "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
         "steps": len(given.schedule),
-        "refine": f"{given.refine} from the step before" if given.refine else "0",
+        "refine": f"{given.corrections} from the step before" if given.corrections else "0",
         "conditions": [each.key for each in given.conditions],
         "attention": backbone.attention_key,
         "clip_wide_norm": backbone.has_clip_wide_norm,
