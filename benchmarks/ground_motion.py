@@ -6,6 +6,7 @@ By whole pixels first, the shift at which two frames differ least, then to fract
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,47 +14,59 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Array = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
 
-REACH = 4
-"""Fastest ground that is found, in pixels per frame."""
+SPAN = 4
+"""Frames between two that are compared. What decoders leave of a pattern of their own stands still, and holds back the
+shift that is measured; less so, the farther the ground has gone."""
+
+REACH = 12
+"""Farthest shift that is found between two frames, in pixels."""
 
 RIM = 6
 """How far around objects, in pixels, nothing is measured."""
 
+BLUR = 1.0
+"""Deviation, in pixels, of a blur of what is compared: fine detail is the least to be trusted."""
+
 ROUNDS = 6
 
 
-def ground_steps(frames: Array, objects: NDArray[np.bool_]) -> Array:
-    """Motion (F - 1, 2) in pixels (x, y) of the ground from each frame to the next.
+def ground_track(frames: Array, objects: Mask) -> Array:
+    """How far (F, 2) the ground has gone since the first frame, in pixels (x, y).
 
     Args:
         frames: (F, 3, H, W) in [0, 1]
         objects: (F, H, W), where it is hidden
     """
-    grey = frames.mean(axis=1)
-    hidden = np.stack([ndimage.binary_dilation(each, iterations=RIM) for each in objects])
-    return np.stack(
-        [
-            _step(before, after, ~(here | there))
-            for before, after, here, there in zip(grey[:-1], grey[1:], hidden[:-1], hidden[1:], strict=True)
-        ]
-    )
+    grey = ndimage.gaussian_filter(frames.mean(axis=1), (0, BLUR, BLUR))
+    free = np.stack([~ndimage.binary_dilation(each, iterations=RIM) for each in objects])
+    track = np.zeros((len(frames), 2))
+    for now in range(1, len(frames)):
+        before = max(0, now - SPAN)
+        track[now] = track[before] + _shift(grey[before], grey[now], free[before], free[now])
+    return track
 
 
-def _step(before: Array, after: Array, free: NDArray[np.bool_]) -> Array:
-    inner = (slice(REACH, -REACH),) * 2
-    least, step = np.inf, np.zeros(2)
-    for down in range(-REACH, REACH + 1):
-        for across in range(-REACH, REACH + 1):
-            moved = np.roll(after, (-down, -across), (0, 1))[inner]
-            off = float(((moved - before[inner]) ** 2)[free[inner]].mean())
-            if off < least:
-                least, step = off, np.array([across, down], dtype=float)
-    rows, columns = np.gradient(before)
-    slopes = np.stack([columns[inner][free[inner]], rows[inner][free[inner]]], axis=1)
+def _shift(before: Array, after: Array, free_before: Mask, free_after: Mask) -> Array:
+    """The shift (x, y) between two frames (H, W), where neither hides the ground."""
+    rows, columns = (slice(REACH, side - REACH) for side in before.shape)
+    first, here = before[rows, columns], free_before[rows, columns]
+
+    def place(down: int, across: int) -> tuple[slice, slice]:
+        return slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
+
+    def difference(shift: tuple[int, int]) -> float:
+        where = here & free_after[place(*shift)]
+        return float(((after[place(*shift)] - first) ** 2 * where).sum() / max(where.sum(), 1))
+
+    span = range(-REACH, REACH + 1)
+    down, across = min(product(span, span), key=difference)
+    where = here & free_after[place(down, across)]
+    shift = np.array([across, down], dtype=float)
+    slopes = np.stack([each[rows, columns][where] for each in np.gradient(before)[::-1]], axis=1)
     for _ in range(ROUNDS):
-        moved = ndimage.shift(after, -step[::-1], order=3, mode="nearest")
-        off = (before - moved)[inner][free[inner]]
-        change = np.linalg.lstsq(slopes, off, rcond=None)[0]
-        step = np.clip(step + change, -REACH, REACH)
-    return step
+        moved = ndimage.shift(after, -shift[::-1], order=3, mode="nearest")
+        off = (before - moved)[rows, columns][where]
+        shift = np.clip(shift + np.linalg.lstsq(slopes, off, rcond=None)[0], -REACH, REACH)
+    return shift

@@ -62,6 +62,14 @@ def largest_jump(track: Array, exact: Array) -> float:
     return float(np.linalg.norm(np.diff(off, axis=0), axis=1).max()) if len(off) > 1 else float("nan")
 
 
+def mean_distance(track: Array, exact: Array) -> float:
+    """Mean distance in pixels from the ``exact`` track (F, 2), over the frames in which the object is seen.
+
+    NaN where it is seen in none."""
+    off = (track - exact)[~np.isnan(track).any(axis=1)]
+    return float(np.linalg.norm(off, axis=1).mean()) if len(off) else float("nan")
+
+
 def filled(track: Array) -> Array | None:
     """The track with its gaps bridged; None where too little of it was seen."""
     seen = ~np.isnan(track).any(axis=1)
@@ -85,6 +93,17 @@ def speed(track: Array) -> float:
     return float("nan") if whole is None else float(np.median(np.linalg.norm(velocities(whole), axis=1)))
 
 
+def longest_leap(track: Array) -> float:
+    """How much longer the longest step is than the median one, in pixels: things of the world keep their pace.
+
+    NaN where the object has no track."""
+    whole = filled(track)
+    if whole is None:
+        return float("nan")
+    steps = np.linalg.norm(np.diff(whole, axis=0), axis=1)
+    return float(steps.max() - np.median(steps))
+
+
 def drift(track: Array) -> float:
     """Largest distance in pixels from the first place; NaN where the object has no track."""
     whole = filled(track)
@@ -101,10 +120,9 @@ def goes_as_told(thing: Object, track: Array) -> bool:
     return whole is not None and bool(_VERDICTS[thing.path](thing, whole))
 
 
-def pans_as_told(steps: Array, pan: Direction) -> bool:
-    """Whether a ground that moves by ``steps`` (F - 1, 2) in pixels is one under a camera that pans: it goes the other
-    way."""
-    return _goes(-steps.sum(axis=0), pan, PANNED * len(steps))
+def pans_as_told(ground: Array, pan: Direction) -> bool:
+    """Whether a ground on this track (F, 2) is seen by a camera that pans: it goes the other way."""
+    return _goes(ground[0] - ground[-1], pan, PANNED * (len(ground) - 1))
 
 
 def _goes(way: Array, direction: Direction, least: float) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import world
-from benchmarks.tracks import drift, goes_as_told, largest_jump, pans_as_told, speed
+from benchmarks.tracks import drift, goes_as_told, largest_jump, longest_leap, mean_distance, pans_as_told, speed
 from world import Object
 from world.paths import OPPOSITE
 
@@ -125,7 +125,17 @@ def test_the_largest_jump_is_the_largest() -> None:
 
 
 def test_a_camera_that_pans_moves_the_ground_the_other_way() -> None:
-    steps = np.tile([1.5, 0.1], (15, 1))
-    assert [pans_as_told(steps, each) for each in world.DIRECTIONS] == [True, False, False, False]
-    assert not pans_as_told(0.1 * steps, "left")
-    assert not pans_as_told(steps + np.array([0, 1.5]), "left")
+    ground = np.arange(FRAMES)[:, None] * np.array([1.5, 0.1])
+    assert [pans_as_told(ground, each) for each in world.DIRECTIONS] == [True, False, False, False]
+    assert not pans_as_told(0.1 * ground, "left")
+    assert not pans_as_told(ground + np.arange(FRAMES)[:, None] * np.array([0, 1.5]), "left")
+
+
+def test_a_leap_is_a_step_that_is_longer_than_the_others() -> None:
+    exact = track_of(Object("circle", "red", "right", (30.0, 60.0), 3.0, 20.0))
+    assert longest_leap(exact) == pytest.approx(0)
+    leaping = exact.copy()
+    leaping[9:] += np.array([5, 0])
+    assert longest_leap(leaping) == pytest.approx(5)
+    assert np.isnan(longest_leap(np.full_like(exact, np.nan)))
+    assert mean_distance(leaping, exact) == pytest.approx(5 * 7 / 16)
