@@ -134,7 +134,7 @@ def configured(
             config = merge(kind, *layers, flags(given, positional), Layer(given_already))
             for each in hints.of(config):
                 printing.report.hint(each)
-            command(config.came_from(Path(path)) if path else config, **extra)
+            command(config.with_config_file(Path(path)) if path else config, **extra)
 
         parameters = [
             _parameter(kind, name, field, name in positional)

@@ -32,7 +32,7 @@ from vedit.backbone.meta_device import Weightless
 from vedit.backbone.notes import read_notes
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, TuneConfig
-from vedit.config.fields import at_home
+from vedit.config.fields import expand_home
 from vedit.pipelines.session import DEFAULT_ATTENTION, Job
 from vedit.tuning import tuned_parameters
 
@@ -66,7 +66,7 @@ class Cost:
 @model_files.permitted()
 def config_folder(model: str) -> Path:
     """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
-    path = at_home(model)
+    path = expand_home(model)
     if model in HUB_NAMES:
         return model_files.from_hub(HUB_NAMES[model], weights=False)
     if model_files.is_hub_id(model):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vedit.backbone.checkpoints import read_safetensors, read_tensors
 from vedit.backbone.model_files import permitted
 from vedit.backbone.schemas import Schema, fault
-from vedit.config.fields import at_home, scaled
+from vedit.config.fields import expand_home, split_lora_scale
 from vedit.errors import WeightsError
 from vedit.files import json_object
 
@@ -48,12 +48,12 @@ class Peft(Schema):
 def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
     """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
     name, scale = (spec, 1.0) if isinstance(spec, str) else spec
-    if isinstance(spec, str) and not at_home(spec).exists():
-        name, tail = scaled(spec)
+    if isinstance(spec, str) and not expand_home(spec).exists():
+        name, tail = split_lora_scale(spec)
         scale = float(tail.removeprefix(":") or 1)
     if not abs(scale) <= STRONGEST:
         raise WeightsError(f"the LoRA '{name}' has the scale {scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}.")
-    path = at_home(name)
+    path = expand_home(name)
     path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
     if not path.is_file():
         raise WeightsError(

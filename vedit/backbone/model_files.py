@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
 
 import vedit
 from vedit.config import HUB_NAMES
-from vedit.config.fields import at_home
+from vedit.config.fields import expand_home
 from vedit.errors import WeightsError
 
 MINI = Path(vedit.__file__).parent / "miniature" / "weights"
@@ -67,7 +67,7 @@ def locate(name: str | Path) -> Path:
 
     Raises WeightsError when the name stands for nothing, with the nearest short name, or when the hub does not give it.
     """
-    path = at_home(name)
+    path = expand_home(name)
     if name == "mini":
         if not (MINI / "unet").is_dir():
             raise WeightsError(

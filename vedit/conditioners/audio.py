@@ -63,7 +63,7 @@ class Audio(Conditioner):
 
     def condition(self, prepared: TimedSound, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
-        strength = self.options.in_time("strength", prepared.moments)
+        strength = self.options.per_frame("strength", prepared.moments)
         return saying(prepared, backbone, torch.tensor(strength), self.options)
 
 

@@ -14,7 +14,7 @@ from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.conditioners import Conditioner
-from vedit.config import STRONGEST, ControlSettings
+from vedit.config import MAX_CONTROL_WEIGHT, ControlSettings
 from vedit.config.merge import make_part
 from vedit.errors import ConfigError
 from vedit.timeline import Moments
@@ -31,7 +31,7 @@ class Control(Conditioner):
     def in_frames(self, moments: Moments) -> None:
         """Settle a weight that varies in time for each frame. Raises ConfigError where it has no value."""
         if isinstance(self.options.weight, str):
-            weights = timeline.read(self.options.weight).values(moments, low=0, high=STRONGEST)
+            weights = timeline.read(self.options.weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
             self.options = self.options.model_copy(update={"weight": tuple(weights)})
 
     def prepare(self, clip: Clip) -> Tensor:

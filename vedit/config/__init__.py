@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 
 from vedit.config.audio import (
     BPM,
+    MAX_AUDIO_SCALE,
     MOST_FRAMES,
-    STRONGEST_SOUND,
     AudioConditionSettings,
     AudioInputSettings,
     EmphasisSettings,
@@ -27,19 +27,19 @@ from vedit.config.audio import (
 )
 from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
 from vedit.config.fields import (
-    SLOWEST,
-    STRONGEST,
+    MAX_CONTROL_WEIGHT,
+    MIN_FPS,
     Annotator,
     CompareLayout,
-    Place,
+    LocalPath,
     Prior,
-    Prompt,
+    PromptText,
+    RequiredPrompt,
     Varying,
-    Words,
-    agreed,
     bounds,
     box_of,
     mask_kind,
+    raise_faults,
 )
 from vedit.config.groups import (
     AttentionSettings,
@@ -89,11 +89,11 @@ class EditConfig(
         True,
         description="Check how well the clip comes back where inverting was hard. Warns if poorly.",
     )
-    sheet: Place | None = Field(
+    sheet: LocalPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."
     )
 
-    compare: Place | None = Field(
+    compare: LocalPath | None = Field(
         None, description="Also write a clip of the source and the edit together. Named as --output may be."
     )
     compare_layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
@@ -107,7 +107,7 @@ class EditConfig(
             faults.append("tune and adapter exclude each other; the adapter is a tuning already")
         if self.audio_mix and self.audio is None:
             faults.append("audio_mix needs audio, the sound to mix with the clip's own")
-        return agreed(self, faults)
+        return raise_faults(self, faults)
 
 
 class CompareConfig(VideoSettings):
@@ -115,8 +115,8 @@ class CompareConfig(VideoSettings):
 
     paths: ClassVar[frozenset[str]] = frozenset({"source", "edit", "output"})
 
-    source: Place = Field(description="Video file, or folder of pictures, that was edited.")
-    edit: Place = Field(description="The edit of it.")
+    source: LocalPath = Field(description="Video file, or folder of pictures, that was edited.")
+    edit: LocalPath = Field(description="The edit of it.")
     layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
     start: int = Field(0, ge=0, description="Frames of the source to leave out at the beginning, as for the edit.")
     allow_partial: bool = Field(False, description="Go on with what can be decoded of damaged files.")
@@ -127,13 +127,13 @@ class GenerateConfig(
 ):
     """All that one generated clip depends on."""
 
-    prompt: Words = Field(
+    prompt: PromptText = Field(
         description="What the clip shows; (word:1.4) lets a word count more. May be empty where a sound says it."
     )
     frames: int | None = Field(
         None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
     )
-    fps: float = Field(8.0, ge=SLOWEST, le=240, description="Frames per second.")
+    fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     height: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     prior: Prior = Field(
@@ -141,7 +141,7 @@ class GenerateConfig(
         description="Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from "
         "frame to frame, or fresh in each.",
     )
-    sheet: Place | None = Field(None, description="Also write a contact sheet (.png).")
+    sheet: LocalPath | None = Field(None, description="Also write a contact sheet (.png).")
 
 
 class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
@@ -149,22 +149,22 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
 
     paths: ClassVar[frozenset[str]] = frozenset({"clip", "output"})
 
-    prompt: Prompt = Field(description="What the clip shows.")
+    prompt: RequiredPrompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps of training.")
-    output: Place | None = Field(None, description="Where to write the adapter (.safetensors).")
+    output: LocalPath | None = Field(None, description="Where to write the adapter (.safetensors).")
     overwrite: bool = Field(False, description="Replace an adapter that exists.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         taken = self.adapter is not None
-        return agreed(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
+        return raise_faults(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
 
 
 class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
     """All that one inversion depends on."""
 
-    source_prompt: Words | None = Field(
+    source_prompt: PromptText | None = Field(
         None, description="What the clip shows. By default the words that the adapter was tuned on, else none."
     )
 
@@ -183,8 +183,10 @@ class InspectConfig(VideoSettings, ClipSettings):
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Of the kind.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
-    save_data: Place | None = Field(None, description="Also write what was found as numbers, where the kind has them.")
-    sheet: Place | None = Field(
+    save_data: LocalPath | None = Field(
+        None, description="Also write what was found as numbers, where the kind has them."
+    )
+    sheet: LocalPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, what was found below."
     )
 
@@ -193,8 +195,8 @@ __all__ = [
     "BPM",
     "HUB_NAMES",
     "IN_MEMORY",
-    "STRONGEST",
-    "STRONGEST_SOUND",
+    "MAX_AUDIO_SCALE",
+    "MAX_CONTROL_WEIGHT",
     "AttentionSettings",
     "AudioConditionSettings",
     "AudioInputSettings",
@@ -214,8 +216,8 @@ __all__ = [
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
+    "LocalPath",
     "ModelSettings",
-    "Place",
     "PromptAtSettings",
     "PromptSettings",
     "Settings",

@@ -9,7 +9,17 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config import prompt_weights
-from vedit.config.fields import LONGEST_PROMPT, SLOWEST, Feature, Place, Prompt, Varying, agreed, listed, varying
+from vedit.config.fields import (
+    LONGEST_PROMPT,
+    MIN_FPS,
+    Feature,
+    LocalPath,
+    RequiredPrompt,
+    Varying,
+    as_tuple,
+    raise_faults,
+    varying,
+)
 from vedit.config.groups import Settings
 from vedit.errors import VeditHint
 from vedit.timeline import FEATURES
@@ -32,13 +42,13 @@ class EmphasisSettings(Settings):
 class PromptAtSettings(Settings):
     """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass" or "8b:snow over grass"."""
 
-    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt"})
+    weighted_prompts: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
     time: str = Field(
         pattern=r"^(\d+\.?\d*|\.\d+)[fsb]?$",
         description="When it is reached: in frames (12), seconds (2s) or beats (8b).",
     )
-    prompt: Prompt = Field(description="What is seen then.")
+    prompt: RequiredPrompt = Field(description="What is seen then.")
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
@@ -52,7 +62,7 @@ BPM = (20.0, 400.0)
 """Tempi that can be given."""
 
 
-STRONGEST_SOUND = 20.0
+MAX_AUDIO_SCALE = 20.0
 """Most that what a sound says may count; 1 is as much as the prompt."""
 
 
@@ -71,7 +81,7 @@ class EnvelopeSettings(Settings):
 class AudioInputSettings(EnvelopeSettings):
     """Sound"""
 
-    audio: Place | None = Field(None, description="Sound to follow: a sound file or a video.")
+    audio: LocalPath | None = Field(None, description="Sound to follow: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
     audio_duration: float | None = Field(
         None,
@@ -81,14 +91,16 @@ class AudioInputSettings(EnvelopeSettings):
     )
     bpm: float | None = Field(None, ge=BPM[0], le=BPM[1], description="Beats per minute, where they are known.")
 
-    of_sound: ClassVar[tuple[str, ...]] = (*EnvelopeSettings.model_fields, "audio_start", "audio_duration")
+    idle_without_audio: ClassVar[tuple[str, ...]] = (*EnvelopeSettings.model_fields, "audio_start", "audio_duration")
     """What says nothing without a sound."""
 
     @model_validator(mode="after")
     def _audible(self) -> Self:
         own = type(self).model_fields
-        idle = [name for name in self.of_sound if self.audio is None and getattr(self, name) != own[name].default]
-        return agreed(self, [f"{name} needs audio, the sound to listen to" for name in idle])
+        idle = [
+            name for name in self.idle_without_audio if self.audio is None and getattr(self, name) != own[name].default
+        ]
+        return raise_faults(self, [f"{name} needs audio, the sound to listen to" for name in idle])
 
 
 class AudioConditionSettings(Settings):
@@ -96,11 +108,11 @@ class AudioConditionSettings(Settings):
 
     paths: ClassVar[frozenset[str]] = frozenset({"file", "encoder"})
 
-    file: Place | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
-    strength: Annotated[Varying, varying(0, STRONGEST_SOUND)] = Field(
+    file: LocalPath | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
+    strength: Annotated[Varying, varying(0, MAX_AUDIO_SCALE)] = Field(
         1.0, description="How far what it says counts, 1 as much as the prompt."
     )
-    encoder: Place | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
+    encoder: LocalPath | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
     quantile: float = Field(
         0.8, ge=0, lt=1, description="Share of each channel in which it is not heeded, where it says least."
     )
@@ -112,21 +124,25 @@ class SoundtrackSettings(AudioInputSettings):
     """Sound"""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
-    of_sound: ClassVar[tuple[str, ...]] = (*AudioInputSettings.of_sound, "audio_scale", "sound_encoder")
-    bracketed: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative_prompt"})
+    idle_without_audio: ClassVar[tuple[str, ...]] = (
+        *AudioInputSettings.idle_without_audio,
+        "audio_scale",
+        "sound_encoder",
+    )
+    weighted_prompts: ClassVar[frozenset[str]] = frozenset({"prompt", "source_prompt", "negative_prompt"})
 
-    audio_scale: Annotated[Varying | None, varying(0, STRONGEST_SOUND)] = Field(
+    audio_scale: Annotated[Varying | None, varying(0, MAX_AUDIO_SCALE)] = Field(
         None,
         description="How far what the sound says counts; 1 as much as the prompt. By default 1 where the model brings "
         "a sound encoder, else 0.",
     )
-    sound_encoder: Place | None = Field(
+    sound_encoder: LocalPath | None = Field(
         None, description="Sound encoder (.safetensors) to listen with. By default the model's own."
     )
-    emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(listed)] = Field(
+    emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(as_tuple)] = Field(
         (), description="How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several times."
     )
-    prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(listed)] = Field(
+    prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(as_tuple)] = Field(
         (), description="A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several times."
     )
     prompt_blend: Annotated[Varying | None, varying(0, 1)] = Field(
@@ -139,12 +155,12 @@ class SoundtrackSettings(AudioInputSettings):
     @classmethod
     def _weighed(cls, value: Any) -> Any:
         """Words that are weighed by brackets in a prompt are words to emphasise."""
-        return _without_brackets(value, cls.bracketed) if isinstance(value, dict) else value
+        return _without_brackets(value, cls.weighted_prompts) if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _moving(self) -> Self:
         idle = self.prompt_blend is not None and not self.prompt_at
-        return agreed(self, ["prompt_blend needs prompt_at, a prompt to go on to"] if idle else [])
+        return raise_faults(self, ["prompt_blend needs prompt_at, a prompt to go on to"] if idle else [])
 
 
 def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[str, Any]:
@@ -174,9 +190,9 @@ def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[st
     for name in sorted(prompts & values.keys()):
         values[name] = plain(name, values[name])
     if values.get("prompt_at"):
-        values["prompt_at"] = [_read(each, plain) for each in listed(values["prompt_at"])]
+        values["prompt_at"] = [_read(each, plain) for each in as_tuple(values["prompt_at"])]
     if weighed:
-        values["emphasis"] = [*listed(values.get("emphasis") or ()), *weighed]
+        values["emphasis"] = [*as_tuple(values.get("emphasis") or ()), *weighed]
     return values
 
 
@@ -196,7 +212,7 @@ MOST_FRAMES = 100_000
 class FramesSettings(Settings):
     """Clip"""
 
-    fps: float = Field(24.0, ge=SLOWEST, le=240, description="Frames per second.")
+    fps: float = Field(24.0, ge=MIN_FPS, le=240, description="Frames per second.")
     frames: int | None = Field(
         None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound."
     )
@@ -205,14 +221,14 @@ class FramesSettings(Settings):
 class InspectAudioConfig(AudioInputSettings, FramesSettings):
     """All that one look at a sound depends on."""
 
-    audio: Place = Field(description="A sound file or a video.")
+    audio: LocalPath = Field(description="A sound file or a video.")
     feature: Feature = Field(
         "loudness", description=f"What to draw: loudness, bass, onset, beat or others. All are {', '.join(FEATURES)}."
     )
-    output: Place | None = Field(
+    output: LocalPath | None = Field(
         None, description="Where to write the picture (.png). By default named after the sound."
     )
-    save_data: Place | None = Field(None, description="Also write all that was heard as numbers (.json).")
+    save_data: LocalPath | None = Field(None, description="Also write all that was heard as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
 
     paths: ClassVar[frozenset[str]] = Settings.paths | {"save_data"}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config import safe_yaml
-from vedit.config.fields import NUMBER, Annotator, Conditioner, Place, agreed, listed, strengths
+from vedit.config.fields import NUMBER, Annotator, Conditioner, LocalPath, as_tuple, control_weight, raise_faults
 from vedit.config.groups import Settings
 
 
@@ -21,13 +21,13 @@ class ControlSettings(Settings):
     """
 
     paths: ClassVar[frozenset[str]] = frozenset({"file"})
-    places: ClassVar[frozenset[str]] = frozenset({"net"})
+    paths_or_names: ClassVar[frozenset[str]] = frozenset({"net"})
 
     kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
-    weight: Annotated[float | str | tuple[float, ...], BeforeValidator(strengths)] = Field(
+    weight: Annotated[float | str | tuple[float, ...], BeforeValidator(control_weight)] = Field(
         1.0, description="How strongly it steers, 0 to 2: a number, a timeline, or a list, one for each frame."
     )
-    file: Place | None = Field(
+    file: LocalPath | None = Field(
         None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
     )
     net: str | None = Field(None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one.")
@@ -57,7 +57,7 @@ class ControlSettings(Settings):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         backwards = self.start >= self.stop
-        return agreed(self, ["the window ends before it begins; expected START below STOP"] if backwards else [])
+        return raise_faults(self, ["the window ends before it begins; expected START below STOP"] if backwards else [])
 
 
 class ConditionSettings(Settings):
@@ -82,7 +82,7 @@ class ConditionSettings(Settings):
 
 
 def _controls(value: Any) -> Any:
-    return () if value in ("none", ["none"], ("none",)) else listed(value)
+    return () if value in ("none", ["none"], ("none",)) else as_tuple(value)
 
 
 class GuideSettings(Settings):
@@ -98,6 +98,6 @@ class GuideSettings(Settings):
         "shapes as they are; none: nothing.",
     )
     control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
-    condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(listed)] = Field(
+    condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(as_tuple)] = Field(
         (), description="Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."
     )

@@ -21,10 +21,10 @@ LONGEST_PROMPT = 20_000
 MOST_WORDS = 2_000
 """Words of a prompt, about 35 chunks of Stable Diffusion's tokenizer."""
 
-SLOWEST = 0.1
+MIN_FPS = 0.1
 """Frames per second."""
 
-STRONGEST = 2.0
+MAX_CONTROL_WEIGHT = 2.0
 """Most that a control may weigh; 1 is what its net was trained with."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
@@ -69,17 +69,17 @@ def _path(value: Any) -> Any:
             raise ValueError("is no path")
         if _ADDRESS.match(value):
             raise ValueError("is an address; expected a file on this machine")
-        return at_home(value)
+        return expand_home(value)
     return value
 
 
-def at_home(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """A path with its ~ replaced by the home folder; a name that only looks like a user's, such as ~.mp4, stays."""
     # Path.expanduser raises where there is no such user.
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
-def scaled(text: str) -> tuple[str, str]:
+def split_lora_scale(text: str) -> tuple[str, str]:
     """A LoRA's "file:0.8" as its file and ":0.8", which may be missing."""
     stem, colon, scale = text.rpartition(":")
     try:
@@ -89,11 +89,11 @@ def scaled(text: str) -> tuple[str, str]:
     return (stem, colon + scale) if stem else (text, "")
 
 
-def listed(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, (str, dict, BaseModel)) else value
 
 
-def strengths(value: Any) -> float | str | tuple[float, ...]:
+def control_weight(value: Any) -> float | str | tuple[float, ...]:
     """Reads a control's strength: a number, a list with one for each frame, or a timeline."""
     try:
         numbers = [float(each) for each in (value if isinstance(value, (list, tuple)) else [value])]
@@ -101,8 +101,10 @@ def strengths(value: Any) -> float | str | tuple[float, ...]:
         if isinstance(value, str):
             return timeline.read(value).text
         numbers = []
-    if not numbers or not all(0 <= each <= STRONGEST for each in numbers):
-        raise ValueError(f"is no strength; expected 0 to {STRONGEST:g}, a list of such numbers, or a timeline of them")
+    if not numbers or not all(0 <= each <= MAX_CONTROL_WEIGHT for each in numbers):
+        raise ValueError(
+            f"is no strength; expected 0 to {MAX_CONTROL_WEIGHT:g}, a list of such numbers, or a timeline of them"
+        )
     return tuple(numbers) if isinstance(value, (list, tuple)) else numbers[0]
 
 
@@ -131,7 +133,7 @@ class Range:
 
 
 def varying(low: float, high: float) -> BeforeValidator:
-    """A number between these that may vary in time; ``Settings.in_time`` says what it is in each frame."""
+    """A number between these that may vary in time; ``Settings.per_frame`` says what it is in each frame."""
     return BeforeValidator(Range(low, high))
 
 
@@ -157,9 +159,9 @@ def _one_of(kinds: Iterable[str]) -> AfterValidator:
 CompareLayout = Literal["side", "wipe", "stack"]
 """How a source and its edit are shown together."""
 
-Words = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
-Prompt = Annotated[Words, AfterValidator(_wanted)]
-Place = Annotated[Path, BeforeValidator(_path)]
+PromptText = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
+RequiredPrompt = Annotated[PromptText, AfterValidator(_wanted)]
+LocalPath = Annotated[Path, BeforeValidator(_path)]
 Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]
 Attention = Annotated[str, _kind_of("attention")]
@@ -204,7 +206,7 @@ def mask_text(value: Any) -> Any:
     return plain if mask_kind(plain) == "path" else f"./{plain}"  # a Path loses the "./" that tells it from a word
 
 
-def agreed(settings: Any, faults: list[str]) -> Any:
+def raise_faults(settings: Any, faults: list[str]) -> Any:
     if faults:
         raise ValueError("; ".join(faults))
     return settings

@@ -10,8 +10,8 @@ from typing import Any
 from vedit import __version__
 from vedit.config import IN_MEMORY, safe_yaml
 from vedit.config.faults import cut, joined
-from vedit.config.fields import at_home, scaled
-from vedit.config.groups import Settings
+from vedit.config.fields import expand_home, split_lora_scale
+from vedit.config.groups import Settings, is_there
 from vedit.config.merge import Layer
 from vedit.config.sidecar_format import NOTES, is_sidecar, upgraded
 from vedit.errors import ConfigError
@@ -75,22 +75,22 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
     if value is not None and (inner := kind.nested.get(name)):
         many = value if isinstance(value, list) else [value]
         return [change_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
-    if isinstance(value, list) and name in kind.places:  # one level: a list can hold itself
+    if isinstance(value, list) and name in kind.paths_or_names:  # one level: a list can hold itself
         return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
     if not isinstance(value, str) or value in ("", str(IN_MEMORY)) or is_keyword(name, value, kind):
         return value
     if name in kind.paths:
-        return str(absolute(folder / at_home(value)))
-    if name in kind.places:
-        stem, scale = scaled(value)
-        if "/" in stem and is_there(folder / at_home(stem)):
-            return str(absolute(folder / at_home(stem))) + scale
+        return str(absolute(folder / expand_home(value)))
+    if name in kind.paths_or_names:
+        stem, scale = split_lora_scale(value)
+        if "/" in stem and is_there(folder / expand_home(stem)):
+            return str(absolute(folder / expand_home(stem))) + scale
     return value
 
 
 def is_keyword(name: str, value: str, kind: Settings | type[Settings]) -> bool:
     """Whether a field that may hold a path holds words of its own instead."""
-    return name in kind.spoken and kind.spoken[name].fullmatch(value) is not None
+    return name in kind.keywords and kind.keywords[name].fullmatch(value) is not None
 
 
 def change_inner(value: Any, kind: type[Settings], change: Callable[[str, Any], Any]) -> Any:
@@ -101,11 +101,6 @@ def change_inner(value: Any, kind: type[Settings], change: Callable[[str, Any], 
         except ValueError:
             return value  # the config will say what is wrong with it
     return {key: change(str(key), part) for key, part in value.items()} if isinstance(value, dict) else value
-
-
-def is_there(path: Path) -> bool:
-    """Unlike ``Path.exists``, no for what lies in a closed folder: whoever reads it will tell."""
-    return os.path.exists(path)  # noqa: PTH110
 
 
 def absolute(path: Path) -> Path:

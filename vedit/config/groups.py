@@ -13,23 +13,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from vedit import timeline
 from vedit.config.fields import (
     Attention,
-    Place,
+    LocalPath,
     Prior,
-    Prompt,
+    PromptText,
     Range,
+    RequiredPrompt,
     Varying,
-    Words,
-    at_home,
-    listed,
+    as_tuple,
+    expand_home,
     mask_text,
-    scaled,
+    split_lora_scale,
     varying,
 )
 from vedit.config.models import HUB_NAMES, default_model
 from vedit.timeline import Moments
 
 
-def _there(path: str | Path) -> bool:
+def is_there(path: str | Path) -> bool:
     """No for what lies in a closed folder: whoever reads it will tell."""
     return os.path.exists(path)  # noqa: PTH110
 
@@ -47,25 +47,25 @@ class Settings(BaseModel):
     )
     """Fields that are paths; in a YAML file they are relative to that file."""
 
-    places: ClassVar[frozenset[str]] = frozenset({"model", "motion_adapter", "lora"})
+    paths_or_names: ClassVar[frozenset[str]] = frozenset({"model", "motion_adapter", "lora"})
     """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
 
-    spoken: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
+    keywords: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
     """What such fields of ``paths`` hold that is no path."""
 
-    written: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "compare", "save_data"})
+    output_paths: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "compare", "save_data"})
     """Of the ``paths``, those that are written; the others are read."""
 
     nested: ClassVar[Mapping[str, type[Settings]]] = {}
     """Fields that hold several settings of their own."""
 
-    bracketed: ClassVar[frozenset[str]] = frozenset()
+    weighted_prompts: ClassVar[frozenset[str]] = frozenset()
     """Fields that are prompts, in whose text brackets weigh words."""
 
     _config: Path | None = PrivateAttr(None)
     """The file that some of these came from."""
 
-    def came_from(self, config: Path) -> Self:
+    def with_config_file(self, config: Path) -> Self:
         """These settings, which know of the file that some of them came from."""
         self._config = config
         return self
@@ -73,14 +73,14 @@ class Settings(BaseModel):
     def files_read(self) -> list[tuple[str, Path]]:
         """The files and folders that are read, each with the name of its setting."""
         found = []
-        for name in sorted(self.paths - self.written):
+        for name in sorted(self.paths - self.output_paths):
             value = getattr(self, name, None)
-            if value is not None and not (name in self.spoken and self.spoken[name].fullmatch(str(value))):
+            if value is not None and not (name in self.keywords and self.keywords[name].fullmatch(str(value))):
                 found.append((name, Path(value)))
-        for name in sorted(self.places):
-            for text in listed(getattr(self, name, None) or ()):
-                path = at_home(scaled(text)[0] if name == "lora" and not _there(text) else text)
-                if _there(path) and not (name == "model" and text in ("mini", *HUB_NAMES)):
+        for name in sorted(self.paths_or_names):
+            for text in as_tuple(getattr(self, name, None) or ()):
+                path = expand_home(split_lora_scale(text)[0] if name == "lora" and not is_there(text) else text)
+                if is_there(path) and not (name == "model" and text in ("mini", *HUB_NAMES)):
                     found += [(name, path)] if path.is_dir() else [(name, path), (name, path.with_suffix(""))]
         # Only a part knows which of its options are paths: any text may be one.
         options = getattr(self, "options", {})
@@ -105,7 +105,7 @@ class Settings(BaseModel):
             if isinstance(each, BeforeValidator) and isinstance(each.func, Range)
         }
 
-    def in_time(self, name: str, moments: Moments) -> list[float]:
+    def per_frame(self, name: str, moments: Moments) -> list[float]:
         """The number that such a setting is in each frame (F,). Raises ConfigError, as a timeline does."""
         between = self.ranges()[name]
         return timeline.read(getattr(self, name)).values(moments, low=between.low, high=between.high)
@@ -124,7 +124,7 @@ class Settings(BaseModel):
 class ClipSettings(Settings):
     """Clip"""
 
-    clip: Place = Field(description="Video file, or folder of pictures.")
+    clip: LocalPath = Field(description="Video file, or folder of pictures.")
     frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
     start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
     stride: int = Field(1, ge=1, description="Take each n-th frame. The clip lasts as long as before.")
@@ -148,10 +148,10 @@ class ModelSettings(Settings):
         "layout, a file .safetensors. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
     motion_adapter: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
-    lora: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+    lora: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         (), description="LoRA file, or file:scale. May be given several times."
     )
-    adapter: Place | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
+    adapter: LocalPath | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
@@ -167,7 +167,9 @@ class ModelSettings(Settings):
 class PromptSettings(Settings):
     """Sampling"""
 
-    negative_prompt: Words = Field("", description="What guidance leads away from. By default nothing in particular.")
+    negative_prompt: PromptText = Field(
+        "", description="What guidance leads away from. By default nothing in particular."
+    )
     guidance: Annotated[Varying, varying(0, 100)] = Field(
         6.0, description="How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`)."
     )
@@ -196,8 +198,8 @@ class PromptSettings(Settings):
 class EditSettings(PromptSettings):
     """Sampling"""
 
-    prompt: Prompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
-    source_prompt: Words | None = Field(
+    prompt: RequiredPrompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
+    source_prompt: PromptText | None = Field(
         None,
         description="What the clip shows now; what both prompts agree on is kept. By default the words that the "
         "adapter was tuned on, else none: then the whole frame is open to change.",
@@ -272,7 +274,7 @@ class TuningSettings(Settings):
 class VideoSettings(Settings):
     """Output"""
 
-    output: Place | None = Field(
+    output: LocalPath | None = Field(
         None,
         description="Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix makes "
         "a folder of PNGs.",

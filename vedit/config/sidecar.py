@@ -9,9 +9,9 @@ from typing import Any
 from vedit import __version__
 from vedit.atomic import whole_file
 from vedit.config import HUB_NAMES, IN_MEMORY
-from vedit.config.fields import at_home, scaled
-from vedit.config.files import absolute, change_inner, is_keyword, is_there
-from vedit.config.groups import Settings
+from vedit.config.fields import expand_home, split_lora_scale
+from vedit.config.files import absolute, change_inner, is_keyword
+from vedit.config.groups import Settings, is_there
 from vedit.config.prompt_weights import escaped
 from vedit.config.sidecar_format import FORMAT
 
@@ -35,7 +35,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
 
 def _portable(name: str, value: Any, folder: Path, config: Settings | type[Settings]) -> Any:
     """The reverse: as ``_anchored`` reads it, and with the brackets of prompts as they are."""
-    if name in config.bracketed and isinstance(value, str):
+    if name in config.weighted_prompts and isinstance(value, str):
         return escaped(value)
     if value is not None and (inner := config.nested.get(name)):
         return [change_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
@@ -45,9 +45,9 @@ def _portable(name: str, value: Any, folder: Path, config: Settings | type[Setti
         return value
     if name == "model" and value in ("mini", *HUB_NAMES):
         return value  # a model's own name stands for it even where a folder is called so
-    stem, scale = scaled(value) if name in config.places else (value, "")
-    path = at_home(stem)
-    if name not in config.paths and not (name in config.places and is_there(path)):
+    stem, scale = split_lora_scale(value) if name in config.paths_or_names else (value, "")
+    path = expand_home(stem)
+    if name not in config.paths and not (name in config.paths_or_names and is_there(path)):
         return value
     whole = absolute(path)
     if not whole.is_relative_to(folder):

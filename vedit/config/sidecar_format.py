@@ -52,14 +52,14 @@ def upgraded(values: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[dict[
         raise ConfigError(
             f"the sidecar has the format {written!r:.20}; this vedit reads up to {FORMAT}: take a newer one."
         )
-    now, places = dict(values), dict(lines)
+    now, now_lines = dict(values), dict(lines)
     for older in range(written, FORMAT):
         names = RENAMED[older]
         now = {names.get(key, key): value for key, value in now.items()}
-        places = {names.get(key, key): line for key, line in places.items()}
+        now_lines = {names.get(key, key): line for key, line in now_lines.items()}
         if older == 1:
             _rename_files(now)
-    return now, places
+    return now, now_lines
 
 
 def _rename_files(values: dict[str, Any]) -> None:

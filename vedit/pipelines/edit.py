@@ -279,7 +279,7 @@ def _edit(
                 text,
                 schedule,
                 seed=config.seed,
-                noise_walk=config.in_time("noise_walk", track.moments),
+                noise_walk=config.per_frame("noise_walk", track.moments),
                 corrections=config.inversion_corrections,
                 flow=flow,
                 conditions=inversion_conditions,

@@ -150,7 +150,7 @@ def _generate(
         guider = guidance.guider(config, backbone, track, prompt, negative)
         conditions = guidance.sound_conditions(config, backbone, track)
         blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
-        noise_walk = config.in_time("noise_walk", moments)
+        noise_walk = config.per_frame("noise_walk", moments)
         given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, noise_walk=noise_walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
         with stage("denoising"), backbone.moving(guidance.motion_scale(config, backbone, track)):

@@ -46,7 +46,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
     for settings in (config, *config.emphasis):
         for name in settings.ranges():
             if getattr(settings, name) is not None:
-                settings.in_time(name, moments)
+                settings.per_frame(name, moments)
     for control in (config.control or ()) if isinstance(config, EditConfig) else ():
         Control(control).in_frames(moments)
     prompt_schedule.arrivals(config, moments)
@@ -73,7 +73,7 @@ def sound_conditions(
             stacklevel=2,
         )
     moments = track.moments
-    counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).in_time("audio_scale", moments))
+    counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).per_frame("audio_scale", moments))
     if not counts.any():
         return ()
     return (saying(track.timed_sound, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
@@ -107,7 +107,7 @@ def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track:
             "motion_scale: this model has no layers over time; give it some with --motion-adapter (AnimateDiff), "
             "--adapter, or in an edit --tune."
         )
-    return torch.tensor(config.in_time("motion_scale", track.moments))
+    return torch.tensor(config.per_frame("motion_scale", track.moments))
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
@@ -141,7 +141,7 @@ def guider(
         )
     if config.guidance == 1 and track.timed_sound is None:  # what a sound says leads away from the negative
         return Unguided(prompt, weights)
-    scale = config.in_time("guidance", moments)
+    scale = config.per_frame("guidance", moments)
     return ClassifierFree(prompt, negative, scale, config.apg_eta, weights)
 
 

@@ -81,5 +81,5 @@ def values(config: InspectTimelineConfig) -> list[list[str]]:
     if frames is None:
         frames = FRAMES if audio is None else soundtrack.frame_count(config, audio, rate)
     moments = soundtrack.prepare(config, frames, rate, audio).moments
-    numbers = config.in_time("timeline", moments)
+    numbers = config.per_frame("timeline", moments)
     return [[str(frame), f"{float(frame / rate):.3f}", f"{value:.4f}"] for frame, value in enumerate(numbers)]

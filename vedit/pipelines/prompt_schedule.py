@@ -98,7 +98,7 @@ def emphasised_prompts(
     states = [each.expand(moments.frames, -1, -1) for each in embedded[: len(said)]]
     weights = [torch.ones(moments.frames, each.shape[1]) for each in states]
     for (each, number, where), without in zip(found, embedded[len(said) :], strict=True):
-        weight = torch.tensor(each.in_time("weight", moments))
+        weight = torch.tensor(each.per_frame("weight", moments))
         told = embedded[number] - without
         told[:, where] = 0
         states[number] = states[number] + (weight - 1).to(told)[:, None, None] * told
@@ -124,7 +124,7 @@ def _shares(
     """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
     reached = [0, *arrivals(config, moments)]
     whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
-    moving = [1.0] * whole.frames if config.prompt_blend is None else config.in_time("prompt_blend", whole)
+    moving = [1.0] * whole.frames if config.prompt_blend is None else config.per_frame("prompt_blend", whole)
     found = []
     for frame in range(moments.frames):
         stretch = max(index for index, first in enumerate(reached) if first <= frame)

@@ -46,7 +46,7 @@ def _places(
     kind: type[EditConfig | GenerateConfig], values: Mapping[str, Any], sidecar: Path, output: Any, overwrite: bool
 ) -> dict[str, str]:
     """The files to write: in the sidecar's folder, wherever its settings have them, or beside the ``output``."""
-    files = {name: Path(str(values[name])) for name in kind.written & kind.paths if values.get(name)}
+    files = {name: Path(str(values[name])) for name in kind.output_paths & kind.paths if values.get(name)}
     old = files.get("output", Path(f"{sidecar.stem}.mp4"))
     if output:
         return _named(files, Path(str(output)))

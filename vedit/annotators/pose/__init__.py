@@ -19,7 +19,7 @@ from vedit.annotators.pose.smoothing import drop, fill, one_euro, savgol
 from vedit.annotators.pose.tracking import track
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
-from vedit.config import Place
+from vedit.config import LocalPath
 
 __all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "read_keypoints"]
 
@@ -44,7 +44,9 @@ class Pose(FrameByFrame):
         detector: Literal["auto", "rtmpose", "mediapipe", "openpose"] = Field(
             "auto", description="Who looks; auto is the first that is installed. mediapipe sees one person."
         )
-        weights: Place | None = Field(None, description="Folder of openpose's weights; by default they are fetched.")
+        weights: LocalPath | None = Field(
+            None, description="Folder of openpose's weights; by default they are fetched."
+        )
         threshold: float = Field(0.3, ge=0, le=1, description="Joints of a lower score are dropped.")
         max_gap: int = Field(5, ge=0, description="Frames for which a joint that was lost is filled in.")
         smooth: Literal["one_euro", "savgol", "none"] = Field("one_euro", description="Filter in time.")
