@@ -38,7 +38,7 @@ from benchmarks.listening_accuracy import click
 from benchmarks.table import figure, percent, show
 from vedit import Clip, load_backbone
 from vedit.backbone.model import Backbone
-from vedit.conditioners.audio import own_encoder
+from vedit.conditioners.audio import model_sound_encoder
 from vedit.conditioners.sound_encoder import load_sound_encoder
 from world import Rendered
 from world.scene import FAINTEST
@@ -243,7 +243,7 @@ def retrieved(backbone: Backbone, count: int, first: int) -> list[list[str]]:
     By the mean of the tokens that the UNet is given, against the captions'; and by the summary, against the pooled
     states, which InfoNCE brought together. (The miniature's pooled states hardly differ: most have a cosine of 0.999.)
     """
-    path = own_encoder(backbone)
+    path = model_sound_encoder(backbone)
     assert path is not None
     encoder = load_sound_encoder(path)
     ids = backbone.tokenizer(CAPTIONS, padding="max_length", truncation=True, return_tensors="pt").input_ids

@@ -6,7 +6,8 @@ round trip is the limit. The ways: plain DDIM inversion (``refine`` 0); each ste
 steps begin with the noise that the step before was told. Beside held-out clips of the world stand hard ones: no words,
 the examples, a thing that moves fast, and one that is not of the world at all.
 
-``--save`` keeps every figure as JSON; ``strain`` in it is what the gate of ``vedit edit`` decides by.
+``--save`` keeps every figure as JSON; ``strain`` in it is the size of the corrections, by which ``vedit edit`` decides
+whether to check.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.record import record
 from benchmarks.table import show
 from vedit.backbone.model import Backbone
 from vedit.pipelines.quality import fidelity
-from vedit.priors.inversion import invert, reconstruct, strain
+from vedit.priors.inversion import correction_size, invert, reconstruct
 from world import Object, Scene, render, sample_scene
 
 FRAMES = 8
@@ -116,7 +117,7 @@ def measured(backbone: Backbone, case: Case, steps: list[int], ways: dict[str, I
             yield {
                 "clip": case.name, "steps": count, "way": title, "passes": calls, "vae_db": limit.db,
                 "vae_worst_db": limit.worst, "db": found.db, "worst_db": found.worst,
-                "strain": strain(trace, backbone.schedule(count)),
+                "strain": correction_size(trace, backbone.schedule(count)),
             }  # fmt: skip
 
 

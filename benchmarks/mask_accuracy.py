@@ -51,7 +51,7 @@ def found(backbone: Backbone, case: Case) -> float:
     text = backbone.embed([case.source_prompt])
     tokens = tokens_of(backbone.tokenizer, case.source_prompt, word(case))
     mask = word_mask(backbone, backbone.encode(case.clip.frames), text, tokens)
-    inside = F.interpolate(mask, scale_factor=backbone.patch) == 1
+    inside = F.interpolate(mask, scale_factor=backbone.vae_scale_factor) == 1
     truth = torch.from_numpy(case.source.masks[:, :1]) > 0.5
     return float((inside & truth).sum() / (inside | truth).sum())
 

@@ -14,7 +14,7 @@ from vedit.clip import Clip, read_clip
 from vedit.clip.lazy import LazyClip
 from vedit.errors import PartError, WeightsError
 from vedit.flow import estimate_flow
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.sampling import noise
 
 PARTS = [(family, kind) for family in registry.TABLES for kind in registry.names(family)]
@@ -79,7 +79,7 @@ def test_priors_start_from_noise_and_repeat(kind: str, backbone: Backbone) -> No
     schedule, flow = backbone.schedule(4), estimate_flow(torch.rand(3, 3, 16, 16))
 
     def start(seed: int) -> torch.Tensor:
-        given = Given(latents, text, schedule, seed=seed, flow=flow)
+        given = PriorInputs(latents, text, schedule, seed=seed, flow=flow)
         made = registry.load("priors", kind)().start(backbone, given)
         assert made.noise.shape == latents.shape
         if made.trace is not None:

@@ -17,7 +17,7 @@ from vedit import estimate
 from vedit.backbone import model_files
 from vedit.config import EditConfig
 from vedit.errors import DeviceError
-from vedit.network_cost import Counted
+from vedit.network_cost import NetworkCost
 from vedit.pipelines import edit, generate, resources, session
 from vedit.pipelines.resources import FRAME, FRAMES_HELD
 
@@ -130,7 +130,7 @@ def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: 
     (model / "text_encoder" / "config.json").write_text(json.dumps(text | {"max_position_embeddings": 77}))
 
     settings = {"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"}
-    counted = Counted(model, EditConfig.model_validate(settings), 1, torch.float16)
+    counted = NetworkCost(model, EditConfig.model_validate(settings), 1, torch.float16)
     size = (512, 512)
     assert counted.predict(size).flop / 1e12 == pytest.approx(0.803, rel=0.01)
     assert counted.encode(size).flop / 1e12 == pytest.approx(1.117, rel=0.01)
@@ -179,9 +179,9 @@ def test_long_work_is_told_first_and_short_work_is_not(
 
 
 def test_more_branches_cost_as_much_again(toy_model: Path) -> None:
-    """What ``Counted`` takes for granted: activations and operations are those of one branch times their number."""
+    """What ``NetworkCost`` takes for granted: activations and operations are those of one branch times their number."""
     config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"})
-    one, three = (Counted(toy_model, config, frames, torch.float32).predict((64, 64)) for frames in (2, 6))
+    one, three = (NetworkCost(toy_model, config, frames, torch.float32).predict((64, 64)) for frames in (2, 6))
     assert (one * 3).flop == pytest.approx(three.flop, rel=0.02)
     assert (one * 3).bytes == pytest.approx(three.bytes, rel=0.02)
 
@@ -189,8 +189,8 @@ def test_more_branches_cost_as_much_again(toy_model: Path) -> None:
 def test_the_least_memory_is_less_than_what_is_counted(toy_model: Path) -> None:
     for model in (Path("vedit/miniature/weights"), toy_model):
         config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat"})
-        counted = Counted(model, config, 4, torch.float32)
+        counted = NetworkCost(model, config, 4, torch.float32)
         size = (128, 128)
         frames = FRAMES_HELD * 4 * 128 * 128 * FRAME
-        least = resources.least_memory(4, size, counted.unet_config, counted.patch, 4, 1) - frames
+        least = resources.least_memory(4, size, counted.unet_config, counted.vae_scale_factor, 4, 1) - frames
         assert 0.4 * counted.predict(size).bytes < least < 1.2 * counted.predict(size).bytes

@@ -7,7 +7,7 @@ import torch
 
 from vedit.backbone import Backbone, load_backbone
 from vedit.condition import Condition, Tokens
-from vedit.guiders import ClassifierFree, Unguided, same_length
+from vedit.guiders import ClassifierFree, Unguided, repeat_to_same_length
 from vedit.priors.inversion import invert
 from vedit.sampling import Source, denoise, noise
 
@@ -41,7 +41,7 @@ def test_repeated_words_change_nothing(backbone: Backbone) -> None:
     x = noise(0, 2, (4, 8, 8))[None]
     short = backbone.embed(["a cat"])
     long = backbone.embed(["a cat on a mat " * 20])
-    repeated, _ = same_length(short, long)
+    repeated, _ = repeat_to_same_length(short, long)
     assert repeated.shape == long.shape
     with torch.no_grad():
         torch.testing.assert_close(
@@ -111,8 +111,10 @@ def test_a_source_lends_to_prompts_that_vary_and_are_weighed(backbone: Backbone)
     plain = ClassifierFree(words, backbone.embed([""]), 5.0)
     expected = denoise(backbone, x, schedule, plain, source=source)
     torch.testing.assert_close(denoise(backbone, x, schedule, varied, source=source), expected, atol=1e-4, rtol=1e-4)
-    alike = ClassifierFree(words, backbone.embed([""]), 5.0, weights=torch.ones(2, words.shape[1]))
-    torch.testing.assert_close(denoise(backbone, x, schedule, alike, source=source), expected, atol=1e-4, rtol=1e-4)
+    broadcast_texts = ClassifierFree(words, backbone.embed([""]), 5.0, weights=torch.ones(2, words.shape[1]))
+    torch.testing.assert_close(
+        denoise(backbone, x, schedule, broadcast_texts, source=source), expected, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_what_a_condition_says_leads_as_a_prompt_would(backbone: Backbone) -> None:

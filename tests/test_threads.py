@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import vedit
 from vedit.backbone import Backbone, load_backbone
-from vedit.backbone.meta_device import Weightless
+from vedit.backbone.meta_device import MetaParameters
 from vedit.clip import Clip, read_clip
 from vedit.errors import VeditWarning
 from vedit.warning_filters import filtered
@@ -113,7 +113,7 @@ assert same(one, other)
 
 
 def test_a_model_without_weights_is_made_in_one_thread_alone() -> None:
-    with Weightless():
+    with MetaParameters():
         ours = nn.BatchNorm2d(4)
         theirs = together(lambda: nn.BatchNorm2d(4))[0]
     assert isinstance(theirs, nn.Module)

@@ -196,7 +196,7 @@ def test_an_adapter_numbers_the_frames_of_layers_that_are_there(backbone: Backbo
     backbone.attach_temporal()
     adapter.apply(backbone)
     assert torch.equal(said(backbone), said(again))
-    assert backbone.learned == "a cat"
+    assert backbone.learned_prompt == "a cat"
 
 
 @pytest.mark.filterwarnings("ignore:.*times slower than float32")

@@ -79,7 +79,7 @@ def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Cli
         if len(clip.frames) < frames:
             print(f"{path.name}: {len(clip.frames)} frames, fewer than {frames}; left out", flush=True)
             continue
-        size = size or working_size(clip.size, None, backbone.unet.config, backbone.patch)
+        size = size or working_size(clip.size, None, backbone.unet.config, backbone.vae_scale_factor)
         latents.append(backbone.encode(clip.resized(size).frames).half().cpu())
         captions.append(caption.read_text(encoding="utf-8").strip())
     if not latents:

@@ -61,7 +61,7 @@ def compare(
         pictures,
         edited.rate,
         sounding.audio,
-        sounding.sound_from,
+        sounding.audio_origin,
         crf=crf,
         codec=codec,
         overwrite=overwrite,

@@ -17,7 +17,7 @@ from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
 from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
 from vedit.machine_memory import free_memory, held_memory
-from vedit.network_cost import Cost, Counted, config_folder
+from vedit.network_cost import Cost, NetworkCost, config_folder
 from vedit.pipelines import controls, guidance, prompt_schedule, soundtrack
 from vedit.pipelines.generate import frames_of, size_of
 from vedit.pipelines.resources import (
@@ -71,7 +71,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     if isinstance(config, EditConfig):
         defaults = controls.default_controls(config, config.source_prompt or "", read_notes(folder))
         config = config.model_copy(update={"control": config.control or defaults})
-    model = Counted(folder, config, frames, dtype)
+    model = NetworkCost(folder, config, frames, dtype)
     if isinstance(config, EditConfig | GenerateConfig):
         moments = soundtrack.prepare(config, frames, rate, sound).moments
         known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
@@ -82,11 +82,11 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
             source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
             prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative_prompt)
     if isinstance(config, GenerateConfig):
-        own = size = size_of(config, model.unet_config, model.patch)
+        own = size = size_of(config, model.unet_config, model.vae_scale_factor)
         told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
     else:
         assert info is not None
-        own, size = info.size, working_size(info.size, config.size, model.unet_config, model.patch)
+        own, size = info.size, working_size(info.size, config.size, model.unet_config, model.vae_scale_factor)
         told = [["frames", f"{frames} of {info.frames}"], ["size", f"{_across(own)}, worked on at {_across(size)}"]]
     work, activations = _work(config, model, size, frames)
     flop = sum(times * each for _, times, each in work)
@@ -96,7 +96,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     places = _places(memory, device)
     yield "in all, about", [["time", minutes(seconds)], *([each.name, str(each)] for each in places)]
     yield "settings", settings
-    yield "clip", [*told, ["latents", f"{size[1] // model.patch}x{size[0] // model.patch}"]]
+    yield "clip", [*told, ["latents", f"{size[1] // model.vae_scale_factor}x{size[0] // model.vae_scale_factor}"]]
     yield (
         "work",
         [
@@ -140,7 +140,7 @@ def _places(memory: Mapping[str, float], device: torch.device) -> list[Memory]:
 
 
 def _work(
-    config: Job | GenerateConfig, model: Counted, size: Size, frames: int
+    config: Job | GenerateConfig, model: NetworkCost, size: Size, frames: int
 ) -> tuple[list[tuple[str, int, float]], float]:
     """The passes of a job, (what, how often, operations of each), and the largest activations in bytes."""
     decode = model.decode(size)
@@ -174,7 +174,7 @@ def _work(
     return work, largest
 
 
-def _controls(config: EditConfig, model: Counted, size: Size) -> Iterator[tuple[str, int, Cost]]:
+def _controls(config: EditConfig, model: NetworkCost, size: Size) -> Iterator[tuple[str, int, Cost]]:
     """What, how often, and at which cost ControlNets run beside the UNet."""
     for control, net in zip(config.control or (), model.controls, strict=True):
         begin = max(control.start, 1 - config.steps_taken / config.steps)
@@ -193,10 +193,10 @@ ON_MACHINE = PROCESS, FRAMES, PASSING
 
 
 def _memory(
-    config: Job | GenerateConfig, model: Counted, activations: float, frames: int, size: Size, own: Size
+    config: Job | GenerateConfig, model: NetworkCost, activations: float, frames: int, size: Size, own: Size
 ) -> dict[str, float]:
     """Bytes that a job holds at most, by what they are for. ``size`` is that which is worked at, ``own`` the clip's."""
-    places = (size[0] // model.patch) * (size[1] // model.patch)
+    places = (size[0] // model.vae_scale_factor) * (size[1] // model.vae_scale_factor)
     # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
     passing = own[0] * own[1] * (OWN_SIZE + QUEUED * min(frames, QUEUE))
     parts = {

@@ -85,7 +85,7 @@ class ClassifierFree:
 
     @property
     def text(self) -> Tensor:
-        return torch.cat(alike(self.negative, self.prompt))
+        return torch.cat(broadcast_texts(self.negative, self.prompt))
 
     @property
     def emphasis(self) -> Tensor | None:
@@ -105,13 +105,13 @@ class ClassifierFree:
         return positive + lead
 
 
-def joined(text: Tensor, emphasis: Tensor | None, said: Tokens) -> tuple[Tensor, Tensor | None]:
+def join_tokens(text: Tensor, emphasis: Tensor | None, said: Tokens) -> tuple[Tensor, Tensor | None]:
     """The branches' ``text`` (N, T, D) or (N, F, T, D) and its ``emphasis`` (N, F, T), the last of them, the prompt's,
     with what a condition says beside it: a copy of the prompt's tokens, which changes nothing, turned into that."""
-    prompt, other = alike(text[-1:], said.text[None].to(text))
+    prompt, other = broadcast_texts(text[-1:], said.text[None].to(text))
     share = said.share.to(text)
     both = torch.cat([prompt, torch.lerp(prompt, other, share.view(-1, 1, 1))], dim=2)
-    rest, both = alike(text[:-1], both) if len(text) > 1 else (both[:0], both)
+    rest, both = broadcast_texts(text[:-1], both) if len(text) > 1 else (both[:0], both)
     if emphasis is not None:
         emphasis = emphasis.repeat(1, 1, both.shape[2] // emphasis.shape[2])
         half = both.shape[2] // 2
@@ -119,7 +119,7 @@ def joined(text: Tensor, emphasis: Tensor | None, said: Tokens) -> tuple[Tensor,
     return torch.cat([rest, both]), emphasis
 
 
-class Semantic:
+class SemanticGuidance:
     """Guidance by one condition's tokens through the steps of one denoising (``condition.Tokens``)."""
 
     def __init__(self, condition: Condition) -> None:
@@ -147,15 +147,15 @@ def _along(x: Tensor, direction: Tensor) -> Tensor:
     return (x * unit).sum((1, 2, 3), keepdim=True) * unit
 
 
-def alike(*texts: Tensor) -> tuple[Tensor, ...]:
+def broadcast_texts(*texts: Tensor) -> tuple[Tensor, ...]:
     """Text embeddings (N, T, D) or (N, F, T, D) of one length and, where one varies in time, all for each frame."""
     frames = max((text.shape[1] for text in texts if text.ndim == 4), default=None)
     if frames is not None:
         texts = tuple(text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1) for text in texts)
-    return same_length(*texts)
+    return repeat_to_same_length(*texts)
 
 
-def same_length(*texts: Tensor) -> tuple[Tensor, ...]:
+def repeat_to_same_length(*texts: Tensor) -> tuple[Tensor, ...]:
     """Text embeddings (..., T, D) of prompts of different numbers of chunks, repeated to one length.
 
     Repeating all of a prompt's tokens leaves attention's weighted mean over them as it was.

@@ -28,7 +28,7 @@ from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, model_files, temporal
 from vedit.backbone.control import empty_controlnet, locate, reads_words
 from vedit.backbone.loading import check_family, empty, empty_text_encoder, empty_unet
-from vedit.backbone.meta_device import Weightless
+from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.notes import read_notes
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, TuneConfig
@@ -63,7 +63,7 @@ class Cost:
         return Cost(self.flop * times, self.bytes * times)
 
 
-@model_files.permitted()
+@model_files.reading_weights()
 def config_folder(model: str) -> Path:
     """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
     path = expand_home(model)
@@ -77,7 +77,7 @@ def config_folder(model: str) -> Path:
     return model_files.reference_folder(path, checkpoints.original_family(names, path))
 
 
-class Counted:
+class NetworkCost:
     """A model's networks without content, as a job would run them."""
 
     def __init__(self, folder: Path, config: Job | GenerateConfig, frames: int, dtype: torch.dtype) -> None:
@@ -92,7 +92,7 @@ class Counted:
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
         self.unet = empty_unet(self.unet_config)
-        self.patch = int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        self.vae_scale_factor = int(2 ** (len(self.vae.config.block_out_channels) - 1))
         kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
         context = StepContext(kind, "sdpa", frames)
         self.controls = [
@@ -105,7 +105,7 @@ class Counted:
                 block.attn2.set_processor(FrameProcessor(context, across_frames=False))
         self._first, self._context = copy.deepcopy((self.unet.down_blocks[0], context))
         if self.tuning or inflated or config.adapter is not None:
-            with Weightless():
+            with MetaParameters():
                 temporal.attach_temporal(self.unet, context)
         with self._fake:
             _shaped(self.vae, torch.float32)
@@ -155,7 +155,7 @@ class Counted:
 
     def decode(self, size: Size) -> Cost:
         """One frame through the VAE's decoder."""
-        height, width = (side // self.patch for side in size)
+        height, width = (side // self.vae_scale_factor for side in size)
         return self._measured(lambda: self.vae.decode(torch.empty(1, 4, height, width)))
 
     def weights(self) -> float:
@@ -173,7 +173,7 @@ class Counted:
             parameter.fill_(0.01)
         channels = self.unet.config.block_out_channels[0]
         places = int(min(MOST_PLACES, (TRIAL if device.type == "cpu" else 100 * TRIAL) / (BLOCK * channels**2)))
-        height, width = (max(1, min(side // self.patch, math.isqrt(places))) for side in size)
+        height, width = (max(1, min(side // self.vae_scale_factor, math.isqrt(places))) for side in size)
         self._context.frames = count = max(1, min(self.frames, places // (height * width)))
         x = torch.full((count, channels, height, width), 0.1, device=device, dtype=self.dtype)
         given = {"temb": torch.zeros(count, self.unet.time_embedding.linear_2.out_features).to(x)}
@@ -204,7 +204,7 @@ class Counted:
 
     def _inputs(self, size: Size, branches: int) -> tuple[Tensor, Tensor, Tensor]:
         count = branches * self.frames
-        latents = torch.empty(count, 4, *(side // self.patch for side in size), dtype=self.dtype)
+        latents = torch.empty(count, 4, *(side // self.vae_scale_factor for side in size), dtype=self.dtype)
         text = torch.empty(
             count,
             self.text.config.max_position_embeddings,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
-from vedit.guiders import Guider, Semantic, alike, joined
+from vedit.guiders import Guider, SemanticGuidance, broadcast_texts, join_tokens
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -57,11 +57,11 @@ def denoise(
     """From noise (F, 4, h, w) at the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
     ``conditions`` steer beside the prompt. ``source`` lends its structure in its first steps. ``after_step`` may
-    correct the latents (F, 4, h, w) after the step of a given index (``masks.Keep.blend`` does). The branches of the
-    guider and of the conditions run as one batch; when memory does not suffice for that, one after the other.
+    correct the latents (F, 4, h, w) after the step of a given index (``masks.LatentBlend.blend`` does). The branches of
+    the guider and of the conditions run as one batch; when memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    speaking = [None if each.tokens is None else Semantic(each) for each in conditions]
+    speaking = [None if each.tokens is None else SemanticGuidance(each) for each in conditions]
     split = False
     for index, t in enumerate(schedule.timesteps.tolist()):
         lender = source.at(index) if source is not None and index < source.steps else None
@@ -92,12 +92,12 @@ def denoise(
     return x
 
 
-def _branches(guider: Guider, others: Sequence[Semantic], device: torch.device) -> tuple[Tensor, Tensor | None]:
+def _branches(guider: Guider, others: Sequence[SemanticGuidance], device: torch.device) -> tuple[Tensor, Tensor | None]:
     """The text and the emphasis of all branches: the guider's, which the ``others`` join, and those of the others."""
     text, emphasis = guider.text.to(device), guider.emphasis
     for each in others:
-        text, emphasis = joined(text, emphasis, each.tokens)
-    text = torch.cat(alike(text, *(each.tokens.text[None].to(text) for each in others)))
+        text, emphasis = join_tokens(text, emphasis, each.tokens)
+    text = torch.cat(broadcast_texts(text, *(each.tokens.text[None].to(text) for each in others)))
     if emphasis is None:
         return text, None
     emphasis = emphasis.repeat(1, 1, text.shape[-2] // emphasis.shape[-1])
@@ -119,7 +119,7 @@ def _outputs(
     branches, added = x.expand(len(text), *x.shape), residuals(acting, x, t, text)
     if lender is None:
         return backbone.predict(branches, t, text, residuals=added, emphasis=emphasis)
-    theirs, ours = alike(lender.text.to(text), text)
+    theirs, ours = broadcast_texts(lender.text.to(text), text)
     if emphasis is not None:
         emphasis = emphasis.repeat(1, 1, ours.shape[-2] // emphasis.shape[-1])
         emphasis = torch.cat([torch.ones_like(emphasis[:1]), emphasis])

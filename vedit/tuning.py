@@ -100,7 +100,7 @@ def tune(
         WeightsError: when the loss stops being finite, and for a checkpoint of another tuning
     """
     if isinstance(clip, Clip):
-        clip = clip.resized(working_size(clip.size, None, backbone.unet.config, backbone.patch)).frames
+        clip = clip.resized(working_size(clip.size, None, backbone.unet.config, backbone.vae_scale_factor)).frames
     frames = clip
     if backbone.dtype == torch.float16 and backbone.device.type == "cpu":
         raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
@@ -183,8 +183,8 @@ def tune(
             parameter.data = parameter.data.to(dtype)
     tensors = {name: parameter.detach().cpu().clone() for name, parameter in chosen.items()}
     adapter = Adapter(tensors, config, backbone.fingerprint)
-    backbone.changed = adapter.digest()
-    backbone.learned = prompt
+    backbone.adapter_digest = adapter.digest()
+    backbone.learned_prompt = prompt
     backbone.loaded_with.pop("adapter", None)
     backbone.default_attention = attention
     return adapter

@@ -88,7 +88,7 @@ def test_paths_are_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def predicted(backbone: Backbone, kind: str, flow: Flow | None, frames: int = 3) -> Tensor:
     size = flow.size if flow is not None else (32, 32)
-    x = noise(0, frames, (4, size[0] // backbone.patch, size[1] // backbone.patch))
+    x = noise(0, frames, (4, size[0] // backbone.vae_scale_factor, size[1] // backbone.vae_scale_factor))
     with torch.no_grad(), backbone.attending(kind, flow):
         return backbone.predict(x.expand(2, *x.shape), 500, backbone.embed(["red", ""]))
 
@@ -140,13 +140,16 @@ def test_a_controlnet_follows_the_flow_too(backbone: Backbone) -> None:
     made = ControlNetModel.from_unet(
         backbone.unet,
         conditioning_channels=3,
-        conditioning_embedding_out_channels=tuple(8 for _ in range(backbone.patch.bit_length())),
+        conditioning_embedding_out_channels=tuple(8 for _ in range(backbone.vae_scale_factor.bit_length())),
     )
     torch.nn.init.normal_(made.controlnet_down_blocks[-1].weight, std=0.05)
     net, x, text = ControlNet(made, backbone), noise(0, 3, (4, 16, 16)), backbone.embed(["red"])
-    shown, size = torch.rand(3, 3, 16 * backbone.patch, 16 * backbone.patch), (16 * backbone.patch,) * 2
+    shown, size = (
+        torch.rand(3, 3, 16 * backbone.vae_scale_factor, 16 * backbone.vae_scale_factor),
+        (16 * backbone.vae_scale_factor,) * 2,
+    )
     ends = []
-    for flow in (uniform((float(backbone.patch), 0.0), 3, size), uniform((9999.0, 0.0), 3, size)):
+    for flow in (uniform((float(backbone.vae_scale_factor), 0.0), 3, size), uniform((9999.0, 0.0), 3, size)):
         with backbone.attending("flow", flow):
             ends.append(net(shown, x, 500, text).down[-1])
     with backbone.attending("sparse_causal"):

@@ -13,7 +13,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor
 
 from vedit.backbone import Backbone, load_backbone
-from vedit.backbone.frame_chunks import ROWS, in_pieces
+from vedit.backbone.frame_chunks import FRAMES_PER_CHUNK, in_chunks
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.masks import compare_prompts, word_mask
 from vedit.priors.inversion import invert
@@ -66,7 +66,7 @@ def test_pieces_say_the_same(backbone: Backbone, attach: str, monkeypatch: pytes
         backbone.use_clip_wide_norm()
     whole = predicted(backbone, 2)
     monkeypatch.setattr("vedit.backbone.frame_chunks.ROWS", 2)
-    with in_pieces(backbone.unet):
+    with in_chunks(backbone.unet):
         torch.testing.assert_close(predicted(backbone, 2), whole, atol=1e-5, rtol=1e-4)
     assert torch.equal(predicted(backbone, 2), whole)
     assert not any("forward" in vars(module) for module in backbone.unet.modules())
@@ -74,7 +74,7 @@ def test_pieces_say_the_same(backbone: Backbone, attach: str, monkeypatch: pytes
 
 def test_what_was_too_large_is_not_tried_again_and_less_is(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = predicted(backbone)
-    memory = Scarce(monkeypatch, ROWS)
+    memory = Scarce(monkeypatch, FRAMES_PER_CHUNK)
     for _ in range(3):
         torch.testing.assert_close(predicted(backbone), expected, atol=1e-5, rtol=1e-4)
     assert memory.failures == 1
@@ -82,7 +82,7 @@ def test_what_was_too_large_is_not_tried_again_and_less_is(backbone: Backbone, m
     assert memory.failures == 2
     monkeypatch.undo()
     few = predicted(backbone, frames=2)
-    with in_pieces(backbone.unet):
+    with in_chunks(backbone.unet):
         assert torch.equal(predicted(backbone, frames=2), few)
 
 
@@ -117,7 +117,7 @@ def edited(backbone: Backbone) -> Tensor:
 @pytest.mark.parametrize("job", [inverted, masked, looked_for, reconstructed, edited])
 def test_every_stage_goes_on_in_less(backbone: Backbone, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = job(backbone)
-    memory = Scarce(monkeypatch, ROWS)
+    memory = Scarce(monkeypatch, FRAMES_PER_CHUNK)
     torch.testing.assert_close(job(backbone), expected, atol=1e-3, rtol=1e-3)
     assert memory.failures
     assert not memory.held

@@ -117,7 +117,7 @@ def test_motion_counts_as_much_as_asked_in_each_frame(tmp_path: Path, wide: Path
     torch.manual_seed(0)
     x, text = torch.randn(2, 3, 4, 8, 8), torch.randn(2, toys.TOKENS, toys.TEXT_WIDTH)
     still, whole = plain.predict(x, 500, text), moving.predict(x, 500, text)
-    with moving.moving(torch.tensor([0.0, 1.0, 0.5])):
+    with moving.scaling_motion(torch.tensor([0.0, 1.0, 0.5])):
         found = moving.predict(x, 500, text)
         lent = moving.predict(x, 500, text, inject=True)
     # A frame in which nothing moves is as without the layers; the others see it and so are as neither.
@@ -125,7 +125,7 @@ def test_motion_counts_as_much_as_asked_in_each_frame(tmp_path: Path, wide: Path
     assert all((found[:, frame] - other[:, frame]).abs().max() > 1e-3 for frame in (1, 2) for other in (still, whole))
     torch.testing.assert_close(lent[0], whole[0])  # a source that lends its features is as it was
     torch.testing.assert_close(moving.predict(x, 500, text), whole)
-    with moving.moving(torch.ones(3)):
+    with moving.scaling_motion(torch.ones(3)):
         torch.testing.assert_close(moving.predict(x, 500, text), whole)
 
 
@@ -138,7 +138,7 @@ def test_motion_that_was_tuned_counts_as_much_as_asked(wide: Path) -> None:
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight)
     assert (backbone.predict(x, 500, text) - still).abs().max() > 0.01
-    with backbone.moving(torch.zeros(3)):
+    with backbone.scaling_motion(torch.zeros(3)):
         torch.testing.assert_close(backbone.predict(x, 500, text), still)
 
 

@@ -41,7 +41,7 @@ def test_one_frame_equals_the_stable_diffusion_pipeline(which: str, request: pyt
     )
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False)
     pipeline.set_progress_bar_config(disable=True)
-    side = 8 * backbone.patch
+    side = 8 * backbone.vae_scale_factor
     x = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(3))
     expected = pipeline(
         "a cat on a mat", negative_prompt="a dog", num_inference_steps=6, guidance_scale=5.0, latents=x,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.clip.making import beep_at, hum, make_video, picture_clip
-from vedit.clip import SoundSource, probe, read_clip
+from vedit.clip import AudioOrigin, probe, read_clip
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
@@ -83,7 +83,7 @@ def test_sound_is_encoded_where_it_has_no_source(
 
 def test_sound_whose_source_is_gone_is_encoded(tmp_path: Path) -> None:
     clip = replace(
-        picture_clip(12), audio=hum(1.0), sound_from=SoundSource(tmp_path / "gone.mp4", Fraction(0), Fraction(1))
+        picture_clip(12), audio=hum(1.0), audio_origin=AudioOrigin(tmp_path / "gone.mp4", Fraction(0), Fraction(1))
     )
     clip.save(tmp_path / "o.mp4")
     assert read_clip(tmp_path / "o.mp4").audio is not None

@@ -54,7 +54,7 @@ def test_a_sound_file_is_copied_as_it_is(tmp_path: Path, suffix: str, out: str, 
     file, made = write(tmp_path / f"a{suffix}", beep(3.0, at=0.8)), tmp_path / f"o{out}"
     whole = read_sound(file)
     excerpt = Audio(whole.samples[:, round(start * whole.rate) :][:, : 2 * whole.rate], whole.rate)
-    clip = replace(picture_clip(16, rate=8), audio=excerpt, sound_from=part_of(file, start, Fraction(2)))
+    clip = replace(picture_clip(16, rate=8), audio=excerpt, audio_origin=part_of(file, start, Fraction(2)))
     clip.save(made, codec="libvpx-vp9" if out == ".webm" else "libx264")
 
     def packets(path: Path) -> list[bytes]:
@@ -74,7 +74,7 @@ def test_a_sound_file_is_copied_as_it_is(tmp_path: Path, suffix: str, out: str, 
 def test_an_mp3_of_low_rate_goes_into_every_container(tmp_path: Path, out: str) -> None:
     """MP4 carries none below 16 kHz, so there it is encoded anew."""
     file = write(tmp_path / "a.mp3", beep(2.0, 8000, 1), 8000)
-    clip = replace(picture_clip(16, rate=8), audio=read_sound(file), sound_from=part_of(file, 0, Fraction(2)))
+    clip = replace(picture_clip(16, rate=8), audio=read_sound(file), audio_origin=part_of(file, 0, Fraction(2)))
     clip.save(tmp_path / f"o{out}")
     assert begins(read_sound(tmp_path / f"o{out}")) == pytest.approx(0.5, abs=0.05)
 
@@ -82,7 +82,7 @@ def test_an_mp3_of_low_rate_goes_into_every_container(tmp_path: Path, out: str) 
 def test_what_could_not_be_cut_to_a_frame_is_encoded(tmp_path: Path) -> None:
     file = write(tmp_path / "a.flac", beep(3.0))  # packets of 96 ms
     clip = picture_clip(130, rate=60)
-    clip = replace(clip, audio=read_sound(file), sound_from=part_of(file, 0, Fraction(130, 60)))
+    clip = replace(clip, audio=read_sound(file), audio_origin=part_of(file, 0, Fraction(130, 60)))
     clip.save(tmp_path / "o.mkv")
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
@@ -223,7 +223,7 @@ def test_the_links_of_a_chained_ogg_follow_each_other(tmp_path: Path) -> None:
     assert float(loud[0]) == pytest.approx(0.2, abs=0.02)
     assert float(loud[loud > 1][0]) == pytest.approx(1.5 + 0.9, abs=0.05)
     clip = picture_clip(24, rate=8)
-    clip = replace(clip, audio=audio, sound_from=part_of(tmp_path / "both.ogg", 0, Fraction(3)))
+    clip = replace(clip, audio=audio, audio_origin=part_of(tmp_path / "both.ogg", 0, Fraction(3)))
     clip.save(tmp_path / "o.mkv")
     again = read_sound(tmp_path / "o.mkv")
     assert again.duration == pytest.approx(3.0, abs=0.1)

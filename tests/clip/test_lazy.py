@@ -68,7 +68,7 @@ def test_a_reader_gives_what_is_read(tmp_path: Path, cut: dict[str, int]) -> Non
 def test_an_opened_clip_is_the_one_that_is_read(tmp_path: Path, cut: dict[str, int]) -> None:
     path = make_video(tmp_path / "a.mp4", 45, keyint=10, sound_at=0.5)
     lazy, clip = open_clip(path, **cut), read_clip(path, **cut)
-    assert (lazy.rate, lazy.size, lazy.sound_from) == (clip.rate, clip.size, clip.sound_from)
+    assert (lazy.rate, lazy.size, lazy.audio_origin) == (clip.rate, clip.size, clip.audio_origin)
     assert torch.equal(lazy.whole().frames, clip.frames)
     assert lazy.audio is not None
     assert clip.audio is not None

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from tests.clip.making import NTSC, beep_at, hum, make_video, picture_clip, seen
-from vedit.clip import Audio, Clip, SoundSource, fit_size, read_clip
+from vedit.clip import Audio, AudioOrigin, Clip, fit_size, read_clip
 from vedit.clip.preview import MOST_BYTES, MOST_FRAMES
 from vedit.errors import MediaError
 
@@ -155,12 +155,14 @@ def test_cutting_takes_frames_and_sound_in_step(tmp_path: Path) -> None:
 def test_a_clip_runs_backwards() -> None:
     tick = torch.zeros(1, 800)
     tick[:, 100] = 1  # in frame 1 of 8
-    clip = replace(picture_clip(10, rate=10), audio=Audio(tick, 800), sound_from=SoundSource(Path("a"), Fraction(0), 1))  # type: ignore[arg-type]
+    clip = replace(
+        picture_clip(10, rate=10), audio=Audio(tick, 800), audio_origin=AudioOrigin(Path("a"), Fraction(0), 1)
+    )  # type: ignore[arg-type]
     back = clip[::-1]
     assert torch.equal(back.frames, clip.frames.flip(0))
     assert back.audio is not None
     assert int(back.audio.samples.argmax()) == 699
-    assert back.sound_from is None
+    assert back.audio_origin is None
     assert (clip[8:2:-3].rate, len(clip[8:2:-3])) == (Fraction(10, 3), 2)
     ended = replace(clip, audio=Audio(tick[:, :400], 800))[::-1]  # the sound ends before the frames do
     assert ended.audio is not None

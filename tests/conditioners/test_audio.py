@@ -13,7 +13,14 @@ from vedit.backbone import Backbone, load_backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.clip import Audio as Sound
 from vedit.clip import Clip
-from vedit.conditioners.audio import GUIDING, Audio, TimedSound, heard_by, in_frames, own_encoder
+from vedit.conditioners.audio import (
+    GUIDANCE_SHARE,
+    Audio,
+    TimedSound,
+    encode_sound,
+    model_sound_encoder,
+    tokens_per_frame,
+)
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.config import AudioConditionSettings
 from vedit.errors import MediaError, WeightsError
@@ -48,22 +55,22 @@ def sound(seconds: float, rate: int = 22_050) -> Sound:
 def test_each_frame_hears_its_own_moment() -> None:
     encoder, rate = encoder_for(5, 12), Fraction(25, 4)  # a frame is as long as a segment
     assert encoder.config.seconds == 0.16
-    heard = heard_by(encoder, sound(2)).tokens[0]
-    found = in_frames(encoder, TimedSound(Moments(10, rate), sound(2)))
+    heard = encode_sound(encoder, sound(2)).tokens[0]
+    found = tokens_per_frame(encoder, TimedSound(Moments(10, rate), sound(2)))
     torch.testing.assert_close(found, heard[:10])
-    between = in_frames(encoder, TimedSound(Moments(19, 2 * rate), sound(2)))
+    between = tokens_per_frame(encoder, TimedSound(Moments(19, 2 * rate), sound(2)))
     torch.testing.assert_close(between[1:3], torch.lerp(heard[0], heard[1], torch.tensor([[[0.25]], [[0.75]]])))
-    past = in_frames(encoder, TimedSound(Moments(40, rate), sound(2)))
+    past = tokens_per_frame(encoder, TimedSound(Moments(40, rate), sound(2)))
     assert torch.equal(past[30], past[39])
 
 
 def test_a_longer_clip_and_a_later_start() -> None:
     encoder, rate = encoder_for(5, 12), Fraction(8)
-    short, long = (in_frames(encoder, TimedSound(Moments(frames, rate), sound(4))) for frames in (16, 32))
+    short, long = (tokens_per_frame(encoder, TimedSound(Moments(frames, rate), sound(4))) for frames in (16, 32))
     torch.testing.assert_close(short, long[:16], atol=1e-5, rtol=1e-4)
     cut = Sound(sound(4).samples[:, 22_050:], 22_050)
-    late = in_frames(encoder, TimedSound(Moments(8, rate), sound(4), start=1.0))
-    torch.testing.assert_close(late, in_frames(encoder, TimedSound(Moments(8, rate), cut)))
+    late = tokens_per_frame(encoder, TimedSound(Moments(8, rate), sound(4), start=1.0))
+    torch.testing.assert_close(late, tokens_per_frame(encoder, TimedSound(Moments(8, rate), cut)))
 
 
 def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> None:
@@ -75,7 +82,7 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
     assert made.tokens is not None
     length = backbone.tokenizer.model_max_length
     assert made.tokens.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
-    assert made.envelope.tolist() == [0, 2 * GUIDING, 4 * GUIDING, 6 * GUIDING]
+    assert made.envelope.tolist() == [0, 2 * GUIDANCE_SHARE, 4 * GUIDANCE_SHARE, 6 * GUIDANCE_SHARE]
     assert made.tokens.share.tolist() == [0, 1, 1, 1]
     assert (made.start, made.stop, made.tokens.quantile) == (0.25, 1.0, 0.0)
     # What drives it is heard in the same sound, which grows louder.
@@ -86,15 +93,15 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
 
 def test_an_encoder_of_this_model(backbone: Backbone, tmp_path: Path) -> None:
     listened = TimedSound(Moments(4, Fraction(8)), sound(1))
-    assert own_encoder(backbone) is None
+    assert model_sound_encoder(backbone) is None
     with pytest.raises(WeightsError, match="brings no sound encoder"):
         Audio().condition(listened, backbone)
     backbone.notes = ModelNotes(sound_encoder="ear.safetensors")
     with pytest.raises(WeightsError, match=r"names the sound encoder ear\.safetensors, which is not there"):
-        own_encoder(backbone)
+        model_sound_encoder(backbone)
     backbone.folder = tmp_path
     (tmp_path / "ear.safetensors").touch()
-    assert own_encoder(backbone) == tmp_path / "ear.safetensors"
+    assert model_sound_encoder(backbone) == tmp_path / "ear.safetensors"
     other = tmp_path / "other.safetensors"
     encoder_for(7, 24).save(other)
     with pytest.raises(WeightsError, match="trained for a text encoder of 7 tokens of 24 numbers"):

@@ -42,7 +42,7 @@ def net(backbone: Backbone, tmp_path: Path) -> Path:
 
 
 def _factors(backbone: Backbone) -> tuple[int, ...]:
-    return (4, 8, 16, 16)[-backbone.patch.bit_length() :]
+    return (4, 8, 16, 16)[-backbone.vae_scale_factor.bit_length() :]
 
 
 def test_the_clips_edges_steer(backbone: Backbone, net: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_weight_that_varies_is_settled_for_each_frame(backbone: Backbone, net:
     heard = Control(ControlSettings(kind="edge", weight="2*bass"))
     with pytest.raises(ConfigError, match="needs bass"):
         heard.prepare(clip)
-    heard.in_frames(Moments(3, Fraction(8), {"bass": [0.0, 0.25, 1.0]}))
+    heard.settle_weights(Moments(3, Fraction(8), {"bass": [0.0, 0.25, 1.0]}))
     assert heard.options.weight == (0, 0.5, 2)
 
 

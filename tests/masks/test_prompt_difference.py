@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import world
 from vedit.backbone import Backbone, load_backbone
 from vedit.guiders import ClassifierFree
-from vedit.masks import Difference, Keep, compare_prompts
+from vedit.masks import LatentBlend, PromptDifference, compare_prompts
 from vedit.priors.inversion import invert
 from vedit.sampling import denoise, noise
 
@@ -32,7 +32,7 @@ def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
     mask[..., :4] = 1
     guider = ClassifierFree(target, source, 7.0)
     free = denoise(backbone, trace[-1], backbone.schedule(5), guider)
-    kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=Keep(mask, trace).blend)
+    kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=LatentBlend(mask, trace).blend)
     assert torch.equal(kept[..., 4:], latents[..., 4:])
     assert (kept[..., :4] - latents[..., :4]).abs().max() > 1e-3
     assert not torch.equal(free[..., 4:], latents[..., 4:])
@@ -86,9 +86,9 @@ def test_a_difference_is_coherent_where_it_points_one_way() -> None:
     redrawn = paint.clone()
     redrawn[..., 2:6, 4:6] *= -1  # what appears in one place goes in the other
     size = paint.abs().mean(1, keepdim=True)
-    assert Difference(size, paint).coherence == pytest.approx(1)
-    assert Difference(size, redrawn).coherence == pytest.approx(0)
-    assert Difference(size * 0, paint * 0).coherence == 1
+    assert PromptDifference(size, paint).coherence == pytest.approx(1)
+    assert PromptDifference(size, redrawn).coherence == pytest.approx(0)
+    assert PromptDifference(size * 0, paint * 0).coherence == 1
 
 
 @pytest.mark.parametrize(

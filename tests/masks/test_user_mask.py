@@ -11,7 +11,7 @@ import torch
 from vedit.clip import Clip
 from vedit.config import ClipSettings
 from vedit.errors import ConfigError, MediaError
-from vedit.masks import box_mask, fitted, read_mask
+from vedit.masks import box_mask, fit_mask, read_mask
 
 SIZE = (32, 48)
 
@@ -83,9 +83,9 @@ def test_another_number_of_frames_is_refused(tmp_path: Path) -> None:
 )
 def test_a_tensor_that_is_no_mask_of_the_clip_is_refused(mask: torch.Tensor, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        fitted(mask, 3, SIZE)
+        fit_mask(mask, 3, SIZE)
 
 
 def test_a_black_mask_is_refused() -> None:
     with pytest.raises(MediaError, match="black throughout"):
-        fitted(torch.zeros(1, 1, 4, 4), 3, SIZE)
+        fit_mask(torch.zeros(1, 1, 4, 4), 3, SIZE)

@@ -45,7 +45,7 @@ def test_it_works_on_latents_of_any_shape(sd1: Path) -> None:
 def test_attention_is_kept_only_while_it_is_watched(mini: Backbone) -> None:
     x, text = noise(0, 2, (4, 16, 16))[None], mini.embed(["a dog"])
     before = mini.predict(x, 500, text)
-    with mini.watching(256) as watch:
+    with mini.recording_attention(256) as watch:
         during = mini.predict(x, 500, text)
     seen = len(watch.words)
     after = mini.predict(x, 500, text)

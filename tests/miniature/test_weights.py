@@ -27,7 +27,7 @@ from vedit.backbone.model_files import MINI
 from vedit.backbone.notes import read_notes
 from vedit.clip import Audio
 from vedit.condition import Condition
-from vedit.conditioners.audio import heard_by
+from vedit.conditioners.audio import encode_sound
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
@@ -195,5 +195,5 @@ def test_it_listens_as_it_was_taught() -> None:
     assert abs(float(levels.mean())) < 0.7  # other sounds than those that it was measured on
     assert 0.5 < float(levels.std()) < 1.5
     brought = torch.from_numpy(librosa.resample(samples.numpy(), orig_sr=RATE, target_sr=44_100))
-    heard = heard_by(encoder, Audio(torch.stack([brought, brought]), 44_100))
+    heard = encode_sound(encoder, Audio(torch.stack([brought, brought]), 44_100))
     torch.testing.assert_close(heard.tokens[:, :12], encoder(samples[None]).tokens[:, :12], atol=0.15, rtol=0.1)

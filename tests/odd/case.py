@@ -108,7 +108,7 @@ def made_good(folder: Path) -> Good:
     peft = {"unet.lora_alpha": 2, "unet.alpha_pattern": {layer.removeprefix("unet."): 1.0}}
     save_file(sides, folder / "lora.safetensors", {"lora_adapter_metadata": json.dumps(peft)})
     toys.motion_adapter(model).save_pretrained(folder / "motion")
-    pictures = (16, 32, 96, 256)[: backbone.patch.bit_length()]
+    pictures = (16, 32, 96, 256)[: backbone.vae_scale_factor.bit_length()]
     backbone = load_backbone(model)
     net = ControlNetModel.from_unet(backbone.unet, pictures, conditioning_channels=3)
     net.save_pretrained(folder / "control")

@@ -142,7 +142,7 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
     assert result.clip.frames.shape == clip.frames.shape
     assert result.clip.rate == clip.rate
     assert result.files == ()
-    expected = {"vae_db", "inversion_strain", "reconstruction_db", "inside_db", "inside_vae_db"}
+    expected = {"vae_db", "inversion_correction", "reconstruction_db", "inside_db", "inside_vae_db"}
     assert result.metrics.keys() == expected
     assert list(result.timings) == ["encoding", "inversion", "inversion check", "denoising", "decoding"]
     assert stages == {"inverting", "reconstructing", "denoising"}
@@ -375,9 +375,9 @@ def test_the_gate_measures_only_what_is_in_doubt(
     assert "reconstruction_db" not in steady.metrics
     assert "inversion check" not in steady.timings
     assert "reconstruction_db" in edited(backbone, clip, inversion_corrections=0).metrics
-    monkeypatch.setattr(quality, "STRAIN", steady.metrics["inversion_strain"])
+    monkeypatch.setattr(quality, "STRAIN", steady.metrics["inversion_correction"])
     assert "reconstruction_db" in edited(backbone, clip).metrics
-    assert edited(backbone, clip).metrics["inversion_strain"] == steady.metrics["inversion_strain"]
+    assert edited(backbone, clip).metrics["inversion_correction"] == steady.metrics["inversion_correction"]
 
 
 def test_fidelity_is_in_decibels() -> None:

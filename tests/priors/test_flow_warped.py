@@ -11,7 +11,7 @@ from tests.test_flow import moving, uniform
 from vedit.backbone import Backbone, load_backbone
 from vedit.errors import ConfigError
 from vedit.flow import Flow, estimate_flow
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.priors.flow_warped import FlowWarped, sources
 
 CELLS = (24, 32)
@@ -25,7 +25,9 @@ def backbone(toy_model: Path) -> Backbone:
 def start(backbone: Backbone, flow: Flow | None, frames: int, seed: int = 0, cells: tuple[int, int] = CELLS) -> Tensor:
     latents = torch.zeros(frames, 4, *cells)
     return (
-        FlowWarped().start(backbone, Given(latents, torch.zeros(1), backbone.schedule(2), seed=seed, flow=flow)).noise
+        FlowWarped()
+        .start(backbone, PriorInputs(latents, torch.zeros(1), backbone.schedule(2), seed=seed, flow=flow))
+        .noise
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone import Backbone, load_backbone
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.priors.gaussian import Gaussian, Shared, Walk
 
 
@@ -22,7 +22,7 @@ def backbone(toy_model: Path) -> Backbone:
 def started(
     backbone: Backbone, prior: Gaussian | Walk, frames: int, noise_walk: float | Sequence[float] = 0.0
 ) -> Tensor:
-    given = Given(
+    given = PriorInputs(
         torch.zeros(frames, 4, 16, 16), torch.zeros(1, 1, 1), backbone.schedule(2), seed=5, noise_walk=noise_walk
     )
     return prior.start(backbone, given).noise

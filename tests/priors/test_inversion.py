@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tests.backbone import toys
 from vedit.backbone import Backbone, load_backbone
-from vedit.priors import Given
-from vedit.priors.inversion import cached_invert, inversion_key, invert, passes, reconstruct, strain
+from vedit.priors import PriorInputs
+from vedit.priors.inversion import cached_invert, correction_size, inversion_key, invert, passes, reconstruct
 from vedit.sampling import noise
 
 
@@ -83,13 +83,15 @@ def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
                 corrected += float((x - begun).square().mean().sqrt() / schedule.levels.signal[index])
     trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, corrections=1)
     torch.testing.assert_close(trace[-1], x)
-    assert strain(trace, schedule) == pytest.approx(corrected, rel=1e-3)
+    assert correction_size(trace, schedule) == pytest.approx(corrected, rel=1e-3)
 
 
 def test_the_cache_gives_the_same_and_computes_once(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = Given(noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), cache=tmp_path / "cache")
+    given = PriorInputs(
+        noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), cache=tmp_path / "cache"
+    )
     first = cached_invert(backbone, given)
     files = list((tmp_path / "cache").iterdir())
     assert [file.suffix for file in files] == [".safetensors"]
@@ -100,9 +102,9 @@ def test_the_cache_gives_the_same_and_computes_once(
 @pytest.mark.filterwarnings("ignore:.*times slower than float32")
 def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     latents, text, schedule = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4)
-    given = Given(latents, text, schedule)
+    given = PriorInputs(latents, text, schedule)
     keys = {inversion_key(backbone, given)}
-    assert inversion_key(backbone, Given(latents.clone(), text.clone(), schedule)) in keys
+    assert inversion_key(backbone, PriorInputs(latents.clone(), text.clone(), schedule)) in keys
     keys.add(inversion_key(backbone, replace(given, latents=latents + 1e-6)))
     keys.add(inversion_key(backbone, replace(given, text=backbone.embed(["a dog"]))))
     keys.add(inversion_key(backbone, replace(given, schedule=backbone.schedule(5))))
@@ -114,7 +116,7 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     half = load_backbone(sd1, device="cpu", dtype="bfloat16")
     keys.add(inversion_key(half, given))
     tuned = load_backbone(sd1, device="cpu")
-    tuned.changed = "an adapter's hash"
+    tuned.adapter_digest = "an adapter's hash"
     keys.add(inversion_key(tuned, given))
     backbone.attach_temporal()
     keys.add(inversion_key(backbone, given))
@@ -133,7 +135,7 @@ def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) ->
 
     backbone = load_backbone(model, device="cpu")
     latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
-    given = Given(latents, text, backbone.schedule(2), cache=cache, progress=step)
+    given = PriorInputs(latents, text, backbone.schedule(2), cache=cache, progress=step)
     save_file({"trace": cached_invert(backbone, given)}, result)
 
 

@@ -14,7 +14,7 @@ from tests.conftest import Ran
 from training.audio import main
 from vedit.backbone import load_backbone
 from vedit.clip import Audio
-from vedit.conditioners.audio import fitting, heard_by
+from vedit.conditioners.audio import check_encoder, encode_sound
 from vedit.conditioners.sound_encoder import load_sound_encoder
 
 RATE = 22_050
@@ -50,10 +50,10 @@ def test_pairs_teach_what_their_captions_say(
     made = train("--model", toy_model, "--pairs", pairs, "--steps", 30)
 
     backbone = load_backbone(toy_model)
-    encoder = fitting(load_sound_encoder(made), made, backbone)
+    encoder = check_encoder(load_sound_encoder(made), made, backbone)
     said = {name: backbone.embed([caption])[0] for name, caption in CAPTIONS.items()}
     for name in CAPTIONS:
-        heard = heard_by(encoder, tone(name, 2)).tokens[0, -1]
+        heard = encode_sound(encoder, tone(name, 2)).tokens[0, -1]
         assert min(said, key=lambda other: float((said[other] - heard).square().mean())) == name
 
     asked = ["--model", toy_model, "--frames", 2, "--steps", 2, "-o", tmp_path / "out.mp4"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
-from vedit.backbone.model_files import permitted
+from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Name, Schema, fault
 from vedit.config.fields import LONGEST_PROMPT
 from vedit.errors import WeightsError
@@ -56,7 +56,7 @@ class Adapter:
             beside.write_bytes(save({name: tensor.contiguous() for name, tensor in self.tensors.items()}, metadata))
 
     @classmethod
-    @permitted()
+    @reading_weights()
     def load(cls, path: str | Path) -> Adapter:
         """Raises WeightsError for what is missing, damaged or no adapter."""
         path = Path(path)
@@ -108,8 +108,8 @@ class Adapter:
             with torch.no_grad():
                 for name, tensor in self.tensors.items():
                     own[name].copy_(tensor)
-            backbone.changed = self.digest()
-            backbone.learned = str(self.config.get("prompt", ""))
+            backbone.adapter_digest = self.digest()
+            backbone.learned_prompt = str(self.config.get("prompt", ""))
             backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
 
     def digest(self) -> str:

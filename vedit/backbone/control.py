@@ -10,7 +10,7 @@ from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from vedit.backbone import checkpoints, model_files
-from vedit.backbone.frame_chunks import Fitting
+from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.loading import empty, settle
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
@@ -53,16 +53,16 @@ class ControlNet:
                     "together. Name one that was trained for this model."
                 )
         factor = 2 ** (len(net.config.conditioning_embedding_out_channels) - 1)
-        if factor != backbone.patch:
+        if factor != backbone.vae_scale_factor:
             raise WeightsError(
                 f"the ControlNet takes pictures {factor} times as large as the latents, this model's are "
-                f"{backbone.patch} times: they do not belong together."
+                f"{backbone.vae_scale_factor} times: they do not belong together."
             )
         self.net = settle(net, backbone.device, backbone.dtype)
         self.fingerprint = fingerprint
         self._backbone = backbone
-        self._fitting = Fitting(net)
-        backbone.follow(net)
+        self._chunked = ChunkedOnOutOfMemory(net)
+        backbone.share_attention(net)
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
@@ -76,8 +76,8 @@ class ControlNet:
         words = text[:1] if alike else text
         if words.ndim == 3:
             words = words[:, None].expand(-1, frames, -1, -1)
-        with backbone.step(frames):
-            down, mid = self._fitting(
+        with backbone.step_context(frames):
+            down, mid = self._chunked(
                 x.numel() * len(words),
                 lambda: self.net(
                     x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
@@ -91,7 +91,7 @@ class ControlNet:
         return Residuals(tuple(each.repeat(copies, 1, 1, 1) for each in down), mid.repeat(copies, 1, 1, 1))
 
 
-@model_files.permitted()
+@model_files.reading_weights()
 def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlNet:
     """The ControlNet that ``name`` stands for: a folder in diffusers' layout or a hub id. None is the one that the
     model brings along for this kind of control, else the published one for models of its width.

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-ROWS = 4
+FRAMES_PER_CHUNK = 4
 """Frames, of all branches, that such a layer takes at a time."""
 
 T = TypeVar("T")
 
 
-class Fitting:
+class ChunkedOnOutOfMemory:
     """Runs one network in the quickest way that the memory of its device allows: whole, else in pieces."""
 
     def __init__(self, net: nn.Module) -> None:
@@ -39,12 +39,12 @@ class Fitting:
                 self._too_large = size
             # Not before the error is gone, which holds on to what the failed pass has made.
             torch.cuda.empty_cache()
-        with in_pieces(self._net):
+        with in_chunks(self._net):
             return run()
 
 
 @contextmanager
-def in_pieces(net: nn.Module) -> Iterator[None]:
+def in_chunks(net: nn.Module) -> Iterator[None]:
     """Within the block, the layers of ``net`` that hold most memory take ``ROWS`` of a batch at a time: resnets,
     feed-forward layers and resampling, none of which looks from one frame to another. A layer with hooks inside, such
     as those that take a norm's statistics over the clip, stays whole.
@@ -59,7 +59,7 @@ def in_pieces(net: nn.Module) -> Iterator[None]:
     before = [vars(module).get("forward") for module in cut]
     try:
         for module in cut:
-            vars(module)["forward"] = partial(_by_rows, module.forward, ROWS)
+            vars(module)["forward"] = partial(_by_rows, module.forward, FRAMES_PER_CHUNK)
         yield
     finally:
         for module, own in zip(cut, before, strict=True):

@@ -22,7 +22,7 @@ from vedit.backbone import checkpoints, model_files, schemas
 from vedit.backbone.adapter import Adapter
 from vedit.backbone.dtypes import warn_if_slow
 from vedit.backbone.lora import fuse_lora, split_scale
-from vedit.backbone.meta_device import Weightless
+from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
 from vedit.clip.arrays import kind_of
@@ -52,7 +52,7 @@ _NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "tra
 """Of a noise schedule's settings, those that decide how noisy a timestep is."""
 
 
-@model_files.permitted()
+@model_files.reading_weights()
 def load_backbone(
     name: str | Path = "mini",
     *,
@@ -284,7 +284,7 @@ def empty(kind: type[Any], config: Mapping[str, Any]) -> Any:
     what = f"the config of the {kind.__name__}"
     settings = schemas.checked(_SCHEMAS[kind], config, what, kind)
     try:
-        with Weightless():
+        with MetaParameters():
             return kind(**settings)
     except Exception as error:  # what does not go together, the classes meet with whatever it leads to
         raise WeightsError(f"{what} cannot be built: {error}") from error
@@ -306,7 +306,7 @@ def empty_text_encoder(folder: Path) -> CLIPTextModel:
         if (settings.get(name, schemas.TextEncoder.model_fields[name].default) or 0) > last:
             settings[name] = last
     try:
-        with Weightless():
+        with MetaParameters():
             return CLIPTextModel(CLIPTextConfig(**settings))
     except Exception as error:
         raise WeightsError(f"{what} cannot be built: {error}") from error
@@ -381,7 +381,7 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
     backbone.default_attention = "sparse_causal"
 
 
-@model_files.permitted()
+@model_files.reading_weights()
 def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path], dict[str, Any]]:
     """AnimateDiff's motion modules: a MotionAdapter folder, a hub id, or its own file.
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from vedit.backbone.checkpoints import read_safetensors, read_tensors
-from vedit.backbone.model_files import permitted
+from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Schema, fault
 from vedit.config.fields import expand_home, split_lora_scale
 from vedit.errors import WeightsError
@@ -44,7 +44,7 @@ class Peft(Schema):
     use_rslora: bool | None = None
 
 
-@permitted()
+@reading_weights()
 def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
     """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
     name, scale = (spec, 1.0) if isinstance(spec, str) else spec

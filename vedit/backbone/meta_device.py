@@ -9,7 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class Weightless(TorchFunctionMode):
+class MetaParameters(TorchFunctionMode):
     """Within the block, parameters that are made lie on the meta device; buffers, which files may lack, are real.
 
     Only in this thread: accelerate's ``init_empty_weights`` changes ``nn.Module`` itself, and so what another thread is

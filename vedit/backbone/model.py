@@ -20,7 +20,7 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
-from vedit.backbone.frame_chunks import Fitting
+from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
@@ -68,11 +68,11 @@ class Backbone:
         self.notes = notes or ModelNotes()
         self.folder = folder
         """Where the model lies, with what else came along."""
-        self.changed = ""
+        self.adapter_digest = ""
         """Hash of what an adapter changed since loading."""
         self.loaded_with: dict[str, Any] = {}
         """What else the model was loaded with, under the names of the settings."""
-        self.learned = ""
+        self.learned_prompt = ""
         """The words of the clip that was learnt, by tuning or from an adapter."""
         self.default_attention = "per_frame"
         """The attention kind in force when nothing else is said: that which the weights were trained with."""
@@ -85,18 +85,18 @@ class Backbone:
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
         self._flow: Flow | None = None
-        self._fitting = Fitting(unet)
+        self._chunked = ChunkedOnOutOfMemory(unet)
         attach_injection(unet, self._context)
-        self.follow(unet)
+        self.share_attention(unet)
 
     def __repr__(self) -> str:
         added = [what for what, there in (("temporal", self.has_temporal), ("motion", self.has_motion)) if there]
-        learned = [f"learned '{self.learned}'"] if self.learned else []
+        learned = [f"learned '{self.learned_prompt}'"] if self.learned_prompt else []
         number = str(self.dtype).removeprefix("torch.")
         told = [self.name or "unnamed", str(self.device), number, self.kernel, *added, *learned]
         return f"Backbone({', '.join(told)})"
 
-    def follow(self, net: nn.Module) -> None:
+    def share_attention(self, net: nn.Module) -> None:
         """Give a network's spatial transformers (the UNet's own, or a ControlNet's) the attention kind in force."""
         for block in temporal.transformer_blocks(net):
             block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
@@ -128,7 +128,7 @@ class Backbone:
         return f"{self.attention}+{self._flow.digest()}" if follows and self._flow else self.attention
 
     @property
-    def patch(self) -> int:
+    def vae_scale_factor(self) -> int:
         """Pixels per latent pixel: frames must be multiples of it. 8 for Stable Diffusion."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
@@ -137,7 +137,7 @@ class Backbone:
         top."""
         config = json.dumps({key: str(value) for key, value in sorted(self.unet.config.items())}).encode()
         attached = (self.has_temporal, self.positions, self.has_motion)
-        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.changed}"
+        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.adapter_digest}"
 
     # Frames and latents
 
@@ -146,14 +146,15 @@ class Backbone:
         """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats.
 
         Raises TypeError and ValueError for what are no frames, and MediaError unless H and W are multiples of
-        ``patch``.
+        ``vae_scale_factor``.
         """
         check_frames(frames)
         height, width = frames.shape[-2:]
-        if height % self.patch or width % self.patch:
+        factor = self.vae_scale_factor
+        if height % factor or width % factor:
             raise MediaError(
-                f"the frames are {width}x{height}; this model takes multiples of {self.patch}: "
-                f"use clip.resized(({height // self.patch * self.patch}, {width // self.patch * self.patch}))."
+                f"the frames are {width}x{height}; this model takes multiples of {factor}: "
+                f"use clip.resized(({height // factor * factor}, {width // factor * factor}))."
             )
         pixels = (frames * 2 - 1).to(self.device, torch.float32)
         means = [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
@@ -168,20 +169,21 @@ class Backbone:
 
     # Words
 
-    def embed(self, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()) -> Tensor:
+    def embed(self, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()) -> Tensor:
         """Prompts to text embeddings (N, T, D); T is the longest prompt's, in chunks of the tokenizer's length.
 
-        ``unheard``: for each prompt, the places of tokens (``prompts.tokens_of``) that its others do not look at.
+        ``ignored_tokens``: for each prompt, the places of tokens (``prompts.tokens_of``) that its others do not look
+        at.
         """
         if isinstance(texts, str) or not texts or not all(isinstance(each, str) for each in texts):
             raise TypeError(f"prompts are a list of one str or more, not {texts!r:.60}")
         with self.lock:  # a tokenizer cannot serve two threads at once
-            return embed(self.tokenizer, self.text_encoder, texts, unheard)
+            return embed(self.tokenizer, self.text_encoder, texts, ignored_tokens)
 
-    def embed_alike(self, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()) -> tuple[Tensor, ...]:
+    def embed_alike(self, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()) -> tuple[Tensor, ...]:
         """Prompts to one embedding (1, T, D) each, all of one T."""
         # One by one, since together they would come out with other last bits than alone, and miss the cache.
-        places = unheard or [()] * len(texts)
+        places = ignored_tokens or [()] * len(texts)
         alone = tuple(self.embed([each], [without]) for each, without in zip(texts, places, strict=True))
         return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts, places).split(1)
 
@@ -223,12 +225,12 @@ class Backbone:
                 mid_block_additional_residual=None if added is None else added.mid,
             ).sample
 
-        with self.step(frames, inject=inject, emphasis=emphasis):
-            output = self._fitting(x.numel(), run)
+        with self.step_context(frames, inject=inject, emphasis=emphasis):
+            output = self._chunked(x.numel(), run)
         return output.float().unflatten(0, (branches, frames))
 
     @contextmanager
-    def step(self, frames: int, *, inject: bool = False, emphasis: Tensor | None = None) -> Iterator[None]:
+    def step_context(self, frames: int, *, inject: bool = False, emphasis: Tensor | None = None) -> Iterator[None]:
         """Within the block, the layers that join frames know how many there are, and which kind is in force.
 
         With gradient checkpointing they know it until ``attending`` is left: they run again in the backward pass.
@@ -246,7 +248,7 @@ class Backbone:
                     self._context.frames = 1
 
     @contextmanager
-    def watching(self, places: int) -> Iterator[Watch]:
+    def recording_attention(self, places: int) -> Iterator[Watch]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
         with self.lock:
             self._context.watch = Watch(places)
@@ -278,7 +280,7 @@ class Backbone:
                 self._context.frames = 1
 
     @contextmanager
-    def moving(self, scale: Tensor | None) -> Iterator[None]:
+    def scaling_motion(self, scale: Tensor | None) -> Iterator[None]:
         """Within the block, the layers over time (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
         in each frame: 0 not at all, 1 (and None) as they were trained."""
         with self.lock:
@@ -299,7 +301,7 @@ class Backbone:
             )
         held = self._following
         if held is None or held[:2] != (name, self._flow):
-            cells = self._flow.size[0] // self.patch, self._flow.size[1] // self.patch
+            cells = self._flow.size[0] // self.vae_scale_factor, self._flow.size[1] // self.vae_scale_factor
             self._following = held = (name, self._flow, part(self._flow, cells))
         return held[2]
 
@@ -318,7 +320,7 @@ class Backbone:
             self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
 
     @property
-    def has_time(self) -> bool:
+    def has_temporal_layers(self) -> bool:
         """Whether any layers over time are attached."""
         return self.has_temporal or self.has_motion
 

@@ -49,7 +49,7 @@ _ALONE = threading.RLock()
 
 
 @contextmanager
-def permitted() -> Iterator[None]:
+def reading_weights() -> Iterator[None]:
     """Within the block, which one thread enters at a time, a file or folder that this user may not read is a
     WeightsError that names it."""
     try:
@@ -61,7 +61,7 @@ def permitted() -> Iterator[None]:
         raise WeightsError(f"'{error.filename or 'a file'}' cannot be read: {error.strerror or error}.") from error
 
 
-@permitted()
+@reading_weights()
 def locate(name: str | Path) -> Path:
     """The folder or single file that a name stands for, fetched from the hub if need be.
 

@@ -22,7 +22,7 @@ below which it knows none. (CLIP's has 49,408.)"""
 
 @torch.no_grad()
 def embed(
-    tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str], unheard: Sequence[Sequence[int]] = ()
+    tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()
 ) -> Tensor:
     """Prompts to last hidden states (N, T, D) in the encoder's dtype.
 
@@ -43,9 +43,9 @@ def embed(
         rows.append(row + [padding] * (tokenizer.model_max_length - len(row)))
     tokens = torch.tensor(rows, device=encoder.device)
     looked_at = None
-    if any(unheard):
+    if any(ignored_tokens):
         looked_at = torch.ones(len(texts), tokens.shape[1] * count, dtype=torch.long, device=encoder.device)
-        for row_of, places in zip(looked_at, unheard, strict=True):
+        for row_of, places in zip(looked_at, ignored_tokens, strict=True):
             row_of[list(places)] = 0
         looked_at = looked_at.view(tokens.shape)
     states = encoder(tokens, attention_mask=looked_at).last_hidden_state

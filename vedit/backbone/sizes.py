@@ -21,16 +21,16 @@ def check_pictures(size: Size) -> None:
         )
 
 
-def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], patch: int) -> Size:
+def working_size(size: Size, wanted: int | None, unet_config: Mapping[str, Any], vae_scale_factor: int) -> Size:
     """The size (H, W) to work at, in whole patches: the longer side as wanted, else the model's own; aspect kept.
 
     Raises MediaError for pictures that are too small.
     """
     check_pictures(size)
-    return fit_size(size, wanted or native_side(unet_config, patch), multiple=patch)
+    return fit_size(size, wanted or native_side(unet_config, vae_scale_factor), multiple=vae_scale_factor)
 
 
-def native_side(unet_config: Mapping[str, Any], patch: int) -> int | None:
+def native_side(unet_config: Mapping[str, Any], vae_scale_factor: int) -> int | None:
     """The side in pixels of the pictures that a model was trained on: 512 for SD 1.5; None where it does not say."""
     latent = unet_config.get("sample_size")
     if isinstance(latent, (list, tuple)):
@@ -39,4 +39,4 @@ def native_side(unet_config: Mapping[str, Any], patch: int) -> int | None:
         return None
     if not isinstance(latent, (int, float)) or latent < 1:
         raise WeightsError(f"the unet's sample_size is {latent!r}: expected the side of its latents, or null.")
-    return int(latent) * patch
+    return int(latent) * vae_scale_factor

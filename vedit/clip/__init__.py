@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vedit.clip.audio import Audio, SoundSource
+    from vedit.clip.audio import Audio, AudioOrigin
     from vedit.clip.model import Clip
     from vedit.clip.reading import ClipInfo, probe, read_clip
     from vedit.clip.sizes import fit_size
 
-__all__ = ["Audio", "Clip", "ClipInfo", "SoundSource", "fit_size", "probe", "read_clip"]
+__all__ = ["Audio", "AudioOrigin", "Clip", "ClipInfo", "fit_size", "probe", "read_clip"]
 
 _HOMES = {
     "Audio": "audio",
     "Clip": "model",
     "ClipInfo": "reading",
-    "SoundSource": "audio",
+    "AudioOrigin": "audio",
     "fit_size": "sizes",
     "probe": "reading",
     "read_clip": "reading",

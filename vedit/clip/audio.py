@@ -75,7 +75,7 @@ class Audio:
 
 
 @dataclass(frozen=True)
-class SoundSource:
+class AudioOrigin:
     """Where a clip's sound came from: `path`, from `start` (seconds on that file's own clock) for `duration` s."""
 
     path: Path
@@ -252,7 +252,7 @@ class SoundWriter:
     """
 
     def __init__(
-        self, out: OutputContainer, suffix: str, audio: Audio, source: SoundSource | None, frames: int, rate: Fraction
+        self, out: OutputContainer, suffix: str, audio: Audio, source: AudioOrigin | None, frames: int, rate: Fraction
     ) -> None:
         self._out = out
         duration = frames / rate
@@ -270,7 +270,7 @@ def _begin(packet: Packet[Any]) -> Fraction:
 
 
 def _copied(
-    out: OutputContainer, suffix: str, source: SoundSource, duration: Fraction, rate: Fraction
+    out: OutputContainer, suffix: str, source: AudioOrigin, duration: Fraction, rate: Fraction
 ) -> list[Packet[Any]] | None:
     """The source's own packets, moved to t = 0, for a stream added to `out`; None where they cannot be copied, or
     cannot be cut to within a frame of `duration`, at `rate` frames per second."""

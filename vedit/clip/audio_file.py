@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from vedit.clip.audio import DEMUXERS, Audio, SoundSource, check_length, claimed_end, has_decoder, heard, pieces, place
+from vedit.clip.audio import DEMUXERS, Audio, AudioOrigin, check_length, claimed_end, has_decoder, heard, pieces, place
 from vedit.clip.truncation import lacks_end
 from vedit.clip.video_track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
@@ -77,12 +77,12 @@ def _with_room(samples: NDArray[np.float32], channels: int, length: int, expecte
     return grown
 
 
-def part_of(path: Path, start: float, duration: Fraction) -> SoundSource:
+def part_of(path: Path, start: float, duration: Fraction) -> AudioOrigin:
     """A part of a file that ``read_sound`` has read: it counts its seconds from the file's beginning, wherever on the
     file's own clock that is."""
     with opened(path, "sound", DEMUXERS, _EXPECTED) as container:
         begin = Fraction(container.start_time or 0, av.time_base)
-    return SoundSource(path, begin + Fraction(start).limit_denominator(48_000), duration)
+    return AudioOrigin(path, begin + Fraction(start).limit_denominator(48_000), duration)
 
 
 _EXPECTED = "expected a sound file, such as .wav, .mp3, .flac, .ogg, .opus or .m4a, or a video with sound"

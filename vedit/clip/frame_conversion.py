@@ -23,7 +23,7 @@ _MATRICES = {
 _FULL_RANGE = 2
 
 
-class Developer:
+class FrameConverter:
     """Turns decoded frames into tensors; keeps the scaler's tables between frames.
 
     Untagged YUV is taken for BT.709 from 720 lines on and BT.601 below, as players do. More than 8 bits keep their

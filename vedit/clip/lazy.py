@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vedit.clip.audio import Audio, SoundSource
+from vedit.clip.audio import Audio, AudioOrigin
 from vedit.clip.model import Clip, described
 from vedit.clip.sizes import Size, resize
 from vedit.clip.writing import write_clip
 
-Make = Callable[[Sequence[int]], Iterator[Tensor]]
+MakeFrames = Callable[[Sequence[int]], Iterator[Tensor]]
 """Called with numbers of frames, ascending; gives each of them, (3, H, W) float32 in [0, 1]."""
 
 
@@ -23,15 +23,15 @@ Make = Callable[[Sequence[int]], Iterator[Tensor]]
 class LazyClip:
     """A clip whose frames are made as they are asked for, one after the other: a few are in memory at a time.
 
-    make: makes them; count: how many there are; size: (H, W); rate, audio, sound_from: as those of a Clip
+    make: makes them; count: how many there are; size: (H, W); rate, audio, audio_origin: as those of a Clip
     """
 
-    make: Make
+    make: MakeFrames
     count: int
     size: Size
     rate: Fraction
     audio: Audio | None = None
-    sound_from: SoundSource | None = None
+    audio_origin: AudioOrigin | None = None
 
     @classmethod
     def of(cls, clip: Clip | LazyClip, size: Size | None = None) -> LazyClip:
@@ -43,7 +43,7 @@ class LazyClip:
             for frame in frames:
                 yield resize(frame[None], size)[0]
 
-        return cls(make, len(clip), size, clip.rate, clip.audio, clip.sound_from)
+        return cls(make, len(clip), size, clip.rate, clip.audio, clip.audio_origin)
 
     def mapped(self, draw: Callable[[Tensor], Tensor]) -> LazyClip:
         """The clip whose frames are what ``draw`` makes of this one's, at the same size."""
@@ -69,18 +69,20 @@ class LazyClip:
 
     def whole(self) -> Clip:
         """All of it in memory."""
-        return Clip(self.pick(range(self.count)).frames, self.rate, self.audio, self.sound_from)
+        return Clip(self.pick(range(self.count)).frames, self.rate, self.audio, self.audio_origin)
 
     def save(self, path: str | Path, *, crf: int = 18, codec: str = "libx264", overwrite: bool = False) -> None:
         """Write it as ``Clip.save`` does, to the same bytes, frame by frame."""
-        write_clip(path, self.frames, self.rate, self.audio, self.sound_from, crf=crf, codec=codec, overwrite=overwrite)
+        write_clip(
+            path, self.frames, self.rate, self.audio, self.audio_origin, crf=crf, codec=codec, overwrite=overwrite
+        )
 
 
 class Forwards:
     """Frames (3, H, W) by number, as a tensor (F, 3, H, W) has them. Taken in ascending order, each is made once,
     those between them too."""
 
-    def __init__(self, make: Make, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, make: MakeFrames, shape: tuple[int, int, int, int]) -> None:
         self.shape = shape
         self._make = make
         self._ahead: Iterator[Tensor] = iter(())

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vedit.clip.arrays import as_bytes, check_frames, from_array, from_images, kind_of
-from vedit.clip.audio import Audio, SoundSource
+from vedit.clip.audio import Audio, AudioOrigin
 from vedit.clip.preview import preview
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.clip.writing import write_clip
@@ -35,14 +35,15 @@ class Clip:
         frames: (F, 3, H, W) float32 in [0, 1], F at least 1
         rate: frames per second, exact; any number above 0 is taken as it is written, 29.97 too
         audio: the sound, sample 0 when frame 0 is shown; None for silence
-        sound_from: the file that `audio` was decoded from; `save` then copies its sound stream without encoding it anew
-            where the output can carry it. It must tell the same sound as `audio`: use `with_sound` to exchange both.
+        audio_origin: the file that `audio` was decoded from; `save` then copies its sound stream without encoding it
+            anew where the output can carry it. It must tell the same sound as `audio`: use `with_sound` to exchange
+            both.
     """
 
     frames: Tensor
     rate: Fraction
     audio: Audio | None = None
-    sound_from: SoundSource | None = None
+    audio_origin: AudioOrigin | None = None
 
     def __post_init__(self) -> None:
         check_frames(self.frames)
@@ -114,13 +115,13 @@ class Clip:
         forwards = chosen if chosen.step > 0 else chosen[::-1]
         frames, rate = self.frames[forwards.start : forwards.stop : forwards.step], self.rate / forwards.step
         begin, duration = forwards.start / self.rate, len(forwards) / rate
-        audio, source = _cut(self.audio, begin, duration), self.sound_from
+        audio, source = _cut(self.audio, begin, duration), self.audio_origin
         if source is not None:
             left = max(Fraction(0), source.duration - begin)
             source = replace(source, start=source.start + begin, duration=min(duration, left))
         if chosen.step < 0:
             frames, audio, source = frames.flip(0), _backwards(audio, duration), None
-        return replace(self, frames=frames, rate=rate, audio=audio, sound_from=source if audio is not None else None)
+        return replace(self, frames=frames, rate=rate, audio=audio, audio_origin=source if audio is not None else None)
 
     def __iter__(self) -> Iterator[Clip]:
         """The frames one by one, each as a clip, as ``clip[i]`` is; ``images`` and ``numpy`` have the pictures."""
@@ -161,7 +162,7 @@ class Clip:
 
     def with_sound(self, audio: Audio | None) -> Clip:
         """The same frames with another sound, or silent."""
-        return replace(self, audio=audio, sound_from=None)
+        return replace(self, audio=audio, audio_origin=None)
 
     def save(self, path: str | Path, *, crf: int = 18, codec: str = "libx264", overwrite: bool = False) -> None:
         """Write the clip; what is written is decided by the name.
@@ -174,7 +175,9 @@ class Clip:
         The file appears whole or not at all, and the same clip gives the same bytes. Raises MediaError where `path`
         exists (unless `overwrite`), its folder is missing or not writable, or the clip cannot be encoded.
         """
-        write_clip(path, self.frames, self.rate, self.audio, self.sound_from, crf=crf, codec=codec, overwrite=overwrite)
+        write_clip(
+            path, self.frames, self.rate, self.audio, self.audio_origin, crf=crf, codec=codec, overwrite=overwrite
+        )
 
 
 def described(count: int, size: Size, rate: Fraction, audio: Audio | None) -> str:

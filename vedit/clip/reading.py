@@ -20,8 +20,8 @@ from torch import Tensor
 
 from vedit.clip import webp
 from vedit.clip.arrays import check_kind
-from vedit.clip.audio import Audio, SoundSource, decode_sound
-from vedit.clip.frame_conversion import Developer, as_frame
+from vedit.clip.audio import Audio, AudioOrigin, decode_sound
+from vedit.clip.frame_conversion import FrameConverter, as_frame
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
 from vedit.clip.lazy import LazyClip
 from vedit.clip.model import Clip
@@ -100,7 +100,7 @@ def _first(path: Path, _: Identity) -> _First:
         frame = next(_decoded(container, video_stream(container, path)), None)
         if frame is None:
             raise MediaError(f"{path} has no frame that can be decoded; it is damaged")
-        height, width = _developed(path, Developer(), frame).shape[1:]
+        height, width = _developed(path, FrameConverter(), frame).shape[1:]
         return _First((height, width), bool(frame.interlaced_frame))
 
 
@@ -164,7 +164,7 @@ def open_clip(
     return LazyClip(make, len(reader), inside, reader.rate, *_sound(reader, start))
 
 
-def _sound(reader: FrameReader, start: int) -> tuple[Audio | None, SoundSource | None]:
+def _sound(reader: FrameReader, start: int) -> tuple[Audio | None, AudioOrigin | None]:
     """What is heard with the frames that are read, which begin with the source frame ``start``, and where it lies."""
     track = reader.track
     if track is None or not track.sound:
@@ -173,7 +173,7 @@ def _sound(reader: FrameReader, start: int) -> tuple[Audio | None, SoundSource |
     audio, complaint = decode_sound(reader.path, begin, duration)
     if complaint is not None:
         _complain(complaint, reader.partial)
-    return audio, None if audio is None else SoundSource(reader.path, begin, duration)
+    return audio, None if audio is None else AudioOrigin(reader.path, begin, duration)
 
 
 @dataclass(frozen=True)
@@ -361,7 +361,7 @@ def _decode(path: Path, track: Track, chosen: Sequence[int], key: Fraction | Non
     wanted = set(chosen)
     numbers = {time: number for number, time in enumerate(track.times)}
     last, latest = track.times[chosen[-1]], -1
-    develop = Developer()
+    develop = FrameConverter()
     with opened(path) as container:
         stream = video_stream(container, path)
         stream.thread_type = "AUTO"
@@ -383,7 +383,7 @@ def _decode(path: Path, track: Track, chosen: Sequence[int], key: Fraction | Non
                 break
 
 
-def _developed(path: Path, develop: Developer, frame: VideoFrame) -> Tensor:
+def _developed(path: Path, develop: FrameConverter, frame: VideoFrame) -> Tensor:
     try:
         return develop(frame)
     except av.FFmpegError as fault:

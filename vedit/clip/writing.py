@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from vedit.atomic import whole_file, whole_folder
 from vedit.clip.arrays import Frames, Pictures, check_kind
-from vedit.clip.audio import Audio, SoundSource, SoundWriter
+from vedit.clip.audio import Audio, AudioOrigin, SoundWriter
 from vedit.clip.frame_conversion import EXACT
 from vedit.clip.images import RATE_KEY
 from vedit.errors import MediaError, VeditWarning
@@ -52,7 +52,7 @@ def write_clip(
     frames: Frames | Pictures,
     rate: Fraction,
     audio: Audio | None,
-    sound_from: SoundSource | None,
+    audio_origin: AudioOrigin | None,
     *,
     crf: int,
     codec: str,
@@ -85,7 +85,7 @@ def write_clip(
             elif suffix == ".webp":
                 _write_webp(beside, pictures, rate, crf)
             else:
-                _write_video(beside, suffix, pictures, rate, audio, sound_from, crf, codec)
+                _write_video(beside, suffix, pictures, rate, audio, audio_origin, crf, codec)
         except OSError:
             raise  # a full disk and the like, which whole_file reports
         except (av.FFmpegError, ValueError) as fault:
@@ -98,7 +98,7 @@ def _write_video(
     frames: Pictures,
     rate: Fraction,
     audio: Audio | None,
-    sound_from: SoundSource | None,
+    audio_origin: AudioOrigin | None,
     crf: int,
     codec: str,
 ) -> None:
@@ -106,7 +106,7 @@ def _write_video(
     with av.open(f"file:{path}", "w", container_options=options) as out:
         _bitexact(out)
         stream = _add_video(out, codec, rate, frames.size, crf)
-        sound = SoundWriter(out, suffix, audio, sound_from, len(frames), rate) if audio is not None else None
+        sound = SoundWriter(out, suffix, audio, audio_origin, len(frames), rate) if audio is not None else None
         scaler = VideoReformatter()
         for index, pixels in enumerate(frames):
             frame = scaler.reformat(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOMENTUM = 0.3
 """Of the guidance (Brack et al. 2023, section 4)."""
 
-GUIDING = 0.5
+GUIDANCE_SHARE = 0.5
 """How far guidance leads to what a sound says with strength 1, against how far it leads to the prompt."""
 
 
@@ -64,26 +64,28 @@ class Audio(Conditioner):
     def condition(self, prepared: TimedSound, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
         strength = self.options.per_frame("strength", prepared.moments)
-        return saying(prepared, backbone, torch.tensor(strength), self.options)
+        return sound_condition(prepared, backbone, torch.tensor(strength), self.options)
 
 
-def saying(listened: TimedSound, backbone: Backbone, strength: Tensor, options: AudioConditionSettings) -> Condition:
+def sound_condition(
+    listened: TimedSound, backbone: Backbone, strength: Tensor, options: AudioConditionSettings
+) -> Condition:
     """What a sound says beside the prompt, in each frame as much as ``strength`` (F,): 0 not at all, 1 as much as it.
 
     Raises WeightsError where no sound encoder fits the model.
     """
-    path = options.encoder or own_encoder(backbone)
+    path = options.encoder or model_sound_encoder(backbone)
     if path is None:
         raise WeightsError(
             "this model brings no sound encoder; train one for it (training/README.md) and name the file, or leave "
             "what the sound says out of it with --audio-scale 0."
         )
-    listener = fitting(load_sound_encoder(path), path, backbone).to(backbone.device)
-    tokens = Tokens(in_frames(listener, listened), strength.clamp(max=1), options.quantile, MOMENTUM)
-    return Condition(GUIDING * strength, tokens=tokens, start=options.start, stop=options.stop)
+    listener = check_encoder(load_sound_encoder(path), path, backbone).to(backbone.device)
+    tokens = Tokens(tokens_per_frame(listener, listened), strength.clamp(max=1), options.quantile, MOMENTUM)
+    return Condition(GUIDANCE_SHARE * strength, tokens=tokens, start=options.start, stop=options.stop)
 
 
-def own_encoder(backbone: Backbone) -> Path | None:
+def model_sound_encoder(backbone: Backbone) -> Path | None:
     """The sound encoder that the model's folder brings along. Raises WeightsError where the folder names one that is
     not there."""
     name = backbone.notes.sound_encoder
@@ -98,7 +100,7 @@ def own_encoder(backbone: Backbone) -> Path | None:
     return path
 
 
-def fitting(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncoder:
+def check_encoder(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncoder:
     """Raises WeightsError for an encoder that was made for another text encoder."""
     theirs = encoder.config.tokens, encoder.config.width
     ours = backbone.tokenizer.model_max_length, backbone.unet.config.cross_attention_dim
@@ -110,7 +112,7 @@ def fitting(encoder: SoundEncoder, path: Path, backbone: Backbone) -> SoundEncod
     return encoder
 
 
-def heard_by(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
+def encode_sound(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
     """What an encoder hears in a sound (C, L) of any rate, brought to its own. On the encoder's device."""
     import librosa
 
@@ -120,7 +122,7 @@ def heard_by(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
         return encoder(torch.from_numpy(brought)[None].to(encoder.filters.device))
 
 
-def in_frames(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
+def tokens_per_frame(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
     """The tokens (F, T, D) of each frame: those of the segments around the middle of its time, mixed.
 
     One segment more than the frames need is listened to, so that a longer clip says the same of its first frames.
@@ -134,7 +136,7 @@ def in_frames(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
     needed = first + round((int(middles[-1].floor()) + 2) * length * sound.rate) + sound.rate
     excerpt = Sound(sound.samples[:, first:needed], sound.rate)
     whole = max(1, int(excerpt.duration / length + 1e-6))  # a segment that the sound's end cuts short sounds softer
-    tokens = heard_by(encoder, excerpt).tokens[0, :whole]
+    tokens = encode_sound(encoder, excerpt).tokens[0, :whole]
     places = middles.clamp(0, len(tokens) - 1)
     before = places.floor().long()
     after = (before + 1).clamp(max=len(tokens) - 1)

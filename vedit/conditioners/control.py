@@ -28,7 +28,7 @@ class Control(Conditioner):
     def __init__(self, options: ControlSettings | None = None) -> None:
         super().__init__(options or ControlSettings(kind="edge"))
 
-    def in_frames(self, moments: Moments) -> None:
+    def settle_weights(self, moments: Moments) -> None:
         """Settle a weight that varies in time for each frame. Raises ConfigError where it has no value."""
         if isinstance(self.options.weight, str):
             weights = timeline.read(self.options.weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
@@ -40,7 +40,7 @@ class Control(Conditioner):
         Raises ConfigError where strengths are given for another number of frames, and what annotating or reading the
         file raises.
         """
-        self.in_frames(Moments(len(clip), clip.rate))
+        self.settle_weights(Moments(len(clip), clip.rate))
         weight, file = self.options.weight, self.options.file
         if isinstance(weight, tuple) and len(weight) != len(clip):
             raise ConfigError(

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
-from vedit.backbone.model_files import permitted
+from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import fault
 from vedit.errors import WeightsError
 from vedit.files import json_object
@@ -180,7 +180,7 @@ def check_sound_encoder(path: Path) -> None:
         raise WeightsError(f"{path} {what}; expected a sound encoder (.safetensors) that `training.audio` wrote.")
 
 
-@permitted()
+@reading_weights()
 def load_sound_encoder(path: Path) -> SoundEncoder:
     """The encoder that ``SoundEncoder.save`` wrote, in float32. Raises WeightsError for a file that is not one."""
     check_sound_encoder(path)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from vedit.masks.latent_blend import Keep, cells, paste, untouched
-from vedit.masks.prompt_difference import NOISE_LEVELS, SAMPLES, Difference, compare_prompts
-from vedit.masks.user_mask import box_mask, check_mask, fitted, read_mask
+from vedit.masks.latent_blend import LatentBlend, latent_mask, paste, untouched_pixels
+from vedit.masks.prompt_difference import NOISE_LEVELS, SAMPLES, PromptDifference, compare_prompts
+from vedit.masks.user_mask import box_mask, check_mask, fit_mask, read_mask
 from vedit.masks.word import word_mask
 
 __all__ = [
     "NOISE_LEVELS",
     "SAMPLES",
-    "Difference",
-    "Keep",
+    "LatentBlend",
+    "PromptDifference",
     "box_mask",
-    "cells",
     "check_mask",
     "compare_prompts",
-    "fitted",
+    "fit_mask",
+    "latent_mask",
     "paste",
     "read_mask",
-    "untouched",
+    "untouched_pixels",
     "word_mask",
 ]

@@ -1,4 +1,4 @@
-"""Keeping what lies outside of a mask."""
+"""Blending an edit into its source, latent by latent and then pixel by pixel, so that what a mask closes is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COVERED = 0.25
 
 
 @dataclass(frozen=True)
-class Keep:
+class LatentBlend:
     """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
 
     mask: Tensor
@@ -28,21 +28,21 @@ class Keep:
         return source + self.mask.to(x.device) * (x - source)
 
 
-def cells(mask: Tensor, patch: int, steps: int) -> Tensor:
-    """Where latents may change (F, 1, H / patch, W / patch), for a ``mask`` of pixels (F, 1, H, W), both in [0, 1].
+def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
+    """Where latents may change (F, 1, h, w), for a ``mask`` of pixels (F, 1, H, W), both in [0, 1].
 
     A latent of which the mask covers a quarter is as open as the mask is there, one that it covers less is so in
     proportion: were it the covered share alone, the old attribute would shine through along the edge. Around them lies
-    a soft edge, one latent wide, since a decoder looks beyond a latent's own pixels. ``Keep`` blends after each of the
-    ``steps``, so a grey g becomes the root that leaves g of what the first step changes.
+    a soft edge, one latent wide, since a decoder looks beyond a latent's own pixels. ``LatentBlend`` blends after each
+    of the ``steps``, so a grey g becomes the root that leaves g of what the first step changes.
     """
-    level = F.max_pool2d(mask, patch)
-    covered = F.avg_pool2d(mask, patch) / level.clamp(min=1e-6)
+    level = F.max_pool2d(mask, vae_scale_factor)
+    covered = F.avg_pool2d(mask, vae_scale_factor) / level.clamp(min=1e-6)
     opened = level ** (1 / steps) * (covered / COVERED).clamp(max=1)
     return torch.maximum(opened, surroundings(opened))
 
 
-def untouched(mask: Tensor, size: Size) -> Tensor:
+def untouched_pixels(mask: Tensor, size: Size) -> Tensor:
     """The pixels (F, 1, *size), as a mask of 0 and 1, of the latents that a mask (F, 1, h, w) leaves to the source."""
     return F.interpolate((mask == 0).float(), size=size, mode="nearest")
 

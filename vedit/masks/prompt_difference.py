@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.guiders import same_length
+from vedit.guiders import repeat_to_same_length
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.progress import Progress
@@ -34,7 +34,7 @@ another shape in its place. Of 48 development clips of the miniature, a third of
 
 
 @dataclass(frozen=True)
-class Difference:
+class PromptDifference:
     """How two prompts disagree about a clip.
 
     ``size`` (F, 1, h, w), how much, everywhere; ``direction`` (F, 4, h, w), what the second adds to the noise that the
@@ -92,12 +92,12 @@ def compare_prompts(
     *targets: Tensor,
     seed: int = 0,
     progress: Progress | None = None,
-) -> list[Difference]:
+) -> list[PromptDifference]:
     """How each of several prompts disagrees with another about a clip: it is noised, and all predict the noise.
 
     ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings.
     """
-    text = torch.cat(same_length(source, *targets))
+    text = torch.cat(repeat_to_same_length(source, *targets))
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     shape = tuple(latents.shape[1:])
     size = torch.zeros_like(latents[:, :1]).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 1, h, w)
@@ -111,7 +111,7 @@ def compare_prompts(
         direction += told[1:] - told[:1]
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
-    return [Difference(*each) for each in zip(size, direction, strict=True)]
+    return [PromptDifference(*each) for each in zip(size, direction, strict=True)]
 
 
 def _of_each(backbone: Backbone, noisy: Tensor, time: int, text: Tensor) -> Tensor:

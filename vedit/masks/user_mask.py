@@ -68,10 +68,10 @@ def read_mask(path: Path, clip: ClipSettings, whole: int, edited: int, size: Siz
     else:
         frames = read_clip(path, size=size, sound=False).frames
     painted = ((frames.mean(1, keepdim=True) - BLACK) / (WHITE - BLACK)).clamp(0, 1)
-    return fitted(painted, edited, size, str(path))
+    return fit_mask(painted, edited, size, str(path))
 
 
-def fitted(mask: Tensor, edited: int, size: Size, name: str = "the mask") -> Tensor:
+def fit_mask(mask: Tensor, edited: int, size: Size, name: str = "the mask") -> Tensor:
     """A mask (F or 1, 1, H, W) in [0, 1] at the working size. Raises ConfigError for any other tensor, and MediaError
     for one that is black throughout."""
     if mask.ndim != 4 or mask.shape[1] != 1 or len(mask) not in (1, edited) or not mask.is_floating_point():

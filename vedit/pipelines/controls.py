@@ -67,5 +67,5 @@ def conditions(config: GuideSettings, clip: Clip, backbone: Backbone, moments: M
     chosen += [make_part("conditioners", each.kind, each.options) for each in config.condition]
     for each in chosen:
         if isinstance(each, Control):
-            each.in_frames(moments)
+            each.settle_weights(moments)
     return tuple(each.condition(each.prepare(clip), backbone) for each in chosen)

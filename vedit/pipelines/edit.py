@@ -14,14 +14,14 @@ from vedit import registry
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Audio, Clip
-from vedit.clip.lazy import LazyClip, Make
+from vedit.clip.lazy import LazyClip, MakeFrames
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
-from vedit.masks import Keep, paste
+from vedit.masks import LatentBlend, paste
 from vedit.pipelines import controls, edit_mask, guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model, mask_tensor
 from vedit.pipelines.execution import (
@@ -33,7 +33,7 @@ from vedit.pipelines.execution import (
     within_memory,
 )
 from vedit.pipelines.outputs import check_files, default_output, write_result
-from vedit.pipelines.quality import fidelity, in_doubt, reconstruction, round_trip, warn_if_poor
+from vedit.pipelines.quality import fidelity, is_doubtful, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import (
     attention_kind,
@@ -45,8 +45,8 @@ from vedit.pipelines.session import (
     reopen,
     source_prompt_of,
 )
-from vedit.priors import Given
-from vedit.priors.inversion import strain
+from vedit.priors import PriorInputs
+from vedit.priors.inversion import correction_size
 from vedit.progress import Progress
 from vedit.sampling import Source, denoise
 from vedit.sheet import contact_sheet
@@ -64,15 +64,15 @@ class EditResult:
         config: all settings, with the words and the attention kind that were left to vedit filled in
         timings: seconds by stage
         metrics: what the VAE's round trip keeps of the source ("vae_db"); how far the steps of the inversion had to be
-            corrected ("inversion_strain") and, only where that leaves its quality in doubt and the gate is on, how well
-            the source is reconstructed from it ("reconstruction_db"); with a mask, the share of the frames that the
-            edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away from its soft
-            edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"); and
+            corrected ("inversion_correction") and, only where that leaves its quality in doubt and ``check_inversion``
+            is on, how well the source is reconstructed from it ("reconstruction_db"); with a mask, the share of the
+            frames that the edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away
+            from its soft edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"); and
             the same of the pixels that the edit may change ("inside_db", "inside_vae_db"), which are all without a
             mask: the lower the first, the more it changed
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
-        files: what was write_result, the video first
+        files: what was written, the video first
     """
 
     video: LazyClip
@@ -158,7 +158,7 @@ def edit(
     model = loaded_model(backbone, config)
     check_resources(config, count, size, model)
     if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
     else:
         source = read_source(config, size, model)
     original = clip if isinstance(clip, Clip) else None
@@ -274,7 +274,7 @@ def _edit(
             with stage("mask"):
                 mask = edit_mask.find_mask(config, source, size, backbone, latents, prompts, mask, difference, progress)
         with stage(config.prior):
-            given = Given(
+            given = PriorInputs(
                 latents,
                 text,
                 schedule,
@@ -291,17 +291,18 @@ def _edit(
         steps = schedule.last(config.steps_taken)
         x, trace = start.at(steps, latents)
         if start.trace is not None:
-            metrics["inversion_strain"] = strain(trace, steps)
-            if config.check_inversion and in_doubt(given, metrics["inversion_strain"]):
+            metrics["inversion_correction"] = correction_size(trace, steps)
+            if config.check_inversion and is_doubtful(given, metrics["inversion_correction"]):
                 with stage("inversion check"):
                     reconstructed = reconstruction(backbone, given, trace, source.frames)
                 metrics["reconstruction_db"] = reconstructed.db
-                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=bool(backbone.changed))
+                tuned = bool(backbone.adapter_digest)
+                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=tuned)
         keep = None
         if mask is not None:
-            keep = Keep(mask, trace).blend
+            keep = LatentBlend(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
-        with stage("denoising"), backbone.moving(motion):
+        with stage("denoising"), backbone.scaling_motion(motion):
             source_lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(inversion_conditions))
             edited = denoise(
                 backbone,
@@ -330,7 +331,7 @@ def _edit(
     return EditResult(video, config, stage.seconds, metrics, provenance(backbone, model), whole)
 
 
-def _pasted(edited: Tensor, original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
+def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
     """``paste``, frame by frame: of the frames with these ``numbers``, which the ``original`` is read for."""
     for number, own in zip(numbers, original(numbers), strict=True):
         yield paste(edited[number, None], own[None], mask[number, None])[0]

@@ -15,14 +15,14 @@ from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig, mask_kind
 from vedit.errors import ConfigError
 from vedit.masks import (
-    Difference,
+    PromptDifference,
     box_mask,
-    cells,
     check_mask,
     compare_prompts,
-    fitted,
+    fit_mask,
+    latent_mask,
     read_mask,
-    untouched,
+    untouched_pixels,
     word_mask,
 )
 from vedit.pipelines.quality import Fidelity
@@ -73,7 +73,7 @@ def find_mask(
     latents: Tensor,
     words: PromptPair,
     given: Tensor | None = None,
-    difference: Difference | None = None,
+    difference: PromptDifference | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``is_asked``.
@@ -84,7 +84,7 @@ def find_mask(
     """
     kind, frames = mask_kind(config.mask), len(source)
     if given is not None:
-        pixels = fitted(given, frames, source.size)
+        pixels = fit_mask(given, frames, source.size)
     elif kind == "box":
         pixels = box_mask(config.mask, picture, source.size)
     elif kind == "path":
@@ -97,7 +97,9 @@ def find_mask(
         if difference is None:
             difference = compare(config, backbone, latents, words, progress=progress)[0]
         return difference.mask()
-    return cells(pixels, backbone.patch, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
+    return (
+        latent_mask(pixels, backbone.vae_scale_factor, config.steps_taken).expand(frames, -1, -1, -1).to(latents.device)
+    )
 
 
 def compare(
@@ -107,7 +109,7 @@ def compare(
     words: PromptPair,
     others: Sequence[Tensor] = (),
     progress: Progress | None = None,
-) -> list[Difference]:
+) -> list[PromptDifference]:
     """How the words of the edit, and then those of ``others`` (1, T, D), disagree with the source's about the clip of
     these ``latents`` (F, 4, h, w)."""
     targets = words.target_text, *others
@@ -121,7 +123,7 @@ def mask_metrics(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, si
     """
     if mask is None:
         return {"inside_db": edited.db, "inside_vae_db": round_trip.db}
-    places = {"inside": untouched((mask < 0.5).float(), size), "outside": untouched(mask, size)}
+    places = {"inside": untouched_pixels((mask < 0.5).float(), size), "outside": untouched_pixels(mask, size)}
     found = {"db": edited, "vae_db": round_trip}
     return {
         f"{at}_{of}": each.within(where) for at, where in places.items() if where.any() for of, each in found.items()

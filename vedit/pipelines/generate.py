@@ -27,7 +27,7 @@ from vedit.pipelines.resources import check_room, tell_if_long
 from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import apply_adapter, attention_kind, load_model, needs_flow
 from vedit.pipelines.soundtrack import Soundtrack
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.progress import Progress
 from vedit.sampling import denoise
 from vedit.sheet import Row, sheet_of
@@ -142,18 +142,18 @@ def _generate(
     model, moments, stage = backbone.state_fingerprint(), track.moments, Timings(backbone.device)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"attention": kind, "frames": moments.frames})
-    height, width = size = size_of(config, backbone.unet.config, backbone.patch)
+    height, width = size = size_of(config, backbone.unet.config, backbone.vae_scale_factor)
     check_room(config, moments.frames, size, backbone)
     tell_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative_prompt])
         guider = guidance.guider(config, backbone, track, prompt, negative)
         conditions = guidance.sound_conditions(config, backbone, track)
-        blank = torch.zeros(moments.frames, 4, height // backbone.patch, width // backbone.patch)
+        blank = torch.zeros(moments.frames, 4, height // backbone.vae_scale_factor, width // backbone.vae_scale_factor)
         noise_walk = config.per_frame("noise_walk", moments)
-        given = Given(blank, prompt, backbone.schedule(config.steps), seed=config.seed, noise_walk=noise_walk)
+        given = PriorInputs(blank, prompt, backbone.schedule(config.steps), seed=config.seed, noise_walk=noise_walk)
         start = registry.load("priors", config.prior)().start(backbone, given)
-        with stage("denoising"), backbone.moving(guidance.motion_scale(config, backbone, track)):
+        with stage("denoising"), backbone.scaling_motion(guidance.motion_scale(config, backbone, track)):
             latents = denoise(backbone, start.noise, given.schedule, guider, conditions=conditions, progress=progress)
             check_finite(latents, "clip", backbone)
         with stage("decoding"):
@@ -171,11 +171,11 @@ def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
     return soundtrack.frame_count(config, sound, Fraction(str(config.fps)))
 
 
-def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], patch: int) -> Size:
+def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], vae_scale_factor: int) -> Size:
     """The size (H, W) of the pictures, in whole patches: as asked for, or what the model was trained at."""
-    side = native_side(unet_config, patch) or 512
+    side = native_side(unet_config, vae_scale_factor) or 512
     height, width = config.height or config.width or side, config.width or config.height or side
-    return fit_size((height, width), max(height, width), multiple=patch)
+    return fit_size((height, width), max(height, width), multiple=vae_scale_factor)
 
 
 def _write(result: GenerateResult, track: Soundtrack) -> GenerateResult:

@@ -11,7 +11,7 @@ from torch import Tensor
 from vedit import registry, timeline
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
-from vedit.conditioners.audio import own_encoder, saying
+from vedit.conditioners.audio import model_sound_encoder, sound_condition
 from vedit.conditioners.control import Control
 from vedit.conditioners.sound_encoder import check_sound_encoder
 from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, SoundtrackSettings
@@ -48,7 +48,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
             if getattr(settings, name) is not None:
                 settings.per_frame(name, moments)
     for control in (config.control or ()) if isinstance(config, EditConfig) else ():
-        Control(control).in_frames(moments)
+        Control(control).settle_weights(moments)
     prompt_schedule.arrivals(config, moments)
     if tokenizer is not None:
         prompt_schedule.emphasised_tokens(config, tokenizer)
@@ -64,7 +64,7 @@ def sound_conditions(
     if track.timed_sound is None:
         return ()
     asked = config.audio_scale is not None or config.sound_encoder is not None
-    scale = audio_scale_of(config, not asked and own_encoder(backbone) is not None)
+    scale = audio_scale_of(config, not asked and model_sound_encoder(backbone) is not None)
     if scale == 0 and config.audio_scale is None and not _listens(config):
         warnings.warn(
             "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
@@ -76,7 +76,7 @@ def sound_conditions(
     counts = torch.tensor(config.model_copy(update={"audio_scale": scale}).per_frame("audio_scale", moments))
     if not counts.any():
         return ()
-    return (saying(track.timed_sound, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
+    return (sound_condition(track.timed_sound, backbone, counts, AudioConditionSettings(encoder=config.sound_encoder)),)
 
 
 def audio_scale_of(config: SoundtrackSettings, model_hears: bool) -> float | str:
@@ -102,7 +102,7 @@ def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track:
     """How much the layers over time count in each frame (F,), None where as they were trained. Raises ConfigError."""
     if config.motion_scale == 1:
         return None
-    if not (backbone.has_time or (isinstance(config, EditConfig) and config.tune)):
+    if not (backbone.has_temporal_layers or (isinstance(config, EditConfig) and config.tune)):
         raise ConfigError(
             "motion_scale: this model has no layers over time; give it some with --motion-adapter (AnimateDiff), "
             "--adapter, or in an edit --tune."

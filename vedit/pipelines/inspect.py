@@ -85,7 +85,7 @@ def _inspect(config: InspectConfig, annotator: Annotator, source: Clip | LazyCli
         annotation = annotator.annotate(source if isinstance(source, Clip) else source.whole(), device)
     pictures = annotation.pictures
     drawn = LazyClip.of(Clip(pictures, source.rate) if isinstance(pictures, Tensor) else pictures, size)
-    video = replace(drawn, audio=source.audio, sound_from=source.sound_from)
+    video = replace(drawn, audio=source.audio, audio_origin=source.audio_origin)
     files = []
     if config.save_data is not None:  # first, because not every kind has numbers
         annotation.save_data(config.save_data, overwrite=config.overwrite)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vedit.clip.lazy import LazyClip, Make
+from vedit.clip.lazy import LazyClip, MakeFrames
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
@@ -56,7 +56,7 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames, device=backbone.device) if needs_flow("attention", kind) else None
     height, width = source.size
-    mask = torch.ones(len(source), 1, height // backbone.patch, width // backbone.patch)
+    mask = torch.ones(len(source), 1, height // backbone.vae_scale_factor, width // backbone.vae_scale_factor)
     if edit_mask.applies(config, source_prompt):
         with within_memory(), backbone.attending(kind, flow):
             latents = backbone.encode(source.frames)
@@ -71,7 +71,7 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
         )
     whole = LazyClip.of(source, size) if source.size == size else reopen(config, source, size)
     make = partial(_shown, whole.make, mask)
-    video = LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
+    video = LazyClip(make, len(source), size, source.rate, source.audio, source.audio_origin)
     video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
     files = [config.output]
     if config.sheet is not None:
@@ -98,7 +98,7 @@ def checked(config: EditConfig) -> EditConfig:
     return config
 
 
-def _shown(original: Make, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
+def _shown(original: MakeFrames, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
     """The frames with these numbers, each under its mask."""
     for number, frame in zip(numbers, original(numbers), strict=True):
         yield over(frame, mask[number])

@@ -21,7 +21,7 @@ from vedit.pipelines.execution import inversion_cache, within_memory
 from vedit.pipelines.outputs import check_video
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.priors.inversion import cached_invert, reconstruct
 from vedit.progress import Progress, renamed
 
@@ -64,7 +64,7 @@ def invert(
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
     model = loaded_model(backbone, config)
     if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
     else:
         source = read_source(config, size, model)
     return _invert(config, source, size, model, progress)
@@ -88,7 +88,7 @@ def _invert(
         latents = backbone.encode(source.frames)
         vae = round_trip(backbone, latents, source.frames)
         text = backbone.embed([source_prompt])
-        given = Given(
+        given = PriorInputs(
             latents,
             text,
             backbone.schedule(config.steps),
@@ -100,7 +100,7 @@ def _invert(
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)
-    warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=bool(backbone.changed))
+    warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=bool(backbone.adapter_digest))
     video = LazyClip.of(source.with_frames(frames), size)
     if config.output is not None:
         video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)

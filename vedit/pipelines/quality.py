@@ -13,17 +13,17 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
 from vedit.errors import MediaError, VeditWarning
-from vedit.priors import Given
+from vedit.priors import PriorInputs
 from vedit.priors.inversion import inversion_key, reconstruct
 from vedit.progress import renamed
 
 TOLERANCE = 3.0
 """Decibels that a reconstruction may lie below the VAE's round trip."""
 
-STRAIN = 0.35
-"""Of an inversion (``priors.inversion.strain``), from which on its reconstruction is in doubt. Of 24 development clips,
-with right, wrong and no words and in 5 to 50 steps (105 inversions), those that lost more than 1 dB had 0.5 and more,
-and below 0.3 none lost more than 0.2 dB."""
+DOUBTFUL_CORRECTION = 0.35
+"""Size of an inversion's corrections (``priors.inversion.correction_size``) from which on its reconstruction is in
+doubt. Of 24 development clips, with right, wrong and no words and in 5 to 50 steps (105 inversions), those that lost
+more than 1 dB had 0.5 and more, and below 0.3 none lost more than 0.2 dB."""
 
 POOR = 18.0
 """Decibels below which a reconstruction is poor even where the VAE does little better."""
@@ -75,13 +75,13 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     return kept
 
 
-def in_doubt(given: Given, strained: float) -> bool:
+def is_doubtful(given: PriorInputs, correction: float) -> bool:
     """Whether an inversion from what was ``given`` may not lead back, and is to be reconstructed to know: one so
     ``strained``, or one whose steps were not corrected at all."""
-    return given.corrections == 0 or not strained < STRAIN
+    return given.corrections == 0 or not correction < DOUBTFUL_CORRECTION
 
 
-def reconstruction(backbone: Backbone, given: Given, trace: Tensor, frames: Tensor) -> Fidelity:
+def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames: Tensor) -> Fidelity:
     """How near sampling without guidance comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that
     they were inverted to from what was ``given``. Kept in the cache beside the inversion.
     """

@@ -44,12 +44,14 @@ QUICK = 5e12
 """Operations that no machine takes long for."""
 
 
-def least_memory(frames: int, size: Size, unet: Mapping[str, Any], patch: int, itemsize: int, branches: int) -> float:
+def least_memory(
+    frames: int, size: Size, unet: Mapping[str, Any], vae_scale_factor: int, itemsize: int, branches: int
+) -> float:
     """Bytes that so many frames of a working ``size`` (H, W) take at the least, as frames and in a UNet of that config.
 
     ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance.
     """
-    places = (size[0] // patch) * (size[1] // patch)
+    places = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
     activations = LEAST_ACTIVATIONS * _width(unet) * places * itemsize * branches * frames
     return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
 
@@ -80,7 +82,7 @@ def check_room(
     config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
 ) -> None:
     """Raise DeviceError where so many frames of a working ``size`` (H, W) cannot fit, whatever else there is."""
-    need = least_memory(frames, size, backbone.unet.config, backbone.patch, backbone.dtype.itemsize, 1)
+    need = least_memory(frames, size, backbone.unet.config, backbone.vae_scale_factor, backbone.dtype.itemsize, 1)
     on_gpu = backbone.device.type == "cuda"
     free = torch.cuda.mem_get_info(backbone.device)[0] if on_gpu else free_memory()
     check_fits(need, free, shorter(config))
@@ -91,7 +93,7 @@ def tell_if_long(
 ) -> None:
     """Warn of more than a few minutes, with what would make it shorter. What may be long is measured by a pass."""
     alone = round(sum(passes(config).values())) * frames
-    places = (size[0] // backbone.patch) * (size[1] // backbone.patch)
+    places = (size[0] // backbone.vae_scale_factor) * (size[1] // backbone.vae_scale_factor)
     if alone * ROUGH * places * _width(backbone.unet.config) ** 2 < QUICK:
         return
     seconds = alone * one_pass(backbone, size)
@@ -107,7 +109,9 @@ def tell_if_long(
 @torch.no_grad()
 def one_pass(backbone: Backbone, size: Size) -> float:
     """Seconds that a frame of a working ``size`` (H, W) takes in the network, measured on two frames."""
-    x = torch.zeros(1, 2, 4, size[0] // backbone.patch, size[1] // backbone.patch, device=backbone.device)
+    x = torch.zeros(
+        1, 2, 4, size[0] // backbone.vae_scale_factor, size[1] // backbone.vae_scale_factor, device=backbone.device
+    )
     text = torch.zeros(1, backbone.tokenizer.model_max_length, backbone.unet.config.cross_attention_dim)
     begun = time.perf_counter()
     backbone.predict(x, 0, text).sum().item()

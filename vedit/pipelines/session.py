@@ -41,7 +41,7 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
 def check_resources(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
     """Whether so many frames of pictures of ``size`` (H, W) fit into memory: DeviceError where not. Warns where they
     will take long."""
-    worked = working_size(size, config.size, backbone.unet.config, backbone.patch)
+    worked = working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor)
     check_room(config, frames, worked, backbone)
     tell_if_long(config, frames, worked, backbone)
 
@@ -83,7 +83,7 @@ def load_model(config: ModelSettings) -> Backbone:
 
 def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
     """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
-    return read_frames(config, working_size(size, config.size, backbone.unet.config, backbone.patch))
+    return read_frames(config, working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor))
 
 
 def read_frames(config: ClipSettings, size: Size | int | None) -> Clip:
@@ -120,14 +120,14 @@ def reopen(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
             allow_partial=config.allow_partial,
         )
     make = partial(reader.read, size=size, again=True)
-    return LazyClip(make, len(source), size, source.rate, source.audio, source.sound_from)
+    return LazyClip(make, len(source), size, source.rate, source.audio, source.audio_origin)
 
 
 def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:
     """Give the model what the config's adapter learned, if it has one. Raises WeightsError."""
     if config.adapter is not None:
         adapter = Adapter.load(config.adapter)
-        if adapter.digest() != backbone.changed:
+        if adapter.digest() != backbone.adapter_digest:
             adapter.apply(backbone)
 
 
@@ -142,7 +142,7 @@ def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str
 def source_prompt_of(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
     """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
     apply_adapter(config, backbone)
-    return backbone.learned if config.source_prompt is None else config.source_prompt
+    return backbone.learned_prompt if config.source_prompt is None else config.source_prompt
 
 
 def attention_kind(config: AttentionSettings, backbone: Backbone) -> str:

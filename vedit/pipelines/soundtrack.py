@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from vedit.audio import AudioFeatures, apply_envelope, extract_features
 from vedit.clip import Clip
-from vedit.clip.audio import LONGEST, Audio, SoundSource
+from vedit.clip.audio import LONGEST, Audio, AudioOrigin
 from vedit.clip.audio_file import check_sound, part_of, read_sound
 from vedit.conditioners.audio import TimedSound
 from vedit.config import AudioInputSettings
@@ -30,7 +30,7 @@ class Soundtrack:
 
     moments: Moments
     audio: Audio | None = None
-    origin: SoundSource | None = None
+    origin: AudioOrigin | None = None
     timed_sound: TimedSound | None = None
 
 
@@ -94,7 +94,7 @@ def prepare(config: AudioInputSettings, frames: int, rate: Fraction, audio: Audi
     first, wanted = round(config.audio_start * whole.rate), round(frames / rate * whole.rate)
     taken = duration(config, whole)
     excerpt = whole.samples[:, first : first + min(wanted, round(taken * whole.rate))]
-    source: SoundSource | None = part_of(config.audio, config.audio_start, Fraction(frames) / rate)
+    source: AudioOrigin | None = part_of(config.audio, config.audio_start, Fraction(frames) / rate)
     silent = wanted - excerpt.shape[1]
     if silent > whole.rate / rate:  # a frame's time and more, so that copying would leave the sound too short
         source = None
@@ -107,7 +107,7 @@ def add_to(clip: Clip, track: Soundtrack, *, mixed: bool) -> Clip:
     if not mixed or clip.audio is None or track.audio is None:
         if mixed:
             warnings.warn("audio_mix: the clip has no sound of its own to mix with.", VeditWarning, stacklevel=2)
-        return replace(clip, audio=track.audio, sound_from=track.origin)
+        return replace(clip, audio=track.audio, audio_origin=track.origin)
     import librosa
 
     own, other = clip.audio, track.audio

@@ -47,7 +47,7 @@ def _shown(metrics: Mapping[str, float], gated: bool) -> list[str]:
     if "vae_db" not in metrics:
         return []
     back = metrics.get("reconstruction_db")
-    also = ", and its inversion is steady" if gated and "inversion_strain" in metrics else ""
+    also = ", and its inversion is steady" if gated and "inversion_correction" in metrics else ""
     if back is not None:
         also = f", and {back:.1f} dB come back from the inversion"
     return [f"Of the whole clip the model's VAE keeps {metrics['vae_db']:.1f} dB{also}."]

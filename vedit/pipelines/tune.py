@@ -43,7 +43,7 @@ def tune(
     size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
     model = loaded_model(backbone, config)
     if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.patch))
+        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
     else:
         source = read_source(config, size, model)
     return _tune(config, source, model, progress)

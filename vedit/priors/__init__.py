@@ -39,7 +39,7 @@ class Start:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class PriorInputs:
     """What a prior may start from; each takes what it needs.
 
     latents: (F, 4, h, w), the clip's own
@@ -69,7 +69,7 @@ class Prior(Protocol):
     """A way from clean latents to starting noise.
 
     One that follows the clip's motion says so by a class attribute, ``needs_flow = True``; it is then given the flow.
-    One that heeds ``Given.noise_walk`` says ``walks = True``.
+    One that heeds ``PriorInputs.noise_walk`` says ``walks = True``.
     """
 
-    def start(self, backbone: Backbone, given: Given) -> Start: ...
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start: ...

@@ -11,7 +11,7 @@ from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
 from vedit.flow import Flow, centres, nearest, tracks
-from vedit.priors import Given, Start
+from vedit.priors import PriorInputs, Start
 from vedit.sampling import noise
 
 
@@ -26,7 +26,7 @@ class FlowWarped:
 
     needs_flow: ClassVar[bool] = True
 
-    def start(self, backbone: Backbone, given: Given) -> Start:
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         """Raises ConfigError without a flow, and for the flow of another clip."""
         frames, channels, height, width = given.latents.shape
         if given.flow is None or len(given.flow) != frames:

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.priors import Given, Start
+from vedit.priors import PriorInputs, Start
 from vedit.sampling import noise
 
 
 class Gaussian:
     """Independent Gaussian noise for every frame, keyed by (seed, frame)."""
 
-    def start(self, backbone: Backbone, given: Given) -> Start:
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         frames, channels, height, width = given.latents.shape
         return Start(self.draw(given.seed, frames, (channels, height, width)).to(backbone.device))
 
@@ -33,7 +33,7 @@ class Walk:
 
     walks: ClassVar[bool] = True
 
-    def start(self, backbone: Backbone, given: Given) -> Start:
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         frames, channels, height, width = given.latents.shape
         steps = torch.as_tensor(given.noise_walk, dtype=torch.float64).expand(frames).clone()
         steps[0] = 0

@@ -19,7 +19,7 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
 from vedit.errors import MediaError, VeditWarning
 from vedit.guiders import Unguided
-from vedit.priors import Given, Start
+from vedit.priors import PriorInputs, Start
 from vedit.progress import Progress
 from vedit.sampling import denoise
 from vedit.schedule import Schedule
@@ -82,7 +82,7 @@ def invert(
     return torch.stack(trace)
 
 
-def strain(trace: Tensor, schedule: Schedule) -> float:
+def correction_size(trace: Tensor, schedule: Schedule) -> float:
     """How far the steps of an inversion's ``trace`` (S + 1, F, 4, h, w), clean first, had to be corrected in all.
 
     A step begins with the noise that the step before was told, and its correction is the difference to its own; both
@@ -128,7 +128,7 @@ def reconstruct(
     return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
 
 
-def cached_invert(backbone: Backbone, given: Given) -> Tensor:
+def cached_invert(backbone: Backbone, given: PriorInputs) -> Tensor:
     """``invert``, kept in the cache under a hash of everything that it depends on, if there is a cache.
 
     Safe for several processes at once: a file appears whole or not at all, and who comes second writes the same.
@@ -161,7 +161,7 @@ def cached_invert(backbone: Backbone, given: Given) -> Tensor:
     return trace
 
 
-def inversion_key(backbone: Backbone, given: Given) -> str:
+def inversion_key(backbone: Backbone, given: PriorInputs) -> str:
     """Hash of the latents, the prompt's embedding, the weights, the schedule, what conditions there are, and how it is
     computed."""
     digest = hashlib.blake2b(digest_size=16)
@@ -189,6 +189,6 @@ class Inversion:
 
     needs_clip: ClassVar[bool] = True
 
-    def start(self, backbone: Backbone, given: Given) -> Start:
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         trace = cached_invert(backbone, given)
         return Start(trace[-1], trace)
