@@ -87,8 +87,8 @@ def test_where_the_ways_disagree_is_hidden() -> None:
 
 def test_places_between_pixels_are_interpolated() -> None:
     ramp = torch.arange(6.0).expand(1, 1, 4, 6)
-    places = torch.tensor([[[0.0, 0.0], [2.25, 1.5], [-3.0, 0.0], [9.0, 2.0]]])
-    assert torch.allclose(sample(ramp, places)[0, 0], torch.tensor([0.0, 2.25, 0.0, 5.0]), atol=1e-6)
+    positions = torch.tensor([[[0.0, 0.0], [2.25, 1.5], [-3.0, 0.0], [9.0, 2.0]]])
+    assert torch.allclose(sample(ramp, positions)[0, 0], torch.tensor([0.0, 2.25, 0.0, 5.0]), atol=1e-6)
     assert torch.equal(centres((2, 2), (16, 16))[0, 1], torch.tensor([11.5, 3.5]))
 
 
@@ -98,7 +98,7 @@ def test_tracks_chain_the_flow_and_end_at_the_border() -> None:
     for now in range(5):
         for then in range(5):
             expected = start + torch.tensor([0.5, 0.0]) * (then - now)  # 4 pixels are half a cell
-            assert torch.allclose(found.places[now, then], expected, atol=1e-4)
+            assert torch.allclose(found.positions[now, then], expected, atol=1e-4)
             beyond = (expected[:, 0] - 3.5).abs() - 4  # the border itself may be either
             assert found.seen[now, then][beyond < -0.1].all()
             assert not found.seen[now, then][beyond > 0.1].any()

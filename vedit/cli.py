@@ -270,7 +270,7 @@ def doctor(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = Fal
 def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what can be plugged in, and where each part lives."""
     for family in registry.TABLES:
-        printing.report.table([[name, place] for name, place in registry.names(family).items()], title=family)
+        printing.report.table([[name, target] for name, target in registry.names(family).items()], title=family)
 
 
 def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:

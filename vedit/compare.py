@@ -77,16 +77,19 @@ def composed(source: Clip | LazyClip, edited: Clip | LazyClip, layout: CompareLa
     strips = [_strip((label,), size, length) for label in LABELS]
     (height, width), strip, gap = size, strips[0].h, _gap(size)
     if layout == "side":
-        places = [(0, 0), (width + gap, 0), (0, strip), (width + gap, strip)]
+        positions = [(0, 0), (width + gap, 0), (0, strip), (width + gap, strip)]
         parts, across, down = [*strips, *both], 2 * width + gap, strip + height
     elif layout == "stack":
-        places = [(0, 0), (0, strip + height), (0, strip), (0, 2 * strip + height)]
+        positions = [(0, 0), (0, strip + height), (0, strip), (0, 2 * strip + height)]
         parts, across, down = [*strips, *both], width, 2 * (strip + height)
     else:
         left = both[0].with_mask(_wiped(size, length))
-        parts, places = [_strip(LABELS, size, length), both[1], left, _line(size, length)], [(0, 0), *[(0, strip)] * 3]
+        parts, positions = (
+            [_strip(LABELS, size, length), both[1], left, _line(size, length)],
+            [(0, 0), *[(0, strip)] * 3],
+        )
         across, down = width, strip + height
-    placed = [part.with_position(place) for part, place in zip(parts, places)]
+    placed = [part.with_position(position) for part, position in zip(parts, positions)]
     # Even sides, because some players show no others.
     whole = CompositeVideoClip(placed, size=(across + across % 2, down + down % 2), bg_color=PAPER)
 

@@ -93,8 +93,8 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     pixels = 0 if isinstance(config, TuneConfig) else frames * own[0] * own[1]
     seconds = flop / model.speed(size, device) + pixels * PIXEL_SECONDS + time.process_time()
     memory = _memory(config, model, activations, frames, size, own)
-    places = _places(memory, device)
-    yield "in all, about", [["time", minutes(seconds)], *([each.name, str(each)] for each in places)]
+    memories = _memories(memory, device)
+    yield "in all, about", [["time", minutes(seconds)], *([each.name, str(each)] for each in memories)]
     yield "settings", settings
     yield "clip", [*told, ["latents", f"{size[1] // model.vae_scale_factor}x{size[0] // model.vae_scale_factor}"]]
     yield (
@@ -106,7 +106,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     )
     parts = [*memory.items(), ("in all", sum(memory.values()))]
     yield "memory, about", [[name, gigabytes(count)] for name, count in parts if count]
-    for each in places:
+    for each in memories:
         check_fits(each.need - each.held, each.free, shorter(config))
 
 
@@ -127,7 +127,7 @@ class Memory:
         return gigabytes(self.need) + ("" if self.free is None else f", and {gigabytes(self.free)} are free")
 
 
-def _places(memory: Mapping[str, float], device: torch.device) -> list[Memory]:
+def _memories(memory: Mapping[str, float], device: torch.device) -> list[Memory]:
     """The machine's memory, and a GPU's own."""
     need, held = sum(memory.values()), memory[PROCESS] - WARM
     if device.type != "cuda":
@@ -196,7 +196,7 @@ def _memory(
     config: Job | GenerateConfig, model: NetworkCost, activations: float, frames: int, size: Size, own: Size
 ) -> dict[str, float]:
     """Bytes that a job holds at most, by what they are for. ``size`` is that which is worked at, ``own`` the clip's."""
-    places = (size[0] // model.vae_scale_factor) * (size[1] // model.vae_scale_factor)
+    positions = (size[0] // model.vae_scale_factor) * (size[1] // model.vae_scale_factor)
     # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
     passing = own[0] * own[1] * (OWN_SIZE + QUEUED * min(frames, QUEUE))
     parts = {
@@ -204,7 +204,7 @@ def _memory(
         "weights": model.weights(),
         "activations, at most": activations,
         "optimizer": model.tuned() * 4 * ADAM if model.tuning else 0.0,
-        "inversion": (config.steps + 1) * frames * 4 * places * 4
+        "inversion": (config.steps + 1) * frames * 4 * positions * 4
         if isinstance(config, EditConfig | InvertConfig)
         else 0.0,
         FRAMES: FRAMES_HELD * frames * size[0] * size[1] * FRAME,

@@ -173,14 +173,14 @@ def disagreement(there: Tensor, back: Tensor) -> Tensor:
     return (gap > allowed) | ~_within(targets, (there.shape[2], there.shape[3]))
 
 
-def sample(values: Tensor, places: Tensor) -> Tensor:
-    """``values`` (K, C, H, W) at the ``places`` (K, ..., 2), x and y in pixels: (K, C, ...), bilinear; what lies
+def sample(values: Tensor, positions: Tensor) -> Tensor:
+    """``values`` (K, C, H, W) at the ``positions`` (K, ..., 2), x and y in pixels: (K, C, ...), bilinear; what lies
     outside is as at the border."""
     height, width = values.shape[2:]
-    scale = torch.tensor([2 / width, 2 / height], device=places.device)
-    grid = ((places + 0.5) * scale - 1).reshape(len(places), 1, -1, 2)
+    scale = torch.tensor([2 / width, 2 / height], device=positions.device)
+    grid = ((positions + 0.5) * scale - 1).reshape(len(positions), 1, -1, 2)
     found = F.grid_sample(values, grid, align_corners=False, padding_mode="border")
-    return found.reshape(*found.shape[:2], *places.shape[1:-1])
+    return found.reshape(*found.shape[:2], *positions.shape[1:-1])
 
 
 def _pixels(like: Tensor) -> Tensor:
@@ -196,20 +196,20 @@ def centres(cells: Size, size: Size) -> Tensor:
     return torch.stack([x.expand(cells), y[:, None].expand(cells)], dim=-1)
 
 
-def _within(places: Tensor, size: Size) -> Tensor:
+def _within(positions: Tensor, size: Size) -> Tensor:
     """Which places (..., 2), in pixels, lie in a picture of ``size`` (H, W)."""
-    x, y = places.unbind(-1)
+    x, y = positions.unbind(-1)
     return (x >= -0.5) & (x <= size[1] - 0.5) & (y >= -0.5) & (y <= size[0] - 0.5)
 
 
-def follow(places: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-    """One step along a flow (2, H, W): where ``places`` (K, 2) in pixels lead, and which of them are still ``seen``
+def follow(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """One step along a flow (2, H, W): where ``positions`` (K, 2) in pixels lead, and which of them are still ``seen``
     (K,). What is not seen is carried on all the same.
     """
     height, width = hidden.shape
-    column, row = (places + 0.5).floor().long().unbind(-1)
+    column, row = (positions + 0.5).floor().long().unbind(-1)
     lost = hidden[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    moved = places + sample(flow[None], places[None])[0].T
+    moved = positions + sample(flow[None], positions[None])[0].T
     return moved, seen & ~lost & _within(moved, (height, width))
 
 
@@ -221,14 +221,15 @@ class Tracks:
     seen: (F, F, h w) bool, whether it is to be seen there; in its own frame it always is
     """
 
-    places: Tensor
+    positions: Tensor
     seen: Tensor
 
 
-def nearest(places: Tensor, cells: Size) -> Tensor:
-    """The cells (...) of a grid (h, w), numbered along its rows, that lie nearest to ``places`` (..., 2) in cells."""
+def nearest(positions: Tensor, cells: Size) -> Tensor:
+    """The cells (...) of a grid (h, w), numbered along its rows, that lie nearest to ``positions`` (..., 2) in
+    cells."""
     # Half-way between two cells all places must go the same way, or a uniform motion would tear its picture.
-    column, row = (places + (0.5 + TIE)).floor().long().unbind(-1)
+    column, row = (positions + (0.5 + TIE)).floor().long().unbind(-1)
     return row.clamp(0, cells[0] - 1) * cells[1] + column.clamp(0, cells[1] - 1)
 
 
@@ -239,21 +240,21 @@ def tracks(flow: Flow, cells: Size) -> Tracks:
     """
     frames, count = len(flow), cells[0] * cells[1]
     start = centres(cells, flow.size).reshape(count, 2)
-    places = start.repeat(frames, frames, 1, 1)
+    positions = start.repeat(frames, frames, 1, 1)
     seen = torch.ones(frames, frames, count, dtype=torch.bool)
     for now in range(frames - 1):  # all cells that started in this frame or before it, one frame on
-        places[: now + 1, now + 1], seen[: now + 1, now + 1] = _all(
-            places[: now + 1, now], seen[: now + 1, now], flow.forward[now], flow.hidden[now]
+        positions[: now + 1, now + 1], seen[: now + 1, now + 1] = _all(
+            positions[: now + 1, now], seen[: now + 1, now], flow.forward[now], flow.hidden[now]
         )
     for now in reversed(range(1, frames)):  # and all that started in it or after it, one frame back
-        places[now:, now - 1], seen[now:, now - 1] = _all(
-            places[now:, now], seen[now:, now], flow.backward[now - 1], flow.appeared[now - 1]
+        positions[now:, now - 1], seen[now:, now - 1] = _all(
+            positions[now:, now], seen[now:, now], flow.backward[now - 1], flow.appeared[now - 1]
         )
     scale = torch.tensor([cells[1] / flow.size[1], cells[0] / flow.size[0]])
-    return Tracks((places + 0.5) * scale - 0.5, seen)
+    return Tracks((positions + 0.5) * scale - 0.5, seen)
 
 
-def _all(places: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+def _all(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """``follow`` for places (Q, K, 2) and seen (Q, K)."""
-    moved, still = follow(places.flatten(0, 1), seen.flatten(), flow, hidden)
-    return moved.view_as(places), still.view_as(seen)
+    moved, still = follow(positions.flatten(0, 1), seen.flatten(), flow, hidden)
+    return moved.view_as(positions), still.view_as(seen)

@@ -46,7 +46,7 @@ _COUNTED = {
 }
 
 
-MOST_PLACES, TRIAL, BLOCK, PATIENCE = 2048, 15e9, 350, 0.3
+MOST_POSITIONS, TRIAL, BLOCK, PATIENCE = 2048, 15e9, 350, 0.3
 """A trial of the machine's speed: the most places of latents that it goes over, the most operations of it on a CPU, how
 many there are for each place and each square of the channels, and the seconds for which it is repeated."""
 
@@ -172,9 +172,9 @@ class NetworkCost:
         for parameter in block.parameters():
             parameter.fill_(0.01)
         channels = self.unet.config.block_out_channels[0]
-        places = int(min(MOST_PLACES, (TRIAL if device.type == "cpu" else 100 * TRIAL) / (BLOCK * channels**2)))
-        height, width = (max(1, min(side // self.vae_scale_factor, math.isqrt(places))) for side in size)
-        self._context.frames = count = max(1, min(self.frames, places // (height * width)))
+        positions = int(min(MOST_POSITIONS, (TRIAL if device.type == "cpu" else 100 * TRIAL) / (BLOCK * channels**2)))
+        height, width = (max(1, min(side // self.vae_scale_factor, math.isqrt(positions))) for side in size)
+        self._context.frames = count = max(1, min(self.frames, positions // (height * width)))
         x = torch.full((count, channels, height, width), 0.1, device=device, dtype=self.dtype)
         given = {"temb": torch.zeros(count, self.unet.time_embedding.linear_2.out_features).to(x)}
         if getattr(block, "has_cross_attention", False):

@@ -69,8 +69,8 @@ def docstring(family: str, kind: str) -> str:
     package, *inside = module.split(".")
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        place = Path(folder, *inside)
-        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        path = Path(folder, *inside)
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         try:
             said = ast.parse(file.read_bytes()).body
         except (OSError, SyntaxError, ValueError):  # whoever uses the part is told

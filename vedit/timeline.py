@@ -100,7 +100,7 @@ class Moments:
         beats = [] if self.beats is None else [math.ceil(beat - 1e-6) for beat in self.beats]
         return [frame for frame, (now, then) in enumerate(pairwise(beats)) if then > now]
 
-    def place(self, time: float, unit: str) -> float:
+    def frame_at(self, time: float, unit: str) -> float:
         """The frame, and the share of the way to the next, at a time in frames ("f"), seconds ("t") or beats ("b").
 
         Beats before the first frame lie at it; those after the last go on at the mean pace until then.
@@ -220,7 +220,7 @@ def _keyframes(text: str) -> Timeline:
     if len(units) > 1:
 
         def over(moments: Moments) -> Value:
-            return _between([moments.place(key.time, key.unit) for key in keys], keys, "f")
+            return _between([moments.frame_at(key.time, key.unit) for key in keys], keys, "f")
 
         return Timeline(text, over, needs)
     value_at = _between([key.time for key in keys], keys, units.pop())

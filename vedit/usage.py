@@ -34,10 +34,10 @@ class Commands(HelpGroup):
 def told(error: Any) -> str:
     """A usage error of typer's as one line."""
     context = getattr(error, "ctx", None)
-    place = getattr(context, "command_path", "vedit") if context else "vedit"
+    command = getattr(context, "command_path", "vedit") if context else "vedit"
     kind = type(error).__name__
     if kind == "NoArgsIsHelpError":
-        return f"no command given; `{place} --help` lists them"
+        return f"no command given; `{command} --help` lists them"
     if kind == "NoSuchOption" and context is not None:
         parameters = context.command.params
         flags = [flag for each in parameters if each.param_type_name == "option" for flag in each.opts]
@@ -47,9 +47,9 @@ def told(error: Any) -> str:
         hint = hint or nearest_flag(error.option_name, [each for each in flags if each.startswith("--")], arguments)
         if not hint and again:
             hint = "a setting is changed as --set NAME='...'"
-        if not hint and place == "vedit":
+        if not hint and command == "vedit":
             hint = "flags stand behind the command, as in `vedit edit clip.mp4 PROMPT --steps 20`"
-        return f"there is no flag {error.option_name}{f'; {hint}' if hint else ''}; see `{place} --help`"
+        return f"there is no flag {error.option_name}{f'; {hint}' if hint else ''}; see `{command} --help`"
     message = " ".join(str(error.format_message()).split()).rstrip(".")
     if "unexpected extra argument" in message and context is not None:
         names = {each.name: each for each in context.command.params}
@@ -60,7 +60,7 @@ def told(error: Any) -> str:
             message += "; a prompt of several words stands in quotes"
         elif said is not None:
             message += f"; what the clip shows is given as --{said.name.replace('_', '-')}, in quotes"
-    return f"{message}; see `{place} --help`"
+    return f"{message}; see `{command} --help`"
 
 
 def _as_set(flag: str) -> str:

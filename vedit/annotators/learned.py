@@ -161,8 +161,8 @@ class Depth(Learned):
         least, most = ends[:, 0].min(), ends[:, 1].max()
         across = (most - least).clamp_min(torch.finfo(ends.dtype).tiny)
 
-        def make(numbers: Sequence[int]) -> Iterator[Tensor]:
-            return (_picture((_at_size(kept[number], size) - least) / across) for number in numbers)
+        def make(indices: Sequence[int]) -> Iterator[Tensor]:
+            return (_picture((_at_size(kept[index], size) - least) / across) for index in indices)
 
         return replace(found, make=make, size=size)
 

@@ -28,7 +28,7 @@ class FlowGuided(SparseCausal):
     def __init__(self, flow: Flow | None = None, cells: Size = (0, 0)) -> None:
         """``cells`` (h, w): the size of the latents. Without a flow there is the first attention alone."""
         self.flow, self.cells = flow, cells
-        self._places: dict[tuple[Size, torch.device], tuple[Tensor, Tensor]] = {}
+        self._positions: dict[tuple[Size, torch.device], tuple[Tensor, Tensor]] = {}
 
     def after(self, tokens: Tensor, heads: int) -> Tensor:
         frames, length = tokens.shape[1:3]
@@ -39,13 +39,13 @@ class FlowGuided(SparseCausal):
                 f"attention along a flow of {len(self.flow)} frames was asked for {frames}; "
                 "estimate the flow of the frames that are worked on."
             )
-        return along(tokens, heads, *self._places_of(level(self.cells, length), self.flow, tokens.device))
+        return along(tokens, heads, *self._positions_of(level(self.cells, length), self.flow, tokens.device))
 
-    def _places_of(self, cells: Size, flow: Flow, device: torch.device) -> tuple[Tensor, Tensor]:
-        if (cells, device) not in self._places:
-            places, seen = indices(tracks(flow, cells), cells)
-            self._places[cells, device] = places.to(device), seen.to(device)
-        return self._places[cells, device]
+    def _positions_of(self, cells: Size, flow: Flow, device: torch.device) -> tuple[Tensor, Tensor]:
+        if (cells, device) not in self._positions:
+            positions, seen = indices(tracks(flow, cells), cells)
+            self._positions[cells, device] = positions.to(device), seen.to(device)
+        return self._positions[cells, device]
 
 
 def level(cells: Size, length: int) -> Size:
@@ -62,21 +62,21 @@ def level(cells: Size, length: int) -> Size:
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
     """Which token of which frame each token sees: indices (F T, F) into all F T tokens, and which of them count."""
-    which = nearest(found.places, cells)
+    which = nearest(found.positions, cells)
     first = torch.arange(len(which))[None, :, None] * (cells[0] * cells[1])
     return (which + first).transpose(1, 2).flatten(0, 1), found.seen.transpose(1, 2).flatten(0, 1)
 
 
-def along(tokens: Tensor, heads: int, places: Tensor, seen: Tensor) -> Tensor:
+def along(tokens: Tensor, heads: int, positions: Tensor, seen: Tensor) -> Tensor:
     """softmax(x k^T / sqrt(d)) k over the tokens k that each token x of (N, F, T, C) sees: of the same shape.
 
-    ``places`` and ``seen`` are those of ``indices``. Few enough at a time that memory stays bounded.
+    ``positions`` and ``seen`` are those of ``indices``. Few enough at a time that memory stays bounded.
     """
     branches, frames, _, width = tokens.shape
     every = tokens.flatten(1, 2)
     rows = max(1, LARGEST_PIECE // (branches * frames * width))
     pieces = []
-    for query, where, which in zip(every.split(rows, 1), places.split(rows), seen.split(rows), strict=True):
+    for query, where, which in zip(every.split(rows, 1), positions.split(rows), seen.split(rows), strict=True):
         keys = every[:, where].unflatten(-1, (heads, -1)).transpose(2, 3)  # (N, R, heads, F, d)
         scores = keys @ query.unflatten(-1, (heads, -1))[..., None] * (width // heads) ** -0.5
         scores = scores.float().masked_fill(~which[None, :, None, :, None], -torch.inf)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.audio.onsets import Curve, onsets_of
+from vedit.audio.onsets import OnsetCurve, find_onsets
 from vedit.config import BPM
 from vedit.errors import ConfigError
 
@@ -45,7 +45,7 @@ _MULTIPLES = 4
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Beats:
     """Beats and onsets in seconds of the sound, ascending; tempo in BPM, 0 where there are no beats; a note or ""."""
 
     tempo: float
@@ -61,7 +61,7 @@ class _Candidate:
     likelihood: float
 
 
-def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
+def find_beats(curve: OnsetCurve, bpm: float | None = None) -> Beats:
     """The onsets, tempo and beats of a sound.
 
     `bpm` overrules the tempo; only where the beats fall is then looked for. Raises ConfigError where it is not 20 to
@@ -69,24 +69,24 @@ def pulse_of(curve: Curve, bpm: float | None = None) -> Pulse:
     """
     if bpm is not None and not BPM[0] <= bpm <= BPM[1]:
         raise ConfigError(f"bpm is {bpm:g}; expected {BPM[0]:g} to {BPM[1]:g} beats per minute")
-    times, strengths = onsets_of(curve)
+    times, strengths = find_onsets(curve)
     onsets = tuple(times.tolist())
     found = sorted(_candidates(curve, times, strengths), key=lambda each: -each.likelihood)
     if bpm is not None:
-        return Pulse(bpm, tuple(_given(curve, bpm, times, strengths).tolist()), onsets, _doubt(bpm, found))
+        return Beats(bpm, tuple(_given(curve, bpm, times, strengths).tolist()), onsets, _doubt(bpm, found))
     if not found:
-        return Pulse(0.0, (), onsets, "no beats are heard; give --bpm to have some")
+        return Beats(0.0, (), onsets, "no beats are heard; give --bpm to have some")
     tempo, beats = _settled(curve, found[0], times)
-    return Pulse(tempo, tuple(beats.tolist()), onsets, _others(tempo, found))
+    return Beats(tempo, tuple(beats.tolist()), onsets, _others(tempo, found))
 
 
-def _candidates(curve: Curve, times: Array, strengths: Array) -> list[_Candidate]:
+def _candidates(curve: OnsetCurve, times: Array, strengths: Array) -> list[_Candidate]:
     """Tempi at which the curve resembles itself, with their beats."""
     if len(times) < LEAST:
         return []
     grid = np.exp(np.linspace(np.log(SLOWEST * 0.97), np.log(FASTEST * 1.03), 400))
     alike = _likeness(curve.strength)
-    lags = 60.0 / grid / curve.step
+    lags = 60.0 / grid / curve.hop_seconds
     comb = np.mean([_at(alike, number * lags) for number in range(1, _MULTIPLES + 1)], axis=0)
     tops = np.flatnonzero((comb[1:-1] > comb[:-2]) & (comb[1:-1] >= comb[2:])) + 1
     tops = tops[(grid[tops] > SLOWEST * 0.99) & (grid[tops] < FASTEST * 1.01)]
@@ -127,19 +127,19 @@ def _peak_at(alike: Array, lag: float) -> float:
     return float(near.max()) if lag < 0.9 * len(alike) and len(near) else 0.0
 
 
-def _tracked(curve: Curve, tempo: float, tightness: float, times: Array) -> Array:
+def _tracked(curve: OnsetCurve, tempo: float, tightness: float, times: Array) -> Array:
     """Seconds of the beats by dynamic programming (Ellis 2007), from the first onset to the last."""
     from librosa.beat import beat_track
 
-    _, places = beat_track(
+    _, indices = beat_track(
         onset_envelope=curve.strength,
-        sr=1.0 / curve.step,
+        sr=1.0 / curve.hop_seconds,
         hop_length=1,
         bpm=tempo,
         tightness=tightness,
         trim=False,
     )
-    beats = curve.seconds(places)
+    beats = curve.seconds(indices)
     return beats[(beats >= times[0] - TOLERANCE) & (beats <= times[-1] + TOLERANCE)]
 
 
@@ -175,7 +175,7 @@ def _misses(times: Array, others: Array) -> tuple[Array, NDArray[np.intp]]:
     return np.abs(times - others[nearest]), nearest
 
 
-def _given(curve: Curve, bpm: float, times: Array, strengths: Array) -> Array:
+def _given(curve: OnsetCurve, bpm: float, times: Array, strengths: Array) -> Array:
     """The beats of a given tempo: an even grid on the strongest onsets, or, if these wander, as they are tracked; from
     the very beginning where nothing tells where they fall."""
     if not len(times):
@@ -187,7 +187,7 @@ def _given(curve: Curve, bpm: float, times: Array, strengths: Array) -> Array:
     return max(choices, key=lambda beats: float(_on_beat(beats, bpm, times, strengths).mean()))
 
 
-def _settled(curve: Curve, best: _Candidate, times: Array) -> tuple[float, Array]:
+def _settled(curve: OnsetCurve, best: _Candidate, times: Array) -> tuple[float, Array]:
     """The exact tempo, and the beats, on an even grid if they are near one; to the ends of what is audible."""
     heard = best.beats[_misses(best.beats, times)[0] < TOLERANCE]
     if len(heard) >= LEAST:
@@ -229,13 +229,13 @@ def _begin(times: Array) -> float:
     return max(float(times[0]) - TOLERANCE, -STEADY_WITHIN) if len(times) else 0.0
 
 
-def _laid(curve: Curve, times: Array, period: float, phase: float) -> Array:
+def _laid(curve: OnsetCurve, times: Array, period: float, phase: float) -> Array:
     """An even grid from the first onset to the end; what is a hair before the end is after it."""
     first, last = np.ceil((_begin(times) - phase) / period), np.floor((curve.end - STEADY_WITHIN - phase) / period)
     return (phase + period * np.arange(first, max(first, last) + 1)).clip(0.0, None)
 
 
-def _extended(curve: Curve, times: Array, beats: Array, period: float) -> Array:
+def _extended(curve: OnsetCurve, times: Array, beats: Array, period: float) -> Array:
     """Beats that were tracked, and others before and after them as far as a grid would reach."""
     ahead = np.arange(beats[0] - period, _begin(times), -period)[::-1]
     after = np.arange(beats[-1] + period, curve.end - STEADY_WITHIN, period)

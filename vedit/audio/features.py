@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedit.audio.beats import Pulse, pulse_of
+from vedit.audio.beats import Beats, find_beats
 from vedit.audio.model import AudioFeatures
-from vedit.audio.onsets import Curve
-from vedit.audio.spectra import SILENCE, Spectra, analysed
+from vedit.audio.onsets import OnsetCurve
+from vedit.audio.spectra import SILENCE, Spectra, analyse
 from vedit.clip.audio import Audio
 from vedit.errors import ConfigError
 from vedit.timeline import CHROMA
@@ -56,8 +56,8 @@ def extract_features(
         raise ConfigError(f"{frames} frames are to hear the sound; expected 1 or more")
     if not math.isfinite(start) or start >= max(audio.duration, 1e-9):
         raise ConfigError(f"start is {start:g} s, and the sound ends at {audio.duration:g} s; start before its end")
-    spectra = analysed(audio)
-    pulse = pulse_of(Curve(spectra.onset_strength, spectra.first, spectra.step, _audible(spectra)), bpm)
+    spectra = analyse(audio)
+    found = find_beats(OnsetCurve(spectra.onset_strength, spectra.first, spectra.hop_seconds, _audible(spectra)), bpm)
     # All frames that the sound touches, of which those asked for are kept at the end.
     first = min(0, math.floor(-start * rate))
     last = max(frames, math.ceil((audio.duration - start) * rate))
@@ -65,15 +65,15 @@ def extract_features(
     kept = slice(-first, -first + frames)
     features = {name: curve[kept] for name, curve in _levels(spectra, edges).items()}
     features["centroid"] = _centroid(spectra, edges)[kept]
-    features |= _events(pulse, edges[kept.start : kept.stop + 1], audio.duration)
+    features |= _events(found, edges[kept.start : kept.stop + 1], audio.duration)
     features |= zip(CHROMA, _chroma(spectra, edges)[kept].T, strict=True)
     return AudioFeatures(
         rate,
         {name: curve.astype(np.float32) for name, curve in features.items()},
-        np.asarray(pulse.beats) - start,
-        np.asarray(pulse.onsets) - start,
-        pulse.tempo,
-        pulse.note,
+        np.asarray(found.beats) - start,
+        np.asarray(found.onsets) - start,
+        found.tempo,
+        found.note,
     )
 
 
@@ -81,29 +81,29 @@ def _audible(spectra: Spectra) -> float:
     """The second at which a sound ends, without the silence that follows, but with the last sound's echo."""
     power = spectra.powers["loudness"]
     loud = np.flatnonzero(power > max(AUDIBLE * float(np.percentile(power, LOUD)), SILENCE))
-    end = spectra.first + loud[-1] * spectra.step + ECHO if len(loud) else 0.0
+    end = spectra.first + loud[-1] * spectra.hop_seconds + ECHO if len(loud) else 0.0
     return min(end, spectra.duration)
 
 
-def _framed(curve: Array, first: float, step: float, edges: Array, duration: float) -> Array:
+def _framed(curve: Array, first: float, hop_seconds: float, edges: Array, duration: float) -> Array:
     """Means of a curve (N, ...) over the frames (F, ...) between `edges` (F + 1), in seconds, exactly.
 
     The curve holds each of its values for one step, with the value's own moment in the middle, and is 0 outside of
     the sound.
     """
     sums = np.concatenate([np.zeros((1, *curve.shape[1:])), np.cumsum(curve, axis=0, dtype=np.float64)])
-    places = ((edges.clip(0.0, duration) - first) / step + 0.5).clip(0.0, len(curve))
-    whole = np.minimum(places.astype(int), len(curve) - 1)
-    part = (places - whole).reshape(-1, *[1] * (curve.ndim - 1))
+    positions = ((edges.clip(0.0, duration) - first) / hop_seconds + 0.5).clip(0.0, len(curve))
+    whole = np.minimum(positions.astype(int), len(curve) - 1)
+    part = (positions - whole).reshape(-1, *[1] * (curve.ndim - 1))
     until = sums[whole] + part * curve[whole]
-    spans = np.diff(edges).reshape(-1, *[1] * (curve.ndim - 1)) / step
+    spans = np.diff(edges).reshape(-1, *[1] * (curve.ndim - 1)) / hop_seconds
     return np.asarray(np.diff(until, axis=0) / spans, np.float64)
 
 
 def _levels(spectra: Spectra, edges: Array) -> dict[str, Array]:
     """Loudness of the whole and of its parts, in [0, 1]."""
     framed = {
-        name: _framed(power, spectra.first, spectra.step, edges, spectra.duration).clip(0.0, None) ** LOUDNESS
+        name: _framed(power, spectra.first, spectra.hop_seconds, edges, spectra.duration).clip(0.0, None) ** LOUDNESS
         for name, power in spectra.powers.items()
     }
     whole = _loud(framed["loudness"], SILENCE**LOUDNESS)
@@ -119,7 +119,7 @@ def _loud(level: Array, least: float) -> float:
 def _centroid(spectra: Spectra, edges: Array) -> Array:
     """The spectral centroid in octaves, stretched to the range that it has in this sound."""
     weight, moment, power = (
-        _framed(curve, spectra.first, spectra.step, edges, spectra.duration)
+        _framed(curve, spectra.first, spectra.hop_seconds, edges, spectra.duration)
         for curve in (spectra.weight, spectra.moment, spectra.powers["loudness"])
     )
     sounding = (power > SILENCE) & (moment > 0)
@@ -133,26 +133,26 @@ def _centroid(spectra: Spectra, edges: Array) -> Array:
 
 def _chroma(spectra: Spectra, edges: Array) -> Array:
     """(F, 12), of which the strongest is 1."""
-    power = _framed(spectra.powers["loudness"], spectra.first, spectra.step, edges, spectra.duration)
+    power = _framed(spectra.powers["loudness"], spectra.first, spectra.hop_seconds, edges, spectra.duration)
     chroma = _framed(spectra.chroma, spectra.first, spectra.chroma_step, edges, spectra.duration)
     most = chroma.max(1, keepdims=True)
     sounding = (power[:, None] > SILENCE) & (most > 0)
     return np.where(sounding, chroma / np.where(sounding, most, 1.0), 0.0)
 
 
-def _events(pulse: Pulse, edges: Array, duration: float) -> dict[str, Array]:
+def _events(found: Beats, edges: Array, duration: float) -> dict[str, Array]:
     """ "onset" and "beat" of the frames between `edges`."""
     onset, beat = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
-    beats, begins = np.asarray(pulse.beats), edges[:-1]
+    beats, begins = np.asarray(found.beats), edges[:-1]
     if len(beats):
-        following = np.append(beats[1:], beats[-1] + 60.0 / pulse.tempo)
+        following = np.append(beats[1:], beats[-1] + 60.0 / found.tempo)
         number = np.searchsorted(beats, begins, "right") - 1
         after = number >= 0
         current = number[after]
         beat[after] = 1.0 - (begins[after] - beats[current]) / np.maximum(following[current] - beats[current], 1e-9)
         beat = beat.clip(0.0, 1.0)
         beat[begins >= duration] = 0.0
-    for curve, times in ((onset, np.asarray(pulse.onsets)), (beat, beats)):
+    for curve, times in ((onset, np.asarray(found.onsets)), (beat, beats)):
         frame = np.searchsorted(edges, times, "right") - 1
         curve[frame[(frame >= 0) & (frame < len(curve))]] = 1.0
     return {"onset": onset, "beat": beat}

@@ -18,12 +18,12 @@ STANDING_OUT = 0.07
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """Onset strength (N,), at the seconds ``first + k * step``; the sound is audible from 0 to `end`."""
+class OnsetCurve:
+    """Onset strength (N,), at the seconds ``first + k * hop_seconds``; the sound is audible from 0 to `end`."""
 
     strength: Array
     first: float
-    step: float
+    hop_seconds: float
     end: float
 
     def seconds(self, index: NDArray[np.integer[Any]]) -> Array:
@@ -32,17 +32,17 @@ class Curve:
         left, middle, right = (self.strength[inner + shift] for shift in (-1, 0, 1))
         bend = left - 2 * middle + right
         shift = np.where(bend < 0, (left - right) / np.where(bend < 0, 2 * bend, 1.0), 0.0).clip(-0.5, 0.5)
-        return np.asarray(self.first + (index + shift) * self.step + LEAD, np.float64)
+        return np.asarray(self.first + (index + shift) * self.hop_seconds + LEAD, np.float64)
 
 
-def onsets_of(curve: Curve) -> tuple[Array, Array]:
+def find_onsets(curve: OnsetCurve) -> tuple[Array, Array]:
     """Seconds and strengths of the onsets: peaks that stand out of their surroundings (Boeck, Krebs, Schedl 2012)."""
     from librosa.util import peak_pick
 
     if not curve.strength.any():
         return np.zeros(0), np.zeros(0)
     strength = curve.strength / max(float(np.percentile(curve.strength, 99.5)), 1e-3)
-    near, around = round(0.03 / curve.step), round(0.1 / curve.step)
+    near, around = round(0.03 / curve.hop_seconds), round(0.1 / curve.hop_seconds)
     peaks = peak_pick(
         strength,
         pre_max=near,

@@ -119,13 +119,13 @@ class _Picture:
         samples = audio.samples.detach().cpu().float().mean(0).numpy()
         columns = np.arange(self.left, self.right + 1)
         edges = start + (columns - self.left) / (self.right - self.left) * self.duration
-        places = np.clip(np.round(edges * audio.rate), 0, len(samples)).astype(np.int64)
+        positions = np.clip(np.round(edges * audio.rate), 0, len(samples)).astype(np.int64)
         peak = float(np.abs(samples).max(initial=0.0)) or 1.0
         top, bottom = self.upper
         middle, half = (top + bottom) / 2, (bottom - top) / 2 - 6
         self.pen.line((self.left, middle, self.right, middle), fill=_DIM)
         for at, first, last in zip(
-            columns[:-1].tolist(), places[:-1], np.maximum(places[1:], places[:-1] + 1), strict=True
+            columns[:-1].tolist(), positions[:-1], np.maximum(positions[1:], positions[:-1] + 1), strict=True
         ):
             piece = samples[first : last + 1] / peak  # with the next column's first, so that slow waves have no gaps
             if not len(piece) or edges[at - self.left] < -1.0 / audio.rate:

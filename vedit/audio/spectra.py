@@ -50,7 +50,7 @@ _COMPRESSION = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Curves of a whole sound. Value k of a curve lies at the second ``first + k * step``.
+    """Curves of a whole sound. Value k of a curve lies at the second ``first + k * hop_seconds``.
 
     powers: mean squares (N,), full scale being 1: "loudness", "percussive", "bass", "mid", "treble"
     weight, moment: sums (N,) over the spectrum of the amplitude, and of amplitude times Hz; their ratio is the centroid
@@ -60,7 +60,7 @@ class Spectra:
     """
 
     first: float
-    step: float
+    hop_seconds: float
     powers: dict[str, Array]
     weight: Array
     moment: Array
@@ -70,7 +70,7 @@ class Spectra:
     duration: float
 
 
-def analysed(audio: Audio) -> Spectra:
+def analyse(audio: Audio) -> Spectra:
     """Listen to all of a sound, of any rate and number of channels.
 
     Channels are joined as powers, so that what is out of phase does not vanish. Raises MediaError for samples that are
@@ -106,7 +106,7 @@ def analysed(audio: Audio) -> Spectra:
     ]
     return Spectra(
         first=-MARGIN / RATE,
-        step=HOP / RATE,
+        hop_seconds=HOP / RATE,
         powers={name: np.concatenate(each) for name, each in powers.items()},
         weight=np.concatenate(weight),
         moment=np.concatenate(moment),

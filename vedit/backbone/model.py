@@ -183,9 +183,9 @@ class Backbone:
     def embed_alike(self, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()) -> tuple[Tensor, ...]:
         """Prompts to one embedding (1, T, D) each, all of one T."""
         # One by one, since together they would come out with other last bits than alone, and miss the cache.
-        places = ignored_tokens or [()] * len(texts)
-        alone = tuple(self.embed([each], [without]) for each, without in zip(texts, places, strict=True))
-        return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts, places).split(1)
+        positions = ignored_tokens or [()] * len(texts)
+        alone = tuple(self.embed([each], [without]) for each, without in zip(texts, positions, strict=True))
+        return alone if len({each.shape[1] for each in alone}) == 1 else self.embed(texts, positions).split(1)
 
     # The network
 
@@ -248,10 +248,10 @@ class Backbone:
                     self._context.frames = 1
 
     @contextmanager
-    def recording_attention(self, places: int) -> Iterator[Watch]:
+    def recording_attention(self, positions: int) -> Iterator[Watch]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
         with self.lock:
-            self._context.watch = Watch(places)
+            self._context.watch = Watch(positions)
             try:
                 yield self._context.watch
             finally:

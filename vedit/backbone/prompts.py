@@ -45,8 +45,8 @@ def embed(
     looked_at = None
     if any(ignored_tokens):
         looked_at = torch.ones(len(texts), tokens.shape[1] * count, dtype=torch.long, device=encoder.device)
-        for row_of, places in zip(looked_at, ignored_tokens, strict=True):
-            row_of[list(places)] = 0
+        for row_of, positions in zip(looked_at, ignored_tokens, strict=True):
+            row_of[list(positions)] = 0
         looked_at = looked_at.view(tokens.shape)
     states = encoder(tokens, attention_mask=looked_at).last_hidden_state
     return states.unflatten(0, (len(texts), count)).flatten(1, 2)
@@ -90,5 +90,5 @@ def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:
     if not begins:
         said = dict.fromkeys(text.split())
         raise ConfigError(f"the prompt does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
-    places = [begin + offset for begin in begins for offset in range(len(wanted))]
-    return [place // room * tokenizer.model_max_length + 1 + place % room for place in places]
+    positions = [begin + offset for begin in begins for offset in range(len(wanted))]
+    return [position // room * tokenizer.model_max_length + 1 + position % room for position in positions]

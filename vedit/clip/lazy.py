@@ -38,8 +38,8 @@ class LazyClip:
         """A clip at another ``size`` (H, W), or its own; each of its frames is resized when it is asked for."""
         size = size or clip.size
 
-        def make(numbers: Sequence[int]) -> Iterator[Tensor]:
-            frames = clip.make(numbers) if isinstance(clip, LazyClip) else (clip.frames[number] for number in numbers)
+        def make(indices: Sequence[int]) -> Iterator[Tensor]:
+            frames = clip.make(indices) if isinstance(clip, LazyClip) else (clip.frames[index] for index in indices)
             for frame in frames:
                 yield resize(frame[None], size)[0]
 
@@ -47,7 +47,7 @@ class LazyClip:
 
     def mapped(self, draw: Callable[[Tensor], Tensor]) -> LazyClip:
         """The clip whose frames are what ``draw`` makes of this one's, at the same size."""
-        return replace(self, make=lambda numbers: map(draw, self.make(numbers)))
+        return replace(self, make=lambda indices: map(draw, self.make(indices)))
 
     def __len__(self) -> int:
         return self.count
@@ -60,10 +60,10 @@ class LazyClip:
         """The frames, by number; for one reader, who goes through them in order."""
         return Forwards(self.make, (self.count, 3, *self.size))
 
-    def pick(self, numbers: Sequence[int]) -> Clip:
+    def pick(self, indices: Sequence[int]) -> Clip:
         """Some of the frames, by their numbers, ascending; silent."""
-        frames = torch.empty(len(numbers), 3, *self.size)
-        for index, frame in enumerate(self.make(numbers)):
+        frames = torch.empty(len(indices), 3, *self.size)
+        for index, frame in enumerate(self.make(indices)):
             frames[index] = frame
         return Clip(frames, self.rate)
 

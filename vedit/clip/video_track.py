@@ -52,27 +52,27 @@ _LARGEST_GIF = 2**27
 """Bytes of a GIF that is read."""
 
 
-def existing(place: Path, suffixes: Iterable[str], refusal: str, expected: str, *, folders: bool = False) -> Path:
+def existing(path: Path, suffixes: Iterable[str], refusal: str, expected: str, *, folders: bool = False) -> Path:
     """The path as a plain file, not empty, that ends with one of the ``suffixes``, or where they will do as one of the
     ``folders``; or a MediaError that says why not."""
     try:
-        if place.is_dir():
+        if path.is_dir():
             if folders:
-                return place
-            raise MediaError(f"{place} is a folder; {expected}")
-        if not place.exists():
-            raise MediaError(f"{place} does not exist; {expected}")
-        suffix = place.suffix.lower()
+                return path
+            raise MediaError(f"{path} is a folder; {expected}")
+        if not path.exists():
+            raise MediaError(f"{path} does not exist; {expected}")
+        suffix = path.suffix.lower()
         if suffix not in suffixes:
-            raise MediaError(f"{place}: files named {suffix or 'without suffix'} {refusal}; {expected}")
-        if not place.is_file():
-            raise MediaError(f"{place} is not a plain file; {expected}")
-        with place.open("rb") as file:
+            raise MediaError(f"{path}: files named {suffix or 'without suffix'} {refusal}; {expected}")
+        if not path.is_file():
+            raise MediaError(f"{path} is not a plain file; {expected}")
+        with path.open("rb") as file:
             if not file.read(1):
-                raise MediaError(f"{place} is empty (0 bytes); {expected}")
+                raise MediaError(f"{path} is empty (0 bytes); {expected}")
     except (OSError, ValueError) as fault:
-        raise MediaError(f"{place} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
-    return place
+        raise MediaError(f"{path} cannot be opened: {getattr(fault, 'strerror', None) or fault}") from fault
+    return path
 
 
 @contextmanager

@@ -86,15 +86,15 @@ def _chunk(file: BinaryIO, at: int) -> tuple[bytes, int, bytes]:
     return head[:4], int.from_bytes(head[4:8], "little"), head[8:]
 
 
-def pictures(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def pictures(path: Path, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The frames with these numbers, ascending, each with its number, as (H, W, 3 or 4); up to one that is damaged."""
-    wanted = set(numbers)
+    wanted = set(indices)
     try:
         with Image.open(path, formats=["WEBP"]) as image:
-            for number in range(max(wanted) + 1):
-                image.seek(number)
+            for index in range(max(wanted) + 1):
+                image.seek(index)
                 image.load()  # each in turn: a frame is made of those before
-                if number in wanted:
-                    yield number, np.array(image.convert("RGBA" if "A" in image.mode else "RGB"))
+                if index in wanted:
+                    yield index, np.array(image.convert("RGBA" if "A" in image.mode else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return  # what is missing is counted

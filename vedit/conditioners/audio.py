@@ -137,7 +137,7 @@ def tokens_per_frame(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
     excerpt = Sound(sound.samples[:, first:needed], sound.rate)
     whole = max(1, int(excerpt.duration / length + 1e-6))  # a segment that the sound's end cuts short sounds softer
     tokens = encode_sound(encoder, excerpt).tokens[0, :whole]
-    places = middles.clamp(0, len(tokens) - 1)
-    before = places.floor().long()
+    positions = middles.clamp(0, len(tokens) - 1)
+    before = positions.floor().long()
     after = (before + 1).clamp(max=len(tokens) - 1)
-    return torch.lerp(tokens[before], tokens[after], (places - before).to(tokens)[:, None, None])
+    return torch.lerp(tokens[before], tokens[after], (positions - before).to(tokens)[:, None, None])

@@ -34,8 +34,8 @@ def read(text: str) -> tuple[str, list[tuple[str, float]]]:
     opened: list[tuple[str, int]] = []
 
     def close(bracket: str, factor: float) -> None:
-        for place in reversed([index for index, (kind, _) in enumerate(opened) if kind == bracket]):
-            _, begin = opened.pop(place)
+        for opening in reversed([index for index, (kind, _) in enumerate(opened) if kind == bracket]):
+            _, begin = opened.pop(opening)
             said[begin:] = [(words, weight * factor) for words, weight in said[begin:]]
             return
         said.append((")" if bracket == "(" else "]", 1.0))  # nothing to close
@@ -70,10 +70,10 @@ def doubts(text: str) -> list[str]:
             opened.append((piece[0], piece.start()))
         elif piece[0][-1] in ")]" and not piece[0].startswith("\\"):
             kind = "(" if piece[0].endswith(")") else "["
-            place = next((index for index in reversed(range(len(opened))) if opened[index][0] == kind), None)
-            if place is None:
+            opening = next((index for index in reversed(range(len(opened))) if opened[index][0] == kind), None)
+            if opening is None:
                 continue
-            inside = text[opened.pop(place)[1] + 1 : piece.start()]
+            inside = text[opened.pop(opening)[1] + 1 : piece.start()]
             if piece[0] == ")" and (odd := _NO_NUMBER.search(inside)):
                 found.append(
                     f"in '({_cut(inside)})' the weight '{_cut(odd[1])}' is no number, so all of it is said as it is "

@@ -18,7 +18,7 @@ from vedit.schedule import training_levels
 NOISE_LEVELS = (0.2, 0.3, 0.4, 0.5)
 """Shares of the training timesteps at which attention is watched: little enough noise that things are still seen."""
 
-PLACES = 256
+POSITIONS = 256
 """How many places the layers that are watched have, as nearly as the network has it: 16 x 16, where a thing is whole
 and words part best (Hertz et al. 2023, section 3; Chefer et al. 2023)."""
 
@@ -70,7 +70,7 @@ def word_mask(
 
 
 def _watched(size: tuple[int, ...], backbone: Backbone) -> tuple[int, int]:
-    """The height and width of the UNet's level with about so many ``PLACES`` as are wanted; each halves the last."""
+    """The height and width of the UNet's level with about so many ``POSITIONS`` as are wanted; each halves the last."""
     levels = len(backbone.unet.config.block_out_channels)
     sides = [(-(-size[0] // 2**level), -(-size[1] // 2**level)) for level in range(levels)]
-    return min(sides, key=lambda side: abs(math.log(side[0] * side[1] / PLACES)))
+    return min(sides, key=lambda side: abs(math.log(side[0] * side[1] / POSITIONS)))

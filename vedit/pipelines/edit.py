@@ -331,10 +331,10 @@ def _edit(
     return EditResult(video, config, stage.seconds, metrics, provenance(backbone, model), whole)
 
 
-def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
-    """``paste``, frame by frame: of the frames with these ``numbers``, which the ``original`` is read for."""
-    for number, own in zip(numbers, original(numbers), strict=True):
-        yield paste(edited[number, None], own[None], mask[number, None])[0]
+def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
+    """``paste``, frame by frame: of the frames with these ``indices``, which the ``original`` is read for."""
+    for index, own in zip(indices, original(indices), strict=True):
+        yield paste(edited[index, None], own[None], mask[index, None])[0]
 
 
 def _full_size(config: EditConfig, source: Clip, size: Size, original: Clip | None) -> LazyClip:

@@ -123,10 +123,10 @@ def mask_metrics(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, si
     """
     if mask is None:
         return {"inside_db": edited.db, "inside_vae_db": round_trip.db}
-    places = {"inside": untouched_pixels((mask < 0.5).float(), size), "outside": untouched_pixels(mask, size)}
+    regions = {"inside": untouched_pixels((mask < 0.5).float(), size), "outside": untouched_pixels(mask, size)}
     found = {"db": edited, "vae_db": round_trip}
     return {
-        f"{at}_{of}": each.within(where) for at, where in places.items() if where.any() for of, each in found.items()
+        f"{at}_{of}": each.within(where) for at, where in regions.items() if where.any() for of, each in found.items()
     }
 
 

@@ -98,10 +98,10 @@ def checked(config: EditConfig) -> EditConfig:
     return config
 
 
-def _shown(original: MakeFrames, mask: Tensor, numbers: Sequence[int]) -> Iterator[Tensor]:
+def _shown(original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
     """The frames with these numbers, each under its mask."""
-    for number, frame in zip(numbers, original(numbers), strict=True):
-        yield over(frame, mask[number])
+    for index, frame in zip(indices, original(indices), strict=True):
+        yield over(frame, mask[index])
 
 
 def over(frame: Tensor, mask: Tensor) -> Tensor:

@@ -95,15 +95,15 @@ def check_output(
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
-    for what, place in read:
+    for what, path in read:
         name = what.replace("_", " ")
-        if _same(output, place):
+        if _same(output, path):
             raise ConfigError(f"{output} is the {name} itself; write to another place.")
-        if output.suffix.lower() in PICTURES and _same(output.parent, place):
+        if output.suffix.lower() in PICTURES and _same(output.parent, path):
             raise ConfigError(
                 f"{output} would become a picture of the {name}, which is that folder; write to another place."
             )
-        if name.endswith(WEIGHTS) and place.is_dir() and _within(output, place):
+        if name.endswith(WEIGHTS) and path.is_dir() and _within(output, path):
             raise ConfigError(f"{output} lies in the folder of the {name}, which is read; write to another place.")
     if settings_of is not None and os.path.lexists(output) and not overwrite:
         raise MediaError(

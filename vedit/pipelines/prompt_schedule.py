@@ -149,8 +149,8 @@ def _frame(each: PromptAtSettings, moments: Moments) -> int:
     unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
     if unit == "b" and moments.beats is None:
         raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
-    place = moments.place(float(each.time.rstrip("fsb")), unit)
-    frame = math.ceil(place - 1e-6) if unit == "b" else round(place)
+    position = moments.frame_at(float(each.time.rstrip("fsb")), unit)
+    frame = math.ceil(position - 1e-6) if unit == "b" else round(position)
     if frame > LONGEST_WAY:
         raise ConfigError(f"prompt_at: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
     return frame

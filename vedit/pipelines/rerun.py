@@ -36,13 +36,13 @@ def rerun_config(
     kind: type[EditConfig | GenerateConfig] = EditConfig if made_by == "edit" else GenerateConfig
     own, changed = file_layer(sidecar, kind), assignments(assign)
     given = Layer({"output": output} if output else {}, lambda name: f"--{name}")
-    places = _places(kind, own.values, sidecar, output or changed.values.get("output"), overwrite)
+    paths = _output_paths(kind, own.values, sidecar, output or changed.values.get("output"), overwrite)
     made_with = content.get("made_with")
     model = "" if assign or not isinstance(made_with, dict) else str(made_with.get("model", ""))
-    return merge(kind, own, Layer({**places, "overwrite": overwrite}), changed, given), model
+    return merge(kind, own, Layer({**paths, "overwrite": overwrite}), changed, given), model
 
 
-def _places(
+def _output_paths(
     kind: type[EditConfig | GenerateConfig], values: Mapping[str, Any], sidecar: Path, output: Any, overwrite: bool
 ) -> dict[str, str]:
     """The files to write: in the sidecar's folder, wherever its settings have them, or beside the ``output``."""
@@ -53,10 +53,10 @@ def _places(
     if overwrite:
         return {name: str(sidecar.parent / path.name) for name, path in {**files, "output": old}.items()}
     for number in count(2):
-        places = _named(files, sidecar.parent / f"{old.stem}-{number}{old.suffix}")
-        beside = str(Path(places["output"]).with_suffix(".yaml"))
-        if not any(os.path.lexists(place) for place in (*places.values(), beside)):
-            return places
+        paths = _named(files, sidecar.parent / f"{old.stem}-{number}{old.suffix}")
+        beside = str(Path(paths["output"]).with_suffix(".yaml"))
+        if not any(os.path.lexists(path) for path in (*paths.values(), beside)):
+            return paths
     raise AssertionError("numbers do not end")
 
 

@@ -51,8 +51,8 @@ def least_memory(
 
     ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance.
     """
-    places = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
-    activations = LEAST_ACTIVATIONS * _width(unet) * places * itemsize * branches * frames
+    positions = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
+    activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * frames
     return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
 
 
@@ -93,8 +93,8 @@ def tell_if_long(
 ) -> None:
     """Warn of more than a few minutes, with what would make it shorter. What may be long is measured by a pass."""
     alone = round(sum(passes(config).values())) * frames
-    places = (size[0] // backbone.vae_scale_factor) * (size[1] // backbone.vae_scale_factor)
-    if alone * ROUGH * places * _width(backbone.unet.config) ** 2 < QUICK:
+    positions = (size[0] // backbone.vae_scale_factor) * (size[1] // backbone.vae_scale_factor)
+    if alone * ROUGH * positions * _width(backbone.unet.config) ** 2 < QUICK:
         return
     seconds = alone * one_pass(backbone, size)
     if seconds > LONG:

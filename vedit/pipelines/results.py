@@ -34,7 +34,7 @@ def save(
     overwrite: bool,
 ) -> tuple[Path, ...]:
     """Write a result and the settings beside it, which ``vedit rerun`` takes. Raises MediaError and ConfigError."""
-    place = {"output": Path(path).expanduser(), "overwrite": overwrite, "sheet": None}
-    asked = config.model_copy(update=place | ({"compare": None} if isinstance(config, EditConfig) else {}))
+    changes = {"output": Path(path).expanduser(), "overwrite": overwrite, "sheet": None}
+    asked = config.model_copy(update=changes | ({"compare": None} if isinstance(config, EditConfig) else {}))
     check_files(asked)
     return tuple(write_result(video, asked, command, made_with))

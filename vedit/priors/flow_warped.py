@@ -48,8 +48,8 @@ def sources(flow: Flow, cells: Size) -> Tensor:
     """
     count = cells[0] * cells[1]
     found = tracks(flow, cells)
-    near = nearest(found.places, cells)
-    gap = (found.places - centres(cells, cells).reshape(count, 2)[near]).square().sum(-1)
+    near = nearest(found.positions, cells)
+    gap = (found.positions - centres(cells, cells).reshape(count, 2)[near]).square().sum(-1)
     own = torch.arange(len(flow) * count).view(len(flow), count)
     shown = own.clone()
     every = torch.arange(count)

@@ -77,7 +77,7 @@ class Pose(FrameByFrame):
 
 
 def _drawn(keypoints: Keypoints, clip: Clip | LazyClip) -> PoseAnnotation:
-    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
-        return (draw(keypoints.of_frame(number))[0] for number in numbers)
+    def make(indices: Sequence[int]) -> Iterator[Tensor]:
+        return (draw(keypoints.of_frame(index))[0] for index in indices)
 
     return PoseAnnotation(replace(LazyClip.of(clip), make=make), keypoints)

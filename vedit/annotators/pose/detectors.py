@@ -103,11 +103,11 @@ def _mediapipe(frames: Tensor | Forwards, device: torch.device, weights: Path | 
                 yield []
                 continue
             height, width = pixels.shape[:2]
-            places = np.array([(each.x * width - 0.5, each.y * height - 0.5) for each in found.landmark])
+            positions = np.array([(each.x * width - 0.5, each.y * height - 0.5) for each in found.landmark])
             scores = np.array([each.visibility for each in found.landmark]).clip(0, 1)
             # It also guesses what is outside of the picture, which OpenPose's drawings never show.
-            inside = ((places >= -0.5) & (places <= (width - 0.5, height - 0.5))).all(1)
-            yield [_with_neck(places, np.where(inside, scores, 0.0), FROM_MEDIAPIPE)]
+            inside = ((positions >= -0.5) & (positions <= (width - 0.5, height - 0.5))).all(1)
+            yield [_with_neck(positions, np.where(inside, scores, 0.0), FROM_MEDIAPIPE)]
 
 
 def _openpose(frames: Tensor | Forwards, device: torch.device, weights: Path | None) -> Iterator[list[Person]]:
@@ -158,10 +158,10 @@ def _pixels(frames: Tensor | Forwards) -> Iterator[NDArray[np.uint8]]:
         yield frame.detach().cpu().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
-def _with_neck(places: Array, scores: Array, order: tuple[int, ...]) -> Person:
+def _with_neck(positions: Array, scores: Array, order: tuple[int, ...]) -> Person:
     """Points (K, 2) and scores (K,) in OpenPose's order; the neck is the middle of the shoulders, and as sure as the
     less sure of them."""
-    person = np.concatenate([places, scores[:, None]], axis=1)[list(order)]
+    person = np.concatenate([positions, scores[:, None]], axis=1)[list(order)]
     right, left = person[2], person[5]
     person[1] = *((right + left) / 2)[:2], min(right[2], left[2])
     return person

@@ -177,8 +177,8 @@ def _people(frame: Any, where: str, width: int, height: int) -> dict[int, Array]
     if not isinstance(frame, dict) or not isinstance(frame.get("people"), list):
         raise _FaultError(f"{where} has no list of people")
     people: dict[int, Array] = {}
-    for place, person in enumerate(frame["people"]):
-        here = f"{where}, person {place}"
+    for position, person in enumerate(frame["people"]):
+        here = f"{where}, person {position}"
         values = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
         if not isinstance(values, list) or len(values) != 3 * JOINTS:
             raise _FaultError(f"{here}: pose_keypoints_2d is not {JOINTS} triples of x, y and score")
@@ -190,18 +190,18 @@ def _people(frame: Any, where: str, width: int, height: int) -> dict[int, Array]
         # 10 times the picture around it: room for a foot that is out of sight, but not for another unit.
         if (np.abs(triples[:, :2]) > 10 * np.array([width, height])).any():
             raise _FaultError(f"{here}: a point lies far outside {width} x {height} pixels")
-        number = _number(person.get("person_id"), place, here)
+        number = _number(person.get("person_id"), position, here)
         if number in people:
             raise _FaultError(f"{here}: person_id {number} is there twice")
         people[number] = triples
     return people
 
 
-def _number(given: Any, place: int, here: str) -> int:
+def _number(given: Any, position: int, here: str) -> int:
     """Who it is: by ``person_id``, or by the place in the list where OpenPose wrote that it does not know."""
     number = given[0] if isinstance(given, list) and len(given) == 1 else given
     if number is None or number == -1:
-        number = place
+        number = position
     if type(number) is not int or not 0 <= number < MOST_PEOPLE:
         raise _FaultError(f"{here}: person_id is {_short(given)}, expected a number below {MOST_PEOPLE}")
     return number
