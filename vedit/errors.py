@@ -1,4 +1,4 @@
-"""Everything that can go wrong by a user's hand, and be mended by it.
+"""The errors that a user can cause and mend.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What a job would cost, without running it: its time, its memory, and of what they are made."""
+"""The cost of a job, estimated without running it: its time, its memory, and what they are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of text that are read whole: plain ones, and of a size that their kind has."""
+"""Reading small text files whole, up to a size."""
 
 from __future__ import annotations
 

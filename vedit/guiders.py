@@ -1,4 +1,4 @@
-"""How several predictions become one: which branches to run, and how to combine them."""
+"""Guiders: which guidance branches a step runs, and how their predictions are combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of this machine: what this process holds of it, and how much more it may take."""
+"""The memory of this machine: the most that this process has held of it, and how much more it may take."""
 
 from __future__ import annotations
 

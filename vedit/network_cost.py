@@ -1,4 +1,4 @@
-"""The networks of a model without their weights: what one pass through them costs, in operations and in memory.
+"""What one pass through each network of a model costs, in operations and memory, counted without its weights.
 
 They run on tensors that have shapes but no content.
 """

@@ -1,4 +1,4 @@
-"""Where a histogram falls in two."""
+"""Otsu's threshold, which parts a histogram in two."""
 
 from __future__ import annotations
 

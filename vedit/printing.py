@@ -1,4 +1,4 @@
-"""What a command tells: lines to read, with --quiet the written files alone, with --json one object of all of it."""
+"""The output of a command: lines to read; with --quiet only the files written; with --json one object of all of it."""
 
 from __future__ import annotations
 

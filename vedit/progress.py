@@ -1,4 +1,4 @@
-"""How long work reports how far it is, and the display of that on a terminal."""
+"""Progress: the callback that long work reports to, and its display on a terminal."""
 
 from __future__ import annotations
 

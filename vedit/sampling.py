@@ -1,4 +1,4 @@
-"""The one denoising loop."""
+"""The denoising loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other tools call things, and what they are called here: the one table, for flags, settings and kinds of parts.
+"""What other tools call a setting or a kind of part, and what it is called here: one table.
 
 None of these names is accepted; who gives one is told ours.
 """

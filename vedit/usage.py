@@ -1,4 +1,4 @@
-"""What was written in a way that no command takes: the line that says how to write it."""
+"""Usage errors: a line that says what was meant, or how to write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings left out, or made errors, for a while; also where several threads do so."""
+"""Filters of warnings that hold for a block of code, also where several threads use them."""
 
 from __future__ import annotations
 

@@ -238,8 +238,8 @@ def test_outputs_are_checked_before_any_work(
         (("--audio", "{}"), "audio"),
         (("--mask", "{}"), "mask"),
         (("--control", "edge"), ""),
-        (("--control", "edge:{}"), "control source"),
-        (("--condition", "audio:file={}"), "condition source"),
+        (("--control", "edge:{}"), "control file"),
+        (("--condition", "audio:file={}"), "condition file"),
         (("--lora", "{}:0.5"), "lora"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Clip in, control pictures out: what a ControlNet is shown of a clip."""
+"""Annotators: a clip in, the control pictures that a ControlNet is shown out."""
 
 from __future__ import annotations
 

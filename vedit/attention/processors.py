@@ -1,4 +1,4 @@
-"""diffusers attention processors that own the kernel and know about frames."""
+"""diffusers attention processors that choose the kernel and gather keys across frames."""
 
 from __future__ import annotations
 

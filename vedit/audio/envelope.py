@@ -1,4 +1,4 @@
-"""Shaping: what a curve of a sound does to a picture should follow it quickly, let go slowly, and not tremble."""
+"""Attack, release, threshold, gain and smoothing of a sound's features, so that what they drive does not tremble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole sound as curves on an even grid of time, far finer than video frames: powers, onset strength, chroma."""
+"""Spectra of a whole sound on a time grid far finer than video frames: band powers, onset strength, chroma."""
 
 from __future__ import annotations
 

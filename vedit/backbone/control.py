@@ -1,4 +1,4 @@
-"""ControlNets that see the frames of a clip as the UNet beside them does (Zhang et al. 2023)."""
+"""ControlNets that run under the same attention kind as the UNet beside them (Zhang et al. 2023)."""
 
 from __future__ import annotations
 

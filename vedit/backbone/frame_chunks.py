@@ -1,4 +1,4 @@
-"""Running a network in less memory: what looks at one frame only takes a few of them at a time."""
+"""Running a network in less memory: layers that treat each frame by itself take a few frames at a time."""
 
 from __future__ import annotations
 

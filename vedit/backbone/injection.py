@@ -1,4 +1,4 @@
-"""The source's structure lent to an edit: plug-and-play features (Tumanyan et al. 2023, section 4)."""
+"""Plug-and-play injection: an edit takes over the source's features (Tumanyan et al. 2023, section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks without memory for their weights, until these are read from files."""
+"""Networks whose parameters lie on the meta device, without memory, until they are read from files."""
 
 from __future__ import annotations
 

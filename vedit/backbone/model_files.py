@@ -1,4 +1,4 @@
-"""From the name of a model to files on this machine.
+"""Finding the files of a model: from its name to a folder or file on this machine, fetched from the hub if need be.
 
 A name is "mini" (the model inside the package), a short name of ``HUB_NAMES``, a folder in diffusers' layout, a single
 weights file, or a hub id "owner/name". What is in the hub's local cache is used as it is; only what is missing is asked

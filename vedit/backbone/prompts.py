@@ -1,4 +1,4 @@
-"""Prompts to text embeddings, however long they are."""
+"""Prompts of any length to text embeddings, and where a word's tokens are in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound: decoded in step with the frames, and on writing copied packet by packet where that can be, else encoded."""
+"""The sound of a clip: decoded in step with its frames; written by copying its packets where possible, else encoded."""
 
 from __future__ import annotations
 

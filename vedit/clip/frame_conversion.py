@@ -1,4 +1,4 @@
-"""One decoded frame -> (3, H, W) float32 in [0, 1]: colour, alpha, depth and rotation settled."""
+"""A decoded video frame to a tensor (3, H, W) in [0, 1]: colour matrix, alpha, bit depth and rotation applied."""
 
 from __future__ import annotations
 

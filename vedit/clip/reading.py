@@ -1,4 +1,4 @@
-"""Files and folders into clips: the wanted frames and no more, checked against what the file claims to hold."""
+"""Reading files and folders as clips: only the frames that are wanted, checked against what the file claims to hold."""
 
 from __future__ import annotations
 

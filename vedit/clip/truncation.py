@@ -1,4 +1,4 @@
-"""Whether a file reaches the end that it states: what was cut short while it was copied or written."""
+"""Whether a file is cut short: it ends before the length that it states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video file as its packets tell it, before anything is decoded: which frames there are, when each is shown."""
+"""The frames of a video file and their times, read from its packets before anything is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What steers an edit beside its prompt."""
+"""Conditioners: what steers an edit beside its prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sound itself says what is seen: a learned encoder's tokens guide beside the prompt (TPoS, Jeong et al. 2023)."""
+"""Guidance by sound: tokens that a learned encoder makes of it join the prompt's (TPoS, Jeong et al. 2023)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ControlNet guidance: an annotator's pictures of the clip steer where things go (Zhang et al. 2023)."""
+"""Guidance by ControlNet: an annotator's pictures of the clip steer where things go (Zhang et al. 2023)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From sound to tokens in a text encoder's space, in step with time: after TPoS (Jeong et al. 2023).
+"""An encoder from sound to tokens in the text encoder's space, segment by segment: after TPoS (Jeong et al. 2023).
 
 The sound is cut into short segments. A convolutional network hears each by itself, a recurrent one what went before
 (section 3.1), and softmax weights say which of the segments so far count most. Both the state and the weighted sum are

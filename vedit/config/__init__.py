@@ -1,4 +1,4 @@
-"""What can be asked for: one definition behind the flags, the YAML files, the API and the sidecar.
+"""The configs of all jobs: one definition behind the flags, the YAML files, the API and the sidecar.
 
 A default is written here and nowhere else. Each field's description is its flag's help. Nothing heavy is imported, so
 that ``--help`` stays quick. ``merge`` fills these from flags and files, and ``faults`` says what is wrong.

@@ -1,4 +1,4 @@
-"""The sound that a clip follows, and how it is followed."""
+"""Settings of sound: the soundtrack, its envelope, and what follows it."""
 
 from __future__ import annotations
 

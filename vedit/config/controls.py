@@ -1,4 +1,4 @@
-"""What else steers an edit: controls and other conditioners, each with settings of its own."""
+"""Settings of controls and other conditioners."""
 
 from __future__ import annotations
 

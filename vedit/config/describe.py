@@ -1,4 +1,4 @@
-"""The settings of a job as Python shows them: in a signature, a docstring, and types that editors complete."""
+"""How Python shows the settings of a job: in a signature, a docstring, and types that editors complete."""
 
 from __future__ import annotations
 

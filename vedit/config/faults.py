@@ -1,4 +1,4 @@
-"""How the faults of a config are told: each with the place that it was given in, all in one line."""
+"""The wording of faults in a config: each with where it was given, all in one line."""
 
 from __future__ import annotations
 

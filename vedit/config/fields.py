@@ -1,4 +1,4 @@
-"""Single values as they may be given: words, places, strengths, masks, and the names of parts."""
+"""Types of single settings: prompts, paths, control weights, masks, and the names of parts."""
 
 from __future__ import annotations
 

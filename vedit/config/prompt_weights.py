@@ -1,4 +1,4 @@
-"""Weights of words as they are written in a prompt elsewhere: ``(word)``, ``((word))``, ``[word]``, ``(word:1.6)``.
+"""Weights of words in a prompt, in AUTOMATIC1111's notation: ``(word)``, ``((word))``, ``[word]``, ``(word:1.6)``.
 
 Source: AUTOMATIC1111's web UI, "Attention/emphasis". A round bracket multiplies by 1.1, a square one divides by it, a
 number behind a colon takes the place of a round one's 1.1; brackets within each other multiply; one that is not closed

@@ -1,4 +1,4 @@
-"""YAML as people write it: a file of settings, or one value behind an equals sign.
+"""Reading YAML within bounds: a file of settings, or one value behind an equals sign.
 
 Read within bounds, and without anchors: a few lines of them stand for more than any memory holds.
 """

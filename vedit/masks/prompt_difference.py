@@ -1,4 +1,4 @@
-"""How two prompts disagree about a clip: where, which is the automatic mask, and whether they repaint or redraw."""
+"""Where and how two prompts' noise predictions differ for a clip: the automatic mask, and whether shapes can stay."""
 
 from __future__ import annotations
 

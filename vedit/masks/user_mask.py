@@ -1,4 +1,4 @@
-"""Masks that are given: a box, or what was painted in a picture, a video or a folder."""
+"""Masks given by the user: a box, or what is white in a picture, a video or a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mask from a word: where the model looks for it in the clip."""
+"""A mask from a word: where the model's cross-attention finds it in the clip."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a config becomes: each pipeline reads straight down, from settings to files."""
+"""Pipelines: one for each command, from a config to files."""

@@ -1,4 +1,4 @@
-"""What Python gives a job: its arguments checked, its settings shown, and the model that it names loaded."""
+"""Arguments of the Python functions: checked, shown as settings, and the model that they name loaded."""
 
 from __future__ import annotations
 

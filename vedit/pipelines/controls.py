@@ -1,4 +1,4 @@
-"""The conditions that a config asks for."""
+"""The controls and other conditioners of a job, made into conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vedit edit``: a clip, and words that say what it should show instead."""
+"""``vedit edit``: a clip and a prompt to an edited clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an edit may happen, as its settings say it."""
+"""The mask of an edit, from its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every pipeline has around its work: time taken, too little memory explained, numbers checked."""
+"""What every pipeline runs within: stage timings, out-of-memory errors, NaN checks, the cache of inversions."""
 
 from __future__ import annotations
 

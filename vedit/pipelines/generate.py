@@ -1,4 +1,4 @@
-"""``vedit generate``: words, and a sound if there is one, to a clip."""
+"""``vedit generate``: a prompt, and a sound if there is one, to a clip."""
 
 from __future__ import annotations
 

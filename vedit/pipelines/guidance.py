@@ -1,4 +1,4 @@
-"""What a sound that is followed does to the model's work: how far guidance leads in each frame, and where to."""
+"""The guidance of each frame: prompt and negative prompt, the guidance scale in time, and what a sound adds."""
 
 from __future__ import annotations
 

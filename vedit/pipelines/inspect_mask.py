@@ -1,4 +1,4 @@
-"""``vedit inspect mask``: where an edit may happen, before it is paid for."""
+"""``vedit inspect mask``: the mask of an edit, shown over the clip before the edit is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vedit invert``: how well a clip comes back from its own noise."""
+"""``vedit invert``: a clip inverted and sampled back, and how close that comes to it."""
 
 from __future__ import annotations
 

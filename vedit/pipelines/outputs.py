@@ -1,4 +1,4 @@
-"""The files of a result: whether they can be written, told before any work, and the writing of them."""
+"""The files of a result: checked before any work, and written at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a prompt in time: words that count more or less, and prompts that it goes on to."""
+"""The prompt of each frame: which words are emphasised, and which prompts the clip goes on to."""
 
 from __future__ import annotations
 

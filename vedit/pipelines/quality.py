@@ -1,4 +1,4 @@
-"""How well a model can show a clip at all: its VAE's round trip, and the reconstruction from the inversion."""
+"""How well a model can show a clip at all (PSNR): its VAE's round trip, and the reconstruction from the inversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vedit rerun``: the settings beside a result, and where what they make again is written."""
+"""``vedit rerun``: the config that a sidecar holds, and where its new result is written."""
 
 from __future__ import annotations
 

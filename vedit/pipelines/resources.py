@@ -1,4 +1,4 @@
-"""Whether a job fits into this machine's memory, and whether it is long; told before any work."""
+"""Whether a job fits into memory, and whether it takes long: checked before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What results have in common: a line, a page in a notebook, and files as the command writes them."""
+"""What results share: a line as their repr, a page in a notebook, and saving as the command does."""
 
 from __future__ import annotations
 

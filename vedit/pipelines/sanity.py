@@ -1,4 +1,4 @@
-"""Whether what came out can be pictures at all: weights of zeros or of another scale run without an error."""
+"""Warnings about results that cannot be pictures, such as frames of one colour or latents that are still noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clip and the model that a config names, ready to work on."""
+"""Opening what a config names: the clip, the model, and its adapter."""
 
 from __future__ import annotations
 

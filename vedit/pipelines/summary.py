@@ -1,4 +1,4 @@
-"""What an edit's figures mean, in sentences."""
+"""An edit's metrics in sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vedit tune``: one clip learnt, into a small adapter file."""
+"""``vedit tune``: one-shot tuning on a clip, into a small adapter file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a job runs its network: what the work of its stages, as ``progress`` names them, is measured in."""
+"""How many UNet passes each stage of a job takes: the unit of the progress bar and of the estimate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where sampling starts: clean latents (and their prompt) to noise."""
+"""Priors: the starting noise of sampling, from clean latents and their prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise that moves with the clip: what a cell shows keeps its noise wherever it goes."""
+"""Starting noise that moves with the clip, cell by cell along its optical flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fresh noise: only the layers that join frames tie the clip together."""
+"""Gaussian starting noise: fresh in each frame, shared by all of them, or wandering from frame to frame."""
 
 from __future__ import annotations
 
