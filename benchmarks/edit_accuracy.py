@@ -145,7 +145,7 @@ def fresh_noise(
         for case in chosen:
             backbone = vedit.load_backbone(model)
             if tuned:
-                vedit.tune(backbone, case.clip, case.source_prompt, **tuned)
+                vedit.tune(backbone, case.clip, case.source_prompt, **tuned).apply(backbone)
             for words, found in figures.items():
                 aim = Case(case.change, case.source, case.source if words == "source" else case.wanted)
                 result = vedit.edit(

@@ -47,6 +47,7 @@ def test_nothing_is_shown_as_numbers(toy_model: Path, toy_clip: Path) -> None:
     backbone = vedit.load_backbone(toy_model, device="cpu")
     name = str(toy_model)
     adapter = vedit.tune(backbone, clip, "red", steps=1)
+    adapter.apply(backbone)
     zero = torch.zeros(1, 2, 8, 8)
     shown = {
         repr(backbone): f"Backbone({name}, cpu, float32, sdpa, temporal, learned 'red')",

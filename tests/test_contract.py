@@ -8,8 +8,9 @@ import torch
 from huggingface_hub import constants
 
 from vedit import registry
+from vedit.adapters.loading import load_backbone
 from vedit.annotators import Annotator, FrameByFrame
-from vedit.backbone import Backbone, load_backbone
+from vedit.backbone import Backbone
 from vedit.clip import Clip, read_clip
 from vedit.clip.lazy import LazyClip
 from vedit.errors import PartError, WeightsError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vedit.backbone import load_backbone
+from vedit.adapters.loading import load_backbone
 from vedit.clip import read_clip
 from vedit.config import EditConfig
 from vedit.pipelines.edit import edit

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.condition import Condition, Tokens
 from vedit.guiders import ClassifierFree, Unguided, repeat_to_same_length
 from vedit.priors.inversion import invert

@@ -11,8 +11,9 @@ from torch import Tensor
 
 import world
 from tests.backbone import toys
-from vedit.backbone import Backbone, load_backbone
-from vedit.backbone.adapter import Adapter
+from vedit.adapters.loading import load_backbone
+from vedit.adapters.tuned import Adapter
+from vedit.backbone import Backbone
 from vedit.clip import Clip
 from vedit.errors import DeviceError, MediaError, WeightsError
 from vedit.sampling import noise
@@ -34,6 +35,7 @@ def said(backbone: Backbone) -> Tensor:
 def test_only_the_originals_parameters_change(backbone: Backbone) -> None:
     before = {name: tensor.clone() for name, tensor in backbone.unet.state_dict().items()}
     adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3)
+    adapter.apply(backbone)
     after = backbone.unet.state_dict()
     changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
     assert changed
@@ -59,13 +61,15 @@ def test_tuning_learns_the_clip(backbone: Backbone) -> None:
         return total / 10
 
     first = error()
-    tune(backbone, FRAMES, "a cat", steps=60, learning_rate=3e-3)
+    tune(backbone, FRAMES, "a cat", steps=60, learning_rate=3e-3).apply(backbone)
     assert error() < 0.9 * first
 
 
 def test_an_adapter_brings_the_tuning_back(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     plain = said(backbone)
-    tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3).save(tmp_path / "cat.safetensors")
+    adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3)
+    adapter.save(tmp_path / "cat.safetensors")
+    adapter.apply(backbone)
     tuned = said(backbone)
     assert not torch.equal(tuned, plain)
     again = load_backbone(sd1, device="cpu", adapter=tmp_path / "cat.safetensors")
@@ -157,7 +161,7 @@ def test_a_clip_comes_back_from_pure_noise() -> None:
     errors = {}
     for recipe in get_args(Recipe):
         backbone = load_backbone("mini", device="cpu")
-        tune(backbone, frames, scene.caption, steps=80, recipe=recipe)
+        tune(backbone, frames, scene.caption, steps=80, recipe=recipe).apply(backbone)
         latents, text, schedule = backbone.encode(frames), backbone.embed([scene.caption]), backbone.schedule(10)
         x = noise(9, 4, (4, 16, 16))
         with torch.no_grad(), backbone.attending("sparse_causal"):
@@ -174,6 +178,16 @@ def test_saving_memory_changes_no_number(sd1: Path) -> None:
     one, other = (tune(each, FRAMES, "a cat", steps=2, learning_rate=1e-3) for each in (plain, thrifty))
     for name, tensor in one.tensors.items():
         torch.testing.assert_close(other.tensors[name], tensor, atol=1e-5, rtol=0)
+
+
+def test_tuning_leaves_the_model_as_it_was(backbone: Backbone) -> None:
+    before, names = said(backbone), set(backbone.unet.state_dict())
+    adapter = tune(backbone, FRAMES, "a cat", steps=2, learning_rate=1e-2)
+    assert torch.equal(said(backbone), before)
+    assert set(backbone.unet.state_dict()) == names
+    assert not any(parameter.requires_grad for parameter in backbone.unet.parameters())
+    again = tune(backbone, FRAMES, "a cat", steps=2, learning_rate=1e-2)
+    assert again.digest() == adapter.digest()
 
 
 def test_a_tuning_that_stops_leaves_the_model_as_it_was(backbone: Backbone) -> None:

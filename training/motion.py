@@ -29,8 +29,9 @@ from training.data import FRAMES
 from training.loop import Recipe, note, ship, start_workers, train
 from training.pool import read_pool
 from training.presets import WORKSHOP
-from vedit.backbone import Backbone, load_backbone
-from vedit.backbone.loading import read_motion
+from vedit.adapters.loading import load_backbone
+from vedit.adapters.motion import Motion
+from vedit.backbone import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip.reading import read_clip
 from vedit.schedule import Levels, alpha_bar
@@ -170,7 +171,7 @@ def main() -> None:
     frames, clips = arguments.frames, arguments.clips
     found = world_clips(arguments.pools) if clips is None else own_clips(clips, backbone, frames, arguments.stride)
     torch.manual_seed(0)
-    adapter = build(backbone.unet, frames) if arguments.start is None else read_motion(arguments.start)[0]
+    adapter = build(backbone.unet, frames) if arguments.start is None else Motion.read(arguments.start).modules
     backbone.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
     recipe = Recipe(arguments.steps, arguments.learning_rate)

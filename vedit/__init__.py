@@ -22,9 +22,9 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from vedit.adapters.loading import load_backbone
+    from vedit.adapters.tuned import Adapter
     from vedit.audio import AudioFeatures
-    from vedit.backbone.adapter import Adapter
-    from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
     from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from vedit.sheet import contact_sheet
 
 _HOMES = {
-    "Adapter": "vedit.backbone.adapter",
+    "Adapter": "vedit.adapters.tuned",
     "Audio": "vedit.clip",
     "Backbone": "vedit.backbone.model",
     "Clip": "vedit.clip",
@@ -76,7 +76,7 @@ _HOMES = {
     "inspect": "vedit.pipelines.inspect",
     "invert": "vedit.pipelines.invert",
     "inspect_audio": "vedit.pipelines.inspect_audio",
-    "load_backbone": "vedit.backbone.loading",
+    "load_backbone": "vedit.adapters.loading",
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
     "tune": "vedit.pipelines.tune",

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import torch
 
-from vedit.backbone.adapter import Adapter
+from vedit.adapters.lora import Lora
+from vedit.adapters.tuned import Adapter
 from vedit.backbone.loading import choose_device, choose_dtype, read_tokenizer
-from vedit.backbone.lora import split_scale
 from vedit.backbone.notes import read_notes
 from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
@@ -62,7 +62,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         info, chosen = examine(config)
         frames, rate = len(chosen), info.rate / config.stride
     for spec in config.lora:
-        split_scale(spec)  # says what is not there
+        Lora.of(spec)  # says what is not there
     if config.adapter is not None:
         learned = str(Adapter.load(config.adapter).config.get("prompt", ""))
         if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:

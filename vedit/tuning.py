@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vedit import registry
+from vedit.adapters.tuned import Adapter
 from vedit.atomic import whole_file
-from vedit.backbone.adapter import Adapter
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
@@ -66,7 +66,7 @@ def tune(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Adapter:
-    """Teach ``backbone`` one clip, in place, and return the adapter: the tensors that changed.
+    """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
 
     The recipe ``original`` is Tune-A-Video's: AdamW on the query projections and the temporal
     attention, one timestep per step for the whole clip, independent noise per frame, mean squared error on what the
@@ -82,7 +82,7 @@ def tune(
     checkpointing) only when it runs out.
 
     Args:
-        backbone: the model, which is changed
+        backbone: the model
         clip: a Clip, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W
             multiples of the backbone's patch
         prompt: the words that say what the clip shows
@@ -112,7 +112,7 @@ def tune(
     levels = Levels.of(shares)
     kind = registry.load("attention", attention)
     # All that looks at what was given stands above: from here on the backbone changes.
-    attached = not backbone.has_temporal
+    attached, positions = not backbone.has_temporal, backbone.positions
     motion = recipe == "motion"
     backbone.attach_temporal(positions=motion)
     config = {
@@ -122,10 +122,10 @@ def tune(
     }  # fmt: skip
     chosen = tuned_parameters(backbone.unet)
     dtype = backbone.dtype
+    before = {name: parameter.data for name, parameter in chosen.items()}
     for parameter in chosen.values():
-        parameter.data = parameter.data.float()
+        parameter.data = parameter.data.to(torch.float32, copy=True)
         parameter.requires_grad_(True)
-    before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
     checkpointed = backbone.unet.is_gradient_checkpointing
     backbone.unet.train()
     try:
@@ -169,25 +169,17 @@ def tune(
                     _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
                 if progress is not None:
                     progress("tuning", step + 1, steps)
-    except BaseException:  # whatever stopped it, the backbone is what it was
-        for name, parameter in chosen.items():
-            parameter.data.copy_(before[name])
-        if attached:
-            backbone.detach_temporal()
-        raise
-    finally:
+        tensors = {name: parameter.detach().to(dtype).cpu().clone() for name, parameter in chosen.items()}
+        return Adapter(tensors, config, backbone.fingerprint)
+    finally:  # whatever stopped it, the backbone is what it was
         if not checkpointed:
             backbone.unet.disable_gradient_checkpointing()
         backbone.unet.eval().requires_grad_(False)
-        for parameter in chosen.values():
-            parameter.data = parameter.data.to(dtype)
-    tensors = {name: parameter.detach().cpu().clone() for name, parameter in chosen.items()}
-    adapter = Adapter(tensors, config, backbone.fingerprint)
-    backbone.adapter_digest = adapter.digest()
-    backbone.learned_prompt = prompt
-    backbone.loaded_with.pop("adapter", None)
-    backbone.default_attention = attention
-    return adapter
+        for name, parameter in chosen.items():
+            parameter.data, parameter.grad = before[name], None
+        backbone.positions = positions
+        if attached:
+            backbone.detach_temporal()
 
 
 def _digest(latents: Tensor) -> str:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from tests.test_flow import moving, uniform
 from vedit import registry
+from vedit.adapters.loading import load_backbone
 from vedit.attention import flow as attention
 from vedit.attention.flow import FlowGuided, along, indices
 from vedit.attention.kernels import attend
 from vedit.attention.kinds import SparseCausal
-from vedit.backbone import Backbone, load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet
 from vedit.errors import ConfigError
 from vedit.flow import Flow, estimate_flow, tracks

@@ -11,7 +11,8 @@ import torch
 from diffusers import ControlNetModel, DDIMScheduler, StableDiffusionControlNetPipeline
 from torch import Tensor
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet, load_controlnet
 from vedit.condition import Condition
 from vedit.errors import WeightsError

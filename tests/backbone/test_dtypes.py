@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vedit.backbone import dtypes, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import dtypes
 from vedit.errors import VeditWarning
 
 

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.backbone import toys
-from vedit.backbone.loading import load_backbone, read_parts
+from vedit.adapters.loading import load_backbone
+from vedit.backbone.loading import read_parts
 from vedit.errors import WeightsError
 
 

@@ -12,7 +12,8 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.frame_chunks import FRAMES_PER_CHUNK, in_chunks
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.masks import compare_prompts, word_mask
@@ -65,7 +66,7 @@ def test_pieces_say_the_same(backbone: Backbone, attach: str, monkeypatch: pytes
     if attach == "clip-wide norm":
         backbone.use_clip_wide_norm()
     whole = predicted(backbone, 2)
-    monkeypatch.setattr("vedit.backbone.frame_chunks.ROWS", 2)
+    monkeypatch.setattr("vedit.backbone.frame_chunks.FRAMES_PER_CHUNK", 2)
     with in_chunks(backbone.unet):
         torch.testing.assert_close(predicted(backbone, 2), whole, atol=1e-5, rtol=1e-4)
     assert torch.equal(predicted(backbone, 2), whole)
@@ -128,7 +129,7 @@ def test_branches_go_alone_where_pieces_are_too_large(
     backbone: Backbone, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = job(backbone)
-    monkeypatch.setattr("vedit.backbone.frame_chunks.ROWS", 100)
+    monkeypatch.setattr("vedit.backbone.frame_chunks.FRAMES_PER_CHUNK", 100)
     memory = Scarce(monkeypatch, 2 * FRAMES if job is edited else FRAMES)
     torch.testing.assert_close(job(backbone), expected, atol=1e-3, rtol=1e-3)
     assert memory.failures

@@ -13,8 +13,9 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from tests.backbone import toys
+from vedit.adapters.loading import load_backbone
 from vedit.backbone import model_files
-from vedit.backbone.loading import choose_device, choose_dtype, load_backbone, read_parts
+from vedit.backbone.loading import choose_device, choose_dtype, read_parts
 from vedit.errors import DeviceError, VeditError
 
 

@@ -9,8 +9,9 @@ import pytest
 from huggingface_hub import constants
 
 from tests.backbone import toys
+from vedit.adapters.loading import load_backbone
 from vedit.backbone import model_files
-from vedit.backbone.loading import load_backbone, read_parts
+from vedit.backbone.loading import read_parts
 from vedit.config import HUB_NAMES
 from vedit.errors import WeightsError
 

@@ -8,7 +8,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionMod
 from torch import Tensor
 
 from tests.backbone import toys
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.errors import MediaError, PartError
 from vedit.guiders import ClassifierFree
 from vedit.sampling import denoise

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.backbone import toys
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.priors.inversion import invert
 
 DATA = Path(__file__).parents[1] / "data"

@@ -9,7 +9,8 @@ import librosa
 import pytest
 import torch
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.clip import Audio as Sound
 from vedit.clip import Clip

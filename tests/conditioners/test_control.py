@@ -10,7 +10,8 @@ import torch
 from diffusers import ControlNetModel
 
 import vedit
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.clip import Clip
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 import world
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.guiders import ClassifierFree
 from vedit.masks import LatentBlend, PromptDifference, compare_prompts
 from vedit.priors.inversion import invert

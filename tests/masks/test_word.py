@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 import world
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.errors import ConfigError
 from vedit.masks import word_mask

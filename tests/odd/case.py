@@ -17,7 +17,7 @@ from diffusers import ControlNetModel
 from safetensors.torch import save_file
 
 from tests.backbone import toys
-from vedit.backbone.loading import load_backbone
+from vedit.adapters.loading import load_backbone
 from vedit.clip import Audio, Clip, read_clip
 from vedit.tuning import tune
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 
 SONG_RATE = 8000

@@ -12,7 +12,8 @@ import torch
 import yaml
 
 import vedit
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.clip import Clip, read_clip
 from vedit.config import ControlSettings
 from vedit.errors import ConfigError, VeditWarning, WeightsError

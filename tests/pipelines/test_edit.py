@@ -16,7 +16,8 @@ import yaml
 import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.config import EditConfig
 from vedit.errors import ConfigError, DeviceError, VeditWarning, WeightsError

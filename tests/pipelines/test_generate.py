@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.clip.test_audio_file import beep, write
 from tests.conftest import Ran
-from vedit.backbone import load_backbone
+from vedit.adapters.loading import load_backbone
 from vedit.clip import probe, read_clip
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines.generate import generate

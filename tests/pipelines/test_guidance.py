@@ -15,7 +15,8 @@ from tests.clip.making import make_video
 from tests.clip.test_audio_file import beep, write
 from tests.conftest import Ran
 from tests.pipelines.conftest import SONG_RATE
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.backbone.temporal import temporal_layers
 from vedit.clip import read_clip
 from vedit.config import GenerateConfig

@@ -11,7 +11,8 @@ import pytest
 
 import vedit as package
 from tests.conftest import Ran
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.clip import read_clip
 from vedit.errors import ConfigError, MediaError
 

@@ -11,7 +11,7 @@ import torch
 from tests.clip.making import picture_clip
 from tests.conftest import Ran
 from vedit import tuning
-from vedit.backbone.adapter import Adapter
+from vedit.adapters.tuned import Adapter
 from vedit.config import TuneConfig
 from vedit.pipelines import tune as pipeline
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tests.test_flow import moving, uniform
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.errors import ConfigError
 from vedit.flow import Flow, estimate_flow
 from vedit.priors import PriorInputs

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
 from vedit.priors import PriorInputs
 from vedit.priors.gaussian import Gaussian, Shared, Walk
 

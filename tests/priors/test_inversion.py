@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.backbone import toys
-from vedit.backbone import Backbone, load_backbone
+from vedit.adapters.loading import load_backbone
+from vedit.backbone import Backbone
+from vedit.backbone.model import TunedState
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import cached_invert, correction_size, inversion_key, invert, passes, reconstruct
 from vedit.sampling import noise
@@ -116,7 +118,7 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     half = load_backbone(sd1, device="cpu", dtype="bfloat16")
     keys.add(inversion_key(half, given))
     tuned = load_backbone(sd1, device="cpu")
-    tuned.adapter_digest = "an adapter's hash"
+    tuned.tuned = TunedState("an adapter's hash")
     keys.add(inversion_key(tuned, given))
     backbone.attach_temporal()
     keys.add(inversion_key(backbone, given))

@@ -12,7 +12,7 @@ import torch
 from tests.clip.test_audio_file import write
 from tests.conftest import Ran
 from training.audio import main
-from vedit.backbone import load_backbone
+from vedit.adapters.loading import load_backbone
 from vedit.clip import Audio
 from vedit.conditioners.audio import check_encoder, encode_sound
 from vedit.conditioners.sound_encoder import load_sound_encoder

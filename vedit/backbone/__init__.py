@@ -1,6 +1,6 @@
 """A Stable Diffusion checkpoint made to work on clips.
 
-Names are imported when they are first asked for: loading a model brings in diffusers, which takes seconds.
+The name is imported when it is first asked for: it brings in PyTorch.
 """
 
 from __future__ import annotations
@@ -8,17 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vedit.backbone.loading import load_backbone
     from vedit.backbone.model import Backbone
 
-__all__ = ["Backbone", "load_backbone"]
+__all__ = ["Backbone"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_backbone":
-        from vedit.backbone.loading import load_backbone
-
-        return load_backbone
     if name == "Backbone":
         from vedit.backbone.model import Backbone
 

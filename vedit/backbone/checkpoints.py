@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +178,35 @@ def _damaged(path: Path, error: Exception | str) -> WeightsError:
     return WeightsError(f"'{path}' cannot be read ({reason}): it is damaged or cut short, fetch it again.")
 
 
-def fingerprint(files: Sequence[Path], remarks: Sequence[str] = ()) -> str:
-    """32 hex digits over the bytes of files, in order, and over ``remarks`` (LoRAs' scales). Paths do not count."""
-    whole = hashlib.blake2b(digest_size=16)
-    for path in files:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
-    whole.update("\n".join(remarks).encode())
-    return whole.hexdigest()
+@dataclass(frozen=True)
+class Identity:
+    """What weights came from: the digests of their files, in order, and remarks (LoRAs' scales). Paths do not count.
+
+    As a string: 32 hex digits.
+    """
+
+    files: tuple[bytes, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> Identity:
+        return cls().also(files)
+
+    def also(self, files: Sequence[Path], remark: str | None = None) -> Identity:
+        """That of these files too."""
+        digests = []
+        for path in files:
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+        remarks = self.remarks if remark is None else (*self.remarks, remark)
+        return Identity((*self.files, *digests), remarks)
+
+    def __str__(self) -> str:
+        whole = hashlib.blake2b(digest_size=16)
+        for digest in self.files:
+            whole.update(digest)
+        whole.update("\n".join(self.remarks).encode())
+        return whole.hexdigest()
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str, spare: str = "(?!)") -> None:

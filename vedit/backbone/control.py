@@ -102,7 +102,7 @@ def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlN
     net = empty_controlnet(folder)
     files = model_files.part_files(folder, "")
     checkpoints.fill(net, checkpoints.read_tensors(files), "ControlNet")
-    return ControlNet(net, backbone, checkpoints.fingerprint(files))
+    return ControlNet(net, backbone, str(checkpoints.Identity.of(files)))
 
 
 def empty_controlnet(folder: Path) -> ControlNetModel:

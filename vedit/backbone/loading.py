@@ -7,9 +7,9 @@ hooks or tunes afterwards meets a wrapped one. No code of a model's repository i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vedit.backbone import checkpoints, model_files, schemas
-from vedit.backbone.adapter import Adapter
 from vedit.backbone.dtypes import warn_if_slow
-from vedit.backbone.lora import fuse_lora, split_scale
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
@@ -45,69 +43,26 @@ _SCHEMAS: Mapping[type[Any], type[schemas.Schema]] = {
     MotionAdapter: schemas.Motion,
 }
 _TEMPORAL = (".attn_temp.", ".norm_temp.")
-_ANIMATEDIFF_SCHEDULE = {"beta_schedule": "linear", "clip_sample": False}
-"""What AnimateDiff's motion modules were trained with, whatever the model's own schedule is."""
-
-_NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
-"""Of a noise schedule's settings, those that decide how noisy a timestep is."""
 
 
 @model_files.reading_weights()
-def load_backbone(
+def load_base(
     name: str | Path = "mini",
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     kernel: str = "auto",
-    motion_adapter: str | Path | None = None,
-    loras: str | Sequence[str | tuple[str, float]] = (),
-    adapter: str | Path | None = None,
 ) -> Backbone:
-    """A Stable Diffusion 1.x or 2.x model, ready to run.
-
-    Threads that load at the same time load one after the other.
-
-    Args:
-        name: "mini", a short name ("sd14", "sd15", "sd21-base", "sd21"), a folder in diffusers' layout (Tune-A-Video's
-            pipelines too), a hub id, or a single .safetensors file, whose configs lie in the folder of its name beside
-            it or in the hub's cache
-        device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
-        dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
-        kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
-        motion_adapter: AnimateDiff motion modules: a folder, a hub id or a file; None for the model's own
-        loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
-        adapter: a file that `vedit tune` wrote
-
-    Raises:
-        TypeError: for a name that is no str and no path
-        WeightsError: for what is missing, damaged or does not fit
-        DeviceError: for what this machine lacks
-    """
+    """A Stable Diffusion 1.x or 2.x model as its files have it, ready to run; arguments as of ``load_backbone``."""
     if not isinstance(name, (str, Path)):
         raise TypeError(f"a model is named by a str or a path, not {kind_of(name)}")
-    device, loras = str(device), (loras,) if isinstance(loras, str) else loras
-    place = choose_device(device)
+    place = choose_device(str(device))
     number = choose_dtype(dtype, place)
     if place.type == "cpu":
         warn_if_slow(number)
     where = model_files.locate(name)
     parts = read_parts(where)
-    files, remarks = list(parts.files), []
-
-    for spec in loras:
-        path, scale = split_scale(spec)
-        fuse_lora(parts.unet, parts.text_encoder, parts.tokenizer, path, scale)
-        files.append(path)
-        remarks.append(f"lora {scale:g}")
-    modules, notes = None, read_notes(where)
-    moving = where / notes.motion if motion_adapter is None and notes.motion else motion_adapter
-    if moving is not None:
-        modules, motion_files, schedule = read_motion(moving)
-        check_motion(modules, parts.unet)
-        files.extend(motion_files)
-        parts.scheduler.update(schedule)
-
-    with _on_device(place):
+    with on_device(place):
         backbone = Backbone(
             vae=settle(parts.vae, place, torch.float32),
             text_encoder=settle(parts.text_encoder, place, number),
@@ -116,24 +71,12 @@ def load_backbone(
             scheduler_config=parts.scheduler,
             kernel=kernel,
             name=str(name),
-            fingerprint=checkpoints.fingerprint(files, remarks),
-            notes=notes,
+            identity=checkpoints.Identity.of(parts.files),
+            notes=read_notes(where),
             folder=where if where.is_dir() else None,
         )
         if parts.temporal:
             make_tune_a_video(backbone, parts.temporal)
-        if modules is not None:
-            backbone.attach_motion(settle(modules, place, number))
-        if adapter is not None:
-            Adapter.load(Path(adapter).expanduser()).apply(backbone)
-    backbone.loaded_with = {
-        "motion_adapter": None if motion_adapter is None else str(motion_adapter),
-        "lora": tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]:g}" for each in loras),
-        "adapter": adapter,
-        "device": device,
-        "dtype": dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch."),
-        "kernel": kernel,
-    }
     return backbone
 
 
@@ -378,43 +321,7 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
         raise WeightsError(f"the temporal layers do not match the unet, beginning with '{wrong[0]}'.")
     backbone.unet.load_state_dict(dict(temporal), strict=False)
     backbone.use_clip_wide_norm()
-    backbone.default_attention = "sparse_causal"
-
-
-@model_files.reading_weights()
-def read_motion(name: str | Path) -> tuple[MotionAdapter, list[Path], dict[str, Any]]:
-    """AnimateDiff's motion modules: a MotionAdapter folder, a hub id, or its own file.
-
-    Returns the modules, the files they came from, and what they need of the noise schedule: what a folder's
-    ``scheduler_config.json`` says (``training.motion`` writes one), else AnimateDiff's own.
-
-    Raises WeightsError for what is missing, damaged, or no such thing.
-    """
-    path = Path(name).expanduser()
-    schedule: dict[str, Any] = dict(_ANIMATEDIFF_SCHEDULE)
-    if model_files.is_hub_id(name):
-        path = model_files.from_hub(str(name), ("",))
-    if path.is_dir():
-        files = model_files.part_files(path, "")
-        config, tensors = checkpoints.read_config(path / "config.json"), checkpoints.read_tensors(files)
-        if (path / "scheduler_config.json").is_file():
-            said = read_scheduler(path)
-            schedule = {key: said[key] for key in _NOISE if key in said}
-    elif path.is_file():
-        files = [path]
-        config, tensors = checkpoints.motion_from_original(checkpoints.read_tensors(path))
-    else:
-        raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
-    modules = empty(MotionAdapter, config)
-    checkpoints.fill(modules, tensors, "motion modules", spare=r"\.pos_embed\.pe$")
-    return modules, files, schedule
-
-
-def check_motion(modules: MotionAdapter, unet: UNet2DConditionModel) -> None:
-    """Raise WeightsError unless the motion modules are made for a UNet of this shape."""
-    theirs, own = list(modules.config.block_out_channels), list(unet.config.block_out_channels)
-    if theirs != own:
-        raise WeightsError(f"the motion modules are for a unet with channels {theirs}, this model's are {own}.")
+    backbone.tuned = replace(backbone.tuned, attention="sparse_causal")
 
 
 def settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -424,7 +331,7 @@ def settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def _on_device(device: torch.device) -> Iterator[None]:
+def on_device(device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:

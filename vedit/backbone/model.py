@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
+from vedit.backbone.checkpoints import Identity
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
@@ -33,6 +35,21 @@ from vedit.schedule import Schedule
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
+
+
+@dataclass(frozen=True)
+class TunedState:
+    """What one-shot tuning left in a backbone.
+
+    Attributes:
+        digest: of the tensors that it changed; empty where nothing was tuned
+        prompt: the words of the clip that was learnt
+        attention: the kind that it was learnt under
+    """
+
+    digest: str = ""
+    prompt: str = ""
+    attention: str = "per_frame"
 
 
 class Backbone:
@@ -52,7 +69,7 @@ class Backbone:
         scheduler_config: Mapping[str, Any],
         kernel: str = "auto",
         name: str = "",
-        fingerprint: str = "",
+        identity: Identity | None = None,
         notes: ModelNotes | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -64,24 +81,23 @@ class Backbone:
         self.lock = threading.RLock()
         """Held by each job, and within ``attending`` and each prediction: threads that share a model take turns."""
         self.name = name
-        self.fingerprint = fingerprint
+        self.identity = identity or Identity()
+        """What the weights came from, those that were put on included."""
         self.notes = notes or ModelNotes()
         self.folder = folder
         """Where the model lies, with what else came along."""
-        self.adapter_digest = ""
-        """Hash of what an adapter changed since loading."""
+        self.tuned = TunedState()
+        """The clip that was learnt, by tuning, if any."""
         self.loaded_with: dict[str, Any] = {}
         """What else the model was loaded with, under the names of the settings."""
-        self.learned_prompt = ""
-        """The words of the clip that was learnt, by tuning or from an adapter."""
-        self.default_attention = "per_frame"
-        """The attention kind in force when nothing else is said: that which the weights were trained with."""
         self._kinds: dict[str, AttentionKind] = {}
         self._following: tuple[str, Flow, AttentionKind] | None = None
         """The kind that follows a flow, with its paths: they are the same in every step."""
         self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
         self._motion: list[RemovableHandle] = []
+        self.motion: MotionAdapter | None = None
+        """The motion modules that are attached."""
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
         self._flow: Flow | None = None
@@ -101,6 +117,26 @@ class Backbone:
         for block in temporal.transformer_blocks(net):
             block.attn1.set_processor(FrameProcessor(self._context, across_frames=True))
             block.attn2.set_processor(FrameProcessor(self._context, across_frames=False))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights: alike for the same files, wherever they lie."""
+        return str(self.identity)
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it has learnt a clip."""
+        return bool(self.tuned.digest)
+
+    @property
+    def learned_prompt(self) -> str:
+        """The words of the clip that was learnt; empty where none was."""
+        return self.tuned.prompt
+
+    @property
+    def default_attention(self) -> str:
+        """The attention kind in force when nothing else is said: that which the weights were trained with."""
+        return self.tuned.attention
 
     # Of a layer that is never tuned: diffusers' own `unet.device` and `unet.dtype` walk all modules at each call.
     @property
@@ -137,7 +173,7 @@ class Backbone:
         top."""
         config = json.dumps({key: str(value) for key, value in sorted(self.unet.config.items())}).encode()
         attached = (self.has_temporal, self.positions, self.has_motion)
-        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.adapter_digest}"
+        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.tuned.digest}"
 
     # Frames and latents
 
@@ -343,6 +379,7 @@ class Backbone:
     def attach_motion(self, adapter: MotionAdapter) -> None:
         """Add an AnimateDiff motion adapter. Raises WeightsError when it does not fit this UNet."""
         self._motion = temporal.attach_motion(self.unet, adapter, self._context)
+        self.motion = adapter
 
     @property
     def has_motion(self) -> bool:
@@ -352,6 +389,7 @@ class Backbone:
         if self._motion:
             self._remove(self._motion)
             temporal.detach_motion(self.unet)
+            self.motion = None
 
     def use_clip_wide_norm(self) -> None:
         """Take the resnets' group-norm statistics over all frames, as Tune-A-Video's checkpoints need."""

@@ -105,7 +105,8 @@ def _attach_temporal(unet: UNet2DConditionModel, context: StepContext, positions
         norm = nn.LayerNorm(width)
         attention = TemporalAttention(width, block.attn1.heads, positions=positions)
         for name, layer in (("norm_temp", norm), ("attn_temp", attention)):
-            block.add_module(name, layer.to(reference.device, reference.dtype).train(block.training))
+            frozen = layer.to(reference.device, reference.dtype).requires_grad_(False)
+            block.add_module(name, frozen.train(block.training))
 
         handles.append(block.register_forward_hook(_after_block(norm, attention, context)))
     return handles

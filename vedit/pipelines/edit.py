@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -44,6 +45,7 @@ from vedit.pipelines.session import (
     read_source,
     reopen,
     source_prompt_of,
+    with_adapter,
 )
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import correction_size
@@ -126,8 +128,8 @@ def edit(
 ) -> EditResult:
     """Edit a clip with a new prompt.
 
-    Nothing is written unless ``output``, ``sheet`` or ``compare`` is given. A loaded backbone comes back as it was,
-    except that ``tune`` and ``adapter`` change it for good; threads that share one take turns.
+    Nothing is written unless ``output``, ``sheet`` or ``compare`` is given. A loaded backbone comes back as it was;
+    threads that share one take turns.
 
     Args:
         backbone: a loaded model, or the name of one to load
@@ -162,7 +164,9 @@ def edit(
     else:
         source = read_source(config, size, model)
     original = clip if isinstance(clip, Clip) else None
-    return _write(_edit(config, source, size, model, progress, mask=mask, original=original), source)
+    with with_adapter(config, model):
+        result = _edit(config, source, size, model, progress, mask=mask, original=original)
+    return _write(result, source)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -171,9 +175,11 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
     config = checked(config)
-    sound = soundtrack.read(config)  # before the model is loaded_model, which takes its time
+    sound = soundtrack.read(config)  # before the model is loaded, which takes its time
     source, size, backbone = open_job(config)
-    return _write(_edit(config, source, size, backbone, progress, made_with, sound=sound), source)
+    with with_adapter(config, backbone):
+        result = _edit(config, source, size, backbone, progress, made_with, sound=sound)
+    return _write(result, source)
 
 
 def checked(config: EditConfig) -> EditConfig:
@@ -204,9 +210,8 @@ def _edit(
     source_prompt = source_prompt_of(config, backbone)
     model = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
-    edit_mask.mask_tokens(
-        config, source_prompt, backbone
-    )  # a word that is not there is told before anything is paid for
+    # A word that is not there is told before anything is paid for.
+    edit_mask.mask_tokens(config, source_prompt, backbone)
     prompt_schedule.hint_at_unknown(
         backbone.tokenizer, source_prompt, *prompt_schedule.prompts(config), config.negative_prompt
     )
@@ -224,7 +229,7 @@ def _edit(
     if needs_flow("attention", kind) or needs_flow("priors", config.prior):
         with stage("flow"):
             flow = estimate_flow(source.frames, device=backbone.device)
-    with within_memory(), backbone.attending(kind, flow):
+    with within_memory(), backbone.attending(kind, flow), ExitStack() as put_on:
         defaults = controls.default_controls(config, source_prompt, backbone.notes)
         config = config.model_copy(update={"control": config.control or ()})
         conditions: tuple[Condition, ...] = ()
@@ -233,7 +238,7 @@ def _edit(
                 conditions = controls.conditions(config, source, backbone, track.moments)
         if config.tune:
             with stage("tuning"):
-                tune(
+                adapter = tune(
                     backbone,
                     source.frames,
                     source_prompt,
@@ -244,6 +249,7 @@ def _edit(
                     seed=config.seed,
                     progress=progress,
                 )
+            put_on.enter_context(adapter.on(backbone))
         with stage("encoding"):
             latents = backbone.encode(source.frames)
             vae_fidelity = round_trip(backbone, latents, source.frames)
@@ -296,8 +302,7 @@ def _edit(
                 with stage("inversion check"):
                     reconstructed = reconstruction(backbone, given, trace, source.frames)
                 metrics["reconstruction_db"] = reconstructed.db
-                tuned = bool(backbone.adapter_digest)
-                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=tuned)
+                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=backbone.is_tuned)
         keep = None
         if mask is not None:
             keep = LatentBlend(mask, trace).blend

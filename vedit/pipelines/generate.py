@@ -25,7 +25,7 @@ from vedit.pipelines.execution import Timings, check_finite, provenance, warn_of
 from vedit.pipelines.outputs import check_files, write_result
 from vedit.pipelines.resources import check_room, tell_if_long
 from vedit.pipelines.sanity import warn_if_degenerate
-from vedit.pipelines.session import apply_adapter, attention_kind, load_model, needs_flow
+from vedit.pipelines.session import attention_kind, load_model, needs_flow, with_adapter
 from vedit.pipelines.soundtrack import Soundtrack
 from vedit.priors import PriorInputs
 from vedit.progress import Progress
@@ -75,8 +75,8 @@ def generate(
 ) -> GenerateResult:
     """Make a clip from words, and a sound if there is one.
 
-    Nothing is written unless ``output`` (or ``sheet``) is given. A loaded backbone comes back as it was, except that
-    ``adapter`` changes it for good; threads that share one take turns.
+    Nothing is written unless ``output`` (or ``sheet``) is given. A loaded backbone comes back as it was; threads
+    that share one take turns.
 
     Args:
         backbone: a loaded model, or the name of one to load
@@ -92,7 +92,10 @@ def generate(
     config = job_config(GenerateConfig, backbone, {**settings, "prompt": prompt})
     _check(config)
     track = _soundtrack(config)
-    return _write(_generate(config, loaded_model(backbone, config), track, progress), track)
+    model = loaded_model(backbone, config)
+    with with_adapter(config, model):
+        result = _generate(config, model, track, progress)
+    return _write(result, track)
 
 
 def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: str = "") -> GenerateResult:
@@ -102,7 +105,9 @@ def run(config: GenerateConfig, progress: Progress | None = None, *, made_with: 
     """
     config = checked(config)
     track = _soundtrack(config)
-    result = _generate(config, load_model(config), track, progress, made_with)
+    backbone = load_model(config)
+    with with_adapter(config, backbone):
+        result = _generate(config, backbone, track, progress, made_with)
     return _write(result, track)
 
 
@@ -135,7 +140,6 @@ def _generate(
     config: GenerateConfig, backbone: Backbone, track: Soundtrack, progress: Progress | None, made_with: str = ""
 ) -> GenerateResult:
     """The clip itself, of as many frames as are ``followed``."""
-    apply_adapter(config, backbone)
     prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt)
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)

@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip, MakeFrames
+from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError, MediaError, VeditWarning
 from vedit.flow import estimate_flow
 from vedit.pipelines import edit_mask
 from vedit.pipelines.execution import within_memory
 from vedit.pipelines.outputs import check_output, check_video, default_output
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, reopen, source_prompt_of
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, reopen, source_prompt_of, with_adapter
 from vedit.progress import Progress
 from vedit.sheet import contact_sheet
 
@@ -49,8 +52,16 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     what an edit raises until it has its mask.
     """
     config = checked(config)
-    assert config.output is not None
     source, size, backbone = open_job(config)
+    with with_adapter(config, backbone):
+        return _inspect(config, source, size, backbone, progress)
+
+
+def _inspect(
+    config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None
+) -> InspectMaskResult:
+    """The mask for ``source`` at the working size, shown over pictures of ``size`` (H, W)."""
+    assert config.output is not None
     source_prompt = source_prompt_of(config, backbone)
     edit_mask.mask_tokens(config, source_prompt, backbone)
     kind = attention_kind(config, backbone)

@@ -20,7 +20,7 @@ from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_mode
 from vedit.pipelines.execution import inversion_cache, within_memory
 from vedit.pipelines.outputs import check_video
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of
+from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of, with_adapter
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import cached_invert, reconstruct
 from vedit.progress import Progress, renamed
@@ -56,7 +56,7 @@ def invert(
     """How well a model can reconstruct a clip: DDIM inversion, and back.
 
     ``backbone``: a loaded model, or the name of one to load. ``clip``: a Clip, or the path of one. Nothing is written
-    unless ``output`` is given. A loaded backbone comes back as it was, except that ``adapter`` changes it for good.
+    unless ``output`` is given. A loaded backbone comes back as it was.
     Raises TypeError for arguments of another kind, ConfigError for the settings, and what reading, sampling and writing
     raise. (``vedit.priors.inversion.invert`` is the inversion alone, of latents.)
     """
@@ -67,12 +67,15 @@ def invert(
         source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
     else:
         source = read_source(config, size, model)
-    return _invert(config, source, size, model, progress)
+    with with_adapter(config, model):
+        return _invert(config, source, size, model, progress)
 
 
 def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     """Invert, sample back, compare. The reconstruction is written only where ``output`` is given."""
-    return _invert(config, *open_job(checked(config)), progress)
+    source, size, backbone = open_job(checked(config))
+    with with_adapter(config, backbone):
+        return _invert(config, source, size, backbone, progress)
 
 
 def _invert(
@@ -100,7 +103,7 @@ def _invert(
         again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
     found = fidelity(frames, source.frames)
-    warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=bool(backbone.adapter_digest))
+    warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=backbone.is_tuned)
     video = LazyClip.of(source.with_frames(frames), size)
     if config.output is not None:
         video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)

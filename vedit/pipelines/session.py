@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 from vedit import registry
-from vedit.backbone.adapter import Adapter
+from vedit.adapters.tuned import Adapter
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import check_pictures, working_size
 from vedit.clip import Clip, ClipInfo, probe, read_clip
@@ -69,7 +70,7 @@ def examine(config: Job) -> tuple[ClipInfo, range]:
 
 def load_model(config: ModelSettings) -> Backbone:
     """The model of a config, without its adapter."""
-    from vedit.backbone.loading import load_backbone  # with diffusers, which takes seconds to import
+    from vedit.adapters.loading import load_backbone  # with diffusers, which takes seconds to import
 
     return load_backbone(
         config.model,
@@ -123,12 +124,12 @@ def reopen(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
     return LazyClip(make, len(source), size, source.rate, source.audio, source.audio_origin)
 
 
-def apply_adapter(config: ModelSettings, backbone: Backbone) -> None:
-    """Give the model what the config's adapter learned, if it has one. Raises WeightsError."""
-    if config.adapter is not None:
-        adapter = Adapter.load(config.adapter)
-        if adapter.digest() != backbone.adapter_digest:
-            adapter.apply(backbone)
+def with_adapter(config: ModelSettings, backbone: Backbone) -> AbstractContextManager[None]:
+    """A block within which the model has what the config's adapter learned, if it has one. Raises WeightsError."""
+    if config.adapter is None:
+        return nullcontext()
+    adapter = Adapter.load(config.adapter)
+    return nullcontext() if adapter.digest() == backbone.tuned.digest else adapter.on(backbone)
 
 
 def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,8 +141,7 @@ def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str
 
 
 def source_prompt_of(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
-    """Apply a config's adapter, if it has one, and say what the clip shows: by the config, else by what was learnt."""
-    apply_adapter(config, backbone)
+    """What the clip shows: by the config, else by what the model learnt."""
     return backbone.learned_prompt if config.source_prompt is None else config.source_prompt
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from vedit import tuning
-from vedit.backbone.adapter import Adapter
+from vedit.adapters.tuned import Adapter
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip, probe
@@ -32,7 +32,7 @@ def tune(
 ) -> Adapter:
     """Teach a model one clip (Tune-A-Video), and return what it learned: an adapter for ``load_backbone`` and ``edit``.
 
-    ``backbone``: a loaded model, which is changed in place, or the name of one to load. ``clip``: a Clip, or the path
+    ``backbone``: a loaded model, which comes back as it was, or the name of one to load. ``clip``: a Clip, or the path
     of one; ``prompt``: what it shows. The adapter is written only where ``output`` is given; a checkpoint then lies
     beside it while it works. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
     reading, tuning and writing raise.

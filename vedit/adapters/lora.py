@@ -6,26 +6,26 @@ of them, and a LoRA that does not fit cannot pass in silence.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from vedit.adapters.base import Attachable, Undo, replace_parameters
 from vedit.backbone.checkpoints import read_safetensors, read_tensors
+from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Schema, fault
 from vedit.config.fields import expand_home, split_lora_scale
 from vedit.errors import WeightsError
 from vedit.files import json_object
-
-if TYPE_CHECKING:
-    from transformers import CLIPTextModel, CLIPTokenizer
 
 STRONGEST = 100.0
 """Most that a LoRA may be scaled by, and its alpha be for each of its ranks; 1 is as it was trained."""
@@ -44,52 +44,98 @@ class Peft(Schema):
     use_rslora: bool | None = None
 
 
-@reading_weights()
-def split_scale(spec: str | tuple[str, float]) -> tuple[Path, float]:
-    """A LoRA's file and scale, from a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
-    name, scale = (spec, 1.0) if isinstance(spec, str) else spec
-    if isinstance(spec, str) and not expand_home(spec).exists():
-        name, tail = split_lora_scale(spec)
-        scale = float(tail.removeprefix(":") or 1)
-    if not abs(scale) <= STRONGEST:
-        raise WeightsError(f"the LoRA '{name}' has the scale {scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}.")
-    path = expand_home(name)
-    path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
-    if not path.is_file():
-        raise WeightsError(
-            f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
-        )
-    return path, float(scale)
+@dataclass(frozen=True)
+class Lora(Attachable):
+    """A LoRA's file, and how strongly it counts: 1 is as it was trained."""
+
+    path: Path
+    scale: float = 1.0
+
+    @classmethod
+    @reading_weights()
+    def of(cls, spec: str | tuple[str, float]) -> Lora:
+        """From a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
+        name, scale = (spec, 1.0) if isinstance(spec, str) else spec
+        if isinstance(spec, str) and not expand_home(spec).exists():
+            name, tail = split_lora_scale(spec)
+            scale = float(tail.removeprefix(":") or 1)
+        if not abs(scale) <= STRONGEST:
+            raise WeightsError(f"the LoRA '{name}' has the scale {scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}.")
+        path = expand_home(name)
+        path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
+        if not path.is_file():
+            raise WeightsError(
+                f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
+            )
+        return cls(path, float(scale))
+
+    @reading_weights()
+    @torch.no_grad()
+    def put_on(self, backbone: Backbone) -> Undo:
+        """Add the LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
+        unet, text_encoder, path = backbone.unet, backbone.text_encoder, self.path
+        layers, tokens = read_lora(path, unet, text_encoder)
+        fused = {}
+        for layer in layers:
+            weight = layer.module.weight
+            # float32, whatever the model's numbers: half precision would round a small change away before it is summed
+            change = (layer.up @ layer.down).to(weight.device).reshape(weight.shape) * (self.scale * layer.scale)
+            fused[layer.module] = weight.float() + change
+            if not bool(torch.isfinite(fused[layer.module]).all()):
+                raise WeightsError(
+                    f"'{path.name}' makes weights of infinity: it is damaged, or its scale is too large."
+                )
+        forget = teach_tokens(backbone, tokens)
+        undo_layers = [replace_parameters(module, {"weight": weight}) for module, weight in fused.items()]
+        identity = backbone.identity
+        backbone.identity = identity.also([path], f"lora {self.scale:g}")
+
+        def undo() -> None:
+            backbone.identity = identity
+            for undo_layer in undo_layers:
+                undo_layer()
+            forget()
+
+        return undo
 
 
 @torch.no_grad()
-def fuse_lora(unet: nn.Module, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, path: Path, scale: float) -> None:
-    """Add a LoRA to the layers it was made for, and its tokens to the vocabulary. Raises WeightsError."""
-    layers, tokens = read_lora(path, unet, text_encoder)
-    for layer in layers:
-        weight = layer.module.weight
-        # float32, whatever the file's numbers: half precision would round a small change away before it is summed
-        fused = weight.float() + (layer.up @ layer.down).reshape(weight.shape) * (scale * layer.scale)
-        if not bool(torch.isfinite(fused).all()):
-            raise WeightsError(f"'{path.name}' makes weights of infinity: it is damaged, or its scale is too large.")
-        layer.module.weight = nn.Parameter(fused, requires_grad=False)
-    teach_tokens(tokenizer, text_encoder, tokens)
-
-
-def teach_tokens(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, tokens: Mapping[str, Tensor]) -> None:
+def teach_tokens(backbone: Backbone, tokens: Mapping[str, Tensor]) -> Undo:
     """Add words with their embeddings (width,) to a vocabulary. Raises WeightsError for one taken or misfit."""
-    for token, embedding in tokens.items():
-        table = text_encoder.get_input_embeddings()
-        if embedding.shape != table.weight.shape[1:]:
-            raise WeightsError(
-                f"the token '{token}' has {tuple(embedding.shape)} numbers, this model's {table.weight.shape[1]}."
-            )
-        if tokenizer.add_tokens([token]) == 0:
-            raise WeightsError(f"the token '{token}' is in the vocabulary already: two LoRAs teach the same word.")
-        if len(tokenizer) > table.num_embeddings:
-            text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        index = tokenizer.convert_tokens_to_ids(token)
-        text_encoder.get_input_embeddings().weight[index] = embedding.to(table.weight.dtype)
+    if not tokens:
+        return lambda: None
+    text_encoder, tokenizer = backbone.text_encoder, backbone.tokenizer
+    table, rows = text_encoder.get_input_embeddings(), text_encoder.config.vocab_size
+
+    def forget() -> None:
+        backbone.tokenizer = tokenizer
+        text_encoder.set_input_embeddings(table)
+        text_encoder.config.vocab_size = rows
+
+    backbone.tokenizer = copy.deepcopy(tokenizer)
+    text_encoder.set_input_embeddings(copy.deepcopy(table))
+    try:
+        for token, embedding in tokens.items():
+            _teach(backbone, token, embedding)
+    except WeightsError:
+        forget()
+        raise
+    return forget
+
+
+def _teach(backbone: Backbone, token: str, embedding: Tensor) -> None:
+    text_encoder, tokenizer = backbone.text_encoder, backbone.tokenizer
+    table = text_encoder.get_input_embeddings()
+    if embedding.shape != table.weight.shape[1:]:
+        raise WeightsError(
+            f"the token '{token}' has {tuple(embedding.shape)} numbers, this model's {table.weight.shape[1]}."
+        )
+    if tokenizer.add_tokens([token]) == 0:
+        raise WeightsError(f"the token '{token}' is in the vocabulary already: two LoRAs teach the same word.")
+    if len(tokenizer) > table.num_embeddings:
+        text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    index = tokenizer.convert_tokens_to_ids(token)
+    text_encoder.get_input_embeddings().weight[index] = embedding.to(table.weight)
 
 
 @dataclass(frozen=True)

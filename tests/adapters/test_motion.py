@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.backbone import toys
-from vedit.backbone.loading import load_backbone, read_motion
+from vedit.adapters.loading import load_backbone
+from vedit.adapters.motion import Motion
 from vedit.backbone.temporal import in_windows, temporal_layers
 from vedit.errors import WeightsError
 
@@ -30,7 +31,7 @@ def test_motion_modules_from_a_folder_and_from_their_own_file(version: int, tmp_
     prefixed = {f"module.{name}": tensor for name, tensor in toys.original_motion(adapter).items()}
     torch.save({"epoch": 1, "state_dict": prefixed}, tmp_path / "mm.ckpt")
     for name in ("motion", "mm.safetensors", "mm.ckpt"):
-        modules, *_ = read_motion(tmp_path / name)
+        modules = Motion.read(tmp_path / name).modules
         for field in ("use_motion_mid_block", "motion_max_seq_length", "motion_layers_per_block"):
             assert modules.config[field] == adapter.config[field]
         assert modules.state_dict().keys() == adapter.state_dict().keys()

@@ -14,9 +14,10 @@ from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
+from vedit.adapters.base import Attachable, Undo, replace_parameters
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
-from vedit.backbone.model import Backbone
+from vedit.backbone.model import Backbone, TunedState
 from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Name, Schema, fault
 from vedit.config.fields import LONGEST_PROMPT
@@ -37,7 +38,7 @@ class Told(Schema):
 
 
 @dataclass(frozen=True)
-class Adapter:
+class Adapter(Attachable):
     """``tensors`` by their names in the UNet; ``config`` of the tuning; ``base``, the base model's fingerprint."""
 
     tensors: Mapping[str, Tensor]
@@ -81,8 +82,9 @@ class Adapter:
             raise WeightsError(lacking)
         return cls(tensors, config, base)
 
-    def apply(self, backbone: Backbone) -> None:
-        """Put the tuned tensors into ``backbone``, attaching temporal attention, and take over its attention kind.
+    def put_on(self, backbone: Backbone) -> Undo:
+        """Give ``backbone`` the tuned tensors, attaching temporal attention, and the attention kind they were tuned
+        under.
 
         Raises WeightsError when it was tuned on another base, or does not fit.
         """
@@ -91,26 +93,42 @@ class Adapter:
                 f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the "
                 f"model given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
             )
-        with backbone.lock:
-            if any("attn_temp" in name for name in self.tensors):
-                backbone.attach_temporal()
-                backbone.positions = bool(self.config.get("positions", False))
-            own = dict(backbone.unet.named_parameters())
-            for name, tensor in self.tensors.items():
-                if name not in own or own[name].shape != tensor.shape:
-                    raise WeightsError(
-                        f"the adapter's tensor {name} {tuple(tensor.shape)} does not fit {backbone.name}."
-                    )
-                if not torch.isfinite(tensor).all():
-                    raise WeightsError(
-                        f"the adapter's tensor {name} is not finite; tune again with a lower learning rate."
-                    )
-            with torch.no_grad():
-                for name, tensor in self.tensors.items():
-                    own[name].copy_(tensor)
-            backbone.adapter_digest = self.digest()
-            backbone.learned_prompt = str(self.config.get("prompt", ""))
-            backbone.default_attention = str(self.config.get("attention", backbone.default_attention))
+        temporal = any("attn_temp" in name for name in self.tensors)
+        before = backbone.tuned
+        attached, positions = not backbone.has_temporal, backbone.positions
+        if temporal:
+            backbone.attach_temporal()
+            backbone.positions = bool(self.config.get("positions", False))
+
+        def detach() -> None:
+            backbone.positions = positions
+            if temporal and attached:
+                backbone.detach_temporal()
+
+        try:
+            self._check(backbone)
+            undo_tensors = replace_parameters(backbone.unet, self.tensors)
+        except BaseException:
+            detach()
+            raise
+        prompt = str(self.config.get("prompt", ""))
+        attention = str(self.config.get("attention", before.attention))
+        backbone.tuned = TunedState(self.digest(), prompt, attention)
+
+        def undo() -> None:
+            backbone.tuned = before
+            undo_tensors()
+            detach()
+
+        return undo
+
+    def _check(self, backbone: Backbone) -> None:
+        own = dict(backbone.unet.named_parameters())
+        for name, tensor in self.tensors.items():
+            if name not in own or own[name].shape != tensor.shape:
+                raise WeightsError(f"the adapter's tensor {name} {tuple(tensor.shape)} does not fit {backbone.name}.")
+            if not torch.isfinite(tensor).all():
+                raise WeightsError(f"the adapter's tensor {name} is not finite; tune again with a lower learning rate.")
 
     def digest(self) -> str:
         """A hash of the tensors, to tell tuned backbones apart."""

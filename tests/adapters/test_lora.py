@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.backbone import toys
-from vedit.backbone.loading import load_backbone, read_parts
-from vedit.backbone.lora import read_lora
+from vedit.adapters.loading import load_backbone
+from vedit.adapters.lora import read_lora
+from vedit.backbone.loading import read_parts
 from vedit.errors import WeightsError
 
 

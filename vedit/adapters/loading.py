@@ -1,0 +1,64 @@
+"""A model, and what is put on it for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from vedit.adapters.lora import Lora
+from vedit.adapters.motion import Motion
+from vedit.adapters.tuned import Adapter
+from vedit.backbone.loading import load_base
+from vedit.backbone.model import Backbone
+
+
+def load_backbone(
+    name: str | Path = "mini",
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    kernel: str = "auto",
+    motion_adapter: str | Path | None = None,
+    loras: str | Sequence[str | tuple[str, float]] = (),
+    adapter: str | Path | None = None,
+) -> Backbone:
+    """A Stable Diffusion 1.x or 2.x model, ready to run.
+
+    Threads that load at the same time load one after the other.
+
+    Args:
+        name: "mini", a short name ("sd14", "sd15", "sd21-base", "sd21"), a folder in diffusers' layout (Tune-A-Video's
+            pipelines too), a hub id, or a single .safetensors file, whose configs lie in the folder of its name beside
+            it or in the hub's cache
+        device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
+        dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
+        kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
+        motion_adapter: AnimateDiff motion modules: a folder, a hub id or a file; None for the model's own
+        loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
+        adapter: a file that `vedit tune` wrote
+
+    Raises:
+        TypeError: for a name that is no str and no path
+        WeightsError: for what is missing, damaged or does not fit
+        DeviceError: for what this machine lacks
+    """
+    loras = (loras,) if isinstance(loras, str) else loras
+    backbone = load_base(name, device=device, dtype=dtype, kernel=kernel)
+    for spec in loras:
+        Lora.of(spec).apply(backbone)
+    own = backbone.folder / backbone.notes.motion if backbone.folder and backbone.notes.motion else None
+    if (motion := motion_adapter or own) is not None:
+        Motion.read(motion).apply(backbone)
+    if adapter is not None:
+        Adapter.load(Path(adapter).expanduser()).apply(backbone)
+    backbone.loaded_with = {
+        "motion_adapter": None if motion_adapter is None else str(motion_adapter),
+        "lora": tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]:g}" for each in loras),
+        "adapter": adapter,
+        "device": str(device),
+        "dtype": dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch."),
+        "kernel": kernel,
+    }
+    return backbone
