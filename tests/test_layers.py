@@ -93,6 +93,7 @@ and what is wrong with a job is told before."""
 def test_diffusers_is_imported_where_models_are_loaded(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     heads = {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
-    heavy = {"diffusers", "transformers"} | ({"vedit.backbone.loading"} if path.parent.name == "pipelines" else set())
+    loading = {"vedit.backbone.loading", "vedit.adapters.loading", "vedit.adapters.motion"}
+    heavy = {"diffusers", "transformers"} | (loading if path.parent.name == "pipelines" else set())
     whole = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert not (heads | whole) & heavy or str(path.relative_to(ROOT)) in LOADERS
