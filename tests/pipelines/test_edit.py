@@ -374,12 +374,12 @@ def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monke
 def test_the_gate_measures_only_what_is_in_doubt(
     backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "STRAIN", 1e9)
+    monkeypatch.setattr(quality, "DOUBTFUL_CORRECTION", 1e9)
     steady = edited(backbone, clip)
     assert "reconstruction_db" not in steady.metrics
     assert "inversion check" not in steady.timings
     assert "reconstruction_db" in edited(backbone, clip, inversion_corrections=0).metrics
-    monkeypatch.setattr(quality, "STRAIN", steady.metrics["inversion_correction"])
+    monkeypatch.setattr(quality, "DOUBTFUL_CORRECTION", steady.metrics["inversion_correction"])
     assert "reconstruction_db" in edited(backbone, clip).metrics
     assert edited(backbone, clip).metrics["inversion_correction"] == steady.metrics["inversion_correction"]
 
