@@ -10,7 +10,7 @@ from vedit.backbone import Backbone
 from vedit.condition import Condition, Tokens
 from vedit.guiders import ClassifierFree, Unguided, repeat_to_same_length
 from vedit.priors.inversion import invert
-from vedit.sampling import Source, denoise, noise
+from vedit.sampling import InjectionSource, denoise, noise
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_the_source_lends_its_layout_and_only_while_asked(backbone: Backbone) ->
     trace = invert(backbone, latents, words, 4)
     schedule, guider = backbone.schedule(4), ClassifierFree(target, backbone.embed([""]), 3.0)
     plain = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider)
-    lent = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=Source(words, trace, 3))
-    unused = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=Source(words, trace, 0))
+    lent = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=InjectionSource(words, trace, 3))
+    unused = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=InjectionSource(words, trace, 0))
     assert torch.equal(unused, plain)
     assert (lent - plain).abs().max() > 1e-3
 
@@ -107,7 +107,7 @@ def test_what_varies_in_time_is_each_frame_by_itself(backbone: Backbone) -> None
 
 def test_a_source_lends_to_prompts_that_vary_and_are_weighed(backbone: Backbone) -> None:
     x, schedule, words = noise(0, 2, (4, 8, 8)), backbone.schedule(4), backbone.embed(["a cat"])
-    source = Source(words, invert(backbone, x, words, 4), 4)
+    source = InjectionSource(words, invert(backbone, x, words, 4), 4)
     varied = ClassifierFree(words[:, None].expand(-1, 2, -1, -1), backbone.embed([""]), 5.0)
     plain = ClassifierFree(words, backbone.embed([""]), 5.0)
     expected = denoise(backbone, x, schedule, plain, source=source)
@@ -137,7 +137,7 @@ def test_what_a_condition_says_beside_long_words_and_a_source(backbone: Backbone
     none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
     long = backbone.embed(["a cat on a mat " * 20])
     prompt = ClassifierFree(long, none, 5.0, weights=torch.ones(2, long.shape[1]))
-    source = Source(words[:1], invert(backbone, x, words[:1], 4), 4)
+    source = InjectionSource(words[:1], invert(backbone, x, words[:1], 4), 4)
     alone = denoise(backbone, x, schedule, prompt, source=source)
     said = Condition(torch.ones(2), tokens=Tokens(words, torch.ones(2)))
     assert (denoise(backbone, x, schedule, prompt, conditions=[said], source=source) - alone).abs().max() > 1e-2

@@ -37,11 +37,11 @@ class Residuals:
         return self.map(lambda x: x.to(device, dtype))
 
     def behind(self, frames: int) -> Residuals:
-        """With one more branch of so many frames in front, which is not controlled."""
+        """These, with an uncontrolled branch of so many frames put before them."""
         return self.after(self.map(lambda x: x.new_zeros(frames, *x.shape[1:])))
 
     def after(self, other: Residuals) -> Residuals:
-        """With the branches of ``other`` in front."""
+        """These, with the branches of ``other`` put before them."""
         down = tuple(torch.cat(pair) for pair in zip(other.down, self.down, strict=True))
         return Residuals(down, torch.cat([other.mid, self.mid]))
 
@@ -50,7 +50,7 @@ class Residuals:
 
 
 class Control(Protocol):
-    """Latents and words in, residuals out."""
+    """A function from latents and text to residuals."""
 
     def __call__(self, x: Tensor, t: int, text: Tensor) -> Residuals:
         """For latents ``x`` (F, 4, h, w), the same in all branches, at timestep ``t`` with ``text`` (N, T, D)."""

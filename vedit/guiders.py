@@ -18,7 +18,7 @@ MOMENTUM_KEPT = 0.6
 
 
 class Guider(Protocol):
-    """Chooses the prompts of a step's branches and combines what the network says of them."""
+    """Chooses the prompts of the branches of a step, and combines their predictions into one."""
 
     @property
     def text(self) -> Tensor:
@@ -26,23 +26,25 @@ class Guider(Protocol):
 
     @property
     def scale(self) -> float | Sequence[float]:
-        """How far guidance leads to the prompt, in all frames or in each (F,)."""
+        """The guidance scale, for all frames or for each (F,)."""
 
     @property
     def emphasis(self) -> Tensor | None:
-        """(N, F, T) how much each token counts in each frame, 1 being as it is; None where all count alike."""
+        """Weights (N, F, T) of the tokens in each frame, 1 being as they are; None where all are 1."""
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
-        """The branches' outputs (N, F, 4, h, w), the first of which is where guidance begins, to one (F, 4, h, w).
+        """Combine the branches' predictions (N, F, 4, h, w), the first of which is the one guided away from, to (F, 4,
+        h, w).
 
-        ``clean`` tells what clean latents an output (F, 4, h, w) amounts to; ``beside`` (F, 4, h, w) is where others
-        than the prompt lead."""
+        ``clean`` turns a prediction (F, 4, h, w) into the clean latents that it stands for; ``beside`` (F, 4, h, w) is
+        further guidance to add, of conditions.
+        """
 
 
 @dataclass(frozen=True)
 class Unguided:
-    """One prompt, taken at its word: ``prompt`` (1, T, D), or (1, F, T, D) where it varies in time; ``weights`` (F, T)
-    of its tokens, if any."""
+    """A single prompt without guidance: ``prompt`` (1, T, D), or (1, F, T, D) where it varies in time; ``weights`` (F,
+    T) of its tokens, if any."""
 
     prompt: Tensor
     weights: Tensor | None = None
@@ -68,12 +70,12 @@ class ClassifierFree:
     """Classifier-free guidance (Ho & Salimans 2022): away from ``negative`` towards ``prompt``, ``scale`` times.
 
     Both (1, T, D), or (1, F, T, D) where they vary in time; ``scale`` is a number, or one for each frame (F,), and 1 is
-    the prompt alone. ``weights`` (F, T) are those of the prompt's tokens, if any. With the source's prompt as the
-    negative, guidance is the difference that the edit asks for, and nothing else.
+    the prompt alone. ``weights`` (F, T) are those of the prompt's tokens, if any. With the source prompt as the
+    negative one, guidance is the difference that the edit asks for, and nothing else.
 
-    What guidance adds beyond the prompt's own prediction has a part along the predicted clean latents of each frame,
-    which makes a picture more saturated rather than more like its prompt. ``saturation`` is how much of that part is
-    kept, 0 to 1: with 1 this is guidance as it was published, with 0 only the part across remains (adaptive projected
+    The guidance that is added to the prompt's prediction has a part parallel to the predicted clean latents of each
+    frame, which makes a picture more saturated rather than more like its prompt. ``apg_eta``, 0 to 1, is the share of
+    that part that is kept: 1 is guidance as it was published, 0 keeps only the orthogonal part (adaptive projected
     guidance without its momentum and threshold, Sadat et al. 2024, section 4).
     """
 
@@ -105,22 +107,25 @@ class ClassifierFree:
         return positive + lead
 
 
-def join_tokens(text: Tensor, emphasis: Tensor | None, said: Tokens) -> tuple[Tensor, Tensor | None]:
-    """The branches' ``text`` (N, T, D) or (N, F, T, D) and its ``emphasis`` (N, F, T), the last of them, the prompt's,
-    with what a condition says beside it: a copy of the prompt's tokens, which changes nothing, turned into that."""
-    prompt, other = broadcast_texts(text[-1:], said.text[None].to(text))
-    share = said.share.to(text)
+def join_tokens(text: Tensor, emphasis: Tensor | None, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
+    """Append a condition's tokens to those of the prompt, which is the last branch.
+
+    ``text`` (N, T, D) or (N, F, T, D) and ``emphasis`` (N, F, T) are those of all branches. What is appended is the
+    prompt's own tokens, which alone would leave attention as it is, interpolated to the condition's by its share.
+    """
+    prompt, other = broadcast_texts(text[-1:], tokens.text[None].to(text))
+    share = tokens.share.to(text)
     both = torch.cat([prompt, torch.lerp(prompt, other, share.view(-1, 1, 1))], dim=2)
     rest, both = broadcast_texts(text[:-1], both) if len(text) > 1 else (both[:0], both)
     if emphasis is not None:
         emphasis = emphasis.repeat(1, 1, both.shape[2] // emphasis.shape[2])
         half = both.shape[2] // 2
-        emphasis[-1, :, half:] = torch.lerp(emphasis[-1, :, half:], torch.ones(()), said.share.to(emphasis)[:, None])
+        emphasis[-1, :, half:] = torch.lerp(emphasis[-1, :, half:], torch.ones(()), tokens.share.to(emphasis)[:, None])
     return torch.cat([rest, both]), emphasis
 
 
 class SemanticGuidance:
-    """Guidance by one condition's tokens through the steps of one denoising (``condition.Tokens``)."""
+    """Guidance by one condition's tokens over the steps of one denoising, with momentum (``condition.Tokens``)."""
 
     def __init__(self, condition: Condition) -> None:
         assert condition.tokens is not None
@@ -128,8 +133,8 @@ class SemanticGuidance:
         self._mean: Tensor | float = 0.0
 
     def lead(self, direction: Tensor, scale: float | Sequence[float]) -> Tensor:
-        """Where it leads, given the ``direction`` (F, 4, h, w) from where guidance begins to what it says, and how far
-        guidance leads to the prompt."""
+        """The guidance to add, given the ``direction`` (F, 4, h, w) from the negative prediction to that of the tokens,
+        and the guidance ``scale`` of the prompt."""
         tokens = self.tokens
         if tokens.quantile > 0:
             large = direction.abs().flatten(2)
@@ -148,7 +153,8 @@ def _along(x: Tensor, direction: Tensor) -> Tensor:
 
 
 def broadcast_texts(*texts: Tensor) -> tuple[Tensor, ...]:
-    """Text embeddings (N, T, D) or (N, F, T, D) of one length and, where one varies in time, all for each frame."""
+    """Bring text embeddings (N, T, D) or (N, F, T, D) to one T and, where one of them varies in time, all to (N, F, T,
+    D)."""
     frames = max((text.shape[1] for text in texts if text.ndim == 4), default=None)
     if frames is not None:
         texts = tuple(text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1) for text in texts)
@@ -156,9 +162,9 @@ def broadcast_texts(*texts: Tensor) -> tuple[Tensor, ...]:
 
 
 def repeat_to_same_length(*texts: Tensor) -> tuple[Tensor, ...]:
-    """Text embeddings (..., T, D) of prompts of different numbers of chunks, repeated to one length.
+    """Repeat text embeddings (..., T, D) of prompts of different numbers of chunks to one length.
 
-    Repeating all of a prompt's tokens leaves attention's weighted mean over them as it was.
+    Repeating all tokens of a prompt leaves attention's weighted mean over them as it is.
     """
     length = math.lcm(*(text.shape[-2] for text in texts))
     return tuple(torch.cat([text] * (length // text.shape[-2]), dim=-2) for text in texts)

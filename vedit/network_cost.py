@@ -78,7 +78,7 @@ def config_folder(model: str) -> Path:
 
 
 class NetworkCost:
-    """A model's networks without content, as a job would run them."""
+    """A model's networks without weights, to count what passes through them cost."""
 
     def __init__(self, folder: Path, config: Job | GenerateConfig, frames: int, dtype: torch.dtype) -> None:
         check_family(folder)
@@ -118,7 +118,7 @@ class NetworkCost:
 
     @property
     def hears(self) -> bool:
-        """Whether the model brings an encoder for sound."""
+        """Whether the model has a sound encoder."""
         return bool(self.notes.sound_encoder)
 
     def predict(self, size: Size) -> Cost:
@@ -127,7 +127,7 @@ class NetworkCost:
         return self._measured(lambda: self._unet(size))
 
     def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
-        """What one of ``controls`` adds to a prediction."""
+        """The cost that one of ``controls`` adds to a prediction."""
         own = branches if reads_words(net) else 1
 
         def run() -> None:
@@ -196,7 +196,7 @@ class NetworkCost:
         return 2.0 * max(sum(each.numel() for each in network.parameters()) for network in networks)
 
     def tuned(self) -> int:
-        """How many numbers tuning changes."""
+        """How many parameters tuning changes."""
         return sum(each.numel() for each in tuned_parameters(self.unet).values())
 
     def _unet(self, size: Size) -> Tensor:
@@ -221,7 +221,8 @@ class NetworkCost:
 
 
 def locate_for(control: ControlSettings, folder: Path, unet: UNet2DConditionModel) -> Path:
-    """Where the ControlNet of a ``control`` is beside the model in ``folder``; of one on the hub, only its config."""
+    """The folder of the ControlNet of a ``control``, beside the model in ``folder``; from the hub only its config is
+    fetched."""
     width = unet.config.cross_attention_dim
     return locate(control.kind, control.net, width, folder, read_notes(folder), weights=False)
 

@@ -17,10 +17,10 @@ LARGEST_PIECE = 2**25
 
 
 class FlowGuided(SparseCausal):
-    """Frame i sees frames 0 and i - 1; then each token also sees itself along its own path through the clip.
+    """Frame i sees frames 0 and i - 1; then each token also attends to the tokens along its own track through the clip.
 
-    Along the path the outcome of the first attention is query, key and value at once, so there are no new weights.
-    That happens at every resolution of the UNet. Tokens that are hidden, or have left the picture, are not seen.
+    In this second attention the result of the first is query, key and value, so there are no new weights. It is done at
+    every resolution of the UNet. Tokens that are hidden, or have left the picture, are masked.
     """
 
     needs_flow: ClassVar[bool] = True
@@ -61,7 +61,7 @@ def level(cells: Size, length: int) -> Size:
 
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
-    """Which token of which frame each token sees: indices (F T, F) into all F T tokens, and which of them count."""
+    """The tokens along each token's track: indices (F T, F) into all F T tokens, and which of them count."""
     which = nearest(found.positions, cells)
     first = torch.arange(len(which))[None, :, None] * (cells[0] * cells[1])
     return (which + first).transpose(1, 2).flatten(0, 1), found.seen.transpose(1, 2).flatten(0, 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class AttentionKind(ABC):
-    """Chooses the keys of spatial self-attention, and may go on with what comes out of it."""
+    """Chooses the keys of spatial self-attention, and may attend once more to what comes out of it."""
 
     needs_flow: ClassVar[bool] = False
     """Whether it is made with the flow of the clip and the size of its latents, ``kind(flow, (h, w))``."""
@@ -24,7 +24,7 @@ class AttentionKind(ABC):
         """(N, F, T, C), the keys or values of every frame, to (N, F, S, C), those that each frame attends to."""
 
     def after(self, tokens: Tensor, heads: int) -> Tensor:
-        """(N, F, T, C), what each token has attended to, to what it makes of it, before it is projected."""
+        """What a second attention makes of the first one's result, both (N, F, T, C), before the output projection."""
         return tokens
 
 

@@ -41,7 +41,7 @@ _FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim", "in
 
 
 class ControlNet:
-    """One ControlNet beside one backbone: the same attention kind, kernel, device and numbers."""
+    """One ControlNet beside one backbone: with the same attention kind, kernel, device and dtype."""
 
     def __init__(self, net: ControlNetModel, backbone: Backbone, fingerprint: str = "") -> None:
         """Raises WeightsError where the net is not made for a UNet like the backbone's."""
@@ -66,10 +66,10 @@ class ControlNet:
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
-        """What ``pictures`` (F, 3, H, W) in [0, 1] add to the UNet at timestep ``t``: for latents ``x`` (F, 4, h, w),
-        which all branches share, and ``text`` (N, T, D) or (N, F, T, D).
+        """The residuals of ``pictures`` (F, 3, H, W) in [0, 1] at timestep ``t``, for latents ``x`` (F, 4, h, w), which
+        all branches share, and ``text`` (N, T, D) or (N, F, T, D).
 
-        Branches that would come out the same, since they share their words or the net reads none, are computed once.
+        Runs the ControlNet once for all guidance branches where they share their prompt, or where it reads none.
         """
         backbone, branches, frames = self._backbone, len(text), len(x)
         alike = not reads_words(self.net) or all(torch.equal(each, text[0]) for each in text[1:])
@@ -114,7 +114,7 @@ def empty_controlnet(folder: Path) -> ControlNetModel:
 
 
 def reads_words(net: nn.Module) -> bool:
-    """Whether the prompt makes a difference to a ControlNet."""
+    """Whether a ControlNet has cross-attention to the prompt."""
     return any(name.endswith("attn2") for name, _ in net.named_modules())
 
 

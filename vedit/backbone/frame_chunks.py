@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class ChunkedOnOutOfMemory:
-    """Runs one network in the quickest way that the memory of its device allows: whole, else in pieces."""
+    """Runs one network whole, and in chunks of frames where the memory of its device does not suffice for that."""
 
     def __init__(self, net: nn.Module) -> None:
         self._net = net

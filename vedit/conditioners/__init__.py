@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class Conditioner(ABC):
-    """A clip in, a condition out, in two phases: looking at the clip, and making of it what the model takes."""
+    """Makes a condition of a clip in two phases: ``prepare`` looks at the clip, ``condition`` makes of it what the
+    model takes."""
 
     Options: ClassVar[type[Settings]] = Settings
     """What can be chosen; every choice has a default."""
@@ -24,8 +25,8 @@ class Conditioner(ABC):
 
     @abstractmethod
     def prepare(self, clip: Clip) -> Any:
-        """What is found in the clip at its working size. On the CPU; needs no model."""
+        """Look at the clip, at its working size. On the CPU; needs no model."""
 
     @abstractmethod
     def condition(self, prepared: Any, backbone: Backbone) -> Condition:
-        """What was prepared, on the model's device."""
+        """Make the condition of what was prepared, on the model's device."""

@@ -34,9 +34,9 @@ GUIDANCE_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class TimedSound:
-    """The frames of a clip, and the sound that goes on from second ``start`` on while they are seen.
+    """The frames of a clip, and the sound that plays while they are shown, from its second ``start`` on.
 
-    duration: seconds after which no more of it is taken; later frames hear what was heard last
+    duration: seconds of the excerpt; frames after its end keep the tokens of its end
     """
 
     moments: Moments
@@ -46,7 +46,7 @@ class TimedSound:
 
 
 class Audio(Conditioner):
-    """What the sound says, as guidance in step with it."""
+    """The tokens of the sound encoder as guidance, frame by frame."""
 
     Options = AudioConditionSettings
 
@@ -70,7 +70,8 @@ class Audio(Conditioner):
 def sound_condition(
     listened: TimedSound, backbone: Backbone, strength: Tensor, options: AudioConditionSettings
 ) -> Condition:
-    """What a sound says beside the prompt, in each frame as much as ``strength`` (F,): 0 not at all, 1 as much as it.
+    """The condition of a sound's tokens, in each frame weighted by ``strength`` (F,): 0 not at all, 1 as much as the
+    prompt.
 
     Raises WeightsError where no sound encoder fits the model.
     """
@@ -86,8 +87,8 @@ def sound_condition(
 
 
 def model_sound_encoder(backbone: Backbone) -> Path | None:
-    """The sound encoder that the model's folder brings along. Raises WeightsError where the folder names one that is
-    not there."""
+    """The sound encoder in the model's folder, if its notes name one. Raises WeightsError where that file is
+    missing."""
     name = backbone.notes.sound_encoder
     if not name or backbone.folder is None:
         return None
@@ -113,7 +114,7 @@ def check_encoder(encoder: SoundEncoder, path: Path, backbone: Backbone) -> Soun
 
 
 def encode_sound(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
-    """What an encoder hears in a sound (C, L) of any rate, brought to its own. On the encoder's device."""
+    """Encode a sound (C, L) of any sample rate, resampled to the encoder's. On the encoder's device."""
     import librosa
 
     mono = sound.samples.mean(0).numpy()
@@ -123,9 +124,9 @@ def encode_sound(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
 
 
 def tokens_per_frame(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
-    """The tokens (F, T, D) of each frame: those of the segments around the middle of its time, mixed.
+    """The tokens (F, T, D) of each frame, interpolated between the segments around the middle of its time.
 
-    One segment more than the frames need is listened to, so that a longer clip says the same of its first frames.
+    One segment more than the frames need is encoded, so that a longer clip has the same tokens in its first frames.
     """
     sound, moments, length = listened.sound, listened.moments, encoder.config.seconds
     numbers = torch.arange(moments.frames)

@@ -29,7 +29,7 @@ class Control(Conditioner):
         super().__init__(options or ControlSettings(kind="edge"))
 
     def settle_weights(self, moments: Moments) -> None:
-        """Settle a weight that varies in time for each frame. Raises ConfigError where it has no value."""
+        """Turn a weight that is a timeline into one weight for each frame. Raises ConfigError where it has no value."""
         if isinstance(self.options.weight, str):
             weights = timeline.read(self.options.weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
             self.options = self.options.model_copy(update={"weight": tuple(weights)})

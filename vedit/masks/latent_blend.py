@@ -16,13 +16,13 @@ COVERED = 0.25
 
 @dataclass(frozen=True)
 class LatentBlend:
-    """Outside ``mask`` (F, 1, h, w) in [0, 1], follow ``trace`` (S + 1, F, 4, h, w), clean first."""
+    """Outside ``mask`` (F, 1, h, w) in [0, 1], latents follow ``trace`` (S + 1, F, 4, h, w), clean first."""
 
     mask: Tensor
     trace: Tensor
 
     def blend(self, x: Tensor, index: int) -> Tensor:
-        """Latents after step ``index``, with the source's own put back where nothing should change."""
+        """The latents after step ``index`` with the source's blended in where the mask closes them."""
         steps = len(self.trace) - 1
         source = self.trace[steps - index - 1].to(x.device)
         return source + self.mask.to(x.device) * (x - source)
@@ -43,7 +43,7 @@ def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
 
 
 def untouched_pixels(mask: Tensor, size: Size) -> Tensor:
-    """The pixels (F, 1, *size), as a mask of 0 and 1, of the latents that a mask (F, 1, h, w) leaves to the source."""
+    """The pixels (F, 1, *size), as 0 and 1, of the latents where a mask (F, 1, h, w) is 0."""
     return F.interpolate((mask == 0).float(), size=size, mode="nearest")
 
 

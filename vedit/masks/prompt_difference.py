@@ -35,21 +35,22 @@ another shape in its place. Of 48 development clips of the miniature, a third of
 
 @dataclass(frozen=True)
 class PromptDifference:
-    """How two prompts disagree about a clip.
+    """The difference of two prompts' noise predictions for a clip.
 
-    ``size`` (F, 1, h, w), how much, everywhere; ``direction`` (F, 4, h, w), what the second adds to the noise that the
-    first one predicts.
+    ``magnitude`` (F, 1, h, w), its mean absolute value over channels; ``direction`` (F, 4, h, w), the second prompt's
+    prediction less the first's.
     """
 
-    size: Tensor
+    magnitude: Tensor
     direction: Tensor
 
     @property
     def coherence(self) -> float:
-        """How far the difference points one way wherever it is large, 0 to 1; 1 where the prompts say the same.
+        """How far the difference points in one direction wherever it is large, 0 to 1; 1 where the predictions are the
+        same.
 
-        The length of the mean of its directions (Mardia & Jupp 2000, section 9.2), each weighted by its square. New
-        paint adds much the same everywhere. Another shape takes away in one place what it adds in another.
+        The length of the mean of its directions (Mardia & Jupp 2000, section 9.2), each weighted by its square. A new
+        colour changes much the same everywhere. A new shape takes away in one position what it adds in another.
         """
         length = self.direction.norm(dim=1, keepdim=True)
         if not length.any():
@@ -69,7 +70,7 @@ class PromptDifference:
         its look, they do so nearly everywhere, and what is kept is a smaller part where they clearly agree; if there is
         none, the whole frame is open. Prompts that say the same leave nothing open.
         """
-        total = self.size
+        total = self.magnitude
         if not total.any():
             return total
         smooth = surroundings(total)
@@ -93,29 +94,29 @@ def compare_prompts(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> list[PromptDifference]:
-    """How each of several prompts disagrees with another about a clip: it is noised, and all predict the noise.
+    """The differences of several prompts' noise predictions from the source prompt's, for a clip that is noised.
 
     ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings.
     """
     text = torch.cat(repeat_to_same_length(source, *targets))
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     shape = tuple(latents.shape[1:])
-    size = torch.zeros_like(latents[:, :1]).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 1, h, w)
+    magnitude = torch.zeros_like(latents[:, :1]).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 1, h, w)
     direction = torch.zeros_like(latents).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 4, h, w)
     for number, share in enumerate(NOISE_LEVELS * SAMPLES):
         time = int(share * len(levels))
         fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
         noisy = levels[time].noised(latents, fresh)
         told = _of_each(backbone, noisy, time, text)
-        size += (told[1:] - told[:1]).abs().mean(2, keepdim=True)
+        magnitude += (told[1:] - told[:1]).abs().mean(2, keepdim=True)
         direction += told[1:] - told[:1]
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
-    return [PromptDifference(*each) for each in zip(size, direction, strict=True)]
+    return [PromptDifference(*each) for each in zip(magnitude, direction, strict=True)]
 
 
 def _of_each(backbone: Backbone, noisy: Tensor, time: int, text: Tensor) -> Tensor:
-    """What the network says (N, F, 4, h, w) of ``noisy`` latents (F, 4, h, w) for N prompts (N, T, D): in one pass, or
+    """The noise predictions (N, F, 4, h, w) of ``noisy`` latents (F, 4, h, w) for N prompts (N, T, D): in one pass, or
     where memory does not suffice in one for each."""
     try:
         return backbone.predict(noisy.expand(len(text), *noisy.shape), time, text)

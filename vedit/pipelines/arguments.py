@@ -87,7 +87,10 @@ def check(name: str, value: object) -> None:
 
 
 def clip_setting(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | Path:
-    """What stands in the config for a clip. Raises ConfigError where settings of files are given for one in memory."""
+    """The value of the setting ``clip``: the path, or what stands for a Clip in memory.
+
+    Raises ConfigError where settings of how a file is read are given for one in memory.
+    """
     if not isinstance(clip, Clip):
         return clip
     if idle := sorted(name for name in OF_FILES if settings.get(name) is not None):
@@ -96,7 +99,7 @@ def clip_setting(clip: Clip | str | Path, settings: Mapping[str, Any]) -> str | 
 
 
 def mask_tensor(mask: Any) -> Tensor | None:
-    """A mask that was given as a tensor or an array, of numbers or bool; None for one that is named."""
+    """A mask that was given as a tensor or an array, of floats or bool, as a tensor; None for any other."""
     if isinstance(mask, np.ndarray):
         mask = torch.from_numpy(mask)
     if not isinstance(mask, Tensor):

@@ -20,7 +20,7 @@ MOST_CHANGES = 4
 
 
 def check(config: GuideSettings) -> None:
-    """What can be seen to be wrong with the controls before the model is loaded. Raises MediaError."""
+    """Find faults of the controls that show before the model is loaded. Raises MediaError."""
     for control in config.control or ():
         if control.file is not None and not control.file.exists():
             raise MediaError(
@@ -30,10 +30,10 @@ def check(config: GuideSettings) -> None:
 
 
 def default_controls(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:
-    """The controls that a model brings for an edit that names none, of a clip that shows what ``words`` say.
+    """The controls of an edit that names none: those that the model's notes name for it.
 
-    They hold shapes as they are; whether shapes stay is for the prompts' difference to tell. Without words there is
-    nothing to compare, and an edit from fresh noise is left free.
+    They hold shapes as they are, so whether they apply depends on the difference of the two prompts. Empty where there
+    is no source prompt (``words``) to compare with, and for an edit from fresh noise.
     """
     if config.control is not None or config.prior != "inversion" or not words.strip():
         return ()
@@ -41,10 +41,10 @@ def default_controls(config: EditConfig, words: str, notes: ModelNotes) -> tuple
 
 
 def single_changes(source: str, target: str) -> list[str]:
-    """The ``source`` prompt with one of the changes that lead to ``target``, each in turn; empty where there is one
-    alone, or none, or more than MOST_CHANGES.
+    """The ``source`` prompt with a single one of the changes that lead to ``target``, for each of them.
 
-    Words in the place of as many others are changes of their own.
+    Words replaced by as many others are single changes, one for each. Empty where there is one change alone, or none,
+    or more than MOST_CHANGES.
     """
     before, after = source.split(), target.split()
     spans = []
@@ -59,7 +59,7 @@ def single_changes(source: str, target: str) -> list[str]:
 
 
 def conditions(config: GuideSettings, clip: Clip, backbone: Backbone, moments: Moments) -> tuple[Condition, ...]:
-    """What is found in a clip at its working size, ready to steer the model; ``moments`` are the clip's.
+    """The conditions of a job's controls and other conditioners, for a clip at its working size and its ``moments``.
 
     Raises PartError, ConfigError, MediaError or WeightsError, as the conditioners do.
     """

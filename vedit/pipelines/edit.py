@@ -50,7 +50,7 @@ from vedit.pipelines.session import (
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import correction_size
 from vedit.progress import Progress
-from vedit.sampling import Source, denoise
+from vedit.sampling import InjectionSource, denoise
 from vedit.sheet import contact_sheet
 from vedit.tuning import tune
 from vedit.warning_filters import filtered
@@ -101,7 +101,7 @@ class EditResult:
             The files, the clip first.
 
         Raises:
-            MediaError: where they cannot be write_result
+            MediaError: where they cannot be written
             ConfigError: where they would replace what is read
         """
         return results.save(self.video, self.config, "edit", self.made_with, path, overwrite)
@@ -308,14 +308,16 @@ def _edit(
             keep = LatentBlend(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
         with stage("denoising"), backbone.scaling_motion(motion):
-            source_lender = Source(text, trace, round(config.inject * len(steps)), guided=bool(inversion_conditions))
+            injected = InjectionSource(
+                text, trace, round(config.inject * len(steps)), guided=bool(inversion_conditions)
+            )
             edited = denoise(
                 backbone,
                 x,
                 steps,
                 guider,
                 conditions=conditions,
-                source=source_lender,
+                source=injected,
                 after_step=keep,
                 progress=progress,
             )

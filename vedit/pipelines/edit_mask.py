@@ -31,7 +31,7 @@ from vedit.progress import Progress
 
 
 def check(config: EditConfig) -> None:
-    """What can be seen to be wrong with the mask before the model is loaded. Raises ConfigError and MediaError."""
+    """Find faults of the mask that show before the model is loaded. Raises ConfigError and MediaError."""
     kind = mask_kind(config.mask)
     if config.mask == str(IN_MEMORY):
         raise ConfigError("the mask of these settings was in memory, not in a file; give one with --set mask=PATH.")
@@ -44,7 +44,7 @@ def check(config: EditConfig) -> None:
 
 @dataclass(frozen=True)
 class PromptPair:
-    """What the source shows and what it is to show: in words, and as embeddings (1, T, D) of one T."""
+    """The source prompt as text, and the embeddings (1, T, D) of source and edit prompt, of one T."""
 
     source: str
     source_text: Tensor
@@ -52,7 +52,7 @@ class PromptPair:
 
 
 def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> list[int]:
-    """Where the word of a mask stands in the source prompt; none for other masks. Raises ConfigError."""
+    """The positions of a word mask's tokens in the source prompt; empty for other masks. Raises ConfigError."""
     if mask_kind(config.mask) != "word":
         return []
     if not source_prompt.strip():
@@ -61,7 +61,7 @@ def mask_tokens(config: EditConfig, source_prompt: str, backbone: Backbone) -> l
 
 
 def applies(config: EditConfig, source_prompt: str) -> bool:
-    """Whether anything is to be kept; the automatic mask needs words to compare."""
+    """Whether the edit has a mask; the automatic one needs a source prompt to compare with."""
     return config.mask != "none" and bool(config.mask != "auto" or source_prompt.strip())
 
 
@@ -76,11 +76,14 @@ def find_mask(
     difference: PromptDifference | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``is_asked``.
+    """The latents that may change (F, 1, h, w) in [0, 1], where a mask ``applies``.
 
-    ``source`` at the working size, made of pictures of size ``picture``, and its ``latents``; ``given`` is a mask in
-    memory (F or 1, 1, H, W), ``difference`` how the words disagree, where that is known already. Raises ConfigError and
-    MediaError for masks that are no masks of this clip.
+    source: the clip at the working size; picture: the size (H, W) of its file's pictures
+    latents: of the source, (F, 4, h, w)
+    given: a mask in memory (F or 1, 1, H, W)
+    difference: of the two prompts, where it is computed already
+
+    Raises ConfigError and MediaError for masks that do not belong to this clip.
     """
     kind, frames = mask_kind(config.mask), len(source)
     if given is not None:
@@ -110,16 +113,18 @@ def compare(
     others: Sequence[Tensor] = (),
     progress: Progress | None = None,
 ) -> list[PromptDifference]:
-    """How the words of the edit, and then those of ``others`` (1, T, D), disagree with the source's about the clip of
-    these ``latents`` (F, 4, h, w)."""
+    """The difference between the source prompt's noise predictions and those of the edit prompt, then of ``others`` (1,
+    T, D), for a clip's ``latents`` (F, 4, h, w)."""
     targets = words.target_text, *others
     return compare_prompts(backbone, latents, words.source_text, *targets, seed=config.seed, progress=progress)
 
 
 def mask_metrics(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) -> dict[str, float]:
-    """How near to the source, in dB, the edit and the VAE alone are of pictures of ``size`` (H, W): where a ``mask`` on
-    latents (F, 1, h, w) leaves the source alone ("outside_db", "outside_vae_db"), and where it is open by half or more
-    ("inside_db", "inside_vae_db"); all counts as inside without one. Nothing of what has no pixels.
+    """PSNR in dB against the source, of the edit and of the VAE alone, for pictures of ``size`` (H, W).
+
+    "outside_db" and "outside_vae_db" are of the pixels that the ``mask`` on latents (F, 1, h, w) closes, "inside_db"
+    and "inside_vae_db" of those that it opens by half or more. Without a mask all pixels are inside. Regions without
+    pixels are left out.
     """
     if mask is None:
         return {"inside_db": edited.db, "inside_vae_db": round_trip.db}

@@ -39,7 +39,7 @@ class Timings:
 
 @contextmanager
 def within_memory() -> Iterator[None]:
-    """Within the block, too little memory is a DeviceError that says what to do."""
+    """Within the block, an out-of-memory error becomes a DeviceError that says what to do."""
     advice = "the memory does not suffice; take fewer --frames or a smaller --size, or on CUDA --dtype float16."
     try:
         yield
@@ -52,7 +52,8 @@ def within_memory() -> Iterator[None]:
 
 
 def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
-    """Raise DeviceError where a number format is too narrow for the model, or its own numbers are too large."""
+    """Raise DeviceError where latents hold NaN or infinity: the dtype is too narrow for the model, or its weights are
+    bad."""
     if not bool(torch.isfinite(latents).all()):
         wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
         advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
@@ -60,7 +61,8 @@ def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
 
 
 def provenance(backbone: Backbone, model: str) -> dict[str, str]:
-    """What a result was made with: the ``model``'s fingerprint, the device, the versions."""
+    """What a result was made with: the ``model``'s fingerprint, the device, the dtype, the kernel, the version of
+    PyTorch."""
     return {
         "model": model,
         "device": str(backbone.device),
@@ -71,7 +73,7 @@ def provenance(backbone: Backbone, model: str) -> dict[str, str]:
 
 
 def warn_of_other_model(name: str, made_with: str, backbone: Backbone) -> None:
-    """Where a result is to be repeated that was made with a model of the fingerprint ``made_with``, if any."""
+    """Warn where the model is not the one of fingerprint ``made_with``, if any, that made the result to be repeated."""
     if made_with not in ("", backbone.state_fingerprint()):
         warnings.warn(
             f"{name} is not the model, as it was then, that the result was made with; another comes out.",

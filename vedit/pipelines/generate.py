@@ -53,7 +53,7 @@ class GenerateResult:
             The files, the clip first.
 
         Raises:
-            MediaError: where they cannot be write_result
+            MediaError: where they cannot be written
             ConfigError: where they would replace what is read
         """
         return results.save(self.clip, self.config, "generate", self.made_with, path, overwrite)
@@ -139,7 +139,7 @@ def _soundtrack(config: GenerateConfig) -> Soundtrack:
 def _generate(
     config: GenerateConfig, backbone: Backbone, track: Soundtrack, progress: Progress | None, made_with: str = ""
 ) -> GenerateResult:
-    """The clip itself, of as many frames as are ``followed``."""
+    """The clip itself, of as many frames as the soundtrack has."""
     prompt_schedule.hint_at_unknown(backbone.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt)
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     warn_of_other_model(config.model, made_with, backbone)
@@ -169,7 +169,7 @@ def _generate(
 
 
 def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
-    """How many frames there are to be: as said, else as long as what is taken of the sound."""
+    """The number of frames: as set, else as long as the excerpt of the sound."""
     if config.frames is not None or sound is None:
         return config.frames or FRAMES
     return soundtrack.frame_count(config, sound, Fraction(str(config.fps)))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def check(config: EditConfig | GenerateConfig) -> None:
-    """What can be seen to be wrong with the sound, and with what it drives, before the model is loaded.
+    """Find faults of the sound, and of what follows it, that show before the model is loaded.
 
     Raises MediaError, WeightsError and ConfigError.
     """
@@ -39,9 +39,9 @@ def check(config: EditConfig | GenerateConfig) -> None:
 
 
 def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer | None) -> None:
-    """Whether everything that varies in time has a value in each frame, and all that the words ask for can be.
+    """Check that every setting that varies in time has a value in each frame, and that prompts are in order.
 
-    Without a ``tokenizer``, words to emphasise are not looked for. Raises ConfigError.
+    Without a ``tokenizer``, words to emphasise are not looked up. Raises ConfigError.
     """
     for settings in (config, *config.emphasis):
         for name in settings.ranges():
@@ -57,7 +57,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
 def sound_conditions(
     config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack
 ) -> tuple[Condition, ...]:
-    """What the sound says, as guidance beside the prompt; nothing where there is none, or none that can listen.
+    """The condition that the sound encoder makes of the sound; empty where there is no sound, no encoder, or no weight.
 
     Raises WeightsError where the encoder does not fit the model.
     """
@@ -80,15 +80,15 @@ def sound_conditions(
 
 
 def audio_scale_of(config: SoundtrackSettings, model_hears: bool) -> float | str:
-    """How far what the sound says counts: as asked, else 1 where there is an encoder that hears it, and 0 where not."""
+    """The weight of the sound encoder: as set, else 1 where there is an encoder and a sound, and 0 where not."""
     if config.audio_scale is not None:
         return config.audio_scale
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
 def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> None:
-    """Say that a sound which may be meant to drive numbers alone says what is seen too, by the ``encoder`` that the
-    model's notes name, if they do."""
+    """Hint that the model's sound ``encoder``, if its notes name one, also puts what is heard into the picture, where
+    the sound may be meant to drive timelines alone."""
     unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
     if encoder and unasked and (config.prompt.strip() or _listens(config)):
         warnings.warn(
@@ -99,7 +99,7 @@ def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> 
 
 
 def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack) -> Tensor | None:
-    """How much the layers over time count in each frame (F,), None where as they were trained. Raises ConfigError."""
+    """The weight of the temporal layers in each frame (F,); None where it is 1 throughout. Raises ConfigError."""
     if config.motion_scale == 1:
         return None
     if not (backbone.has_temporal_layers or (isinstance(config, EditConfig) and config.tune)):
@@ -111,17 +111,17 @@ def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track:
 
 
 def _listens(config: EditConfig | GenerateConfig) -> bool:
-    """Whether something of the config follows what is heard."""
+    """Whether any timeline of the config uses an audio feature or beats."""
     return bool(_soundtrack(config) & {*timeline.FEATURES, "b"})
 
 
 def follows_beats(config: EditConfig | GenerateConfig) -> bool:
-    """Whether something of the config follows the beats."""
+    """Whether any timeline or prompt time of the config uses the beats."""
     return bool(_soundtrack(config) & {"beat", "b"})
 
 
 def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
-    """The features that the numbers of a config are made of, and "b" where one, or a prompt's time, counts beats."""
+    """The audio features that timelines of the config use, and "b" where one, or a prompt's time, counts beats."""
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
@@ -132,8 +132,8 @@ def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
 def guider(
     config: EditConfig | GenerateConfig, backbone: Backbone, track: Soundtrack, prompt: Tensor, negative: Tensor
 ) -> Guider:
-    """Guidance from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's words, or to what becomes of
-    them in time."""
+    """The guider from ``negative`` to ``prompt``, the embeddings (1, T, D) of the config's prompts; per frame where the
+    prompt is scheduled or emphasised."""
     moments, weights = track.moments, None
     if config.prompt_at or config.emphasis:
         prompt, weights = prompt_schedule.per_frame(
@@ -146,6 +146,6 @@ def guider(
 
 
 def _ahead(config: EditConfig | GenerateConfig, track: Soundtrack, frames: int) -> Moments:
-    """The moments of a longer clip that begins with the frames that are followed."""
+    """The moments of a longer clip of so many ``frames`` that begins with this one."""
     sound = None if track.timed_sound is None else track.timed_sound.sound
     return soundtrack.prepare(config, frames, track.moments.rate, sound).moments

@@ -29,7 +29,7 @@ from vedit.sheet import contact_sheet
 
 @dataclass(frozen=True)
 class InspectResult:
-    """What was found, and the same as a clip of the source's size, rate and sound; the files that hold it."""
+    """An annotation, the same as a clip of the source's size, rate and sound, and the files that hold it."""
 
     video: LazyClip
     annotation: Annotation

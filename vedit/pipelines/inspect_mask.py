@@ -110,7 +110,7 @@ def checked(config: EditConfig) -> EditConfig:
 
 
 def _shown(original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
-    """The frames with these numbers, each under its mask."""
+    """The frames of these ``indices``, each under its mask."""
     for index, frame in zip(indices, original(indices), strict=True):
         yield over(frame, mask[index])
 

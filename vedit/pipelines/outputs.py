@@ -27,9 +27,9 @@ WEIGHTS = ("model", "motion_adapter", "lora", "net")
 
 
 def check_video(config: VideoSettings) -> None:
-    """Whether the video that ``config`` asks for, if any, can be written; before any work.
+    """Check that the video that ``config`` asks for, if any, can be written; before any work.
 
-    Raises MediaError, and ConfigError where it would replace what is read.
+    Raises MediaError, and ConfigError where it would replace a file that is read.
     """
     if config.output is not None:
         _check_video(config.output, config.codec, config)
@@ -48,7 +48,7 @@ def _check_video(output: Path, codec: str, config: VideoSettings) -> None:
 
 
 def check_files(config: EditConfig | GenerateConfig) -> None:
-    """Whether everything that is asked for can be written, before any work. Raises MediaError or ConfigError."""
+    """Check that all files that are asked for can be written; before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
         check_output(sidecar_path(config.output), config.files_read(), config.overwrite, settings_of=config.output)
@@ -65,7 +65,7 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
 def write_result(
     clip: Clip | LazyClip, config: EditConfig | GenerateConfig, command: str, made_with: dict[str, str]
 ) -> list[Path]:
-    """The files of a result: the clip and beside it its settings, where an output is asked for."""
+    """Write the clip, and its sidecar beside it, where an output is asked for. Returns the files."""
     if config.output is None:
         return []
     clip.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
@@ -75,7 +75,7 @@ def write_result(
 
 
 def default_output(clip: Path, ending: str) -> Path:
-    """An output in the current folder, by the name of a clip; of "." and the like, by the name of that folder."""
+    """The name of an output in the current folder, after the clip's; for "." and the like, after that folder's."""
     return Path(f"{Path(os.path.abspath(clip)).stem or 'clip'}{ending}")  # noqa: PTH100 (links keep their names)
 
 

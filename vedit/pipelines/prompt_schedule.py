@@ -27,12 +27,11 @@ LONGEST_WAY = 100_000
 def per_frame(
     config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]
 ) -> tuple[Tensor, Tensor | None]:
-    """The prompt of each frame (1, F, T, D), and how much each of its tokens counts (F, T); None where all count alike.
+    """The prompt's states of each frame (1, F, T, D), and the weights of its tokens (F, T); None where all are 1.
 
-    ``ahead`` tells the moments of a longer clip: what moves the last stretch may sound after this one's end.
-
-    Between two prompts both are mixed: by time, or by the running sum of ``prompt_blend`` (Liu et al. 2023, "Generative
-    Disco", section 4). A longer clip goes the same way at its beginning. Raises ConfigError.
+    Between two prompts their states are interpolated: by time, or by the running sum of ``prompt_blend`` (Liu et al.
+    2023, "Generative Disco", section 4). ``ahead`` returns the moments of a longer clip, since the last interpolation
+    may end after this clip; so a longer clip has the same first frames. Raises ConfigError.
     """
     states, weights = emphasised_prompts(config, backbone, moments)
     along = _shares(config, moments, ahead)
@@ -44,7 +43,7 @@ def per_frame(
 
 
 def prompts(config: EditConfig | GenerateConfig) -> list[str]:
-    """All that is said, in its order."""
+    """The prompt, and those that the clip goes on to, in their order."""
     return [config.prompt, *(each.prompt for each in config.prompt_at)]
 
 
@@ -65,8 +64,11 @@ def hint_at_unknown(tokenizer: CLIPTokenizer, *texts: str) -> None:
 def emphasised_tokens(
     config: EditConfig | GenerateConfig, tokenizer: CLIPTokenizer
 ) -> list[tuple[EmphasisSettings, int, list[int]]]:
-    """Where the words to emphasise stand: the number of the prompt, and the places of the word's tokens in it. Raises
-    ConfigError for a word that no prompt says."""
+    """For each word to emphasise and each prompt with it: the setting, the prompt's index, and the word's token
+    positions.
+
+    Raises ConfigError for a word that is in no prompt.
+    """
     everywhere = []
     for each in config.emphasis:
         found, lacking = [], None
@@ -84,12 +86,12 @@ def emphasised_tokens(
 def emphasised_prompts(
     config: EditConfig | GenerateConfig, backbone: Backbone, moments: Moments
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """For each prompt that is said: its states (F, T, D), and how much each of its tokens counts (F, T).
+    """For each prompt: its states (F, T, D), and the weights of its tokens (F, T).
 
-    A word's weight scales its own attention (Lee et al. 2023, "AADiff", eq. 4). But much of what it says is said again
-    by the tokens after it, the end above all, which have looked at it. So these move along the line from what they say
-    without the word (weight 0) through what they say with it (1), and beyond. Raises ConfigError for a word that no
-    prompt says.
+    A word's weight scales its own cross-attention (Lee et al. 2023, "AADiff", eq. 4). But the tokens after the word,
+    the end token above all, have attended to it and repeat much of it. So their states are moved along the line from
+    those without the word (weight 0) through those with it (1), and beyond. Raises ConfigError for a word that is in no
+    prompt.
     """
     said = prompts(config)
     found = emphasised_tokens(config, backbone.tokenizer)
@@ -107,8 +109,8 @@ def emphasised_prompts(
 
 
 def arrivals(config: EditConfig | GenerateConfig, moments: Moments) -> list[int]:
-    """The frames in which the prompts to go on to are reached. Raises ConfigError where they are not in order, or told
-    in beats that there are not."""
+    """The frames in which the later prompts are reached. Raises ConfigError where they are not in order, or are set in
+    beats and there are none."""
     found = [_frame(each, moments) for each in config.prompt_at]
     if any(one >= other for one, other in pairwise([0, *found])):
         raise ConfigError(
@@ -121,7 +123,7 @@ def arrivals(config: EditConfig | GenerateConfig, moments: Moments) -> list[int]
 def _shares(
     config: EditConfig | GenerateConfig, moments: Moments, ahead: Callable[[int], Moments]
 ) -> list[tuple[int, float]]:
-    """For each frame the number of the prompt that it has passed, and the share of the way to the next."""
+    """For each frame the index of the prompt that it has passed, and the share of the way to the next."""
     reached = [0, *arrivals(config, moments)]
     whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
     moving = [1.0] * whole.frames if config.prompt_blend is None else config.per_frame("prompt_blend", whole)
@@ -138,14 +140,15 @@ def _shares(
 
 
 def _mixed(each: list[Tensor], frame: int, stretch: int, share: float) -> Tensor:
-    """Of one frame: ``each`` prompt's tensor (F, ...), the one passed and the next mixed by the share of the way."""
+    """One frame's tensor (...), interpolated between the prompt passed and the next by the share of the way; ``each``
+    is (F, ...) for each prompt."""
     if share == 0:
         return each[stretch][frame]
     return torch.lerp(each[stretch][frame], each[stretch + 1][frame], share)
 
 
 def _frame(each: PromptAtSettings, moments: Moments) -> int:
-    """The frame in which a prompt is reached. Raises ConfigError where it is told in beats and there are none."""
+    """The frame in which a prompt is reached. Raises ConfigError where its time is in beats and there are none."""
     unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
     if unit == "b" and moments.beats is None:
         raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")

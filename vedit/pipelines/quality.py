@@ -41,27 +41,26 @@ class Fidelity:
     errors: Tensor | None = field(default=None, repr=False, compare=False)
 
     def within(self, where: Tensor) -> float:
-        """In dB over the pixels ``where`` (F, 1, H, W) is 1, of which there is at least one."""
+        """PSNR in dB over the pixels where ``where`` (F, 1, H, W) is 1, of which there is at least one."""
         assert self.errors is not None, "only the figures were kept"
         return _decibels(float((self.errors * where.cpu()).sum() / where.sum()))
 
 
 def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
-    """Of frames (F, 3, H, W) in [0, 1] against the original ones."""
+    """The fidelity of frames (F, 3, H, W) in [0, 1] to the original ones."""
     errors = (frames.float().cpu() - original.float().cpu()).square().mean(dim=1, keepdim=True)
     of_frames = errors.mean(dim=(1, 2, 3))
     return Fidelity(_decibels(float(of_frames.mean())), _decibels(float(of_frames.max())), errors)
 
 
 def _decibels(error: float) -> float:
-    """Of a mean squared error on the scale [0, 1]; at most 100, which is equality for pictures of 8 bits."""
+    """PSNR of a mean squared error on the scale [0, 1]; at most 100, which is equality for pictures of 8 bits."""
     return 100.0 if error <= 1e-10 else -10 * math.log10(error)
 
 
 def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
-    """What the VAE alone keeps of ``frames`` (F, 3, H, W), whose ``latents`` (F, 4, h, w) are given. Warns where the
-    model's own notes say that it keeps more of the clips it was made for.
-    """
+    """The fidelity of the VAE's round trip of ``frames`` (F, 3, H, W), whose ``latents`` (F, 4, h, w) are given. Warns
+    where it is below the floor that the model's notes name for clips of its own kind."""
     kept = fidelity(backbone.decode(latents), frames)
     floor = backbone.notes.vae_floor_db
     if floor is not None and kept.db < floor:
@@ -76,14 +75,17 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
 
 
 def is_doubtful(given: PriorInputs, correction: float) -> bool:
-    """Whether an inversion from what was ``given`` may not lead back, and is to be reconstructed to know: one so
-    ``strained``, or one whose steps were not corrected at all."""
+    """Whether an inversion may not lead back to its clip, so that it is to be reconstructed to know: where its steps
+    had to be corrected by so much (``correction``), or were not corrected at all."""
     return given.corrections == 0 or not correction < DOUBTFUL_CORRECTION
 
 
 def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames: Tensor) -> Fidelity:
-    """How near sampling without guidance comes to ``frames`` (F, 3, H, W) again, from the end of the ``trace`` that
-    they were inverted to from what was ``given``. Kept in the cache beside the inversion.
+    """The fidelity of a clip sampled back from its inversion, without guidance.
+
+    given: what was inverted; trace: the inversion (S + 1, F, 4, h, w); frames: the source (F, 3, H, W)
+
+    The figures are kept in the cache beside the inversion.
     """
     note = None
     if given.cache is not None:
@@ -110,7 +112,7 @@ def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames
 
 
 def warn_if_poor(found: Fidelity, ceiling: Fidelity, *, prompted: bool, tuned: bool) -> bool:
-    """The gate before an edit is paid for: warn, and say what to do, where the reconstruction is poor."""
+    """Warn, and say what to do, where a reconstruction is poor; before the edit is made. Returns whether it is."""
     below = ceiling.db - found.db
     if below <= TOLERANCE and not found.db < POOR <= ceiling.db:
         return False

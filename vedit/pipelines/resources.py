@@ -61,7 +61,7 @@ def _width(unet: Mapping[str, Any]) -> int:
 
 
 def check_fits(need: float, free: float | None, advice: str) -> None:
-    """Raise DeviceError where ``need`` bytes do not fit into those that are ``free``, as far as that is known."""
+    """Raise DeviceError where ``need`` bytes do not fit into those that are ``free``, if that is known."""
     if free is not None and need * MARGIN > free:
         raise DeviceError(f"this takes about {gigabytes(need)} of memory, and {gigabytes(free)} are free; {advice}.")
 
@@ -72,7 +72,7 @@ def gigabytes(count: float) -> str:
 
 
 def shorter(config: EditConfig | InvertConfig | TuneConfig | GenerateConfig) -> str:
-    """How a job is made smaller."""
+    """Advice on how to make a job smaller."""
     if isinstance(config, GenerateConfig):
         return "take fewer --frames, or a smaller --width and --height"
     return "take fewer --frames, a larger --stride, or a smaller --size"
@@ -81,7 +81,7 @@ def shorter(config: EditConfig | InvertConfig | TuneConfig | GenerateConfig) -> 
 def check_room(
     config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
 ) -> None:
-    """Raise DeviceError where so many frames of a working ``size`` (H, W) cannot fit, whatever else there is."""
+    """Raise DeviceError where so many frames of a working ``size`` (H, W) cannot fit into memory."""
     need = least_memory(frames, size, backbone.unet.config, backbone.vae_scale_factor, backbone.dtype.itemsize, 1)
     on_gpu = backbone.device.type == "cuda"
     free = torch.cuda.mem_get_info(backbone.device)[0] if on_gpu else free_memory()
@@ -91,7 +91,8 @@ def check_room(
 def tell_if_long(
     config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
 ) -> None:
-    """Warn of more than a few minutes, with what would make it shorter. What may be long is measured by a pass."""
+    """Warn of work of more than a few minutes, and say what would make it shorter. Measures a pass where it may be
+    long."""
     alone = round(sum(passes(config).values())) * frames
     positions = (size[0] // backbone.vae_scale_factor) * (size[1] // backbone.vae_scale_factor)
     if alone * ROUGH * positions * _width(backbone.unet.config) ** 2 < QUICK:

@@ -26,13 +26,13 @@ LOUD = 8.0
 def warn_if_degenerate(
     backbone: Backbone, frames: Tensor, states: Tensor, *, denoised: tuple[Tensor, Tensor] | None = None
 ) -> None:
-    """Warn, once, where a result is nothing that a whole model makes, and say what was seen.
+    """Warn, once, where a result cannot be a picture, and say what shows it.
 
     Args:
         frames: (F, 3, H, W) in [0, 1], as decoded
-        states: (..., T, D) what the text encoder says of the prompt
-        denoised: the noise that sampling began with and the latents that it ended with, of one shape; None where it
-            did not begin with noise
+        states: (..., T, D) the text encoder's states of the prompt
+        denoised: the noise that sampling began with and the latents that it ended with, of one shape; None where it did
+            not begin with noise
     """
     seen = [*_of_frames(frames)]
     if denoised is not None and _alike(*denoised) > UNTOUCHED:

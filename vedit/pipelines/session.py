@@ -28,9 +28,9 @@ Job = EditConfig | TuneConfig | InvertConfig
 
 
 def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
-    """The clip at the size its model works at, the size (H, W) of the file's pictures, and the model.
+    """Open a job: its clip at the working size, the size (H, W) of the file's pictures, and the model.
 
-    What can be seen to be wrong with the clip is told before the model is loaded.
+    Faults of the clip that its file shows are raised before the model is loaded.
     """
     with filtered("ignore", VeditWarning):  # reading the clip gives them
         info, chosen = examine(config)
@@ -40,15 +40,15 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
 
 
 def check_resources(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
-    """Whether so many frames of pictures of ``size`` (H, W) fit into memory: DeviceError where not. Warns where they
-    will take long."""
+    """Raise DeviceError where so many frames of pictures of ``size`` (H, W) do not fit into memory. Warns where they
+    take long."""
     worked = working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor)
     check_room(config, frames, worked, backbone)
     tell_if_long(config, frames, worked, backbone)
 
 
 def examine(config: Job) -> tuple[ClipInfo, range]:
-    """What a clip's file tells without being decoded, and which of its frames the config takes.
+    """Probe a clip's file without decoding it, and choose the frames that the config takes.
 
     Raises MediaError for too few frames, damage that is not allowed, and pictures that the codec cannot encode.
     """
@@ -83,22 +83,22 @@ def load_model(config: ModelSettings) -> Backbone:
 
 
 def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
-    """The frames that ``config`` names of a file whose pictures have ``size`` (H, W), at the working size."""
+    """Read the frames that ``config`` takes of a file whose pictures have ``size`` (H, W), at the working size."""
     return read_frames(config, working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor))
 
 
 def read_frames(config: ClipSettings, size: Size | int | None) -> Clip:
-    """The frames that ``config`` names, at a ``size``: (H, W), the longer side, or None for their own."""
+    """Read the frames that ``config`` takes, at a ``size``: (H, W), the longer side, or None for their own."""
     return read_clip(config.clip, size=size, **_cut(config))
 
 
 def open_frames(config: ClipSettings, size: Size | int | None) -> LazyClip:
-    """As ``read_chosen``, each frame decoded when it is asked for."""
+    """As ``read_frames``, but each frame is decoded when it is asked for."""
     return open_clip(config.clip, size=size, **_cut(config))
 
 
 def _cut(config: ClipSettings) -> dict[str, Any]:
-    """Which frames of its file the config takes, as the readers of clips are told."""
+    """The arguments that tell the readers of clips which frames to take."""
     return {
         "frames": config.frames,
         "start": config.start,
@@ -108,9 +108,9 @@ def _cut(config: ClipSettings) -> dict[str, Any]:
 
 
 def reopen(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
-    """The frames of a ``source`` once more, each decoded at its own ``size`` (H, W) when it is asked for.
+    """Open the frames of a ``source`` again, each decoded at the file's own ``size`` (H, W) when it is asked for.
 
-    What is amiss with the file is told already.
+    Warnings about the file were given when it was first read.
     """
     with filtered("ignore", VeditWarning):
         reader = FrameReader.open(
@@ -125,7 +125,7 @@ def reopen(config: ClipSettings, source: Clip, size: Size) -> LazyClip:
 
 
 def with_adapter(config: ModelSettings, backbone: Backbone) -> AbstractContextManager[None]:
-    """A block within which the model has what the config's adapter learned, if it has one. Raises WeightsError."""
+    """A block within which the config's adapter, if any, is on the backbone. Raises WeightsError."""
     if config.adapter is None:
         return nullcontext()
     adapter = Adapter.load(config.adapter)
@@ -141,12 +141,12 @@ def loaded_settings(backbone: Backbone, settings: Mapping[str, Any]) -> dict[str
 
 
 def source_prompt_of(config: EditConfig | InvertConfig, backbone: Backbone) -> str:
-    """What the clip shows: by the config, else by what the model learnt."""
+    """The source prompt of a job: the config's, else the one that the model was tuned on."""
     return backbone.learned_prompt if config.source_prompt is None else config.source_prompt
 
 
 def attention_kind(config: AttentionSettings, backbone: Backbone) -> str:
-    """The attention kind to work under: by the config, else the model's own, else the default of a plain model."""
+    """The attention kind of a job: the config's, else the model's own, else the default of a plain model."""
     if config.attention is not None:
         return config.attention
     own = backbone.default_attention
@@ -154,5 +154,5 @@ def attention_kind(config: AttentionSettings, backbone: Backbone) -> str:
 
 
 def needs_flow(family: str, kind: str) -> bool:
-    """Whether a part, of the family "attention" or "priors", follows the flow of the clip."""
+    """Whether a part, of the family "attention" or "priors", needs the optical flow of the clip."""
     return bool(getattr(registry.load(family, kind), "needs_flow", False))

@@ -35,7 +35,7 @@ class Soundtrack:
 
 
 def check(config: AudioInputSettings) -> None:
-    """What can be seen to be wrong with the sound without decoding it. Raises MediaError."""
+    """Find faults of the sound that show without decoding it. Raises MediaError."""
     if config.audio is not None:
         check_sound(config.audio)
 
@@ -54,12 +54,12 @@ def read(config: AudioInputSettings) -> Audio | None:
 
 
 def frame_count(config: AudioInputSettings, audio: Audio, rate: Fraction) -> int:
-    """How many frames last as long as what is taken of a sound."""
+    """How many frames last as long as the excerpt of a sound."""
     return max(1, round(duration(config, audio) * rate))
 
 
 def duration(config: AudioInputSettings, audio: Audio) -> float:
-    """Seconds of what is taken of a sound."""
+    """Seconds of the excerpt of a sound."""
     there = audio.duration - config.audio_start
     return there if config.audio_duration is None else min(there, config.audio_duration)
 
@@ -67,7 +67,7 @@ def duration(config: AudioInputSettings, audio: Audio) -> float:
 def features_of(config: AudioInputSettings, audio: Audio, frames: int, rate: Fraction) -> AudioFeatures:
     """The features of a sound in so many frames, under the envelope that the settings ask for.
 
-    All of the sound is listened to, whatever is taken of it, so that a longer excerpt begins the same. Raises
+    The whole sound is analysed, whatever the excerpt, so that a longer excerpt has the same first frames. Raises
     ConfigError for more frames than a sound can last.
     """
     if frames / rate > LONGEST:

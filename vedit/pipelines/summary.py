@@ -12,10 +12,12 @@ UNSEEN = 45.0
 
 
 def sentences(metrics: Mapping[str, float], *, gated: bool = False) -> list[str]:
-    """Of the metrics of an ``EditResult``: what may change and does, what is kept, and what the model can show at all.
-    ``gated``: the inversion was looked at first, and where it was good no reconstruction was measured.
+    """Sentences on the metrics of an ``EditResult``: how much may change and did, what is kept, what the model can
+    show.
 
-    They hold for any model: they are counted from pixels, and nothing judges what the pixels show.
+    ``gated``: the inversion was checked, and where it was good no reconstruction was measured.
+
+    They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
     return [*_changed(metrics), *_kept(metrics), *_shown(metrics, gated)]
 

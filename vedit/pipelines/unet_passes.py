@@ -15,8 +15,8 @@ LEARNING = 2
 
 @dataclass(frozen=True)
 class UNetRuns:
-    """``times`` of the UNet on all frames, with so many ``branches`` of guidance each; if in doubt, where they may be
-    left out."""
+    """The UNet run so many ``times`` on all frames, with so many ``branches``; ``in_doubt`` where that may be left
+    out."""
 
     stage: str
     what: str
@@ -26,10 +26,10 @@ class UNetRuns:
 
 
 def passes(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> dict[str, float]:
-    """Passes of the UNet, one for each branch, by stage and in the order of the stages.
+    """UNet passes of each stage, a branch counted as one pass, in the order of the stages.
 
-    About: what a sound says is not counted, nor the prompts with one change alone that tell whether a model's own
-    controls apply, nor whether an inversion is in the cache or in doubt.
+    An estimate: the sound encoder's branch is not counted, nor the comparisons of single changes of the prompt, nor is
+    it known whether an inversion is in the cache or has to be checked.
     """
     found: dict[str, float] = {}
     if isinstance(config, TuneConfig):
@@ -43,7 +43,7 @@ def passes(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> d
 
 
 def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -> list[UNetRuns]:
-    """Those of the UNet, tuning apart, in order. ``encoder``: the model has one for sound."""
+    """The runs of the UNet, tuning apart, in their order. ``encoder``: the model has a sound encoder."""
     if isinstance(config, GenerateConfig):
         return [UNetRuns("denoising", "denoising steps", config.steps, branches(config, encoder))]
     inverting = UNetRuns("inverting", "inversion steps", inversion.passes(config.steps, config.inversion_corrections))
@@ -67,7 +67,7 @@ def runs(config: EditConfig | InvertConfig | GenerateConfig, *, encoder: bool) -
 
 
 def branches(config: EditConfig | GenerateConfig, encoder: bool) -> int:
-    """How many prompts there are in a step: the negative, the config's own, and what a sound says."""
+    """The number of branches in a step: the negative prompt, the prompt, and the sound encoder's tokens."""
     return 3 if _heard(config, encoder) else 1 if config.guidance == 1 and config.audio is None else 2
 
 

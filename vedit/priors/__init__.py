@@ -42,13 +42,13 @@ class Start:
 class PriorInputs:
     """What a prior may start from; each takes what it needs.
 
-    latents: (F, 4, h, w), the clip's own
-    text: (1, T, D), the source's prompt
+    latents: (F, 4, h, w) of the clip
+    text: (1, T, D) of the source prompt
     schedule: that of the sampling
     seed: of what is drawn
-    noise_walk: how far noise wanders in each frame, 0 to 1: a number, or one of each frame (F,)
+    noise_walk: how far noise wanders in each frame, 0 to 1: a number, or one for each frame (F,)
     corrections: how often each step of an inversion is corrected
-    flow: the clip's, for a prior that ``needs_flow``
+    flow: of the clip, for a prior that ``needs_flow``
     conditions: what steers an inversion
     cache: the folder of inversions; None keeps none
     """

@@ -42,9 +42,10 @@ class FlowWarped:
 
 
 def sources(flow: Flow, cells: Size) -> Tensor:
-    """Whose noise each cell of a grid (h, w) shows: (F, h w), as an index into the fresh noise of all frames' cells.
+    """The index of the noise that each cell of a grid (h, w) takes: (F, h w), into the fresh noise of all frames'
+    cells.
 
-    Depends on the frames up to its own alone.
+    Depends only on the frames up to its own.
     """
     count = cells[0] * cells[1]
     found = tracks(flow, cells)

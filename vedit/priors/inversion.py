@@ -83,11 +83,12 @@ def invert(
 
 
 def correction_size(trace: Tensor, schedule: Schedule) -> float:
-    """How far the steps of an inversion's ``trace`` (S + 1, F, 4, h, w), clean first, had to be corrected in all.
+    """By how much the steps of an inversion's ``trace`` (S + 1, F, 4, h, w), clean first, were corrected in all.
 
-    A step begins with the noise that the step before was told, and its correction is the difference to its own; both
-    are read off the trace, whose ``schedule`` is given. In units of clean latents: the sum over the steps of the root
-    mean square. Where it is small, so is what is left to correct, and sampling comes back.
+    A step starts with the noise predicted in the step before, and its correction is the difference to its own
+    prediction; both are read off the trace, whose ``schedule`` is given. In units of clean latents: the sum over the
+    steps of the root mean square. Where it is small, so is what is left to correct, and sampling leads back to the
+    clip.
     """
     # Levels of pure noise hold no signal to divide by.
     signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)[:, None, None, None, None]
