@@ -147,7 +147,7 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
         (["--guidance", "1/f"], "no value in frame 0"),
         (["--prompt-at", "0:snow"], "the first after the clip's beginning"),
         (["--prompt-at", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
-        (["--motion-scale", "0:1, 3:0"], "no layers over time"),
+        (["--motion-scale", "0:1, 3:0"], "no temporal layers"),
         (["--emphasis", "dog=2"], "does not say 'dog'"),
         (["--prompt-at", "4b:snow"], "counts beats"),
         (["--prompt-at", "3s:a dog", "--prompt-at", "2s:a fox"], "not in the order of their times"),

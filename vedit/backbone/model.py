@@ -317,7 +317,7 @@ class Backbone:
 
     @contextmanager
     def scaling_motion(self, scale: Tensor | None) -> Iterator[None]:
-        """Within the block, the layers over time (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
+        """Within the block, the temporal layers (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
         in each frame: 0 not at all, 1 (and None) as they were trained."""
         with self.lock:
             before, self._context.motion = self._context.motion, scale
@@ -357,7 +357,7 @@ class Backbone:
 
     @property
     def has_temporal_layers(self) -> bool:
-        """Whether any layers over time are attached."""
+        """Whether any temporal layers are attached."""
         return self.has_temporal or self.has_motion
 
     @property

@@ -105,7 +105,7 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
                 rate = piece.rate
                 check_length(path, duration, rate, len(piece.samples))
                 samples = np.zeros((len(piece.samples), round(duration * rate)), np.float32)
-            place(piece, samples)
+            copy_piece(piece, samples)
             cursor = piece.end
             if cursor >= samples.shape[1]:
                 break
@@ -115,7 +115,7 @@ def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio
     expected = None if claimed is None else min(duration, claimed - start)
     if expected is not None and cursor < (expected - Fraction(1, 10)) * rate:
         complaint = f"{path}: the sound breaks off {float(expected - Fraction(cursor, rate)):.2f} s early"
-    return heard(path, samples, rate), complaint
+    return as_audio(path, samples, rate), complaint
 
 
 def has_decoder(stream: Any) -> bool:
@@ -123,18 +123,18 @@ def has_decoder(stream: Any) -> bool:
     return stream.codec_context is not None
 
 
-def heard(path: Path, samples: NDArray[np.float32], rate: int) -> Audio:
+def as_audio(path: Path, samples: NDArray[np.float32], rate: int) -> Audio:
     """Decoded samples (C, L) as sound within -1 to 1; those that are no number become silence, with a VeditWarning."""
-    numbers = np.isfinite(samples)
-    if not numbers.all():
-        first = int(np.argmin(numbers.all(0)))
+    finite = np.isfinite(samples)
+    if not finite.all():
+        first = int(np.argmin(finite.all(0)))
         warnings.warn(
-            f"{path}: {np.count_nonzero(~numbers)} samples are no numbers (NaN or infinite), the first at "
+            f"{path}: {np.count_nonzero(~finite)} samples are no numbers (NaN or infinite), the first at "
             f"{first / rate:.3f} s; they are taken as silence",
             VeditWarning,
             stacklevel=3,
         )
-        samples[~numbers] = 0.0
+        samples[~finite] = 0.0
     return Audio(torch.from_numpy(samples).clamp_(-1.0, 1.0), rate)
 
 
@@ -215,7 +215,7 @@ def claimed_end(stream: AudioStream) -> Fraction | None:
     return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-def place(piece: Piece, samples: NDArray[np.float32]) -> None:
+def copy_piece(piece: Piece, samples: NDArray[np.float32]) -> None:
     """Put a piece where it belongs in `samples` (C, L); what lies outside of them is left out."""
     first, last = max(0, piece.at), min(samples.shape[1], piece.end)
     if first < last:

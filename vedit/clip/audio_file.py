@@ -12,7 +12,17 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from vedit.clip.audio import DEMUXERS, Audio, AudioOrigin, check_length, claimed_end, has_decoder, heard, pieces, place
+from vedit.clip.audio import (
+    DEMUXERS,
+    Audio,
+    AudioOrigin,
+    as_audio,
+    check_length,
+    claimed_end,
+    copy_piece,
+    has_decoder,
+    pieces,
+)
 from vedit.clip.truncation import lacks_end
 from vedit.clip.video_track import SUFFIXES, existing, opened
 from vedit.errors import MediaError, VeditWarning
@@ -52,7 +62,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
             rate, length = piece.rate, max(length, piece.end)
             check_length(file, Fraction(length, rate), rate, len(piece.samples))
             samples = _with_room(samples, len(piece.samples), length, round((claimed or 0) * rate))
-            place(piece, samples)
+            copy_piece(piece, samples)
     if length <= 0:
         raise MediaError(
             f"{file} holds no sound that can be decoded: it is damaged, cut short or no sound; {_EXPECTED}"
@@ -63,7 +73,7 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
         complaints.append("its end is missing; it is cut short")
     if complaints:
         _complain(f"{file}: {complaints[-1]}", allow_partial)
-    return heard(file, samples[:, :length], rate)
+    return as_audio(file, samples[:, :length], rate)
 
 
 def _with_room(samples: NDArray[np.float32], channels: int, length: int, expected: int) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from vedit.clip.sizes import Size, resize
 from vedit.clip.writing import write_clip
 
 MakeFrames = Callable[[Sequence[int]], Iterator[Tensor]]
-"""Called with numbers of frames, ascending; gives each of them, (3, H, W) float32 in [0, 1]."""
+"""Called with indices of frames, ascending; gives each of them, (3, H, W) float32 in [0, 1]."""
 
 
 @dataclass(frozen=True, eq=False)

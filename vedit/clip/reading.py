@@ -74,12 +74,12 @@ def probe(path: str | Path) -> ClipInfo:
     Raises:
         MediaError: as `read_clip` does, where nothing can be read at all
     """
-    place = _existing(path)
-    if place.is_dir():
-        pictures = list_pictures(place)
+    file = _existing(path)
+    if file.is_dir():
+        pictures = list_pictures(file)
         size, rate = picture_facts(pictures[0])
         return ClipInfo(size, rate, len(pictures), float(len(pictures) / rate), False, False)
-    track, size = scan(place), _first(place, identity(place)).size
+    track, size = scan(file), _first(file, identity(file)).size
     duration = float(track.shown / track.rate)
     return ClipInfo(size, track.rate, track.shown, duration, track.sound, track.variable, track.complaint)
 
@@ -156,9 +156,9 @@ def open_clip(
     inside = fit_size((height, width), size, multiple=1)
     told = False
 
-    def make(numbers: Sequence[int]) -> Iterator[Tensor]:
+    def make(indices: Sequence[int]) -> Iterator[Tensor]:
         nonlocal told
-        yield from reader.read(numbers, size=inside, again=told)
+        yield from reader.read(indices, size=inside, again=told)
         told = True
 
     return LazyClip(make, len(reader), inside, reader.rate, *_sound(reader, start))
@@ -180,7 +180,7 @@ def _sound(reader: FrameReader, start: int) -> tuple[Audio | None, AudioOrigin |
 class FrameReader:
     """The frames that were chosen of a file or a folder; they are decoded anew each time that they are read.
 
-    path; rate: frames per second; chosen: what they are called in the file, ascending: numbers of source frames or
+    path; rate: frames per second; chosen: what they are called in the file, ascending: indices of source frames or
     of pictures; track: of a file; partial: damaged frames are replaced by the one before
     """
 
@@ -207,26 +207,26 @@ class FrameReader:
             check_kind(name, value, Integral, "a whole number")
             if value < least:
                 raise MediaError(f"{name} is {value}; expected {least} or more")
-        place = _existing(path)
-        if place.is_dir():
-            pictures = list_pictures(place)
-            chosen = choose_frames(place, len(pictures), None, frames, start, stride, allow_partial)
-            return cls(place, picture_facts(pictures[0])[1] / stride, chosen, None, allow_partial)
-        track, first = scan(place), _first(place, identity(place))
-        chosen = choose_frames(place, track.shown, track.complaint, frames, start, stride, allow_partial)
+        file = _existing(path)
+        if file.is_dir():
+            pictures = list_pictures(file)
+            chosen = choose_frames(file, len(pictures), None, frames, start, stride, allow_partial)
+            return cls(file, picture_facts(pictures[0])[1] / stride, chosen, None, allow_partial)
+        track, first = scan(file), _first(file, identity(file))
+        chosen = choose_frames(file, track.shown, track.complaint, frames, start, stride, allow_partial)
         if len(chosen) > MOST_FRAMES:
-            raise MediaError(f"{place}: {len(chosen):,} frames are too many; expected at most {MOST_FRAMES:,} at once")
+            raise MediaError(f"{file}: {len(chosen):,} frames are too many; expected at most {MOST_FRAMES:,} at once")
         combs = ("its frames are interlaced, and are read as they are, so what moves has combs",) * first.interlaced
         for remark in (*track.remarks, *combs):
-            warnings.warn(f"{place}: {remark}", VeditWarning, stacklevel=3)
-        return cls(place, track.rate / stride, [track.source(index) for index in chosen], track, allow_partial)
+            warnings.warn(f"{file}: {remark}", VeditWarning, stacklevel=3)
+        return cls(file, track.rate / stride, [track.source(index) for index in chosen], track, allow_partial)
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def read(
         self,
-        numbers: Sequence[int] | None = None,
+        indices: Sequence[int] | None = None,
         *,
         size: int | Size | None = None,
         together: int = 1,
@@ -234,7 +234,7 @@ class FrameReader:
     ) -> Iterator[Tensor]:
         """The frames (3, H, W) in [0, 1] one after the other, at a `size` as in `read_clip`; few are held at once.
 
-        numbers: which of them, ascending; all by default
+        indices: which of them, ascending; all by default
         together: how many of them whoever asks will hold at once
         again: they were read before, so what is amiss is told already where it is allowed
         Raises MediaError for frames that cannot be decoded, after the last one where there are others.
@@ -244,13 +244,13 @@ class FrameReader:
         own = target = None
         told = again
         following = next(pictures, None)
-        wanted, got = set(range(len(self)) if numbers is None else numbers), 0
-        for number, source in enumerate(self.chosen):
+        wanted, got = set(range(len(self)) if indices is None else indices), 0
+        for index, source in enumerate(self.chosen):
             while following is not None and (held is None or following[0] <= source):
                 held, following, got = following[1], next(pictures, None), got + 1
             if held is None:
                 break
-            if number in wanted:
+            if index in wanted:
                 picture = held()
                 height, width = picture.shape[1:]
                 if own is None or target is None:
@@ -277,7 +277,7 @@ class FrameReader:
         assert self.track is not None
         if self.path.suffix.lower() == ".webp":
             yield from (
-                (number, functools.partial(as_frame, each)) for number, each in webp.pictures(self.path, self.chosen)
+                (index, functools.partial(as_frame, each)) for index, each in webp.pictures(self.path, self.chosen)
             )
             return
         first = self.track.times[self.chosen[0]]
@@ -318,10 +318,10 @@ def _existing(path: str | Path) -> Path:
     """The path as a video or a folder that can be opened, or a MediaError that says why not."""
     expected = "expected a video file or a folder of pictures"
     refusal = f"are not read (use {' '.join(SUFFIXES)})"
-    place = existing(Path(path), (*SUFFIXES, *PICTURES), refusal, expected, folders=True)
-    if place.suffix.lower() in PICTURES and not place.is_dir() and not webp.is_animated(place):
-        raise MediaError(f"{place} is a single picture; {expected}")
-    return place
+    file = existing(Path(path), (*SUFFIXES, *PICTURES), refusal, expected, folders=True)
+    if file.suffix.lower() in PICTURES and not file.is_dir() and not webp.is_animated(file):
+        raise MediaError(f"{file} is a single picture; {expected}")
+    return file
 
 
 def choose_frames(
@@ -357,9 +357,9 @@ def _complain(complaint: str, partial: bool) -> None:
 
 
 def _decode(path: Path, track: Track, chosen: Sequence[int], key: Fraction | None) -> Iterator[tuple[int, Picture]]:
-    """Those of the source frames numbered `chosen` (ascending) that decode whole, in order, with their numbers."""
+    """Those of the source frames of indices `chosen` (ascending) that decode whole, in order, with their indices."""
     wanted = set(chosen)
-    numbers = {time: number for number, time in enumerate(track.times)}
+    indices = {time: index for index, time in enumerate(track.times)}
     last, latest = track.times[chosen[-1]], -1
     develop = FrameConverter()
     with opened(path) as container:
@@ -373,12 +373,12 @@ def _decode(path: Path, track: Track, chosen: Sequence[int], key: Fraction | Non
                 if frame.pts is None or frame.time_base is None:
                     continue
                 time = frame.pts * frame.time_base
-                number = numbers.get(time, -1)
+                index = indices.get(time, -1)
             else:
-                number, time = count, track.times[min(count, len(track.times) - 1)]
-            if number in wanted and number > latest and not frame.is_corrupt:
-                latest = number
-                yield number, functools.partial(_developed, path, develop, frame)
+                index, time = count, track.times[min(count, len(track.times) - 1)]
+            if index in wanted and index > latest and not frame.is_corrupt:
+                latest = index
+                yield index, functools.partial(_developed, path, develop, frame)
             if time >= last:
                 break
 

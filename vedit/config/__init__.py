@@ -87,7 +87,7 @@ class EditConfig(
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
     check_inversion: bool = Field(
         True,
-        description="Check how well the clip comes back where inverting was hard. Warns if poorly.",
+        description="Reconstruct the clip where its inversion was hard. Warns where that is poor.",
     )
     sheet: LocalPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."

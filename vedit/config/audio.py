@@ -63,19 +63,19 @@ BPM = (20.0, 400.0)
 
 
 MAX_AUDIO_SCALE = 20.0
-"""Most that what a sound says may count; 1 is as much as the prompt."""
+"""Largest weight of the sound encoder's tokens; 1 is as much as the prompt."""
 
 
 class EnvelopeSettings(Settings):
     """Sound"""
 
-    audio_attack: float = Field(0.0, ge=0, le=60, description="Seconds in which what is heard rises to 63 %.")
-    audio_release: float = Field(0.2, ge=0, le=60, description="Seconds in which it dies away by 63 %.")
+    audio_attack: float = Field(0.0, ge=0, le=60, description="Seconds in which a feature rises to 63 %.")
+    audio_release: float = Field(0.2, ge=0, le=60, description="Seconds in which a feature falls by 63 %.")
     audio_threshold: float = Field(
-        0.0, ge=0, lt=1, description="Loudness below which nothing is heard; the rest is stretched."
+        0.0, ge=0, lt=1, description="Level below which a feature is 0; the rest is stretched."
     )
-    audio_gain: float = Field(1.0, ge=0, le=100, description="How many times louder it is taken.")
-    audio_smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which it is smoothed last.")
+    audio_gain: float = Field(1.0, ge=0, le=100, description="Factor of a feature.")
+    audio_smoothing: float = Field(0.0, ge=0, le=60, description="Seconds over which a feature is smoothed last.")
 
 
 class AudioInputSettings(EnvelopeSettings):
@@ -110,11 +110,11 @@ class AudioConditionSettings(Settings):
 
     file: LocalPath | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
     strength: Annotated[Varying, varying(0, MAX_AUDIO_SCALE)] = Field(
-        1.0, description="How far what it says counts, 1 as much as the prompt."
+        1.0, description="Weight of its tokens, 1 as much as the prompt."
     )
     encoder: LocalPath | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
     quantile: float = Field(
-        0.8, ge=0, lt=1, description="Share of each channel in which it is not heeded, where it says least."
+        0.8, ge=0, lt=1, description="Share of each channel, where its guidance is weakest, in which it is left out."
     )
     start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
     stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
@@ -133,8 +133,8 @@ class SoundtrackSettings(AudioInputSettings):
 
     audio_scale: Annotated[Varying | None, varying(0, MAX_AUDIO_SCALE)] = Field(
         None,
-        description="How far what the sound says counts; 1 as much as the prompt. By default 1 where the model brings "
-        "a sound encoder, else 0.",
+        description="Weight of the sound encoder's tokens, 1 as much as the prompt. By default 1 where the model has "
+        "an encoder, else 0.",
     )
     sound_encoder: LocalPath | None = Field(
         None, description="Sound encoder (.safetensors) to listen with. By default the model's own."
@@ -228,7 +228,7 @@ class InspectAudioConfig(AudioInputSettings, FramesSettings):
     output: LocalPath | None = Field(
         None, description="Where to write the picture (.png). By default named after the sound."
     )
-    save_data: LocalPath | None = Field(None, description="Also write all that was heard as numbers (.json).")
+    save_data: LocalPath | None = Field(None, description="Also write all features as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
 
     paths: ClassVar[frozenset[str]] = Settings.paths | {"save_data"}

@@ -155,8 +155,7 @@ class ModelSettings(Settings):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
-        description="Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32 "
-        "elsewhere.",
+        description="Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32 elsewhere.",
     )
     kernel: Literal["auto", "xformers", "sdpa", "math"] = Field(
         "auto",
@@ -190,8 +189,8 @@ class PromptSettings(Settings):
     )
     motion_scale: Annotated[Varying, varying(0, 10)] = Field(
         1.0,
-        description="How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at all, "
-        "1 as they were trained; may vary in time.",
+        description="Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they were "
+        "trained; may vary in time.",
     )
 
 
@@ -215,7 +214,10 @@ class EditSettings(PromptSettings):
         True, description="Put the clip's own pixels back outside of the mask. Without it they are the VAE's."
     )
     inject: float = Field(
-        0.45, ge=0, le=1, description="Share of the steps in which the source lends its layout. 0 leaves it open."
+        0.45,
+        ge=0,
+        le=1,
+        description="Share of the steps with the source's features injected (plug-and-play). 0 leaves the layout open.",
     )
     strength: float = Field(
         0.95, gt=0, le=1, description="Noise to start from, up to 1; less keeps more of the layout."

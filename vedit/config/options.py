@@ -41,8 +41,8 @@ class EditOptions(TypedDict, total=False):
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
     motion_scale: float | str
-    """How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at
-    all, 1 as they were trained; may vary in time. [default: 1.0]"""
+    """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
+    were trained; may vary in time. [default: 1.0]"""
     source_prompt: str | None
     """What the clip shows now; what both prompts agree on is kept. By default the words that the
     adapter was tuned on, else none: then the whole frame is open to change."""
@@ -56,7 +56,8 @@ class EditOptions(TypedDict, total=False):
     """Put the clip's own pixels back outside of the mask. Without it they are the VAE's. [default:
     True]"""
     inject: float
-    """Share of the steps in which the source lends its layout. 0 leaves it open. [default: 0.45]"""
+    """Share of the steps with the source's features injected (plug-and-play). 0 leaves the layout
+    open. [default: 0.45]"""
     strength: float
     """Noise to start from, up to 1; less keeps more of the layout. [default: 0.95]"""
     prior: str
@@ -83,7 +84,7 @@ class EditOptions(TypedDict, total=False):
     device: str
     """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
     dtype: Literal["auto", "float32", "float16", "bfloat16"]
-    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
     elsewhere. [default: 'auto']"""
     kernel: Literal["auto", "xformers", "sdpa", "math"]
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
@@ -104,15 +105,15 @@ class EditOptions(TypedDict, total=False):
     cache: bool
     """Keep inversions on disk and use them again. [default: True]"""
     audio_attack: float
-    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
-    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    """Seconds in which a feature falls by 63 %. [default: 0.2]"""
     audio_threshold: float
-    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    """Level below which a feature is 0; the rest is stretched. [default: 0.0]"""
     audio_gain: float
-    """How many times louder it is taken. [default: 1.0]"""
+    """Factor of a feature. [default: 1.0]"""
     audio_smoothing: float
-    """Seconds over which it is smoothed last. [default: 0.0]"""
+    """Seconds over which a feature is smoothed last. [default: 0.0]"""
     audio: str | Path | None
     """Sound to follow: a sound file or a video."""
     audio_start: float
@@ -122,8 +123,8 @@ class EditOptions(TypedDict, total=False):
     bpm: float | None
     """Beats per minute, where they are known."""
     audio_scale: float | str | None
-    """How far what the sound says counts; 1 as much as the prompt. By default 1 where the model
-    brings a sound encoder, else 0."""
+    """Weight of the sound encoder's tokens, 1 as much as the prompt. By default 1 where the model
+    has an encoder, else 0."""
     sound_encoder: str | Path | None
     """Sound encoder (.safetensors) to listen with. By default the model's own."""
     emphasis: str | dict[str, Any] | Sequence[str | dict[str, Any] | EmphasisSettings]
@@ -147,7 +148,7 @@ class EditOptions(TypedDict, total=False):
     audio_mix: bool
     """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
     check_inversion: bool
-    """Check how well the clip comes back where inverting was hard. Warns if poorly. [default:
+    """Reconstruct the clip where its inversion was hard. Warns where that is poor. [default:
     True]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
@@ -175,8 +176,8 @@ class GenerateOptions(TypedDict, total=False):
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
     motion_scale: float | str
-    """How much the layers over time count. Those of --motion-adapter or of a tuning; 0 is not at
-    all, 1 as they were trained; may vary in time. [default: 1.0]"""
+    """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
+    were trained; may vary in time. [default: 1.0]"""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
@@ -186,7 +187,7 @@ class GenerateOptions(TypedDict, total=False):
     device: str
     """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
     dtype: Literal["auto", "float32", "float16", "bfloat16"]
-    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
     elsewhere. [default: 'auto']"""
     kernel: Literal["auto", "xformers", "sdpa", "math"]
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
@@ -197,15 +198,15 @@ class GenerateOptions(TypedDict, total=False):
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
     audio_attack: float
-    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
-    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    """Seconds in which a feature falls by 63 %. [default: 0.2]"""
     audio_threshold: float
-    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    """Level below which a feature is 0; the rest is stretched. [default: 0.0]"""
     audio_gain: float
-    """How many times louder it is taken. [default: 1.0]"""
+    """Factor of a feature. [default: 1.0]"""
     audio_smoothing: float
-    """Seconds over which it is smoothed last. [default: 0.0]"""
+    """Seconds over which a feature is smoothed last. [default: 0.0]"""
     audio: str | Path | None
     """Sound to follow: a sound file or a video."""
     audio_start: float
@@ -215,8 +216,8 @@ class GenerateOptions(TypedDict, total=False):
     bpm: float | None
     """Beats per minute, where they are known."""
     audio_scale: float | str | None
-    """How far what the sound says counts; 1 as much as the prompt. By default 1 where the model
-    brings a sound encoder, else 0."""
+    """Weight of the sound encoder's tokens, 1 as much as the prompt. By default 1 where the model
+    has an encoder, else 0."""
     sound_encoder: str | Path | None
     """Sound encoder (.safetensors) to listen with. By default the model's own."""
     emphasis: str | dict[str, Any] | Sequence[str | dict[str, Any] | EmphasisSettings]
@@ -275,7 +276,7 @@ class TuneOptions(TypedDict, total=False):
     device: str
     """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
     dtype: Literal["auto", "float32", "float16", "bfloat16"]
-    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
     elsewhere. [default: 'auto']"""
     kernel: Literal["auto", "xformers", "sdpa", "math"]
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
@@ -321,7 +322,7 @@ class InvertOptions(TypedDict, total=False):
     device: str
     """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
     dtype: Literal["auto", "float32", "float16", "bfloat16"]
-    """Numbers of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
     elsewhere. [default: 'auto']"""
     kernel: Literal["auto", "xformers", "sdpa", "math"]
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
@@ -389,15 +390,15 @@ class InspectAudioOptions(TypedDict, total=False):
     frames: int | None
     """How many frames; by default as long as the sound."""
     audio_attack: float
-    """Seconds in which what is heard rises to 63 %. [default: 0.0]"""
+    """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
-    """Seconds in which it dies away by 63 %. [default: 0.2]"""
+    """Seconds in which a feature falls by 63 %. [default: 0.2]"""
     audio_threshold: float
-    """Loudness below which nothing is heard; the rest is stretched. [default: 0.0]"""
+    """Level below which a feature is 0; the rest is stretched. [default: 0.0]"""
     audio_gain: float
-    """How many times louder it is taken. [default: 1.0]"""
+    """Factor of a feature. [default: 1.0]"""
     audio_smoothing: float
-    """Seconds over which it is smoothed last. [default: 0.0]"""
+    """Seconds over which a feature is smoothed last. [default: 0.0]"""
     audio_start: float
     """Seconds of the sound to leave out at the beginning. [default: 0.0]"""
     audio_duration: float | None
@@ -411,6 +412,6 @@ class InspectAudioOptions(TypedDict, total=False):
     output: str | Path | None
     """Where to write the picture (.png). By default named after the sound."""
     save_data: str | Path | None
-    """Also write all that was heard as numbers (.json)."""
+    """Also write all features as numbers (.json)."""
     overwrite: bool
     """Replace outputs that exist. [default: False]"""

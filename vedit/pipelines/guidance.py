@@ -104,7 +104,7 @@ def motion_scale(config: EditConfig | GenerateConfig, backbone: Backbone, track:
         return None
     if not (backbone.has_temporal_layers or (isinstance(config, EditConfig) and config.tune)):
         raise ConfigError(
-            "motion_scale: this model has no layers over time; give it some with --motion-adapter (AnimateDiff), "
+            "motion_scale: this model has no temporal layers; give it some with --motion-adapter (AnimateDiff), "
             "--adapter, or in an edit --tune."
         )
     return torch.tensor(config.per_frame("motion_scale", track.moments))
