@@ -190,7 +190,7 @@ def _table(rows: Iterable[tuple[str, str]], width: int, names: int = NAMES) -> l
     """Lines of names and texts, the texts beside ``names`` columns."""
     lines = []
     for name, text in rows:
-        wrapped = textwrap.wrap(text, width - names) or [""]
+        wrapped = textwrap.wrap(text, width - names, break_on_hyphens=False) or [""]
         if len(name) > names - 2:
             lines.append(name)
             name = ""
