@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
@@ -29,6 +30,7 @@ from vedit.config import (
     InspectTimelineConfig,
     InvertConfig,
     TuneConfig,
+    cache_folder,
 )
 from vedit.errors import ConfigError, VeditError, VeditHint, VeditWarning
 from vedit.flags import AsJson, Quiet, Verbose, configured
@@ -264,6 +266,32 @@ def doctor(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = Fal
 
     for title, rows in examine():
         printing.report.table(rows, title=title)
+
+
+@app.command(cls=HelpCommand)
+def cache(
+    empty: Annotated[bool, typer.Option("--empty", help="Let go of everything that is kept.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the results that are kept for the next time, such as inversions, and how much room they take."""
+    from vedit.graph import Store
+
+    store = Store(cache_folder())
+    if empty:
+        freed = store.empty()
+        printing.report.say(f"{freed / 1e6:.1f} MB freed in {store.folder}")
+        printing.report.found(freed=freed)
+        return
+    entries = store.entries()
+    used = [f"{datetime.fromtimestamp(entry.used):%Y-%m-%d %H:%M}" for entry in entries]
+    rows = [[entry.title, f"{entry.size / 1e6:.1f} MB", when] for entry, when in zip(entries, used, strict=True)]
+    if rows:
+        printing.report.table(rows, head=["result", "size", "last used"])
+    size = sum(entry.size for entry in entries)
+    printing.report.say(f"{size / 1e6:.1f} MB of at most {store.bound / 1e6:,.0f} MB in {store.folder}")
+    printing.report.found(folder=str(store.folder), size=size, bound=store.bound)
 
 
 @app.command(cls=HelpCommand)

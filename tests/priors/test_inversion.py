@@ -15,6 +15,7 @@ from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.model import TunedState
+from vedit.graph import Store
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import cached_invert, correction_size, inversion_key, invert, passes, reconstruct
 from vedit.sampling import noise
@@ -91,12 +92,10 @@ def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
 def test_the_cache_gives_the_same_and_computes_once(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = PriorInputs(
-        noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), cache=tmp_path / "cache"
-    )
+    store = Store(tmp_path / "cache")
+    given = PriorInputs(noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), store=store)
     first = cached_invert(backbone, given)
-    files = list((tmp_path / "cache").iterdir())
-    assert [file.suffix for file in files] == [".safetensors"]
+    assert [entry.title for entry in store.entries()] == ["inversion"]
     monkeypatch.setattr(type(backbone), "predict", None)  # any computing would fail
     assert torch.equal(cached_invert(backbone, given), first)
 
@@ -129,30 +128,31 @@ def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tm
     assert len(keys) == 11
 
 
-def invert_in_step(model: Path, cache: Path, result: Path, together: Barrier) -> None:
-    """Invert, taking each step at the same time as another process, so that neither finds the other's file."""
-
-    def step(stage: str, done: int, total: int) -> None:
-        together.wait(240)
-
+def invert_after(model: Path, cache: Path, result: Path, together: Barrier) -> None:
+    """Begin at the same time as another process, and write down the trace and each step taken."""
     backbone = load_backbone(model, device="cpu")
+    taken: list[int] = []
     latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
-    given = PriorInputs(latents, text, backbone.schedule(2), cache=cache, progress=step)
-    save_file({"trace": cached_invert(backbone, given)}, result)
+    given = PriorInputs(
+        latents, text, backbone.schedule(4), store=Store(cache), progress=lambda _, done, __: taken.append(done)
+    )
+    together.wait(240)
+    save_file({"trace": cached_invert(backbone, given), "steps": torch.tensor(len(taken))}, result)
 
 
-def test_several_at_once_write_one_whole_file(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
+def test_of_several_at_once_one_inverts_and_all_have_it(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
     cache, here, there = (tmp_path / name for name in ("cache", "here", "there"))
     spawn = multiprocessing.get_context("spawn")
     together = spawn.Barrier(2)
-    other = spawn.Process(target=invert_in_step, args=(sd1, cache, there, together), daemon=True)
+    other = spawn.Process(target=invert_after, args=(sd1, cache, there, together), daemon=True)
     other.start()
-    invert_in_step(sd1, cache, here, together)
+    invert_after(sd1, cache, here, together)
     other.join()
     assert other.exitcode == 0
-    expected = invert(backbone, noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"]), 2)
-    (kept,) = cache.iterdir()
-    assert all(torch.equal(load_file(path)["trace"], expected) for path in (kept, here, there))
+    expected = invert(backbone, noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"]), 4)
+    found = [load_file(path) for path in (here, there)]
+    assert all(torch.equal(each["trace"], expected) for each in found)
+    assert sorted(int(each["steps"]) for each in found) == [0, 4]
 
 
 def test_a_cut_trace_comes_back_from_where_it_was_cut(sd1: Path) -> None:

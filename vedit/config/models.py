@@ -25,7 +25,7 @@ def user_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where inversions are kept: $VEDIT_CACHE, or vedit under $XDG_CACHE_HOME or ~/.cache. May not exist yet."""
+    """Where results are kept: $VEDIT_CACHE, or vedit under $XDG_CACHE_HOME or ~/.cache. May not exist yet."""
     own = os.environ.get("VEDIT_CACHE")
     return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "vedit").expanduser()
 

@@ -28,8 +28,8 @@ from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_mode
 from vedit.pipelines.execution import (
     Timings,
     check_finite,
-    inversion_cache,
     provenance,
+    result_store,
     warn_of_other_model,
     within_memory,
 )
@@ -218,7 +218,7 @@ def _edit(
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": source_prompt, "attention": kind})
-    cache = inversion_cache(config.cache)
+    store = result_store(config.cache)
     schedule = backbone.schedule(config.steps)
     prior = registry.load("priors", config.prior)()
     stage, metrics = Timings(backbone.device), {}
@@ -289,7 +289,7 @@ def _edit(
                 corrections=config.inversion_corrections,
                 flow=flow,
                 conditions=inversion_conditions,
-                cache=cache,
+                store=store,
                 progress=progress,
             )
             start = prior.start(backbone, given)

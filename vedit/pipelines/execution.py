@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from vedit.config import cache_folder
 from vedit.errors import DeviceError, VeditWarning
+from vedit.graph import Store
 
 if TYPE_CHECKING:
     from vedit.backbone.model import Backbone
@@ -86,15 +86,15 @@ def _plain(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def inversion_cache(wanted: bool) -> Path | None:
-    """The folder of cached inversions; None when it is not wanted, and, with a warning, when it cannot be written."""
+def result_store(wanted: bool) -> Store | None:
+    """Where results are kept between jobs; None when not wanted, and, with a warning, when it cannot be written."""
     if not wanted:
         return None
-    folder = cache_folder() / "inversions"
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):
-            return folder
+            return Store(folder)
         reason = "no permission to write"
     except OSError as error:
         reason = str(error.strerror)

@@ -17,7 +17,7 @@ from vedit.config.options import InvertOptions
 from vedit.flow import estimate_flow
 from vedit.pipelines import prompt_schedule, results
 from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model
-from vedit.pipelines.execution import inversion_cache, within_memory
+from vedit.pipelines.execution import result_store, within_memory
 from vedit.pipelines.outputs import check_video
 from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
 from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of, with_adapter
@@ -84,7 +84,7 @@ def _invert(
     """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
     source_prompt = source_prompt_of(config, backbone)
     prompt_schedule.hint_at_unknown(backbone.tokenizer, source_prompt)
-    cache = inversion_cache(config.cache)
+    store = result_store(config.cache)
     kind = attention_kind(config, backbone)
     flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None
     with within_memory(), backbone.attending(kind, flow):
@@ -96,7 +96,7 @@ def _invert(
             text,
             backbone.schedule(config.steps),
             corrections=config.inversion_corrections,
-            cache=cache,
+            store=store,
             progress=progress,
         )
         trace = cached_invert(backbone, given)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
-from vedit.errors import MediaError, VeditWarning
+from vedit.errors import VeditWarning
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import inversion_key, reconstruct
 from vedit.progress import renamed
@@ -85,17 +83,12 @@ def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames
 
     given: what was inverted; trace: the inversion (S + 1, F, 4, h, w); frames: the source (F, 3, H, W)
 
-    The figures are kept in the cache beside the inversion.
+    The figures are kept in the store beside the inversion.
     """
-    note = None
-    if given.cache is not None:
-        note = given.cache / f"{inversion_key(backbone, given)}-{len(trace) - 1}.json"
-    if note is not None and note.is_file():
-        try:
-            known = json.loads(note.read_text(encoding="utf-8"))
-            return Fidelity(float(known["db"]), float(known["worst"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # a damaged note is measured anew
+    key = f"{inversion_key(backbone, given)}-{len(trace) - 1}"
+    if given.store is not None and (kept := given.store.read(key)) is not None and "db" in kept:
+        db, worst = kept["db"].tolist()
+        return Fidelity(db, worst)
     again = reconstruct(
         backbone,
         trace,
@@ -105,9 +98,8 @@ def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames
         progress=renamed(given.progress, "reconstructing"),
     )
     found = fidelity(backbone.decode(again), frames)
-    if note is not None and math.isfinite(found.db):
-        with suppress(MediaError), whole_file(note, overwrite=True) as beside:  # kept only to save time
-            beside.write_text(json.dumps({"db": found.db, "worst": found.worst}), encoding="utf-8")
+    if given.store is not None and math.isfinite(found.db):
+        given.store.write(key, "reconstruction", {"db": torch.tensor([found.db, found.worst], dtype=torch.float64)})
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
+from vedit.graph import Store
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -50,7 +50,7 @@ class PriorInputs:
     corrections: how often each step of an inversion is corrected
     flow: of the clip, for a prior that ``needs_flow``
     conditions: what steers an inversion
-    cache: the folder of inversions; None keeps none
+    store: where inversions are kept; None keeps none
     """
 
     latents: Tensor
@@ -61,7 +61,7 @@ class PriorInputs:
     corrections: int = 0
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()
-    cache: Path | None = None
+    store: Store | None = None
     progress: Progress | None = None
 
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import ClassVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from vedit.atomic import whole_file
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, residuals
-from vedit.errors import MediaError, VeditWarning
 from vedit.guiders import Unguided
 from vedit.priors import PriorInputs, Start
 from vedit.progress import Progress
@@ -130,9 +124,9 @@ def reconstruct(
 
 
 def cached_invert(backbone: Backbone, given: PriorInputs) -> Tensor:
-    """``invert``, kept in the cache under a hash of everything that it depends on, if there is a cache.
+    """``invert``, kept in the store under a hash of everything that it depends on, if there is a store.
 
-    Safe for several processes at once: a file appears whole or not at all, and who comes second writes the same.
+    Of several processes that want the same one inverts, and the others wait for what it finds.
     """
 
     def afresh() -> Tensor:
@@ -146,19 +140,14 @@ def cached_invert(backbone: Backbone, given: PriorInputs) -> Tensor:
             progress=given.progress,
         )
 
-    if given.cache is None:
+    if given.store is None:
         return afresh()
-    path = given.cache / f"{inversion_key(backbone, given)}.safetensors"
-    if path.exists():
-        with suppress(SafetensorError, OSError, KeyError):  # a damaged file is made anew
-            return load_file(path)["trace"].to(backbone.device)
-    trace = afresh()
-    try:
-        given.cache.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, overwrite=True) as beside:
-            beside.write_bytes(save({"trace": trace.cpu().contiguous()}))
-    except (MediaError, OSError) as error:
-        warnings.warn(f"the inversion is not kept for the next time: {error}", VeditWarning, stacklevel=2)
+    key = inversion_key(backbone, given)
+    with given.store.alone(key):
+        if (kept := given.store.read(key)) is not None and "trace" in kept:
+            return kept["trace"].to(backbone.device)
+        trace = afresh()
+        given.store.write(key, "inversion", {"trace": trace})
     return trace
 
 
