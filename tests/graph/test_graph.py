@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from tests.graph.toys import Number, Session, Sum, Times, goal
+from vedit.errors import VeditWarning
 from vedit.graph import Run, Stage, Store, plan
 from vedit.graph.recipe import digest
 
@@ -117,9 +118,10 @@ def test_a_damaged_result_is_made_again(session: Session, store: Store, damage: 
     assert store.read(goal().key) is not None
 
 
-def test_nothing_fails_where_nothing_can_be_kept(session: Session, tmp_path: Path) -> None:
+def test_where_nothing_can_be_kept_that_is_told_and_nothing_fails(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert Run(session, Store(tmp_path / "file" / "store"))(goal()).tolist() == [99.0]
+    with pytest.warns(VeditWarning, match="is not kept for the next time"):
+        assert Run(session, Store(tmp_path / "file" / "store"))(goal()).tolist() == [99.0]
 
 
 def test_what_was_not_used_for_longest_goes_first(store: Store) -> None:
