@@ -23,7 +23,7 @@ def hinted(kind: type[Settings], **settings: Any) -> list[str]:
         given["clip"] = "a.mp4"
     if kind is InvertConfig:
         del given["prompt"]
-    return hints.of(kind.model_validate(given))
+    return hints.hints_for(kind.model_validate(given))
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def invert(config: InvertConfig, dry_run: DryRun = False) -> None:
     printing.report.table(rows, head=["", "dB", "worst frame"])
     measured = {"vae_db": result.vae.db, "reconstruction_db": result.reconstruction.db}
     worst = {"vae_worst_db": result.vae.worst, "reconstruction_worst_db": result.reconstruction.worst}
-    printing.report.found(metrics=measured | worst)
+    printing.report.add_data(metrics=measured | worst)
     if result.output is not None:
         printing.report.file(result.output)
 
@@ -201,7 +201,7 @@ def look_at_mask(config: EditConfig) -> None:
     _tell_files(result.video, result.files)
     for sentence in sentences({"edited_share": result.share}):
         printing.report.say(sentence)
-    printing.report.found(metrics={"edited_share": result.share})
+    printing.report.add_data(metrics={"edited_share": result.share})
 
 
 @looking.command("audio", cls=HelpCommand)
@@ -214,7 +214,7 @@ def look_at_sound(config: InspectAudioConfig) -> None:
     sound, beats = result.features, [round(float(each), 4) for each in result.features.own_beats]
     count = f"{len(beats)} beat{'' if len(beats) == 1 else 's'}"
     printing.report.say(f"{count}, {sound.tempo:.2f} BPM{f' ({sound.note})' if sound.note else ''}")
-    printing.report.found(metrics={"tempo": sound.tempo}, note=sound.note, beats=beats)
+    printing.report.add_data(metrics={"tempo": sound.tempo}, note=sound.note, beats=beats)
     for path in result.files:
         printing.report.file(path)
 
@@ -227,7 +227,7 @@ def look_at_timeline(config: InspectTimelineConfig) -> None:
 
     values = pipeline.values(config)
     printing.report.table(values, head=["frame", "seconds", "value"])
-    printing.report.found(values=[float(value) for _, _, value in values])
+    printing.report.add_data(values=[float(value) for _, _, value in values])
 
 
 @app.command(cls=HelpCommand)
@@ -313,7 +313,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     _tell_files(result.video, result.files)
     for sentence in sentences(result.metrics, gated=result.config.check_inversion):
         printing.report.say(sentence)
-    printing.report.found(metrics=result.metrics, made_with=result.made_with)
+    printing.report.add_data(metrics=result.metrics, made_with=result.made_with)
     _tell_seconds(result.timings)
 
 
@@ -326,7 +326,7 @@ def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> Non
     _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.clip, result.files)
-    printing.report.found(made_with=result.made_with)
+    printing.report.add_data(made_with=result.made_with)
     _tell_seconds(result.timings)
 
 
@@ -351,12 +351,12 @@ def _tell_clip(path: Path, frames: int, size: tuple[int, int], fps: float, sound
     height, width = size
     told = f"{frames} frames, {width}x{height}, {fps:g} fps, {'with sound' if sound else 'silent'}"
     printing.report.file(path, told)
-    printing.report.found(clip={"frames": frames, "width": width, "height": height, "fps": fps, "sound": sound})
+    printing.report.add_data(clip={"frames": frames, "width": width, "height": height, "fps": fps, "sound": sound})
 
 
 def _tell_seconds(timings: Mapping[str, float]) -> None:
     printing.report.say("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
-    printing.report.found(timings=timings)
+    printing.report.add_data(timings=timings)
 
 
 def _show_estimate(config: EditConfig | TuneConfig | InvertConfig | GenerateConfig) -> None:
@@ -393,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         # typer's usage errors have no public class of their own; all of them can format their message.
         if hasattr(error, "format_message"):
-            return _failed(usage.told(error), 2)
+            return _failed(usage.describe_error(error), 2)
         where = "" if report.verbose else "; --verbose shows where"
         return _failed(f"a fault of vedit's own, {type(error).__name__}: {' '.join(str(error).split())}{where}", 1)
 

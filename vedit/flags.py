@@ -132,7 +132,7 @@ def configured(
                 layer = assignments(assign)
                 layers.append(layer if within is None else Layer({within: layer.values}))
             config = merge(kind, *layers, flags(given, positional), Layer(given_already))
-            for each in hints.of(config):
+            for each in hints.hints_for(config):
                 printing.report.hint(each)
             command(config.with_config_file(Path(path)) if path else config, **extra)
 

@@ -104,8 +104,8 @@ RULES = (
 )
 
 
-def of(config: Settings) -> list[str]:
-    """What is to be said about settings, a line for each rule that holds."""
+def hints_for(config: Settings) -> list[str]:
+    """The hints about a config: a line for each rule that holds."""
     said = []
     for rule in RULES:
         if not isinstance(config, rule.kinds) or not rule.when(config):

@@ -45,8 +45,8 @@ class Report:
         if not (self.as_json or self.quiet):
             print(line)
 
-    def found(self, **values: Any) -> None:
-        """What programs are told in place of lines."""
+    def add_data(self, **values: Any) -> None:
+        """Add what programs are told, in place of lines, to the JSON object."""
         self._found |= values
 
     def table(self, rows: Sequence[Sequence[str]], *, title: str = "", head: Sequence[str] = ()) -> None:

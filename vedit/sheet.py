@@ -39,7 +39,7 @@ STRETCH = 1.1
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a sheet: its name, its clip, and which frames may be shown; all, where nothing is said."""
+    """A row of a sheet: its name, its clip, and which of its frames may be shown, or None for all."""
 
     name: str
     clip: Clip | LazyClip

@@ -84,7 +84,7 @@ def tune(
     Args:
         backbone: the model
         clip: a Clip, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W
-            multiples of the backbone's patch
+            multiples of the backbone's ``vae_scale_factor``
         prompt: the words that say what the clip shows
         steps: of the optimizer, 1 or more
         learning_rate: None is the model's own (``vedit.json``), else the original's 3e-5
@@ -187,7 +187,7 @@ def _digest(latents: Tensor) -> str:
 
 
 def _draw(latents: Tensor, levels: Levels, generator: torch.Generator, from_noise: float) -> tuple[int, Tensor]:
-    """A timestep and what the network sees at it (F, 4, h, w): the clip noised, or noise alone."""
+    """A timestep, and latents (F, 4, h, w) at it: of the clip noised, or of noise alone."""
     pure = from_noise > 0 and float(torch.rand((), generator=generator)) < from_noise
     first = int(UNDECIDED * len(levels)) if pure else 0
     time = int(torch.randint(first, len(levels), (1,), generator=generator))

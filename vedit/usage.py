@@ -31,7 +31,7 @@ class Commands(HelpGroup):
         return super().resolve_command(ctx, args)
 
 
-def told(error: Any) -> str:
+def describe_error(error: Any) -> str:
     """A usage error of typer's as one line."""
     context = getattr(error, "ctx", None)
     command = getattr(context, "command_path", "vedit") if context else "vedit"

@@ -73,11 +73,11 @@ def find_beats(curve: OnsetCurve, bpm: float | None = None) -> Beats:
     onsets = tuple(times.tolist())
     found = sorted(_candidates(curve, times, strengths), key=lambda each: -each.likelihood)
     if bpm is not None:
-        return Beats(bpm, tuple(_given(curve, bpm, times, strengths).tolist()), onsets, _doubt(bpm, found))
+        return Beats(bpm, tuple(_beats_at_tempo(curve, bpm, times, strengths).tolist()), onsets, _bpm_note(bpm, found))
     if not found:
         return Beats(0.0, (), onsets, "no beats are heard; give --bpm to have some")
-    tempo, beats = _settled(curve, found[0], times)
-    return Beats(tempo, tuple(beats.tolist()), onsets, _others(tempo, found))
+    tempo, beats = _exact_tempo(curve, found[0], times)
+    return Beats(tempo, tuple(beats.tolist()), onsets, _other_tempo_note(tempo, found))
 
 
 def _candidates(curve: OnsetCurve, times: Array, strengths: Array) -> list[_Candidate]:
@@ -85,9 +85,9 @@ def _candidates(curve: OnsetCurve, times: Array, strengths: Array) -> list[_Cand
     if len(times) < LEAST:
         return []
     grid = np.exp(np.linspace(np.log(SLOWEST * 0.97), np.log(FASTEST * 1.03), 400))
-    alike = _likeness(curve.strength)
+    alike = _autocorrelation(curve.strength)
     lags = 60.0 / grid / curve.hop_seconds
-    comb = np.mean([_at(alike, number * lags) for number in range(1, _MULTIPLES + 1)], axis=0)
+    comb = np.mean([_value_at(alike, number * lags) for number in range(1, _MULTIPLES + 1)], axis=0)
     tops = np.flatnonzero((comb[1:-1] > comb[:-2]) & (comb[1:-1] >= comb[2:])) + 1
     tops = tops[(grid[tops] > SLOWEST * 0.99) & (grid[tops] < FASTEST * 1.01)]
     prior = np.exp(-0.5 * (np.log2(grid / USUAL) / SPREAD) ** 2)
@@ -95,16 +95,16 @@ def _candidates(curve: OnsetCurve, times: Array, strengths: Array) -> list[_Cand
     found = []
     for top in likely:
         tempo = float(grid[top])
-        beats = _tracked(curve, tempo, _TIGHT, times)
+        beats = _track_beats(curve, tempo, _TIGHT, times)
         if len(beats) >= 2:
-            bar = max(_peak_at(alike, count * lags[top]) for count in (3, 4))
-            likelihood = _fit(beats, tempo, times, strengths) * max(comb[top] * bar, 1e-3) ** 2 * prior[top]
+            bar = max(_peak_near(alike, count * lags[top]) for count in (3, 4))
+            likelihood = _rhythm_score(beats, tempo, times, strengths) * max(comb[top] * bar, 1e-3) ** 2 * prior[top]
             found.append(_Candidate(tempo, beats, float(likelihood)))
     return found
 
 
-def _likeness(strength: Array) -> Array:
-    """Autocorrelation by lag in steps, 1 for lag 0, and for long lags not less because less overlaps."""
+def _autocorrelation(strength: Array) -> Array:
+    """Autocorrelation by lag in steps, 1 for lag 0, corrected for the smaller overlap of long lags."""
     from scipy.ndimage import gaussian_filter1d
 
     # Blurred by 14 ms: players are not more exact than that, nor is the grid of lags.
@@ -116,18 +116,18 @@ def _likeness(strength: Array) -> Array:
     return np.asarray(products / products[0].clip(1e-12) / overlap, np.float64)
 
 
-def _at(alike: Array, lags: Array) -> Array:
+def _value_at(alike: Array, lags: Array) -> Array:
     """0 for lags of which too little is left to compare."""
     return np.where(lags < 0.9 * len(alike), np.interp(lags, np.arange(len(alike)), alike), 0.0)
 
 
-def _peak_at(alike: Array, lag: float) -> float:
+def _peak_near(alike: Array, lag: float) -> float:
     """The most within 1.5 %, as the tempo is known no better."""
     near = alike[int(lag * 0.985) : int(lag * 1.015) + 2]
     return float(near.max()) if lag < 0.9 * len(alike) and len(near) else 0.0
 
 
-def _tracked(curve: OnsetCurve, tempo: float, tightness: float, times: Array) -> Array:
+def _track_beats(curve: OnsetCurve, tempo: float, tightness: float, times: Array) -> Array:
     """Seconds of the beats by dynamic programming (Ellis 2007), from the first onset to the last."""
     from librosa.beat import beat_track
 
@@ -143,31 +143,31 @@ def _tracked(curve: OnsetCurve, tempo: float, tightness: float, times: Array) ->
     return beats[(beats >= times[0] - TOLERANCE) & (beats <= times[-1] + TOLERANCE)]
 
 
-def _fit(beats: Array, tempo: float, times: Array, strengths: Array) -> float:
+def _rhythm_score(beats: Array, tempo: float, times: Array, strengths: Array) -> float:
     """How well beats tell a rhythm, in [0, 1]: the share of all onset strength that lies on beats, squared; how even
     it is between odd and even beats; and how many beats have an onset at all.
 
     The first speaks against half the tempo, the others against the double one.
     """
-    share = strengths[_misses(times, beats)[0] < _within(tempo)].sum() / strengths.sum()
-    on_beat = _on_beat(beats, tempo, times, strengths)
+    share = strengths[_distance_to_nearest(times, beats)[0] < _tolerance(tempo)].sum() / strengths.sum()
+    on_beat = _strength_on_beats(beats, tempo, times, strengths)
     turns = sorted(float(on_beat[turn::2].mean()) for turn in (0, 1))
     even = turns[0] / turns[1] if turns[1] > 0 else 0.0
     filled = float((on_beat > 0.25 * np.percentile(strengths, 90)).mean())
     return float(share**2 * max(even, 0.05) * max(filled, 0.05))
 
 
-def _within(tempo: float) -> float:
+def _tolerance(tempo: float) -> float:
     return min(TOLERANCE, 0.12 * 60.0 / tempo)
 
 
-def _on_beat(beats: Array, tempo: float, times: Array, strengths: Array) -> Array:
+def _strength_on_beats(beats: Array, tempo: float, times: Array, strengths: Array) -> Array:
     """The strength of the onset at each beat, 0 where there is none."""
-    misses, nearest = _misses(beats, times)
-    return np.where(misses < _within(tempo), strengths[nearest], 0.0)
+    misses, nearest = _distance_to_nearest(beats, times)
+    return np.where(misses < _tolerance(tempo), strengths[nearest], 0.0)
 
 
-def _misses(times: Array, others: Array) -> tuple[Array, NDArray[np.intp]]:
+def _distance_to_nearest(times: Array, others: Array) -> tuple[Array, NDArray[np.intp]]:
     """How far each of `times` is from the nearest of `others` (one or more, ascending), and which that is."""
     after = np.searchsorted(others, times).clip(0, len(others) - 1)
     before = (after - 1).clip(0)
@@ -175,30 +175,30 @@ def _misses(times: Array, others: Array) -> tuple[Array, NDArray[np.intp]]:
     return np.abs(times - others[nearest]), nearest
 
 
-def _given(curve: OnsetCurve, bpm: float, times: Array, strengths: Array) -> Array:
+def _beats_at_tempo(curve: OnsetCurve, bpm: float, times: Array, strengths: Array) -> Array:
     """The beats of a given tempo: an even grid on the strongest onsets, or, if these wander, as they are tracked; from
     the very beginning where nothing tells where they fall."""
     if not len(times):
-        return _laid(curve, times, 60.0 / bpm, 0.0)
-    period, phase, _ = _grid(times, strengths, 60.0 / bpm, 0.01)
-    choices = [_laid(curve, times, period, phase)]
-    if len(tracked := _tracked(curve, bpm, _TIGHT_GIVEN, times)):
-        choices.append(_extended(curve, times, tracked, 60.0 / bpm))
-    return max(choices, key=lambda beats: float(_on_beat(beats, bpm, times, strengths).mean()))
+        return _even_grid(curve, times, 60.0 / bpm, 0.0)
+    period, phase, _ = _best_even_grid(times, strengths, 60.0 / bpm, 0.01)
+    choices = [_even_grid(curve, times, period, phase)]
+    if len(tracked := _track_beats(curve, bpm, _TIGHT_GIVEN, times)):
+        choices.append(_extend(curve, times, tracked, 60.0 / bpm))
+    return max(choices, key=lambda beats: float(_strength_on_beats(beats, bpm, times, strengths).mean()))
 
 
-def _settled(curve: OnsetCurve, best: _Candidate, times: Array) -> tuple[float, Array]:
+def _exact_tempo(curve: OnsetCurve, best: _Candidate, times: Array) -> tuple[float, Array]:
     """The exact tempo, and the beats, on an even grid if they are near one; to the ends of what is audible."""
-    heard = best.beats[_misses(best.beats, times)[0] < TOLERANCE]
+    heard = best.beats[_distance_to_nearest(best.beats, times)[0] < TOLERANCE]
     if len(heard) >= LEAST:
-        period, phase, share = _grid(heard, np.ones(len(heard)), 60.0 / best.tempo, 0.03)
+        period, phase, share = _best_even_grid(heard, np.ones(len(heard)), 60.0 / best.tempo, 0.03)
         if share >= STEADY:
-            return 60.0 / period, _laid(curve, times, period, phase)
+            return 60.0 / period, _even_grid(curve, times, period, phase)
     period = float(np.median(np.diff(best.beats)))
-    return 60.0 / period, _extended(curve, times, best.beats, period)
+    return 60.0 / period, _extend(curve, times, best.beats, period)
 
 
-def _grid(times: Array, weights: Array, period: float, slack: float) -> tuple[float, float, float]:
+def _best_even_grid(times: Array, weights: Array, period: float, slack: float) -> tuple[float, float, float]:
     """The even grid with most weight on it: its period within a share `slack` of the one given, its phase (seconds),
     and the share of the weight that lies on it."""
     best, numbers, on_grid = 0.0, np.zeros(1), times[:1]
@@ -224,26 +224,29 @@ def _grid(times: Array, weights: Array, period: float, slack: float) -> tuple[fl
     return period, float(on_grid[0]), best / float(weights.sum())
 
 
-def _begin(times: Array) -> float:
+def _earliest_beat(times: Array) -> float:
     """Seconds: the first beat may be a hair before the sound begins, and is then at its beginning."""
     return max(float(times[0]) - TOLERANCE, -STEADY_WITHIN) if len(times) else 0.0
 
 
-def _laid(curve: OnsetCurve, times: Array, period: float, phase: float) -> Array:
+def _even_grid(curve: OnsetCurve, times: Array, period: float, phase: float) -> Array:
     """An even grid from the first onset to the end; what is a hair before the end is after it."""
-    first, last = np.ceil((_begin(times) - phase) / period), np.floor((curve.end - STEADY_WITHIN - phase) / period)
+    first, last = (
+        np.ceil((_earliest_beat(times) - phase) / period),
+        np.floor((curve.end - STEADY_WITHIN - phase) / period),
+    )
     return (phase + period * np.arange(first, max(first, last) + 1)).clip(0.0, None)
 
 
-def _extended(curve: OnsetCurve, times: Array, beats: Array, period: float) -> Array:
+def _extend(curve: OnsetCurve, times: Array, beats: Array, period: float) -> Array:
     """Beats that were tracked, and others before and after them as far as a grid would reach."""
-    ahead = np.arange(beats[0] - period, _begin(times), -period)[::-1]
+    ahead = np.arange(beats[0] - period, _earliest_beat(times), -period)[::-1]
     after = np.arange(beats[-1] + period, curve.end - STEADY_WITHIN, period)
     return np.concatenate([ahead, beats, after]).clip(0.0, None)
 
 
-def _others(tempo: float, found: list[_Candidate]) -> str:
-    """Which half or double tempo is about as likely as the best."""
+def _other_tempo_note(tempo: float, found: list[_Candidate]) -> str:
+    """A note where half or double the tempo is about as likely, else empty."""
     for other in found[1:]:
         ratio = other.tempo / found[0].tempo
         double = tempo * (2.0 if ratio > 1 else 0.5)
@@ -254,8 +257,8 @@ def _others(tempo: float, found: list[_Candidate]) -> str:
     return ""
 
 
-def _doubt(bpm: float, found: list[_Candidate]) -> str:
-    """Whether a given tempo is none of which the sound tells."""
+def _bpm_note(bpm: float, found: list[_Candidate]) -> str:
+    """A note where a given tempo does not fit the sound, else empty."""
     if not found:
         return "no beats are heard; they are counted by the given bpm alone"
     ratio = found[0].tempo / bpm

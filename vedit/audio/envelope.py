@@ -29,9 +29,9 @@ def envelope(curve: NDArray[np.floating[Any]], rate: Fraction, shape: EnvelopeSe
         raise ConfigError(f"a curve to be shaped is one row of numbers, not {_told(values)}")
     values = ((values.clip(0.0, 1.0) - shape.audio_threshold) / (1.0 - shape.audio_threshold)).clip(0.0, None)
     values = (values * shape.audio_gain).clip(0.0, 1.0)
-    values = _followed(values, _kept(shape.audio_attack, rate), _kept(shape.audio_release, rate))
-    kept = _kept(shape.audio_smoothing, rate)
-    return _followed(values, kept, kept).astype(np.float32)
+    values = _follow(values, _decay(shape.audio_attack, rate), _decay(shape.audio_release, rate))
+    kept = _decay(shape.audio_smoothing, rate)
+    return _follow(values, kept, kept).astype(np.float32)
 
 
 def apply_envelope(sound: AudioFeatures, shape: EnvelopeSettings) -> AudioFeatures:
@@ -43,17 +43,17 @@ def _told(values: NDArray[np.float64]) -> str:
     return f"{values.ndim} axes" if values.ndim != 1 else f"{values[~np.isfinite(values)][0]} in it"
 
 
-def _kept(seconds: float, rate: Fraction) -> float:
+def _decay(seconds: float, rate: Fraction) -> float:
     """The share of a distance that is left after one frame: exp(-t / T)."""
     frames = float(rate) * seconds
     return math.exp(-1.0 / frames) if frames > 0 else 0.0
 
 
-def _followed(values: NDArray[np.float64], rising: float, falling: float) -> NDArray[np.float64]:
+def _follow(values: NDArray[np.float64], rising: float, falling: float) -> NDArray[np.float64]:
     """A one-pole follower from rest: the shares are those of a distance that are left after a frame."""
-    followed = np.empty_like(values)
+    result = np.empty_like(values)
     level = 0.0
     for index, value in enumerate(values):
         level = value + (level - value) * (rising if value > level else falling)
-        followed[index] = level
-    return followed
+        result[index] = level
+    return result

@@ -41,7 +41,7 @@ LEAST_OCTAVES = 1.0
 def extract_features(
     audio: Audio, rate: Fraction, frames: int, *, start: float = 0.0, bpm: float | None = None
 ) -> AudioFeatures:
-    """Hear a sound as a video of `frames` frames at `rate` per second does, whose frame 0 begins at its second `start`.
+    """Extract a sound's features for `frames` video frames at `rate` per second; frame 0 begins at its second `start`.
 
     Before the sound (a negative `start` lets it set in later) and after it there is silence. The whole sound is always
     listened to, and levels are relative to the whole, so neither more frames nor a quieter master change the result.
@@ -65,7 +65,7 @@ def extract_features(
     kept = slice(-first, -first + frames)
     features = {name: curve[kept] for name, curve in _levels(spectra, edges).items()}
     features["centroid"] = _centroid(spectra, edges)[kept]
-    features |= _events(found, edges[kept.start : kept.stop + 1], audio.duration)
+    features |= _onsets_and_beats(found, edges[kept.start : kept.stop + 1], audio.duration)
     features |= zip(CHROMA, _chroma(spectra, edges)[kept].T, strict=True)
     return AudioFeatures(
         rate,
@@ -85,7 +85,7 @@ def _audible(spectra: Spectra) -> float:
     return min(end, spectra.duration)
 
 
-def _framed(curve: Array, first: float, hop_seconds: float, edges: Array, duration: float) -> Array:
+def _frame_means(curve: Array, first: float, hop_seconds: float, edges: Array, duration: float) -> Array:
     """Means of a curve (N, ...) over the frames (F, ...) between `edges` (F + 1), in seconds, exactly.
 
     The curve holds each of its values for one step, with the value's own moment in the middle, and is 0 outside of
@@ -103,14 +103,15 @@ def _framed(curve: Array, first: float, hop_seconds: float, edges: Array, durati
 def _levels(spectra: Spectra, edges: Array) -> dict[str, Array]:
     """Loudness of the whole and of its parts, in [0, 1]."""
     framed = {
-        name: _framed(power, spectra.first, spectra.hop_seconds, edges, spectra.duration).clip(0.0, None) ** LOUDNESS
+        name: _frame_means(power, spectra.first, spectra.hop_seconds, edges, spectra.duration).clip(0.0, None)
+        ** LOUDNESS
         for name, power in spectra.powers.items()
     }
-    whole = _loud(framed["loudness"], SILENCE**LOUDNESS)
-    return {name: (level / _loud(level, LEAST_SHARE * whole)).clip(0.0, 1.0) for name, level in framed.items()}
+    whole = _loud_level(framed["loudness"], SILENCE**LOUDNESS)
+    return {name: (level / _loud_level(level, LEAST_SHARE * whole)).clip(0.0, 1.0) for name, level in framed.items()}
 
 
-def _loud(level: Array, least: float) -> float:
+def _loud_level(level: Array, least: float) -> float:
     """The level that becomes 1."""
     sounding = level[level > SILENCE**LOUDNESS]
     return max(least, float(np.percentile(sounding, LOUD))) if len(sounding) else max(least, SILENCE**LOUDNESS)
@@ -119,7 +120,7 @@ def _loud(level: Array, least: float) -> float:
 def _centroid(spectra: Spectra, edges: Array) -> Array:
     """The spectral centroid in octaves, stretched to the range that it has in this sound."""
     weight, moment, power = (
-        _framed(curve, spectra.first, spectra.hop_seconds, edges, spectra.duration)
+        _frame_means(curve, spectra.first, spectra.hop_seconds, edges, spectra.duration)
         for curve in (spectra.weight, spectra.moment, spectra.powers["loudness"])
     )
     sounding = (power > SILENCE) & (moment > 0)
@@ -133,14 +134,14 @@ def _centroid(spectra: Spectra, edges: Array) -> Array:
 
 def _chroma(spectra: Spectra, edges: Array) -> Array:
     """(F, 12), of which the strongest is 1."""
-    power = _framed(spectra.powers["loudness"], spectra.first, spectra.hop_seconds, edges, spectra.duration)
-    chroma = _framed(spectra.chroma, spectra.first, spectra.chroma_step, edges, spectra.duration)
+    power = _frame_means(spectra.powers["loudness"], spectra.first, spectra.hop_seconds, edges, spectra.duration)
+    chroma = _frame_means(spectra.chroma, spectra.first, spectra.chroma_step, edges, spectra.duration)
     most = chroma.max(1, keepdims=True)
     sounding = (power[:, None] > SILENCE) & (most > 0)
     return np.where(sounding, chroma / np.where(sounding, most, 1.0), 0.0)
 
 
-def _events(found: Beats, edges: Array, duration: float) -> dict[str, Array]:
+def _onsets_and_beats(found: Beats, edges: Array, duration: float) -> dict[str, Array]:
     """ "onset" and "beat" of the frames between `edges`."""
     onset, beat = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
     beats, begins = np.asarray(found.beats), edges[:-1]

@@ -22,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class AudioFeatures:
-    """A sound, as F video frames hear it. Frame i covers the seconds from i / rate to (i + 1) / rate.
+    """The features of a sound for F video frames. Frame i covers the seconds from i / rate to (i + 1) / rate.
 
     rate: video frames per second, exact
     features: by name (`FEATURES`), each (F,) float32 in [0, 1], 0 where there is silence:

@@ -27,7 +27,8 @@ class OnsetCurve:
     end: float
 
     def seconds(self, index: NDArray[np.integer[Any]]) -> Array:
-        """When the peaks at these places are, to a fraction of a step: the top of the parabola through three values."""
+        """The times of the peaks at these indices, to a fraction of a step: the top of the parabola through three
+        values."""
         inner = index.clip(1, len(self.strength) - 2)
         left, middle, right = (self.strength[inner + shift] for shift in (-1, 0, 1))
         bend = left - 2 * middle + right

@@ -75,7 +75,7 @@ class EditConfig(
     EditSettings,
     ClipSettings,
 ):
-    """All that one edit depends on."""
+    """All settings of an edit."""
 
     @property
     def steps_taken(self) -> int:
@@ -111,7 +111,7 @@ class EditConfig(
 
 
 class CompareConfig(VideoSettings):
-    """All that one comparison depends on."""
+    """All settings of a comparison."""
 
     paths: ClassVar[frozenset[str]] = frozenset({"source", "edit", "output"})
 
@@ -125,7 +125,7 @@ class CompareConfig(VideoSettings):
 class GenerateConfig(
     VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
 ):
-    """All that one generated clip depends on."""
+    """All settings of a generated clip."""
 
     prompt: PromptText = Field(
         description="What the clip shows; (word:1.4) lets a word count more. May be empty where a sound says it."
@@ -145,7 +145,7 @@ class GenerateConfig(
 
 
 class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
-    """All that one tuning depends on."""
+    """All settings of a tuning."""
 
     paths: ClassVar[frozenset[str]] = frozenset({"clip", "output"})
 
@@ -162,7 +162,7 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
 
 
 class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
-    """All that one inversion depends on."""
+    """All settings of an inversion."""
 
     source_prompt: PromptText | None = Field(
         None, description="What the clip shows. By default the words that the adapter was tuned on, else none."
@@ -170,7 +170,7 @@ class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSett
 
 
 class InspectConfig(VideoSettings, ClipSettings):
-    """All that one look at a clip depends on."""
+    """All settings of an inspection of a clip."""
 
     paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "save_data", "sheet"})
 

@@ -104,7 +104,7 @@ class AudioInputSettings(EnvelopeSettings):
 
 
 class AudioConditionSettings(Settings):
-    """How a sound says what is seen."""
+    """The options of the conditioner ``audio``: a sound, and how its encoder's tokens guide."""
 
     paths: ClassVar[frozenset[str]] = frozenset({"file", "encoder"})
 
@@ -164,7 +164,7 @@ class SoundtrackSettings(AudioInputSettings):
 
 
 def _without_brackets(given: dict[str, Any], prompts: frozenset[str]) -> dict[str, Any]:
-    """Settings with the brackets taken out of their prompts, and what they weigh added to the emphasis.
+    """Settings with the brackets taken out of their prompts, and the words in them added to the emphasis.
 
     Raises ValueError where a prompt asks in brackets for what is a setting here.
     """
@@ -219,7 +219,7 @@ class FramesSettings(Settings):
 
 
 class InspectAudioConfig(AudioInputSettings, FramesSettings):
-    """All that one look at a sound depends on."""
+    """All settings of an inspection of a sound."""
 
     audio: LocalPath = Field(description="A sound file or a video.")
     feature: Feature = Field(
@@ -235,7 +235,7 @@ class InspectAudioConfig(AudioInputSettings, FramesSettings):
 
 
 class InspectTimelineConfig(AudioInputSettings, FramesSettings):
-    """All that one look at a timeline depends on."""
+    """All settings of an inspection of a timeline."""
 
     timeline: Annotated[Varying, varying(float("-inf"), float("inf"))] = Field(
         description="A number, keyframes such as '0:1, 2s:0.4', an expression such as '1+loudness', or a feature."

@@ -19,7 +19,7 @@ MOST_FAULTS = 20
 """Of a config, that are looked at one by one; a line has room for fewer."""
 
 
-def told(error: ValidationError, labels: Mapping[str, str], kind: type[Settings]) -> str:
+def describe(error: ValidationError, labels: Mapping[str, str], kind: type[Settings]) -> str:
     """All faults of a config of some ``kind`` in one line.
 
     Args:
@@ -27,10 +27,10 @@ def told(error: ValidationError, labels: Mapping[str, str], kind: type[Settings]
         labels: how to name each setting that was given, with where it was given: "--steps", "job.yaml:3: steps"
     """
     found = error.errors(include_url=False)
-    return joined([_fault(detail, labels, kind) for detail in found[:MOST_FAULTS]], len(found))
+    return in_one_line([_fault(detail, labels, kind) for detail in found[:MOST_FAULTS]], len(found))
 
 
-def joined(faults: list[str], count: int | None = None) -> str:
+def in_one_line(faults: list[str], count: int | None = None) -> str:
     """The faults in one line; of more (``count`` in all) than have room in it, the first ones."""
     count = len(faults) if count is None else count
     if count == 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vedit import __version__
 from vedit.config import IN_MEMORY, safe_yaml
-from vedit.config.faults import cut, joined
+from vedit.config.faults import cut, in_one_line
 from vedit.config.fields import expand_home, split_lora_scale
 from vedit.config.groups import Settings, is_there
 from vedit.config.merge import Layer
@@ -66,7 +66,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
             twice.append(f"{path.name}:{key.start_mark.line + 1}: '{cut(key.value)}' is given twice")
         lines[str(key.value)] = key.start_mark.line + 1
     if twice:
-        raise ConfigError(joined(twice))
+        raise ConfigError(in_one_line(twice))
     return values, lines
 
 

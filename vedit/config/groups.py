@@ -30,12 +30,12 @@ from vedit.timeline import Moments
 
 
 def is_there(path: str | Path) -> bool:
-    """No for what lies in a closed folder: whoever reads it will tell."""
+    """Whether a path exists; unlike ``Path.exists``, no for what lies in a closed folder, which reading will tell."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 class Settings(BaseModel):
-    """Settings: frozen, and closed to unknown names."""
+    """Base of all settings: frozen, and closed to unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     """The file that some of these came from."""
 
     def with_config_file(self, config: Path) -> Self:
-        """These settings, which know of the file that some of them came from."""
+        """Note the file that some of these settings came from."""
         self._config = config
         return self
 
@@ -106,7 +106,7 @@ class Settings(BaseModel):
         }
 
     def per_frame(self, name: str, moments: Moments) -> list[float]:
-        """The number that such a setting is in each frame (F,). Raises ConfigError, as a timeline does."""
+        """The value of a setting that may vary in time in each frame (F,). Raises ConfigError, as a timeline does."""
         between = self.ranges()[name]
         return timeline.read(getattr(self, name)).values(moments, low=between.low, high=between.high)
 

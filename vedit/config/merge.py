@@ -26,7 +26,7 @@ class Layer:
 
 
 def merge(kind: type[C], *layers: Layer) -> C:
-    """The config that layers make, a later one winning over an earlier. Raises ConfigError with every fault."""
+    """Merge layers into one config; later ones win over earlier ones. Raises ConfigError with every fault."""
     values: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for layer in layers:
@@ -37,18 +37,20 @@ def merge(kind: type[C], *layers: Layer) -> C:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(faults.told(error, labels, kind)) from None
+        raise ConfigError(faults.describe(error, labels, kind)) from None
 
 
 def make_part(family: str, kind: str, options: Mapping[str, Any]) -> Any:
-    """A part of the registry, with its own options. Raises PartError for an unknown kind or one that fails, and
-    ConfigError for options that it does not have."""
+    """Make a part of the registry with its options.
+
+    Raises PartError for an unknown kind or one that fails, and ConfigError for options that it does not have.
+    """
     part = registry.load(family, kind)
     return part(merge(part.Options, Layer(options, lambda name: f"{kind}: {name}")))
 
 
 def assignments(texts: Iterable[str]) -> Layer:
-    """``--set key=value``, the values read as YAML. Raises ConfigError for one without "=" or that is not YAML."""
+    """Read ``--set key=value``, the values as YAML. Raises ConfigError for one without "=" or that is not YAML."""
     values, wrong = {}, []
     for text in texts:
         key, equals, value = text.partition("=")
@@ -60,5 +62,5 @@ def assignments(texts: Iterable[str]) -> Layer:
         except ValueError as error:
             wrong.append(f"--set {cut(text)}: the value {error}")
     if wrong:
-        raise ConfigError(faults.joined(wrong))
+        raise ConfigError(faults.in_one_line(wrong))
     return Layer(values, lambda key: f"--set {key}")

@@ -62,7 +62,7 @@ def read(text: str) -> tuple[str, list[tuple[str, float]]]:
 
 
 def doubts(text: str) -> list[str]:
-    """What of a prompt's brackets may not be meant as ``read`` takes it, and how that is; a line for each."""
+    """What in a prompt's brackets may be meant otherwise than ``read`` takes it; a sentence for each."""
     found: list[str] = []
     opened: list[tuple[str, int]] = []
     for piece in _PIECE.finditer(text):

@@ -34,7 +34,8 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
 
 
 def _portable(name: str, value: Any, folder: Path, config: Settings | type[Settings]) -> Any:
-    """The reverse: as ``_anchored`` reads it, and with the brackets of prompts as they are."""
+    """The reverse of ``files._anchored``: a path relative to ``folder`` where it lies inside; brackets of prompts
+    escaped."""
     if name in config.weighted_prompts and isinstance(value, str):
         return escaped(value)
     if value is not None and (inner := config.nested.get(name)):
