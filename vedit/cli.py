@@ -282,7 +282,7 @@ def cache(
     if empty:
         freed = store.empty()
         printing.report.say(f"{freed / 1e6:.1f} MB freed in {store.folder}")
-        printing.report.found(freed=freed)
+        printing.report.add_data(freed=freed)
         return
     entries = store.entries()
     used = [f"{datetime.fromtimestamp(entry.used):%Y-%m-%d %H:%M}" for entry in entries]
@@ -291,7 +291,7 @@ def cache(
         printing.report.table(rows, head=["result", "size", "last used"])
     size = sum(entry.size for entry in entries)
     printing.report.say(f"{size / 1e6:.1f} MB of at most {store.bound / 1e6:,.0f} MB in {store.folder}")
-    printing.report.found(folder=str(store.folder), size=size, bound=store.bound)
+    printing.report.add_data(folder=str(store.folder), size=size, bound=store.bound)
 
 
 @app.command(cls=HelpCommand)
