@@ -34,7 +34,7 @@ from vedit.attention.kernels import KERNELS, best_kernel
 from vedit.attention.kinds import AttentionKind, PerFrame, SparseCausal
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
-from vedit.backbone.loading import settle
+from vedit.backbone.loading import for_inference
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import MINI
 
@@ -89,7 +89,7 @@ def unet_of(width: int, machine: Machine) -> UNet2DConditionModel:
     """Stable Diffusion 1.5's network (at width 320), with random weights."""
     blocks = (width, 2 * width, 4 * width, 4 * width)
     net = UNet2DConditionModel(block_out_channels=blocks, cross_attention_dim=768)
-    return settle(net, machine.device, machine.dtype)
+    return for_inference(net, machine.device, machine.dtype)
 
 
 def calls(width: int, frames: int, side: int, machine: Machine) -> list[Row]:

@@ -46,15 +46,18 @@ def test_it_works_on_latents_of_any_shape(sd1: Path) -> None:
 def test_attention_is_kept_only_while_it_is_watched(mini: Backbone) -> None:
     x, text = noise(0, 2, (4, 16, 16))[None], mini.embed(["a dog"])
     before = mini.predict(x, 500, text)
-    with mini.recording_attention(256) as watch:
+    with mini.recording_attention(256) as record:
         during = mini.predict(x, 500, text)
-    seen = len(watch.words)
+    seen = len(record.cross_attention)
     after = mini.predict(x, 500, text)
-    assert seen == len(watch.words) == len(watch.own) > 0
+    assert seen == len(record.cross_attention) == len(record.self_attention) > 0
     assert torch.equal(before, during)
     assert torch.equal(before, after)
-    assert {tuple(each.shape) for each in watch.words} == {(2, 256, text.shape[1])}
-    assert all(torch.allclose(each.sum(-1), torch.ones(2, 256), atol=1e-5) for each in (*watch.words, *watch.own))
+    assert {tuple(each.shape) for each in record.cross_attention} == {(2, 256, text.shape[1])}
+    assert all(
+        torch.allclose(each.sum(-1), torch.ones(2, 256), atol=1e-5)
+        for each in (*record.cross_attention, *record.self_attention)
+    )
 
 
 def test_words_are_found_among_the_tokens_of_every_chunk(mini: Backbone) -> None:

@@ -10,7 +10,7 @@ from diffusers import MotionAdapter
 
 from vedit.adapters.base import Attachable, Undo
 from vedit.backbone import checkpoints, model_files
-from vedit.backbone.loading import empty, on_device, read_scheduler, settle
+from vedit.backbone.loading import empty, for_inference, on_device, read_scheduler
 from vedit.backbone.model import Backbone
 from vedit.errors import WeightsError
 
@@ -83,7 +83,7 @@ class Motion(Attachable):
         backbone.detach_motion()
         try:
             with on_device(backbone.device):
-                backbone.attach_motion(settle(self.modules, backbone.device, backbone.dtype))
+                backbone.attach_motion(for_inference(self.modules, backbone.device, backbone.dtype))
         except BaseException:
             undo()
             raise

@@ -1,4 +1,4 @@
-"""What the layers inside the UNet must know of the step that is running."""
+"""What the layers inside the UNet know of the step that runs: frames, attention kind, injection, token weights."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from vedit.attention.kinds import AttentionKind
 
 
 @dataclass
-class Watch:
-    """Keeps where attention goes in the layers of so many ``places`` (h w), while it is on.
+class AttentionRecord:
+    """Keeps the attention weights, means over heads, of the layers of so many ``positions`` (h w), while it is on.
 
-    words: of each such layer, (N F, places, T), how much each place looks at each token of the prompt, mean over heads
-    own: (N F, places, S), how much it looks at the places that the attention kind shows it
+    cross_attention: of each such layer, (N F, positions, T), how much each position attends to each token of the prompt
+    self_attention: (N F, positions, S), how much it attends to the positions that the attention kind shows it
     """
 
-    places: int
-    words: list[Tensor] = field(default_factory=list)
-    own: list[Tensor] = field(default_factory=list)
+    positions: int
+    cross_attention: list[Tensor] = field(default_factory=list)
+    self_attention: list[Tensor] = field(default_factory=list)
 
-    def see(self, query: Tensor, key: Tensor, *, words: bool) -> None:
-        """Of one layer, ``query`` (B, heads, T, d) and ``key`` (B, heads, S, d)."""
-        if query.shape[2] == self.places:
-            (self.words if words else self.own).append(weights(query, key).mean(1))
+    def add(self, query: Tensor, key: Tensor, *, cross: bool) -> None:
+        """Add the weights of one layer, of ``query`` (B, heads, T, d) and ``key`` (B, heads, S, d), where it has those
+        positions."""
+        if query.shape[2] == self.positions:
+            (self.cross_attention if cross else self.self_attention).append(weights(query, key).mean(1))
 
-    def forget(self, layers: int) -> None:
-        """All but the first so many layers that were seen."""
-        del self.words[layers:], self.own[layers:]
+    def keep(self, layers: int) -> None:
+        """Drop the weights of all but the first so many layers."""
+        del self.cross_attention[layers:], self.self_attention[layers:]
 
 
 @dataclass
@@ -45,12 +46,13 @@ class StepContext:
     emphasis: Tensor | None = None
     """(N F, T) how much each token of the prompt counts in the UNet's cross-attention; None where all count alike."""
     motion: Tensor | None = None
-    """(F,) how much the layers over time count in each frame; None where they do as they were trained."""
-    watch: Watch | None = None
-    """Who wants to know where attention goes, if anyone does."""
+    """(F,) how much the temporal layers count in each frame; None where they do as they were trained."""
+    record: AttentionRecord | None = None
+    """Keeps the attention weights of some layers, while somebody asks for them."""
 
-    def moved(self, before: Tensor, after: Tensor) -> Tensor:
-        """What a layer over time makes of (N F, ...), as much as it counts in each frame; the source is as it was."""
+    def blend_motion(self, before: Tensor, after: Tensor) -> Tensor:
+        """Blend what a temporal layer makes of (N F, ...) with what it was given, by the weight of each frame; the
+        source branch is not changed."""
         if self.motion is None:
             return after
         shares = self.motion.to(after).repeat(len(after) // self.frames)
@@ -58,7 +60,7 @@ class StepContext:
             shares[: self.frames] = 1
         return torch.lerp(before, after, shares.view(-1, *[1] * (after.ndim - 1)))
 
-    def lend(self, tensor: Tensor) -> Tensor:
+    def inject_source(self, tensor: Tensor) -> Tensor:
         """While injecting, the first branch's part of (N F, ...) for every branch; else the tensor as it is."""
         if not self.inject:
             return tensor

@@ -38,7 +38,7 @@ class FrameProcessor:
         source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
         if self.across_frames:
-            query, key = self.context.lend(query), self.context.lend(key)
+            query, key = self.context.inject_source(query), self.context.inject_source(key)
             key, value = (self._gather(tokens) for tokens in (key, value))
         elif self.context.emphasis is not None:
             # A share of attention, times its token's weight, is that share of the value times the weight.
@@ -47,8 +47,8 @@ class FrameProcessor:
         if attn.upcast_attention:
             query, key = query.float(), key.float()
         query, key, value = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
-        if self.context.watch is not None:
-            self.context.watch.see(query, key, words=not self.across_frames)
+        if self.context.record is not None:
+            self.context.record.add(query, key, cross=not self.across_frames)
         output = attend(*_one_dtype(query, key, value), self.context.kernel)
         output = output.transpose(1, 2).flatten(2).to(dtype)
         if self.across_frames:

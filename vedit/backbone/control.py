@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vedit.backbone import checkpoints, model_files
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
-from vedit.backbone.loading import empty, settle
+from vedit.backbone.loading import empty, for_inference
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.condition import Residuals
@@ -58,7 +58,7 @@ class ControlNet:
                 f"the ControlNet takes pictures {factor} times as large as the latents, this model's are "
                 f"{backbone.vae_scale_factor} times: they do not belong together."
             )
-        self.net = settle(net, backbone.device, backbone.dtype)
+        self.net = for_inference(net, backbone.device, backbone.dtype)
         self.fingerprint = fingerprint
         self._backbone = backbone
         self._chunked = ChunkedOnOutOfMemory(net)

@@ -21,7 +21,7 @@ def attach_injection(unet: UNet2DConditionModel, context: StepContext) -> Remova
     """
 
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        return context.lend(output)
+        return context.inject_source(output)
 
     block = unet.up_blocks[min(1, len(unet.up_blocks) - 1)]
     return block.resnets[0].register_forward_hook(hook)

@@ -1,4 +1,4 @@
-"""What a Stable Diffusion folder, file or hub id becomes: a Backbone.
+"""Loading a Stable Diffusion model from a folder, a file or the hub, as a Backbone.
 
 The parts are built empty and filled strictly from the files, so a model that is damaged or of another family is refused
 with one line rather than run with weights left out. LoRAs are fused here, into the plain layers: nothing that attends,
@@ -56,24 +56,24 @@ def load_base(
     """A Stable Diffusion 1.x or 2.x model as its files have it, ready to run; arguments as of ``load_backbone``."""
     if not isinstance(name, (str, Path)):
         raise TypeError(f"a model is named by a str or a path, not {kind_of(name)}")
-    place = choose_device(str(device))
-    number = choose_dtype(dtype, place)
-    if place.type == "cpu":
-        warn_if_slow(number)
-    where = model_files.locate(name)
-    parts = read_parts(where)
-    with on_device(place):
+    torch_device = choose_device(str(device))
+    torch_dtype = choose_dtype(dtype, torch_device)
+    if torch_device.type == "cpu":
+        warn_if_slow(torch_dtype)
+    path = model_files.locate(name)
+    parts = read_parts(path)
+    with on_device(torch_device):
         backbone = Backbone(
-            vae=settle(parts.vae, place, torch.float32),
-            text_encoder=settle(parts.text_encoder, place, number),
+            vae=for_inference(parts.vae, torch_device, torch.float32),
+            text_encoder=for_inference(parts.text_encoder, torch_device, torch_dtype),
             tokenizer=parts.tokenizer,
-            unet=settle(parts.unet, place, number),
+            unet=for_inference(parts.unet, torch_device, torch_dtype),
             scheduler_config=parts.scheduler,
             kernel=kernel,
             name=str(name),
             identity=checkpoints.Identity.of(parts.files),
-            notes=read_notes(where),
-            folder=where if where.is_dir() else None,
+            notes=read_notes(path),
+            folder=path if path.is_dir() else None,
         )
         if parts.temporal:
             make_tune_a_video(backbone, parts.temporal)
@@ -97,7 +97,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """The number format of the UNet and the text encoder. Raises DeviceError for one unknown or not supported."""
+    """The dtype of the UNet and the text encoder. Raises DeviceError for one that is unknown or not supported."""
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     dtype = DTYPES.get(name) if isinstance(name, str) else name
@@ -114,7 +114,7 @@ def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
 
 @dataclass
 class Parts:
-    """A model as read: on the CPU, in the numbers of its files."""
+    """The parts of a model as read: on the CPU, in the dtypes of its files."""
 
     vae: AutoencoderKL
     text_encoder: CLIPTextModel
@@ -126,18 +126,16 @@ class Parts:
     """What a Tune-A-Video UNet has beside the 2-D one; empty for others."""
 
 
-def read_parts(source: Path) -> Parts:
+def read_parts(path: Path) -> Parts:
     """The parts of a model from its folder or its single file. Raises WeightsError."""
-    parts = _read_folder(source) if source.is_dir() else _read_single(source)
-    joints = {
+    parts = _read_folder(path) if path.is_dir() else _read_single(path)
+    widths = {
         "the text encoder's width": (parts.text_encoder.config.hidden_size, parts.unet.config.cross_attention_dim),
         "the VAE's latent channels": (parts.vae.config.latent_channels, parts.unet.config.in_channels),
     }
-    for what, (given, taken) in joints.items():
+    for what, (given, taken) in widths.items():
         if given != taken:
-            raise WeightsError(
-                f"{what} in '{source}' is {given}, its unet takes {taken}: they are of different models."
-            )
+            raise WeightsError(f"{what} in '{path}' is {given}, its unet takes {taken}: they are of different models.")
     return parts
 
 
@@ -257,26 +255,28 @@ def empty_text_encoder(folder: Path) -> CLIPTextModel:
 
 def read_tokenizer(folder: Path, text_encoder: CLIPTextModel) -> CLIPTokenizer:
     """The tokenizer of a model's folder, with a length that its text encoder takes. Raises WeightsError."""
-    place = folder / "tokenizer"
-    for file in place.iterdir():
+    tokenizer_folder = folder / "tokenizer"
+    for file in tokenizer_folder.iterdir():
         check_plain(file, LARGEST_VOCABULARY, WeightsError)
-    told = place / "tokenizer_config.json"
-    schemas.checked(schemas.Tokenizer, checkpoints.read_config(told) if told.exists() else {}, f"'{told}'")
-    if not (place / "tokenizer.json").exists():
+    config_file = tokenizer_folder / "tokenizer_config.json"
+    schemas.checked(
+        schemas.Tokenizer, checkpoints.read_config(config_file) if config_file.exists() else {}, f"'{config_file}'"
+    )
+    if not (tokenizer_folder / "tokenizer.json").exists():
         for name in ("vocab.json", "merges.txt"):
-            if not (place / name).exists():
-                raise WeightsError(f"'{place}' has no {name}: the tokenizer cannot be read.")
+            if not (tokenizer_folder / name).exists():
+                raise WeightsError(f"'{tokenizer_folder}' has no {name}: the tokenizer cannot be read.")
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
     except Exception as error:  # the tokenizers library raises plain Exception
-        raise WeightsError(f"the tokenizer in '{place}' cannot be read: {error}") from error
+        raise WeightsError(f"the tokenizer in '{tokenizer_folder}' cannot be read: {error}") from error
     size, rows = len(tokenizer), text_encoder.config.vocab_size
     if size > rows:
         raise WeightsError(
-            f"the tokenizer in '{place}' knows {size} tokens, its text encoder {rows}: they do not belong."
+            f"the tokenizer in '{tokenizer_folder}' knows {size} tokens, its text encoder {rows}: they do not belong."
         )
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
-        raise WeightsError(f"the tokenizer in '{place}' has no tokens for start, end and padding.")
+        raise WeightsError(f"the tokenizer in '{tokenizer_folder}' has no tokens for start, end and padding.")
     # an early folder says no length, which reads as 1e30
     tokenizer.model_max_length = int(min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings))
     return tokenizer
@@ -302,12 +302,12 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
 
 
 def original_prediction(file: Path) -> dict[str, str]:
-    """What a single file itself says it predicts, in its header or in the .yaml that came beside it; mostly nothing."""
-    said = checkpoints.read_header(file).get("modelspec.prediction_type", "")
+    """The prediction type that a single file states in its header or in the .yaml beside it; mostly none."""
+    prediction = checkpoints.read_header(file).get("modelspec.prediction_type", "")
     notes = file.with_suffix(".yaml")
-    if not said and notes.is_file() and 'parameterization: "v"' in read_text(notes, WeightsError):
-        said = "v"
-    return {"v": {"prediction_type": "v_prediction"}, "epsilon": {"prediction_type": "epsilon"}}.get(said, {})
+    if not prediction and notes.is_file() and 'parameterization: "v"' in read_text(notes, WeightsError):
+        prediction = "v"
+    return {"v": {"prediction_type": "v_prediction"}, "epsilon": {"prediction_type": "epsilon"}}.get(prediction, {})
 
 
 def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> None:
@@ -324,8 +324,8 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
     backbone.tuned = replace(backbone.tuned, attention="sparse_causal")
 
 
-def settle(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """A module that is only to be run, on its device and in its numbers."""
+def for_inference(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Put a module on a device and in a dtype, frozen and in evaluation mode."""
     # nn.Module's own: diffusers' override warns of a list of modules to keep in float32 that is empty for these
     return nn.Module.to(module, device=device, dtype=dtype).requires_grad_(False).eval()
 

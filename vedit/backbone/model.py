@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vedit import registry
-from vedit.attention.context import StepContext, Watch
+from vedit.attention.context import AttentionRecord, StepContext
 from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
@@ -247,12 +247,12 @@ class Backbone:
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
         added = None if residuals is None else residuals.to(self.device, self.dtype)
 
-        watch = self._context.watch
-        watched = len(watch.words) if watch else 0
+        record = self._context.record
+        kept = len(record.cross_attention) if record else 0
 
         def run() -> Tensor:
-            if watch is not None:
-                watch.forget(watched)  # what a pass that ran out of memory has seen
+            if record is not None:
+                record.keep(kept)  # what a pass that ran out of memory has seen
             return self.unet(
                 x.flatten(0, 1).to(self.dtype),
                 torch.as_tensor(t, device=self.device),
@@ -284,14 +284,14 @@ class Backbone:
                     self._context.frames = 1
 
     @contextmanager
-    def recording_attention(self, positions: int) -> Iterator[Watch]:
+    def recording_attention(self, positions: int) -> Iterator[AttentionRecord]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
         with self.lock:
-            self._context.watch = Watch(positions)
+            self._context.record = AttentionRecord(positions)
             try:
-                yield self._context.watch
+                yield self._context.record
             finally:
-                self._context.watch = None
+                self._context.record = None
 
     def schedule(self, steps: int) -> Schedule:
         """The model's own noise schedule at ``steps`` DDIM steps, 1 or more."""

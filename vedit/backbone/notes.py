@@ -1,4 +1,4 @@
-"""What a model's folder says of itself to vedit, in ``vedit.json``; most folders say nothing."""
+"""The notes of a model, ``vedit.json`` in its folder: what vedit should know of it. Most models have none."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class ModelNotes(BaseModel):
         return self
 
 
-def read_notes(place: Path) -> ModelNotes:
+def read_notes(path: Path) -> ModelNotes:
     """The notes of a model's folder, or of the folder of its name beside a single file.
 
     Raises WeightsError when the file is there but cannot be understood.
     """
-    file = (place if place.is_dir() else place.with_suffix("")) / "vedit.json"
+    file = (path if path.is_dir() else path.with_suffix("")) / "vedit.json"
     if not file.is_file():
         return ModelNotes()
     try:

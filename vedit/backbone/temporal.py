@@ -26,7 +26,7 @@ WINDOW = 16
 
 
 class TemporalAttention(nn.Module):
-    """Self-attention over frames at every place: Tune-A-Video's ``attn_temp``.
+    """Self-attention over frames at every position: Tune-A-Video's ``attn_temp``.
 
     The original has no positions, so frames can be told apart only by what they show. With ``positions`` a sinusoid
     of the frame's number is added first (Vaswani et al. 2017, section 3.5), as in AnimateDiff, and a clip's motion can
@@ -55,8 +55,8 @@ class TemporalAttention(nn.Module):
 
     def forward(self, tokens: Tensor, context: StepContext) -> Tensor:
         """(N F, T, C) to (N F, T, C)."""
-        places = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
-        folded = places.flatten(0, 1)
+        by_position = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
+        folded = by_position.flatten(0, 1)
         if self.positions:
             folded = folded + sinusoids(context.frames, folded.shape[-1]).to(folded)
         query, key, value = (
@@ -64,14 +64,14 @@ class TemporalAttention(nn.Module):
         )
         output = attend(query, key, value, context.kernel).transpose(1, 2).flatten(2)
         output = self.to_out[1](self.to_out[0](output))
-        return output.unflatten(0, places.shape[:2]).transpose(1, 2).flatten(0, 1)
+        return output.unflatten(0, by_position.shape[:2]).transpose(1, 2).flatten(0, 1)
 
 
 def sinusoids(count: int, width: int) -> Tensor:
     """Encodings (count, width) of the positions 0 to count - 1; ``width`` is even."""
-    place = torch.arange(count, dtype=torch.float32)[:, None]
+    index = torch.arange(count, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
-    return torch.stack([torch.sin(place * frequency), torch.cos(place * frequency)], dim=-1).flatten(1)
+    return torch.stack([torch.sin(index * frequency), torch.cos(index * frequency)], dim=-1).flatten(1)
 
 
 def transformer_blocks(unet: nn.Module) -> Iterator[BasicTransformerBlock]:
@@ -114,7 +114,7 @@ def _attach_temporal(unet: UNet2DConditionModel, context: StepContext, positions
 
 def _after_block(norm: nn.Module, attention: TemporalAttention, context: StepContext) -> Callable[..., Tensor]:
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        return context.moved(output, output + attention(norm(output), context))
+        return context.blend_motion(output, output + attention(norm(output), context))
 
     return hook
 
@@ -136,12 +136,12 @@ def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: S
     handles = []
     longest = int(adapter.config.motion_max_seq_length)
 
-    def follow(layer: nn.Module, motion: nn.Module) -> None:
+    def run_after(layer: nn.Module, motion: nn.Module) -> None:
         def hook(_: nn.Module, __: Any, output: Any) -> Any:
             if context.frames == 1:
                 return output
             still, *others = (output,) if isinstance(output, Tensor) else output
-            moved = context.moved(still, in_windows(motion, still, context.frames, longest))
+            moved = context.blend_motion(still, in_windows(motion, still, context.frames, longest))
             return moved if isinstance(output, Tensor) else (moved, *others)
 
         handles.append(layer.register_forward_hook(hook))
@@ -166,7 +166,7 @@ def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: S
                 "use an adapter made for this kind of Stable Diffusion."
             )
         for layer, motion in zip(layers, block.motion_modules, strict=True):
-            follow(layer, motion)
+            run_after(layer, motion)
     return handles
 
 

@@ -54,10 +54,10 @@ def word_mask(
         fresh = noise(seed + 1 + number, len(latents), (channels, height, width)).to(latents.device)
         noisy = levels[time].noised(latents, fresh)
         # Each frame by itself: the attention between frames says where things come from, not what they are.
-        with backbone.attending("per_frame"), backbone.recording_attention(side[0] * side[1]) as watch:
+        with backbone.attending("per_frame"), backbone.recording_attention(side[0] * side[1]) as record:
             backbone.predict(noisy[None], time, text)
-        looks += [each[..., tokens].sum(-1) for each in watch.words]
-        alike += watch.own
+        looks += [each[..., tokens].sum(-1) for each in record.cross_attention]
+        alike += record.self_attention
         if progress is not None:
             progress("finding the word", number + 1, len(NOISE_LEVELS))
     found, belong = torch.stack(looks).mean(0)[..., None], torch.stack(alike).mean(0)
