@@ -35,6 +35,7 @@ def test_each_name_leads_to_one_that_there_is_and_is_none_itself() -> None:
         ("--negative", "--negative-prompt"),
         ("--saturation", "--apg-eta"),
         ("--gate", "--check-inversion"),
+        ("--no-gate", "--no-check-inversion"),
         ("--motion", "--motion-adapter"),
     ],
 )

@@ -311,7 +311,7 @@ def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
     _expect(config)
     result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
     _tell_files(result.video, result.files)
-    for sentence in sentences(result.metrics, gated=result.config.check_inversion):
+    for sentence in sentences(result.metrics, checked=result.config.check_inversion):
         printing.report.say(sentence)
     printing.report.add_data(metrics=result.metrics, made_with=result.made_with)
     _tell_seconds(result.timings)

@@ -27,11 +27,11 @@ from vedit.pipelines.resources import (
     QUEUE,
     QUEUED,
     check_fits,
-    gigabytes,
-    minutes,
-    shorter,
+    format_bytes,
+    format_duration,
+    how_to_shorten,
 )
-from vedit.pipelines.session import Job, examine
+from vedit.pipelines.session import Job, probe_source
 from vedit.pipelines.unet_passes import branches, runs
 
 Rows = list[list[str]]
@@ -59,7 +59,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     if isinstance(config, GenerateConfig):
         info, frames, rate = None, frames_of(config, sound), Fraction(str(config.fps))
     else:
-        info, chosen = examine(config)
+        info, chosen = probe_source(config)
         frames, rate = len(chosen), info.rate / config.stride
     for spec in config.lora:
         Lora.of(spec)  # says what is not there
@@ -94,7 +94,7 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
     seconds = flop / model.speed(size, device) + pixels * PIXEL_SECONDS + time.process_time()
     memory = _memory(config, model, activations, frames, size, own)
     memories = _memories(memory, device)
-    yield "in all, about", [["time", minutes(seconds)], *([each.name, str(each)] for each in memories)]
+    yield "in all, about", [["time", format_duration(seconds)], *([each.name, str(each)] for each in memories)]
     yield "settings", settings
     yield "clip", [*told, ["latents", f"{size[1] // model.vae_scale_factor}x{size[0] // model.vae_scale_factor}"]]
     yield (
@@ -105,9 +105,9 @@ def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
         ],
     )
     parts = [*memory.items(), ("in all", sum(memory.values()))]
-    yield "memory, about", [[name, gigabytes(count)] for name, count in parts if count]
+    yield "memory, about", [[name, format_bytes(count)] for name, count in parts if count]
     for each in memories:
-        check_fits(each.need - each.held, each.free, shorter(config))
+        check_fits(each.need - each.held, each.free, how_to_shorten(config))
 
 
 def _across(size: Size) -> str:
@@ -124,7 +124,7 @@ class Memory:
     free: int | None
 
     def __str__(self) -> str:
-        return gigabytes(self.need) + ("" if self.free is None else f", and {gigabytes(self.free)} are free")
+        return format_bytes(self.need) + ("" if self.free is None else f", and {format_bytes(self.free)} are free")
 
 
 def _memories(memory: Mapping[str, float], device: torch.device) -> list[Memory]:

@@ -104,8 +104,10 @@ def nearest_flag(flag: str, flags: Iterable[str], arguments: Collection[str] = (
     name, known = flag.lstrip("-").replace("-", "_"), list(flags)
     if (argument := ours(name, arguments) or name) in arguments:
         return f"here it is the argument {argument.upper()}, which has no flag"
-    if (found := ours(name, [each.lstrip("-").replace("-", "_") for each in known])) is not None:
-        return f"here it is --{found.replace('_', '-')}"
+    settings = [each.lstrip("-").replace("-", "_") for each in known]
+    for negation in ("", "no_"):
+        if name.startswith(negation) and (found := ours(name.removeprefix(negation), settings)) is not None:
+            return f"here it is --{(negation + found).replace('_', '-')}"
     if (kind := NAMES.get(name, name)) in CONTROLS and "--control" in known:
         return f"here it is --control {kind}"
     near = [] if name in NAMES else get_close_matches(flag, known, n=1)  # what has no such setting has none near it

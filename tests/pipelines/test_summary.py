@@ -50,7 +50,7 @@ def test_without_a_mask_and_without_a_gate() -> None:
 def test_an_inversion_that_the_gate_let_pass() -> None:
     passed = {"vae_db": 30.0, "inversion_correction": 0.1}
     assert (
-        sentences(passed, gated=True)[-1]
+        sentences(passed, checked=True)[-1]
         == "Of the whole clip the model's VAE keeps 30.0 dB, and its inversion is steady."
     )
     assert "steady" not in sentences(passed)[-1], "nobody looked"

@@ -39,9 +39,9 @@ from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import (
     attention_kind,
     check_resources,
-    examine,
     needs_flow,
     open_job,
+    probe_source,
     read_source,
     reopen,
     source_prompt_of,
@@ -155,7 +155,7 @@ def edit(
         size, count = clip.size, len(clip)
     else:
         with filtered("ignore", VeditWarning):  # reading the clip gives them
-            info, chosen = examine(config)
+            info, chosen = probe_source(config)
         size, count = info.size, len(chosen)
     model = loaded_model(backbone, config)
     check_resources(config, count, size, model)

@@ -26,7 +26,7 @@ from vedit.masks import (
     word_mask,
 )
 from vedit.pipelines.quality import Fidelity
-from vedit.pipelines.session import examine
+from vedit.pipelines.session import probe_source
 from vedit.progress import Progress
 
 
@@ -36,7 +36,7 @@ def check(config: EditConfig) -> None:
     if config.mask == str(IN_MEMORY):
         raise ConfigError("the mask of these settings was in memory, not in a file; give one with --set mask=PATH.")
     if kind == "box":
-        picture = examine(config)[0].size
+        picture = probe_source(config)[0].size
         box_mask(config.mask, picture, picture)
     elif kind == "path":
         check_mask(Path(config.mask), *_counts(config))
@@ -137,5 +137,5 @@ def mask_metrics(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, si
 
 def _counts(config: EditConfig) -> tuple[int, int]:
     """How many frames the clip's file has, and how many of them are edited."""
-    info, chosen = examine(config)
+    info, chosen = probe_source(config)
     return info.frames, len(chosen)

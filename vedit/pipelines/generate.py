@@ -23,7 +23,7 @@ from vedit.pipelines import guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded_model
 from vedit.pipelines.execution import Timings, check_finite, provenance, warn_of_other_model, within_memory
 from vedit.pipelines.outputs import check_files, write_result
-from vedit.pipelines.resources import check_room, tell_if_long
+from vedit.pipelines.resources import check_memory, warn_if_long
 from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import attention_kind, load_model, needs_flow, with_adapter
 from vedit.pipelines.soundtrack import Soundtrack
@@ -147,8 +147,8 @@ def _generate(
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"attention": kind, "frames": moments.frames})
     height, width = size = size_of(config, backbone.unet.config, backbone.vae_scale_factor)
-    check_room(config, moments.frames, size, backbone)
-    tell_if_long(config, moments.frames, size, backbone)
+    check_memory(config, moments.frames, size, backbone)
+    warn_if_long(config, moments.frames, size, backbone)
     with within_memory(), backbone.attending(kind):
         prompt, negative = backbone.embed_alike([config.prompt, config.negative_prompt])
         guider = guidance.guider(config, backbone, track, prompt, negative)

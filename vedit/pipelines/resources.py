@@ -63,32 +63,34 @@ def _width(unet: Mapping[str, Any]) -> int:
 def check_fits(need: float, free: float | None, advice: str) -> None:
     """Raise DeviceError where ``need`` bytes do not fit into those that are ``free``, if that is known."""
     if free is not None and need * MARGIN > free:
-        raise DeviceError(f"this takes about {gigabytes(need)} of memory, and {gigabytes(free)} are free; {advice}.")
+        raise DeviceError(
+            f"this takes about {format_bytes(need)} of memory, and {format_bytes(free)} are free; {advice}."
+        )
 
 
-def gigabytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as a text."""
     return f"{count / 2**30:,.1f} GiB" if count >= 2**31 else f"{count / 2**20:.0f} MiB"
 
 
-def shorter(config: EditConfig | InvertConfig | TuneConfig | GenerateConfig) -> str:
+def how_to_shorten(config: EditConfig | InvertConfig | TuneConfig | GenerateConfig) -> str:
     """Advice on how to make a job smaller."""
     if isinstance(config, GenerateConfig):
         return "take fewer --frames, or a smaller --width and --height"
     return "take fewer --frames, a larger --stride, or a smaller --size"
 
 
-def check_room(
+def check_memory(
     config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
 ) -> None:
     """Raise DeviceError where so many frames of a working ``size`` (H, W) cannot fit into memory."""
     need = least_memory(frames, size, backbone.unet.config, backbone.vae_scale_factor, backbone.dtype.itemsize, 1)
     on_gpu = backbone.device.type == "cuda"
     free = torch.cuda.mem_get_info(backbone.device)[0] if on_gpu else free_memory()
-    check_fits(need, free, shorter(config))
+    check_fits(need, free, how_to_shorten(config))
 
 
-def tell_if_long(
+def warn_if_long(
     config: EditConfig | InvertConfig | TuneConfig | GenerateConfig, frames: int, size: Size, backbone: Backbone
 ) -> None:
     """Warn of work of more than a few minutes, and say what would make it shorter. Measures a pass where it may be
@@ -100,8 +102,8 @@ def tell_if_long(
     seconds = alone * one_pass(backbone, size)
     if seconds > LONG:
         warnings.warn(
-            f"this takes about {minutes(seconds)} here: {alone:,} passes of a frame through the network; fewer --steps "
-            f"make it shorter, or {shorter(config)}.",
+            f"this takes about {format_duration(seconds)} here: {alone:,} passes of a frame through the network; fewer "
+            f"--steps make it shorter, or {how_to_shorten(config)}.",
             VeditWarning,
             stacklevel=3,
         )
@@ -124,7 +126,7 @@ def one_pass(backbone: Backbone, size: Size) -> float:
     return taken / 2
 
 
-def minutes(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time as a text."""
     if seconds < 90:
         return f"{max(1, round(seconds))} seconds"

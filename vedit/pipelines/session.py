@@ -18,7 +18,7 @@ from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import ConfigError, VeditWarning
-from vedit.pipelines.resources import check_room, tell_if_long
+from vedit.pipelines.resources import check_memory, warn_if_long
 from vedit.warning_filters import filtered
 
 DEFAULT_ATTENTION = "sparse_causal"
@@ -33,7 +33,7 @@ def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
     Faults of the clip that its file shows are raised before the model is loaded.
     """
     with filtered("ignore", VeditWarning):  # reading the clip gives them
-        info, chosen = examine(config)
+        info, chosen = probe_source(config)
     backbone = load_model(config)
     check_resources(config, len(chosen), info.size, backbone)
     return read_source(config, info.size, backbone), info.size, backbone
@@ -43,11 +43,11 @@ def check_resources(config: Job, frames: int, size: Size, backbone: Backbone) ->
     """Raise DeviceError where so many frames of pictures of ``size`` (H, W) do not fit into memory. Warns where they
     take long."""
     worked = working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor)
-    check_room(config, frames, worked, backbone)
-    tell_if_long(config, frames, worked, backbone)
+    check_memory(config, frames, worked, backbone)
+    warn_if_long(config, frames, worked, backbone)
 
 
-def examine(config: Job) -> tuple[ClipInfo, range]:
+def probe_source(config: Job) -> tuple[ClipInfo, range]:
     """Probe a clip's file without decoding it, and choose the frames that the config takes.
 
     Raises MediaError for too few frames, damage that is not allowed, and pictures that the codec cannot encode.

@@ -11,15 +11,15 @@ UNSEEN = 45.0
 """Decibels from which on two pictures are not told apart."""
 
 
-def sentences(metrics: Mapping[str, float], *, gated: bool = False) -> list[str]:
+def sentences(metrics: Mapping[str, float], *, checked: bool = False) -> list[str]:
     """Sentences on the metrics of an ``EditResult``: how much may change and did, what is kept, what the model can
     show.
 
-    ``gated``: the inversion was checked, and where it was good no reconstruction was measured.
+    ``checked``: the inversion was checked, and where it was good no reconstruction was measured.
 
     They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
-    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, gated)]
+    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked)]
 
 
 def _changed(metrics: Mapping[str, float]) -> list[str]:
@@ -45,11 +45,11 @@ def _kept(metrics: Mapping[str, float]) -> list[str]:
     return [f"The rest of the picture is kept: {kept:.1f} dB (the VAE alone: {metrics['outside_vae_db']:.1f} dB)."]
 
 
-def _shown(metrics: Mapping[str, float], gated: bool) -> list[str]:
+def _shown(metrics: Mapping[str, float], checked: bool) -> list[str]:
     if "vae_db" not in metrics:
         return []
     back = metrics.get("reconstruction_db")
-    also = ", and its inversion is steady" if gated and "inversion_correction" in metrics else ""
+    also = ", and its inversion is steady" if checked and "inversion_correction" in metrics else ""
     if back is not None:
         also = f", and {back:.1f} dB come back from the inversion"
     return [f"Of the whole clip the model's VAE keeps {metrics['vae_db']:.1f} dB{also}."]
