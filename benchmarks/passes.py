@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import vae_scale_factor
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ def counting(backbone: Backbone) -> Iterator[Tally]:
                 stages.pop()
                 tally.seconds[stage] += time.process_time() - begun
 
-    with vae_scale_factor.object(backbone, "predict", counted), vae_scale_factor.object(pipeline, "Timings", Clocked):
+    with patch.object(backbone, "predict", counted), patch.object(pipeline, "Timings", Clocked):
         begun = time.process_time()
         yield tally
         tally.seconds["other"] = time.process_time() - begun - sum(tally.seconds.values())

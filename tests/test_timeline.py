@@ -60,10 +60,10 @@ def test_what_is_heard_is_in_it() -> None:
 def test_frames_seconds_and_beats_in_one() -> None:
     assert read("0:1, 0.5s:0, 2b:1").values(HEARD) == pytest.approx([1, 0.5, 0, 0.5, 1])
     assert read("0:0, 2:2, 3b:6").values(HEARD) == pytest.approx([0, 1, 2, 3, 4])  # the third beat is in frame 6
-    assert HEARD.place(-1, "b") == 0
+    assert HEARD.frame_at(-1, "b") == 0
     assert HEARD.on_beats() == [0, 2]
     assert PLAIN.on_beats() == []
-    assert [HEARD.place(time, "b") for time in (0.75, 2, 2.5)] == pytest.approx([1.5, 4, 5])
+    assert [HEARD.frame_at(time, "b") for time in (0.75, 2, 2.5)] == pytest.approx([1.5, 4, 5])
     with pytest.raises(ConfigError, match=r"'1s:1, 2:0' has '2:0' no later than the keyframe before"):
         read("1s:1, 2:0").values(HEARD)
     with pytest.raises(ConfigError, match="needs beats"):

@@ -19,7 +19,7 @@ from vedit.errors import WeightsError
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors import PriorInputs
 from vedit.priors.inversion import inversion_key, invert, reconstruct
-from vedit.sampling import Source, denoise, noise
+from vedit.sampling import InjectionSource, denoise, noise
 
 STEPS = 4
 WEIGHTS = (0.8, 0.5)
@@ -159,7 +159,7 @@ def test_an_inversion_under_control_comes_back_under_it(sd1: Path, folders: list
     named = [replace(given, conditions=(replace(acting[0], key=key),)) for key in ("one", "other")]
     assert len({inversion_key(backbone, each) for each in named}) == 2
     # The source that lends its layout is steered where its inversion was.
-    lent = [Source(text, trace, 10, guided=guided) for guided in (True, False)]
+    lent = [InjectionSource(text, trace, 10, guided=guided) for guided in (True, False)]
     steered, free = (
         denoise(backbone, trace[-1], backbone.schedule(10), Unguided(text), conditions=acting, source=each)
         for each in lent

@@ -18,7 +18,7 @@ from vedit.backbone.frame_chunks import FRAMES_PER_CHUNK, in_chunks
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.masks import compare_prompts, word_mask
 from vedit.priors.inversion import invert
-from vedit.sampling import Source, denoise, noise
+from vedit.sampling import InjectionSource, denoise, noise
 from vedit.tuning import tune
 
 FRAMES = 6
@@ -112,7 +112,7 @@ def edited(backbone: Backbone) -> Tensor:
     words = backbone.embed(["a cat"])
     trace = noise(5, 3 * FRAMES, (4, 8, 8)).unflatten(0, (3, FRAMES))
     guider = ClassifierFree(backbone.embed(["a dog"]), backbone.embed([""]), 3.0)
-    return denoise(backbone, trace[-1], backbone.schedule(2), guider, source=Source(words, trace, 1))
+    return denoise(backbone, trace[-1], backbone.schedule(2), guider, source=InjectionSource(words, trace, 1))
 
 
 @pytest.mark.parametrize("job", [inverted, masked, looked_for, reconstructed, edited])
