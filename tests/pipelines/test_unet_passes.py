@@ -21,7 +21,7 @@ MOST = 150
 def test_a_default_edit_is_no_more_work_than_the_original(
     toy_model: Path, toy_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "STRAIN", 1e9)  # an untrained network's inversions are all in doubt
+    monkeypatch.setattr(quality, "DOUBTFUL_CORRECTION", 1e9)  # an untrained network's inversions are all in doubt
     backbone, clip = vedit.load_backbone(toy_model, device="cpu"), vedit.read_clip(toy_clip, frames=2)
     settings = {"source_prompt": "a dog"}
     with counting(backbone) as first:
