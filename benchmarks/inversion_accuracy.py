@@ -26,8 +26,8 @@ import vedit
 from benchmarks.record import record
 from benchmarks.table import show
 from vedit.backbone.model import Backbone
-from vedit.pipelines.quality import fidelity
 from vedit.priors.inversion import correction_size, invert, reconstruct
+from vedit.quality import fidelity
 from world import Object, Scene, render, sample_scene
 
 FRAMES = 8

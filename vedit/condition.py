@@ -83,7 +83,6 @@ class Condition:
     tokens: a prompt of its own, if it has one; ``envelope`` is how far it leads there, 1 as far as to the prompt
     envelope: (F,) its strength in each frame
     start, stop: the window in which it acts, as shares 0 (pure noise) to 1 (clean) of the whole trajectory
-    key: names what it depends on, so that an inversion made under it can be cached
     """
 
     envelope: Tensor
@@ -91,7 +90,6 @@ class Condition:
     tokens: Tokens | None = None
     start: float = 0.0
     stop: float = 1.0
-    key: str = ""
 
     def active(self, window: tuple[float, float]) -> bool:
         """Whether it acts in a step that begins and ends at these shares: all of the step must lie in the window."""

@@ -17,7 +17,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
 from vedit.errors import DeviceError, WeightsError
-from vedit.flow import estimate_flow
+from vedit.flow import Flow, estimate_flow
 from vedit.progress import Progress
 from vedit.schedule import Levels, alpha_bar
 
@@ -64,6 +64,8 @@ def tune(
     attention: str = "sparse_causal",
     seed: int = 0,
     checkpoint: Path | None = None,
+    latents: Tensor | None = None,
+    flow: Flow | None = None,
     progress: Progress | None = None,
 ) -> Adapter:
     """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
@@ -94,6 +96,8 @@ def tune(
         attention: the attention kind that the frames are tuned under
         seed: of the noise and the timesteps
         checkpoint: a file that is written every 50 steps, and resumed from if it is there
+        latents: of the clip (F, 4, h, w), where they are known already
+        flow: of the clip, where it is known already, for an attention kind that follows it
         progress: what is told of each step; None for nothing
 
     Raises:
@@ -105,7 +109,7 @@ def tune(
     if backbone.dtype == torch.float16 and backbone.device.type == "cpu":
         raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
     learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
-    latents = backbone.encode(frames)
+    latents = backbone.encode(frames) if latents is None else latents.to(backbone.device)
     text = backbone.embed([prompt])
     schedule = backbone.schedule(1)  # only for what the network predicts
     shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
@@ -131,7 +135,8 @@ def tune(
     try:
         optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
-        flow = estimate_flow(frames) if kind.needs_flow else None
+        if kind.needs_flow and flow is None:
+            flow = estimate_flow(frames)
         with backbone.attending(attention, flow), _mixed(backbone):
 
             def learn(step: int) -> None:

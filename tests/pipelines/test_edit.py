@@ -16,13 +16,13 @@ import yaml
 import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
+from vedit import quality
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.config import EditConfig
 from vedit.errors import ConfigError, DeviceError, VeditWarning, WeightsError
 from vedit.pipelines import edit as pipeline
-from vedit.pipelines import quality
 
 Command = Callable[..., Ran]
 
@@ -229,7 +229,7 @@ def test_outputs_are_checked_before_any_work(
     for name in ("taken.mp4", "free.yaml", "folder/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    monkeypatch.setattr(pipeline, "open_job", lambda config: pytest.fail("work has begun"))
+    monkeypatch.setattr(pipeline, "_run", lambda *_, **__: pytest.fail("work has begun"))
     assert said in vedit("edit", toy_clip, "a cat", "-o", tmp_path / output).complaint
 
 
@@ -364,7 +364,7 @@ def test_a_poor_reconstruction_is_told_with_advice() -> None:
 
 def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     first = edited(backbone, clip)
-    monkeypatch.setattr(quality, "reconstruct", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr("vedit.stages.noise.reconstruct", lambda *_, **__: pytest.fail("measured again"))
     assert edited(backbone, clip).metrics == first.metrics
     assert "reconstruction_db" not in edited(backbone, clip, check_inversion=False).metrics
     with pytest.raises(pytest.fail.Exception, match="measured again"):

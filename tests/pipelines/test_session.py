@@ -10,7 +10,9 @@ import pytest
 from vedit.clip import read_clip
 from vedit.config import EditConfig, InvertConfig, TuneConfig
 from vedit.errors import MediaError, VeditWarning
+from vedit.graph import Run
 from vedit.pipelines import session
+from vedit.session import Session
 
 
 @pytest.fixture
@@ -41,19 +43,21 @@ def test_too_few_frames_are_told_before_the_model_is_loaded(
     monkeypatch.setattr(session, "load_model", lambda config: pytest.fail("the model is loaded"))
     common = {"clip": toy_clip} | ({} if kind is InvertConfig else {"prompt": "a cat"})
     with pytest.raises(MediaError, match=said):
-        session.open_job(kind.model_validate(common | settings))
+        session.clip_facts(kind.model_validate(common | settings), None)
 
 
 def test_damage_is_told_before_the_model_is_loaded(cut_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "load_model", lambda config: pytest.fail("the model is loaded"))
     with pytest.raises(MediaError, match=r"cut short; .* --allow-partial"):
-        session.open_job(InvertConfig(clip=cut_clip))
+        session.clip_facts(InvertConfig(clip=cut_clip), None)
 
 
 def test_damage_that_is_allowed_is_told_once(cut_clip: Path, toy_model: Path) -> None:
     config = InvertConfig(clip=cut_clip, model=str(toy_model), device="cpu", allow_partial=True)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", VeditWarning)
-        clip, _, _ = session.open_job(config)
-    assert len(clip) > 1
+        size, frames = session.clip_facts(config, None)
+        backbone = session.load_model(config)
+        clip = Run(Session())(session.source_stage(config, None, size, backbone))
+    assert len(clip) == frames > 1
     assert len([each for each in told if "cut short" in str(each.message)]) == 1

@@ -89,7 +89,7 @@ def test_an_interruption_tells_what_it_left(
             checkpoint.touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning, "tune", interrupted)
+    monkeypatch.setattr("vedit.stages.tune.tune", interrupted)
     ran = vedit("tune", toy_clip, "--prompt", "a", "--model", toy_model, "-o", output)
     assert ran.status == 130
     left = f"the same command goes on from {tmp_path / 'a.checkpoint.pt'}" if kept else "nothing partial was left"

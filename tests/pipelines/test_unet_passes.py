@@ -6,8 +6,8 @@ import pytest
 
 import vedit
 from benchmarks.passes import counting
+from vedit import quality
 from vedit.config import EditConfig
-from vedit.pipelines import quality
 from vedit.pipelines.unet_passes import passes
 
 STAR = Path(__file__).parents[2] / "examples" / "star.mp4"

@@ -1,23 +1,15 @@
 """Inversion, its way back, and its cache."""
 
-import multiprocessing
-from dataclasses import replace
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
-from vedit.backbone.model import TunedState
-from vedit.graph import Store
-from vedit.priors import PriorInputs
-from vedit.priors.inversion import cached_invert, correction_size, inversion_key, invert, passes, reconstruct
+from vedit.priors.inversion import correction_size, invert, passes, reconstruct
 from vedit.sampling import noise
 
 
@@ -87,72 +79,6 @@ def test_strain_is_what_the_steps_were_corrected_by(backbone: Backbone) -> None:
     trace = invert(backbone, noise(0, 2, (4, 8, 8)), text, 6, corrections=1)
     torch.testing.assert_close(trace[-1], x)
     assert correction_size(trace, schedule) == pytest.approx(corrected, rel=1e-3)
-
-
-def test_the_cache_gives_the_same_and_computes_once(
-    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(tmp_path / "cache")
-    given = PriorInputs(noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4), store=store)
-    first = cached_invert(backbone, given)
-    assert [entry.title for entry in store.entries()] == ["inversion"]
-    monkeypatch.setattr(type(backbone), "predict", None)  # any computing would fail
-    assert torch.equal(cached_invert(backbone, given), first)
-
-
-@pytest.mark.filterwarnings("ignore:.*times slower than float32")
-def test_the_key_knows_everything_that_matters(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
-    latents, text, schedule = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"]), backbone.schedule(4)
-    given = PriorInputs(latents, text, schedule)
-    keys = {inversion_key(backbone, given)}
-    assert inversion_key(backbone, PriorInputs(latents.clone(), text.clone(), schedule)) in keys
-    keys.add(inversion_key(backbone, replace(given, latents=latents + 1e-6)))
-    keys.add(inversion_key(backbone, replace(given, text=backbone.embed(["a dog"]))))
-    keys.add(inversion_key(backbone, replace(given, schedule=backbone.schedule(5))))
-    keys.add(inversion_key(backbone, replace(given, corrections=1)))
-    with backbone.attending("full"):
-        keys.add(inversion_key(backbone, given))
-    other = load_backbone(toys.sd_folder(tmp_path / "other", seed=1), device="cpu")
-    keys.add(inversion_key(other, given))
-    half = load_backbone(sd1, device="cpu", dtype="bfloat16")
-    keys.add(inversion_key(half, given))
-    tuned = load_backbone(sd1, device="cpu")
-    tuned.tuned = TunedState("an adapter's hash")
-    keys.add(inversion_key(tuned, given))
-    backbone.attach_temporal()
-    keys.add(inversion_key(backbone, given))
-    backbone.positions = True
-    keys.add(inversion_key(backbone, given))
-    backbone.detach_temporal()
-    assert inversion_key(backbone, given) in keys
-    assert len(keys) == 11
-
-
-def invert_after(model: Path, cache: Path, result: Path, together: Barrier) -> None:
-    """Begin at the same time as another process, and write down the trace and each step taken."""
-    backbone = load_backbone(model, device="cpu")
-    taken: list[int] = []
-    latents, text = noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"])
-    given = PriorInputs(
-        latents, text, backbone.schedule(4), store=Store(cache), progress=lambda _, done, __: taken.append(done)
-    )
-    together.wait(240)
-    save_file({"trace": cached_invert(backbone, given), "steps": torch.tensor(len(taken))}, result)
-
-
-def test_of_several_at_once_one_inverts_and_all_have_it(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
-    cache, here, there = (tmp_path / name for name in ("cache", "here", "there"))
-    spawn = multiprocessing.get_context("spawn")
-    together = spawn.Barrier(2)
-    other = spawn.Process(target=invert_after, args=(sd1, cache, there, together), daemon=True)
-    other.start()
-    invert_after(sd1, cache, here, together)
-    other.join()
-    assert other.exitcode == 0
-    expected = invert(backbone, noise(0, 1, (4, 8, 8)), backbone.embed(["a cat"]), 4)
-    found = [load_file(path) for path in (here, there)]
-    assert all(torch.equal(each["trace"], expected) for each in found)
-    assert sorted(int(each["steps"]) for each in found) == [0, 4]
 
 
 def test_a_cut_trace_comes_back_from_where_it_was_cut(sd1: Path) -> None:

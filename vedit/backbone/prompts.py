@@ -52,6 +52,12 @@ def embed(
     return states.unflatten(0, (len(texts), count)).flatten(1, 2)
 
 
+def chunks_of(tokenizer: CLIPTokenizer, text: str) -> int:
+    """How many chunks of the tokenizer's length a prompt is cut into, 1 or more."""
+    count = len(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    return max(1, -(-count // (tokenizer.model_max_length - 2)))
+
+
 def unknown_words(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> list[str]:
     """The words that a tokenizer of few words has to spell, in their order; none where it has thousands, which spell
     rare words well, or hardly any, which spell all."""

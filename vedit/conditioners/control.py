@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import blake2b
 
 import torch
 from torch import Tensor
@@ -29,23 +28,21 @@ class Control(Conditioner):
         super().__init__(options or ControlSettings(kind="edge"))
 
     def settle_weights(self, moments: Moments) -> None:
-        """Turn a weight that is a timeline into one weight for each frame. Raises ConfigError where it has no value."""
-        if isinstance(self.options.weight, str):
-            weights = timeline.read(self.options.weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
+        """Turn a weight that is a timeline into one weight for each frame. Raises ConfigError where it has no value,
+        and where weights are given for another number of frames."""
+        weight = self.options.weight
+        if isinstance(weight, str):
+            weights = timeline.read(weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
             self.options = self.options.model_copy(update={"weight": tuple(weights)})
+        elif isinstance(weight, tuple) and len(weight) != moments.frames:
+            raise ConfigError(
+                f"control {self.options.kind}: {len(weight)} weights for {moments.frames} frames; give one for each."
+            )
 
     def prepare(self, clip: Clip) -> Tensor:
-        """Control pictures (F, 3, H, W) in [0, 1] at the clip's size.
-
-        Raises ConfigError where strengths are given for another number of frames, and what annotating or reading the
-        file raises.
-        """
+        """Control pictures (F, 3, H, W) in [0, 1] at the clip's size. Raises what annotating or reading a file does."""
         self.settle_weights(Moments(len(clip), clip.rate))
-        weight, file = self.options.weight, self.options.file
-        if isinstance(weight, tuple) and len(weight) != len(clip):
-            raise ConfigError(
-                f"control {self.options.kind}: {len(weight)} weights for {len(clip)} frames; give one for each."
-            )
+        file = self.options.file
         annotator: Annotator = make_part("annotators", self.options.kind, self.options.options)
         return (annotator.annotate(clip) if file is None else annotator.read(file, clip)).frames
 
@@ -56,11 +53,9 @@ class Control(Conditioner):
         net = load_controlnet(self.options.kind, self.options.net, backbone)
         weight = self.options.weight
         envelope = torch.tensor(weight) if isinstance(weight, tuple) else torch.full((len(prepared),), weight)
-        content = blake2b(prepared.contiguous().numpy().tobytes(), digest_size=16).hexdigest()
         return Condition(
             envelope,
             partial(net, prepared),
             start=self.options.start,
             stop=self.options.stop,
-            key=f"{net.fingerprint} {content} {envelope.tolist()} {self.options.start} {self.options.stop}",
         )

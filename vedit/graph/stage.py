@@ -57,7 +57,7 @@ class Stage(Generic[T]):
     kept: ClassVar[bool] = False
     """Whether its result is kept on disk, for the next job that needs it; such a stage has ``pack`` and ``unpack``."""
 
-    def make(self, session: Any, **inputs: Any) -> T:
+    def make(self, session: Any, *args: Any, **inputs: Any) -> T:
         """The result, from the results of the ``inputs``."""
         raise NotImplementedError
 

@@ -15,8 +15,8 @@ from vedit.clip.writing import SILENT, check_size
 from vedit.compare import compare, composed
 from vedit.config import CompareConfig
 from vedit.errors import ConfigError, VeditWarning
-from vedit.pipelines.execution import within_memory
 from vedit.pipelines.outputs import check_video, default_output
+from vedit.session import within_memory
 
 STRETCHED = 1.05
 """How much the shapes of two pictures may differ before the one is no edit of the other."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,49 +10,36 @@ from typing import Any, Unpack
 
 from torch import Tensor
 
-from vedit import registry
 from vedit.backbone.model import Backbone
-from vedit.backbone.sizes import working_size
 from vedit.clip import Audio, Clip
 from vedit.clip.lazy import LazyClip, MakeFrames
 from vedit.clip.sizes import Size
-from vedit.condition import Condition
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.config.options import EditOptions
-from vedit.errors import ConfigError, MediaError, VeditWarning
-from vedit.flow import estimate_flow
+from vedit.errors import ConfigError, MediaError
+from vedit.graph import Run
 from vedit.masks import LatentBlend, paste
 from vedit.pipelines import controls, edit_mask, guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model, mask_tensor
-from vedit.pipelines.execution import (
-    Timings,
-    check_finite,
-    provenance,
-    result_store,
-    warn_of_other_model,
-    within_memory,
-)
+from vedit.pipelines.edit_stages import edit_stages
+from vedit.pipelines.execution import Timings, provenance, result_store, warn_of_other_model
 from vedit.pipelines.outputs import check_files, default_output, write_result
-from vedit.pipelines.quality import fidelity, is_doubtful, reconstruction, round_trip, warn_if_poor
 from vedit.pipelines.sanity import warn_if_degenerate
 from vedit.pipelines.session import (
     attention_kind,
     check_resources,
-    needs_flow,
-    open_job,
-    probe_source,
-    read_source,
+    clip_facts,
     reopen,
     source_prompt_of,
+    source_stage,
     with_adapter,
 )
-from vedit.priors import PriorInputs
 from vedit.priors.inversion import correction_size
 from vedit.progress import Progress
+from vedit.quality import check_finite, fidelity, is_doubtful, warn_if_foreign, warn_if_poor
 from vedit.sampling import InjectionSource, denoise
+from vedit.session import Session
 from vedit.sheet import contact_sheet
-from vedit.tuning import tune
-from vedit.warning_filters import filtered
 
 
 @dataclass(frozen=True)
@@ -151,22 +137,7 @@ def edit(
     check_files(config)
     controls.check(config)
     guidance.check(config)
-    if isinstance(clip, Clip):
-        size, count = clip.size, len(clip)
-    else:
-        with filtered("ignore", VeditWarning):  # reading the clip gives them
-            info, chosen = probe_source(config)
-        size, count = info.size, len(chosen)
-    model = loaded_model(backbone, config)
-    check_resources(config, count, size, model)
-    if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
-    else:
-        source = read_source(config, size, model)
-    original = clip if isinstance(clip, Clip) else None
-    with with_adapter(config, model):
-        result = _edit(config, source, size, model, progress, mask=mask, original=original)
-    return _write(result, source)
+    return _run(config, backbone, clip if isinstance(clip, Clip) else None, mask, progress)
 
 
 def run(config: EditConfig, progress: Progress | None = None, *, made_with: str = "") -> EditResult:
@@ -174,12 +145,7 @@ def run(config: EditConfig, progress: Progress | None = None, *, made_with: str 
 
     ``made_with``: the fingerprint of the model that a result to be repeated was made with; another is warned of.
     """
-    config = checked(config)
-    sound = soundtrack.read(config)  # before the model is loaded, which takes its time
-    source, size, backbone = open_job(config)
-    with with_adapter(config, backbone):
-        result = _edit(config, source, size, backbone, progress, made_with, sound=sound)
-    return _write(result, source)
+    return _run(checked(config), progress=progress, made_with=made_with)
 
 
 def checked(config: EditConfig) -> EditConfig:
@@ -194,21 +160,43 @@ def checked(config: EditConfig) -> EditConfig:
     return config
 
 
+def _run(
+    config: EditConfig,
+    backbone: Backbone | str | Path | None = None,
+    clip: Clip | None = None,
+    mask: Tensor | None = None,
+    progress: Progress | None = None,
+    made_with: str = "",
+) -> EditResult:
+    """An edit of ``clip``, or of the file that the config names, by ``backbone``, or by the model that it names."""
+    sound = soundtrack.read(config)  # before the model is loaded, which takes its time
+    size, frames = clip_facts(config, clip)
+    model = loaded_model(config.model if backbone is None else backbone, config)
+    check_resources(config, frames, size, model)
+    with with_adapter(config, model):
+        session = Session(progress)
+        made = Run(session, result_store(config.cache))
+        source = made(source_stage(config, clip, size, model))
+        result = _edit(config, source, size, model, session, made, made_with, mask, clip, sound)
+    return _write(result, source)
+
+
 def _edit(
     config: EditConfig,
     source: Clip,
     size: Size,
     backbone: Backbone,
-    progress: Progress | None,
-    made_with: str = "",
-    mask: Tensor | None = None,
-    original: Clip | None = None,
-    sound: Audio | None = None,
+    session: Session,
+    made: Run,
+    made_with: str,
+    mask: Tensor | None,
+    original: Clip | None,
+    sound: Audio | None,
 ) -> EditResult:
     """The edit itself: ``source`` at the working size in, a clip of ``size`` (H, W) out. ``original``: the source
     at that size, where it is in memory; ``sound``: all of the sound that is followed, where it is read already."""
     source_prompt = source_prompt_of(config, backbone)
-    model = backbone.state_fingerprint()
+    fingerprint = backbone.state_fingerprint()
     warn_of_other_model(config.model, made_with, backbone)
     # A word that is not there is told before anything is paid for.
     edit_mask.mask_tokens(config, source_prompt, backbone)
@@ -218,108 +206,63 @@ def _edit(
     guidance.hint_at_sound_encoder(config, backbone.notes.sound_encoder)
     kind = attention_kind(config, backbone)
     config = config.model_copy(update={"source_prompt": source_prompt, "attention": kind})
-    store = result_store(config.cache)
-    schedule = backbone.schedule(config.steps)
-    prior = registry.load("priors", config.prior)()
-    stage, metrics = Timings(backbone.device), {}
     track = soundtrack.prepare(config, len(source), source.rate, sound)
     motion = guidance.motion_scale(config, backbone, track)
+    model = session.hold(backbone)
+    stages = edit_stages(config, source_stage(config, original, size, backbone), track.moments, model, backbone)
+    stage = Timings(backbone.device, made.seconds)
 
-    flow = None
-    if needs_flow("attention", kind) or needs_flow("priors", config.prior):
-        with stage("flow"):
-            flow = estimate_flow(source.frames, device=backbone.device)
-    with within_memory(), backbone.attending(kind, flow), ExitStack() as put_on:
-        defaults = controls.default_controls(config, source_prompt, backbone.notes)
-        config = config.model_copy(update={"control": config.control or ()})
-        conditions: tuple[Condition, ...] = ()
-        if config.control or config.condition:
-            with stage("control"):
-                conditions = controls.conditions(config, source, backbone, track.moments)
-        if config.tune:
-            with stage("tuning"):
-                adapter = tune(
-                    backbone,
-                    source.frames,
-                    source_prompt,
-                    steps=config.tune,
-                    learning_rate=config.learning_rate,
-                    recipe=config.recipe,
-                    attention=kind,
-                    seed=config.seed,
-                    progress=progress,
-                )
-            put_on.enter_context(adapter.on(backbone))
-        with stage("encoding"):
-            latents = backbone.encode(source.frames)
-            vae_fidelity = round_trip(backbone, latents, source.frames)
-            metrics["vae_db"] = vae_fidelity.db
-            text, prompt, negative = backbone.embed_alike([source_prompt, config.prompt, config.negative_prompt])
-            guider = guidance.guider(config, backbone, track, prompt, negative)
-        prompts, difference = edit_mask.PromptPair(source_prompt, text, prompt), None
-        if defaults:
-            with stage("mask"):
-                partly_changed = [
-                    backbone.embed([each]) for each in controls.single_changes(source_prompt, config.prompt)
-                ]
-                difference, *partial_differences = edit_mask.compare(
-                    config, backbone, latents, prompts, partly_changed, progress
-                )
-            # A new colour would drown a new shape that comes with it, so each change is looked at alone.
-            if all(each.repaints for each in partial_differences or [difference]):
-                with stage("control"):
-                    alone = config.model_copy(update={"control": defaults, "condition": ()})
-                    conditions = controls.conditions(alone, source, backbone, track.moments) + conditions
-                config = config.model_copy(update={"control": defaults})
-        inversion_conditions = conditions if config.control_inversion else ()
-        sound_conditions = guidance.sound_conditions(config, backbone, track)
-        conditions += sound_conditions
-        # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
-        sound_anywhere = any(each.tokens is not None for each in sound_conditions)
-        if edit_mask.applies(config, source_prompt) and not (sound_anywhere and config.mask == "auto"):
-            with stage("mask"):
-                mask = edit_mask.find_mask(config, source, size, backbone, latents, prompts, mask, difference, progress)
-        with stage(config.prior):
-            given = PriorInputs(
-                latents,
-                text,
-                schedule,
-                seed=config.seed,
-                noise_walk=config.per_frame("noise_walk", track.moments),
-                corrections=config.inversion_corrections,
-                flow=flow,
-                conditions=inversion_conditions,
-                store=store,
-                progress=progress,
-            )
-            start = prior.start(backbone, given)
-            check_finite(start.noise, config.prior, backbone)
-        steps = schedule.last(config.steps_taken)
+    flow = made(stages.flow) if stages.flow else None
+    adapter = made(stages.tuned) if stages.tuned else None
+    latents = made(stages.latents)
+    vae_fidelity = made(stages.round_trip)
+    warn_if_foreign(backbone, vae_fidelity)
+    metrics = {"vae_db": vae_fidelity.db}
+    difference = made(stages.differences)[0] if stages.differences else None
+    defaults = made(stages.default_controls) if stages.default_controls else ()
+    asked = tuple(each for some in stages.asked for each in made(some))
+    used = backbone.notes.edit_controls if defaults else config.control or ()
+    config = config.model_copy(update={"control": used})
+    conditions = defaults + asked
+    start = made(stages.start)
+    steps = backbone.schedule(config.steps).last(config.steps_taken)
+    with session.working(model, kind, adapter=adapter, flow=flow):
+        latents = latents.to(backbone.device)
         x, trace = start.at(steps, latents)
         if start.trace is not None:
             metrics["inversion_correction"] = correction_size(trace, steps)
-            if config.check_inversion and is_doubtful(given, metrics["inversion_correction"]):
-                with stage("inversion check"):
-                    reconstructed = reconstruction(backbone, given, trace, source.frames)
+            if config.check_inversion and is_doubtful(config.inversion_corrections, metrics["inversion_correction"]):
+                reconstructed = made(stages.check)
                 metrics["reconstruction_db"] = reconstructed.db
                 warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=backbone.is_tuned)
+        text, prompt, negative = (each.embedded(backbone) for each in stages.words)
+        guider = guidance.guider(config, backbone, track, prompt, negative)
+        sound_conditions = guidance.sound_conditions(config, backbone, track)
+        # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
+        sound_anywhere = any(each.tokens is not None for each in sound_conditions)
+        if edit_mask.applies(config, source_prompt) and not (sound_anywhere and config.mask == "auto"):
+            prompts = edit_mask.PromptPair(source_prompt, text, prompt)
+            with stage("mask"):
+                mask = edit_mask.find_mask(
+                    config, source, size, backbone, latents, prompts, mask, difference, session.progress
+                )
         keep = None
         if mask is not None:
             keep = LatentBlend(mask, trace).blend
             metrics["edited_share"] = float(mask.mean())
+        injected = InjectionSource(
+            text, trace, round(config.inject * len(steps)), guided=bool(conditions and config.control_inversion)
+        )
         with stage("denoising"), backbone.scaling_motion(motion):
-            injected = InjectionSource(
-                text, trace, round(config.inject * len(steps)), guided=bool(inversion_conditions)
-            )
             edited = denoise(
                 backbone,
                 x,
                 steps,
                 guider,
-                conditions=conditions,
+                conditions=conditions + sound_conditions,
                 source=injected,
                 after_step=keep,
-                progress=progress,
+                progress=session.progress,
             )
             check_finite(edited, "edit", backbone)
         with stage("decoding"):
@@ -335,7 +278,7 @@ def _edit(
             video = replace(video, make=partial(_pasted, frames, whole().make, mask.cpu()))
             frames = paste(frames, source.frames, mask)
         metrics |= edit_mask.mask_metrics(fidelity(frames, source.frames), vae_fidelity, mask, source.size)
-    return EditResult(video, config, stage.seconds, metrics, provenance(backbone, model), whole)
+    return EditResult(video, config, stage.seconds, metrics, provenance(backbone, fingerprint), whole)
 
 
 def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:

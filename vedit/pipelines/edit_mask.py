@@ -25,9 +25,9 @@ from vedit.masks import (
     untouched_pixels,
     word_mask,
 )
-from vedit.pipelines.quality import Fidelity
 from vedit.pipelines.session import probe_source
 from vedit.progress import Progress
+from vedit.quality import Fidelity
 
 
 def check(config: EditConfig) -> None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from vedit.config import cache_folder
-from vedit.errors import DeviceError, VeditWarning
+from vedit.errors import VeditWarning
 from vedit.graph import Store
 
 if TYPE_CHECKING:
@@ -35,29 +34,6 @@ class Timings:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
-
-
-@contextmanager
-def within_memory() -> Iterator[None]:
-    """Within the block, an out-of-memory error becomes a DeviceError that says what to do."""
-    advice = "the memory does not suffice; take fewer --frames or a smaller --size, or on CUDA --dtype float16."
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise DeviceError(advice) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # torch's allocator on the CPU has no class of its own
-            raise DeviceError(advice) from error
-        raise
-
-
-def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
-    """Raise DeviceError where latents hold NaN or infinity: the dtype is too narrow for the model, or its weights are
-    bad."""
-    if not bool(torch.isfinite(latents).all()):
-        wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
-        advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
-        raise DeviceError(f"the {what} came out as NaN in {_plain(backbone.dtype)}; {advice}.")
 
 
 def provenance(backbone: Backbone, model: str) -> dict[str, str]:

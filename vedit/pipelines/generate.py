@@ -21,7 +21,7 @@ from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.pipelines import guidance, prompt_schedule, results, soundtrack
 from vedit.pipelines.arguments import job, job_config, loaded_model
-from vedit.pipelines.execution import Timings, check_finite, provenance, warn_of_other_model, within_memory
+from vedit.pipelines.execution import Timings, provenance, warn_of_other_model
 from vedit.pipelines.outputs import check_files, write_result
 from vedit.pipelines.resources import check_memory, warn_if_long
 from vedit.pipelines.sanity import warn_if_degenerate
@@ -29,7 +29,9 @@ from vedit.pipelines.session import attention_kind, load_model, needs_flow, with
 from vedit.pipelines.soundtrack import Soundtrack
 from vedit.priors import PriorInputs
 from vedit.progress import Progress
+from vedit.quality import check_finite
 from vedit.sampling import denoise
+from vedit.session import within_memory
 from vedit.sheet import Row, sheet_of
 
 FRAMES = 16

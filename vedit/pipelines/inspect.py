@@ -21,9 +21,9 @@ from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.pipelines import results
 from vedit.pipelines.arguments import clip_setting, job
-from vedit.pipelines.execution import within_memory
 from vedit.pipelines.outputs import check_output, check_video, default_output
 from vedit.pipelines.session import open_frames, read_frames
+from vedit.session import within_memory
 from vedit.sheet import contact_sheet
 
 

@@ -16,15 +16,30 @@ from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip, MakeFrames
 from vedit.clip.sizes import Size
-from vedit.config import IN_MEMORY, EditConfig
+from vedit.config import IN_MEMORY, EditConfig, mask_kind
 from vedit.errors import ConfigError, MediaError, VeditWarning
-from vedit.flow import estimate_flow
+from vedit.graph import Run, Stage
 from vedit.pipelines import edit_mask
-from vedit.pipelines.execution import within_memory
+from vedit.pipelines.execution import result_store
 from vedit.pipelines.outputs import check_output, check_video, default_output
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, reopen, source_prompt_of, with_adapter
+from vedit.pipelines.session import (
+    attention_kind,
+    check_resources,
+    clip_facts,
+    load_model,
+    needs_flow,
+    reopen,
+    source_prompt_of,
+    source_stage,
+    with_adapter,
+)
 from vedit.progress import Progress
+from vedit.session import Session
 from vedit.sheet import contact_sheet
+from vedit.stages.difference import ComparePrompts
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode
+from vedit.stages.words import words_of
 
 DARK = 0.5
 """How bright the picture is where nothing may change; it is grey there too."""
@@ -52,28 +67,39 @@ def run(config: EditConfig, progress: Progress | None = None) -> InspectMaskResu
     what an edit raises until it has its mask.
     """
     config = checked(config)
-    source, size, backbone = open_job(config)
+    size, frames = clip_facts(config, None)
+    backbone = load_model(config)
+    check_resources(config, frames, size, backbone)
     with with_adapter(config, backbone):
-        return _inspect(config, source, size, backbone, progress)
+        return _inspect(config, source_stage(config, None, size, backbone), size, backbone, progress)
 
 
 def _inspect(
-    config: EditConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None
+    config: EditConfig, clip: Stage[Clip], size: Size, backbone: Backbone, progress: Progress | None
 ) -> InspectMaskResult:
-    """The mask for ``source`` at the working size, shown over pictures of ``size`` (H, W)."""
+    """The mask for a ``clip`` at the working size, shown over pictures of ``size`` (H, W)."""
     assert config.output is not None
+    session = Session(progress)
+    made, model = Run(session, result_store(config.cache)), session.hold(backbone)
+    source = made(clip)
     source_prompt = source_prompt_of(config, backbone)
     edit_mask.mask_tokens(config, source_prompt, backbone)
     kind = attention_kind(config, backbone)
-    flow = estimate_flow(source.frames, device=backbone.device) if needs_flow("attention", kind) else None
+    flow = EstimateFlow(clip) if needs_flow("attention", kind) else None
     height, width = source.size
     mask = torch.ones(len(source), 1, height // backbone.vae_scale_factor, width // backbone.vae_scale_factor)
     if edit_mask.applies(config, source_prompt):
-        with within_memory(), backbone.attending(kind, flow):
-            latents = backbone.encode(source.frames)
-            text, prompt, _ = backbone.embed_alike([source_prompt, config.prompt, config.negative_prompt])
+        words = words_of(backbone, source_prompt, config.prompt, config.negative_prompt)
+        latents, difference = Encode(clip, model), None
+        if mask_kind(config.mask) == "auto":
+            compared = ComparePrompts(latents, None, flow, model, kind, words[0], (words[1],), config.seed)
+            difference = made(compared)[0]
+        with session.working(model, kind, flow=made(flow) if flow else None):
+            text, prompt, _ = (each.embedded(backbone) for each in words)
             said = edit_mask.PromptPair(source_prompt, text, prompt)
-            mask = edit_mask.find_mask(config, source, size, backbone, latents, said, progress=progress).cpu()
+            mask = edit_mask.find_mask(
+                config, source, size, backbone, made(latents), said, difference=difference, progress=progress
+            ).cpu()
     elif config.mask == "auto":
         warnings.warn(
             "without --source-prompt there are no words to compare, so the whole frame may change.",

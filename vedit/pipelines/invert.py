@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import Unpack
 
 from vedit.backbone.model import Backbone
-from vedit.backbone.sizes import working_size
-from vedit.clip import Clip, probe
+from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size
 from vedit.config import InvertConfig
 from vedit.config.options import InvertOptions
-from vedit.flow import estimate_flow
+from vedit.graph import Run, Stage
 from vedit.pipelines import prompt_schedule, results
 from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model
-from vedit.pipelines.execution import result_store, within_memory
+from vedit.pipelines.execution import result_store
 from vedit.pipelines.outputs import check_video
-from vedit.pipelines.quality import Fidelity, fidelity, round_trip, warn_if_poor
-from vedit.pipelines.session import attention_kind, needs_flow, open_job, read_source, source_prompt_of, with_adapter
-from vedit.priors import PriorInputs
-from vedit.priors.inversion import cached_invert, reconstruct
+from vedit.pipelines.session import (
+    attention_kind,
+    check_resources,
+    clip_facts,
+    needs_flow,
+    source_prompt_of,
+    source_stage,
+    with_adapter,
+)
+from vedit.priors.inversion import reconstruct
 from vedit.progress import Progress, renamed
+from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
+from vedit.session import Session
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode, RoundTrip
+from vedit.stages.noise import StartingNoise
+from vedit.stages.words import Words
 
 
 @dataclass(frozen=True)
@@ -61,50 +72,54 @@ def invert(
     raise. (``vedit.priors.inversion.invert`` is the inversion alone, of latents.)
     """
     config = checked(job_config(InvertConfig, backbone, {**settings, "clip": clip_setting(clip, settings)}))
-    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
-    model = loaded_model(backbone, config)
-    if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
-    else:
-        source = read_source(config, size, model)
-    with with_adapter(config, model):
-        return _invert(config, source, size, model, progress)
+    return _run(config, backbone, clip if isinstance(clip, Clip) else None, progress)
 
 
 def run(config: InvertConfig, progress: Progress | None = None) -> InvertResult:
     """Invert, sample back, compare. The reconstruction is written only where ``output`` is given."""
-    source, size, backbone = open_job(checked(config))
-    with with_adapter(config, backbone):
-        return _invert(config, source, size, backbone, progress)
+    return _run(checked(config), progress=progress)
+
+
+def _run(
+    config: InvertConfig,
+    backbone: Backbone | str | Path | None = None,
+    clip: Clip | None = None,
+    progress: Progress | None = None,
+) -> InvertResult:
+    size, frames = clip_facts(config, clip)
+    model = loaded_model(config.model if backbone is None else backbone, config)
+    check_resources(config, frames, size, model)
+    with with_adapter(config, model):
+        return _invert(config, source_stage(config, clip, size, model), size, model, progress)
 
 
 def _invert(
-    config: InvertConfig, source: Clip, size: Size, backbone: Backbone, progress: Progress | None
+    config: InvertConfig, source: Stage[Clip], size: Size, backbone: Backbone, progress: Progress | None
 ) -> InvertResult:
     """The inversion of ``source`` at the working size, and the video of ``size`` (H, W) that is asked for, if any."""
     source_prompt = source_prompt_of(config, backbone)
     prompt_schedule.hint_at_unknown(backbone.tokenizer, source_prompt)
-    store = result_store(config.cache)
-    kind = attention_kind(config, backbone)
-    flow = estimate_flow(source.frames) if needs_flow("attention", kind) else None
-    with within_memory(), backbone.attending(kind, flow):
-        latents = backbone.encode(source.frames)
-        vae = round_trip(backbone, latents, source.frames)
-        text = backbone.embed([source_prompt])
-        given = PriorInputs(
-            latents,
-            text,
-            backbone.schedule(config.steps),
-            corrections=config.inversion_corrections,
-            store=store,
-            progress=progress,
+    kind, session = attention_kind(config, backbone), Session(progress)
+    made, model = Run(session, result_store(config.cache)), session.hold(backbone)
+    clip, latents = made(source), Encode(source, model)
+    vae = made(RoundTrip(source, latents, model))
+    warn_if_foreign(backbone, vae)
+    flow = EstimateFlow(source) if needs_flow("attention", kind) else None
+    words, corrections = Words(source_prompt), config.inversion_corrections
+    start = made(StartingNoise(latents, None, flow, (), model, kind, "inversion", words, config.steps, corrections))
+    assert start.trace is not None, "an inversion has a trace"
+    with session.working(model, kind, flow=made(flow) if flow else None):
+        again = reconstruct(
+            backbone,
+            start.trace.to(backbone.device),
+            words.embedded(backbone),
+            config.steps,
+            progress=renamed(progress, "reconstructing"),
         )
-        trace = cached_invert(backbone, given)
-        again = reconstruct(backbone, trace, text, config.steps, progress=renamed(progress, "reconstructing"))
         frames = backbone.decode(again)
-    found = fidelity(frames, source.frames)
+    found = fidelity(frames, clip.frames)
     warn_if_poor(found, vae, prompted=bool(source_prompt), tuned=backbone.is_tuned)
-    video = LazyClip.of(source.with_frames(frames), size)
+    video = LazyClip.of(clip.with_frames(frames), size)
     if config.output is not None:
         video.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
     return InvertResult(video, found, vae, config.output)

@@ -18,25 +18,16 @@ from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import AttentionSettings, ClipSettings, EditConfig, InvertConfig, ModelSettings, TuneConfig
 from vedit.errors import ConfigError, VeditWarning
+from vedit.graph import Stage
+from vedit.graph.files import File
 from vedit.pipelines.resources import check_memory, warn_if_long
+from vedit.stages.clip import GivenClip, ReadClip
 from vedit.warning_filters import filtered
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
 
 Job = EditConfig | TuneConfig | InvertConfig
-
-
-def open_job(config: Job) -> tuple[Clip, Size, Backbone]:
-    """Open a job: its clip at the working size, the size (H, W) of the file's pictures, and the model.
-
-    Faults of the clip that its file shows are raised before the model is loaded.
-    """
-    with filtered("ignore", VeditWarning):  # reading the clip gives them
-        info, chosen = probe_source(config)
-    backbone = load_model(config)
-    check_resources(config, len(chosen), info.size, backbone)
-    return read_source(config, info.size, backbone), info.size, backbone
 
 
 def check_resources(config: Job, frames: int, size: Size, backbone: Backbone) -> None:
@@ -82,9 +73,22 @@ def load_model(config: ModelSettings) -> Backbone:
     )
 
 
-def read_source(config: ClipSettings, size: Size, backbone: Backbone) -> Clip:
-    """Read the frames that ``config`` takes of a file whose pictures have ``size`` (H, W), at the working size."""
-    return read_frames(config, working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor))
+def source_stage(config: ClipSettings, clip: Clip | None, size: Size, backbone: Backbone) -> Stage[Clip]:
+    """The source at the working size: ``clip``, if it is in memory, else the frames that ``config`` takes of a file
+    whose pictures have ``size`` (H, W)."""
+    worked = working_size(size, config.size, backbone.unet.config, backbone.vae_scale_factor)
+    if clip is not None:
+        return GivenClip.of(clip, worked)
+    return ReadClip(File.of(config.clip), worked, **_cut(config))
+
+
+def clip_facts(config: Job, clip: Clip | None) -> tuple[Size, int]:
+    """The size (H, W) of a source's pictures, and how many frames of it are taken. Raises as ``probe_source``."""
+    if clip is not None:
+        return clip.size, len(clip)
+    with filtered("ignore", VeditWarning):  # reading the clip gives them
+        info, chosen = probe_source(config)
+    return info.size, len(chosen)
 
 
 def read_frames(config: ClipSettings, size: Size | int | None) -> Clip:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from vedit import tuning
 from vedit.adapters.tuned import Adapter
 from vedit.backbone.model import Backbone
-from vedit.backbone.sizes import working_size
-from vedit.clip import Clip, probe
+from vedit.clip import Clip
 from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
+from vedit.graph import Run
 from vedit.pipelines import prompt_schedule
 from vedit.pipelines.arguments import clip_setting, job, job_config, loaded_model
-from vedit.pipelines.execution import within_memory
 from vedit.pipelines.outputs import check_output, default_output
-from vedit.pipelines.session import attention_kind, open_job, read_source
+from vedit.pipelines.session import attention_kind, check_resources, clip_facts, needs_flow, source_stage
 from vedit.progress import Progress
+from vedit.session import Session
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode
+from vedit.stages.tune import Tune
 
 
 @job(TuneConfig, "clip", "prompt")
@@ -40,13 +42,7 @@ def tune(
     config = job_config(TuneConfig, backbone, {**settings, "clip": clip_setting(clip, settings), "prompt": prompt})
     if config.output is not None:
         checked(config)
-    size = clip.size if isinstance(clip, Clip) else probe(config.clip).size
-    model = loaded_model(backbone, config)
-    if isinstance(clip, Clip):
-        source = clip.resized(working_size(size, config.size, model.unet.config, model.vae_scale_factor))
-    else:
-        source = read_source(config, size, model)
-    return _tune(config, source, model, progress)
+    return _tune(config, backbone, clip if isinstance(clip, Clip) else None, progress)
 
 
 def run(config: TuneConfig, progress: Progress | None = None) -> Path:
@@ -57,28 +53,28 @@ def run(config: TuneConfig, progress: Progress | None = None) -> Path:
     """
     output = checked(config).output
     assert output is not None
-    source, _, backbone = open_job(config)
-    _tune(config.model_copy(update={"output": output}), source, backbone, progress)
+    _tune(config.model_copy(update={"output": output}), progress=progress)
     return output
 
 
-def _tune(config: TuneConfig, source: Clip, backbone: Backbone, progress: Progress | None) -> Adapter:
-    """The tuning itself, on ``source`` at the working size, and the file that is asked for, if any."""
+def _tune(
+    config: TuneConfig,
+    backbone: Backbone | str | Path | None = None,
+    clip: Clip | None = None,
+    progress: Progress | None = None,
+) -> Adapter:
+    """The tuning itself, and the file that is asked for, if any."""
+    size, frames = clip_facts(config, clip)
+    network = loaded_model(config.model if backbone is None else backbone, config)
+    check_resources(config, frames, size, network)
     checkpoint = None if config.output is None else checkpoint_of(config.output)
-    prompt_schedule.hint_at_unknown(backbone.tokenizer, config.prompt)
-    with within_memory():
-        adapter = tuning.tune(
-            backbone,
-            source.frames,
-            config.prompt,
-            steps=config.steps,
-            learning_rate=config.learning_rate,
-            recipe=config.recipe,
-            attention=attention_kind(config, backbone),
-            seed=config.seed,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
+    prompt_schedule.hint_at_unknown(network.tokenizer, config.prompt)
+    session, kind = Session(progress), attention_kind(config, network)
+    model, source = session.hold(network), source_stage(config, clip, size, network)
+    flow = EstimateFlow(source) if needs_flow("attention", kind) else None
+    rate, recipe, latents = config.learning_rate, config.recipe, Encode(source, model)
+    learn = Tune(source, latents, flow, model, config.prompt, config.steps, rate, recipe, kind, config.seed, checkpoint)
+    adapter = Run(session)(learn)
     if config.output is not None:
         adapter.save(config.output, overwrite=config.overwrite)
     if checkpoint is not None:

@@ -12,7 +12,6 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.graph import Store
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -50,7 +49,6 @@ class PriorInputs:
     corrections: how often each step of an inversion is corrected
     flow: of the clip, for a prior that ``needs_flow``
     conditions: what steers an inversion
-    store: where inversions are kept; None keeps none
     """
 
     latents: Tensor
@@ -61,7 +59,6 @@ class PriorInputs:
     corrections: int = 0
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()
-    store: Store | None = None
     progress: Progress | None = None
 
 

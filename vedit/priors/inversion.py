@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -123,14 +121,13 @@ def reconstruct(
     return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
 
 
-def cached_invert(backbone: Backbone, given: PriorInputs) -> Tensor:
-    """``invert``, kept in the store under a hash of everything that it depends on, if there is a store.
+class Inversion:
+    """The prior of editing: the clip's own noise, and the trace that led to it."""
 
-    Of several processes that want the same one inverts, and the others wait for what it finds.
-    """
+    needs_clip: ClassVar[bool] = True
 
-    def afresh() -> Tensor:
-        return invert(
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
+        trace = invert(
             backbone,
             given.latents,
             given.text,
@@ -139,46 +136,4 @@ def cached_invert(backbone: Backbone, given: PriorInputs) -> Tensor:
             conditions=given.conditions,
             progress=given.progress,
         )
-
-    if given.store is None:
-        return afresh()
-    key = inversion_key(backbone, given)
-    with given.store.alone(key):
-        if (kept := given.store.read(key)) is not None and "trace" in kept:
-            return kept["trace"].to(backbone.device)
-        trace = afresh()
-        given.store.write(key, "inversion", {"trace": trace})
-    return trace
-
-
-def inversion_key(backbone: Backbone, given: PriorInputs) -> str:
-    """Hash of the latents, the prompt's embedding, the weights, the schedule, what conditions there are, and how it is
-    computed."""
-    digest = hashlib.blake2b(digest_size=16)
-    how = {
-        "weights": backbone.state_fingerprint(),
-        "schedule": {key: str(value) for key, value in sorted(backbone.scheduler_config.items())},
-        "steps": len(given.schedule),
-        "refine": f"{given.corrections} from the step before" if given.corrections else "0",
-        "conditions": [each.key for each in given.conditions],
-        "attention": backbone.attention_key,
-        "clip_wide_norm": backbone.has_clip_wide_norm,
-        "kernel": backbone.kernel,
-        "dtype": str(backbone.dtype),
-        "device": backbone.device.type,
-        "shape": list(given.latents.shape),
-    }
-    digest.update(json.dumps(how, sort_keys=True).encode())
-    for tensor in (given.latents, given.text):
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class Inversion:
-    """The prior of editing: the clip's own noise, and the trace that led to it."""
-
-    needs_clip: ClassVar[bool] = True
-
-    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
-        trace = cached_invert(backbone, given)
         return Start(trace[-1], trace)

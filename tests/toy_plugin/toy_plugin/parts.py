@@ -46,7 +46,7 @@ class Ramp(Conditioner):
             silence = mid.new_zeros(len(mid), 1, 1, 1)
             return Residuals((silence,) * _skips(backbone), mid)
 
-        return Condition(prepared, residuals, key=str(prepared.tolist()))
+        return Condition(prepared, residuals)
 
 
 def _skips(backbone: Backbone) -> int:

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.errors import VeditWarning
-from vedit.priors import PriorInputs
-from vedit.priors.inversion import inversion_key, reconstruct
-from vedit.progress import renamed
+from vedit.errors import DeviceError, VeditWarning
 
 TOLERANCE = 3.0
 """Decibels that a reconstruction may lie below the VAE's round trip."""
@@ -57,9 +54,12 @@ def _decibels(error: float) -> float:
 
 
 def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
-    """The fidelity of the VAE's round trip of ``frames`` (F, 3, H, W), whose ``latents`` (F, 4, h, w) are given. Warns
-    where it is below the floor that the model's notes name for clips of its own kind."""
-    kept = fidelity(backbone.decode(latents), frames)
+    """What the VAE alone keeps of ``frames`` (F, 3, H, W), whose ``latents`` (F, 4, h, w) are given."""
+    return fidelity(backbone.decode(latents), frames)
+
+
+def warn_if_foreign(backbone: Backbone, kept: Fidelity) -> None:
+    """Warn where the VAE's round trip keeps less than the model's own notes say of the clips it was made for."""
     floor = backbone.notes.vae_floor_db
     if floor is not None and kept.db < floor:
         about = f" ({backbone.notes.about})" if backbone.notes.about else ""
@@ -69,38 +69,21 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
             VeditWarning,
             stacklevel=2,
         )
-    return kept
 
 
-def is_doubtful(given: PriorInputs, correction: float) -> bool:
-    """Whether an inversion may not lead back to its clip, so that it is to be reconstructed to know: where its steps
-    had to be corrected by so much (``correction``), or were not corrected at all."""
-    return given.corrections == 0 or not correction < DOUBTFUL_CORRECTION
+def is_doubtful(corrections: int, correction: float) -> bool:
+    """Whether an inversion may not lead back, so that it is to be reconstructed to know: one whose steps were not
+    corrected at all, or had to be corrected by so much in all."""
+    return corrections == 0 or not correction < DOUBTFUL_CORRECTION
 
 
-def reconstruction(backbone: Backbone, given: PriorInputs, trace: Tensor, frames: Tensor) -> Fidelity:
-    """The fidelity of a clip sampled back from its inversion, without guidance.
-
-    given: what was inverted; trace: the inversion (S + 1, F, 4, h, w); frames: the source (F, 3, H, W)
-
-    The figures are kept in the store beside the inversion.
-    """
-    key = f"{inversion_key(backbone, given)}-{len(trace) - 1}"
-    if given.store is not None and (kept := given.store.read(key)) is not None and "db" in kept:
-        db, worst = kept["db"].tolist()
-        return Fidelity(db, worst)
-    again = reconstruct(
-        backbone,
-        trace,
-        given.text,
-        len(given.schedule),
-        conditions=given.conditions,
-        progress=renamed(given.progress, "reconstructing"),
-    )
-    found = fidelity(backbone.decode(again), frames)
-    if given.store is not None and math.isfinite(found.db):
-        given.store.write(key, "reconstruction", {"db": torch.tensor([found.db, found.worst], dtype=torch.float64)})
-    return found
+def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
+    """Raise DeviceError where latents hold NaN or infinity: the dtype is too narrow for the model, or its weights are
+    bad."""
+    if not bool(torch.isfinite(latents).all()):
+        wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
+        advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
+        raise DeviceError(f"the {what} came out as NaN in {str(backbone.dtype).removeprefix('torch.')}; {advice}.")
 
 
 def warn_if_poor(found: Fidelity, ceiling: Fidelity, *, prompted: bool, tuned: bool) -> bool:

@@ -1,0 +1,58 @@
+"""How prompts disagree about a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vedit.adapters.tuned import Adapter
+from vedit.flow import Flow
+from vedit.graph import Stage
+from vedit.masks import compare_prompts
+from vedit.masks.prompt_difference import PromptDifference
+from vedit.session import Model, Session
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode
+from vedit.stages.tune import Tune
+from vedit.stages.words import Words
+
+
+@dataclass(frozen=True)
+class ComparePrompts(Stage[list[PromptDifference]]):
+    """How each of several prompts, the edit's first, disagrees with the source's about the clip."""
+
+    latents: Encode
+    tuned: Tune | None
+    flow: EstimateFlow | None
+    model: Model
+    attention: str
+    source: Words
+    targets: tuple[Words, ...]
+    seed: int
+
+    title: ClassVar[str] = "mask"
+    kept: ClassVar[bool] = True
+
+    def make(
+        self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None
+    ) -> list[PromptDifference]:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
+            return compare_prompts(
+                backbone,
+                latents.to(backbone.device),
+                self.source.embedded(backbone),
+                *(each.embedded(backbone) for each in self.targets),
+                seed=self.seed,
+                progress=session.progress,
+            )
+
+    def pack(self, result: list[PromptDifference]) -> Mapping[str, Tensor]:
+        names = ("magnitude", "direction")
+        return {name: torch.stack([getattr(each, name) for each in result]) for name in names}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> list[PromptDifference]:
+        return [PromptDifference(*each) for each in zip(tensors["magnitude"], tensors["direction"], strict=True)]

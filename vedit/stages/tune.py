@@ -1,0 +1,71 @@
+"""One-shot tuning of a model on a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Tensor
+
+from vedit.adapters.tuned import Adapter
+from vedit.clip import Clip
+from vedit.flow import Flow
+from vedit.graph import Stage
+from vedit.session import Model, Session, within_memory
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode
+from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
+from vedit.tuning import Recipe, tune
+
+
+@dataclass(frozen=True)
+class Tune(Stage[Adapter]):
+    """What a model learns of a clip: an adapter.
+
+    Attributes:
+        flow: where the attention kind follows it
+        prompt: what the clip shows
+        checkpoint: a file that is written while it learns, and resumed from if it is there
+    """
+
+    clip: Stage[Clip]
+    latents: Encode
+    flow: EstimateFlow | None
+    model: Model
+    prompt: str
+    steps: int
+    learning_rate: float | None
+    recipe: Recipe
+    attention: str
+    seed: int
+    checkpoint: Path | None = field(default=None, compare=False)
+
+    title: ClassVar[str] = "tuning"
+    kept: ClassVar[bool] = True
+
+    def make(self, session: Session, clip: Clip, latents: Tensor, flow: Flow | None) -> Adapter:
+        with within_memory():
+            return tune(
+                session.plain(self.model),
+                clip.frames,
+                self.prompt,
+                steps=self.steps,
+                learning_rate=self.learning_rate,
+                recipe=self.recipe,
+                attention=self.attention,
+                seed=self.seed,
+                checkpoint=self.checkpoint,
+                latents=latents,
+                flow=flow,
+                progress=session.progress,
+            )
+
+    def pack(self, result: Adapter) -> Mapping[str, Tensor]:
+        told = {"config": dict(result.config), "base": result.base}
+        return {"told": json_tensor(told), **prefixed("tensor.", result.tensors)}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> Adapter:
+        told = from_json_tensor(tensors["told"])
+        return Adapter(without_prefix("tensor.", tensors), told["config"], told["base"])
