@@ -335,6 +335,15 @@ def test_tuning_before_the_edit(backbone: Backbone, clip: Clip) -> None:
     assert not backbone.has_temporal
 
 
+def test_tuning_and_its_adapter_make_the_same_edit_to_the_bit(
+    backbone: Backbone, clip: Clip, toy_model: Path, tmp_path: Path
+) -> None:
+    tuned = edited(backbone, clip, tune=2, source_prompt="a dog", check_inversion=False)
+    package.tune(backbone, clip, "a dog", steps=2, output=tmp_path / "a.safetensors")
+    again = load_backbone(toy_model, device="cpu", adapter=tmp_path / "a.safetensors")
+    assert torch.equal(edited(again, clip, check_inversion=False).clip.frames, tuned.clip.frames)
+
+
 def test_an_adapter_brings_its_words(
     vedit: Command, backbone: Backbone, quick: tuple[object, ...], toy_model: Path, toy_clip: Path, tmp_path: Path
 ) -> None:
