@@ -85,7 +85,7 @@ def test_an_inversion_that_cannot_be_kept_is_a_warning(
         ran = vedit("invert", toy_clip, "--model", toy_model, "--steps", 1, "--size", 16)
     assert ran.status == 0, ran.err
     assert len(told(ran)) == 1
-    assert told(ran)[0].startswith("warning: the inversion is not kept for the next time: ")
+    assert told(ran)[0].startswith("warning: results are not kept for the next time: ")
     assert not list(cache.glob("*.safetensors"))
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_cache_is_made_anew(
     plain = ("--inversion-corrections", 0)  # an inversion whose quality is always looked at, and kept beside it
     assert vedit(*job(toy_model, toy_clip, tmp_path / "a.mp4"), *plain).status == 0
     kept = sorted(Path(os.environ["VEDIT_CACHE"]).glob("*.safetensors"))
-    assert len(kept) == 2
+    assert len(kept) > 2
     whole = [path.read_bytes() for path in kept]
     for path in kept:
         path.write_bytes(content)

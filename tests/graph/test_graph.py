@@ -120,7 +120,7 @@ def test_a_damaged_result_is_made_again(session: Session, store: Store, damage: 
 
 def test_where_nothing_can_be_kept_that_is_told_and_nothing_fails(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.warns(VeditWarning, match="is not kept for the next time"):
+    with pytest.warns(VeditWarning, match="results are not kept for the next time"):
         assert Run(session, Store(tmp_path / "file" / "store"))(goal()).tolist() == [99.0]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from vedit.errors import MediaError, VeditWarning
 from vedit.graph.stage import Stage
 from vedit.graph.store import Store
 
@@ -47,7 +49,7 @@ class Run:
 
     Args:
         session: given to each stage: models, the device, progress
-        store: where kept results are; None keeps nothing
+        store: where kept results are; None keeps nothing. Warns once where it cannot be written, and goes on without
     """
 
     session: Any
@@ -78,7 +80,11 @@ class Run:
             if tensors is not None:
                 return stage.unpack(tensors)
             result = self._make(stage)
-            store.write(stage.key, stage.title, stage.pack(result))
+            try:
+                store.write(stage.key, stage.title, stage.pack(result))
+            except (MediaError, OSError) as error:
+                self.store = None  # told once: what follows would fail alike
+                warnings.warn(f"results are not kept for the next time: {error}", VeditWarning, stacklevel=2)
             return result
 
     def _make(self, stage: Stage[T]) -> T:

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
+from vedit import __version__
 from vedit.graph.recipe import digest
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Stage(Generic[T]):
     """One step of a job; subclasses are frozen dataclasses of their inputs and their recipe."""
 
     version: ClassVar[int] = 1
-    """Raised when ``make`` comes to give another result for the same recipe."""
+    """Raised when ``make`` comes to give another result for the same recipe within one version of vedit."""
 
     title: ClassVar[str] = ""
     """What it does, as progress and timings call it: "inversion"."""
@@ -91,7 +92,8 @@ class Stage(Generic[T]):
         recipe = {name: value for name, value in own.items() if name not in self.inputs}
         made_of = {name: _keys(value) for name, value in self.inputs.items()}
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        return digest({"kind": kind, "version": self.version, "recipe": recipe, "inputs": made_of})
+        version = f"{__version__} {self.version}"
+        return digest({"kind": kind, "version": version, "recipe": recipe, "inputs": made_of})
 
 
 def _keys(value: Stage[Any] | tuple[Stage[Any], ...] | None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vedit.atomic import clear_left_over, whole_file
-from vedit.errors import MediaError, VeditWarning
 
 BOUND = 8 * 2**30
 """Bytes that a store may hold."""
@@ -64,17 +62,14 @@ class Store:
         return tensors
 
     def write(self, key: str, title: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a result, whole or not at all. Warns where the disk is full or read-only; nothing fails."""
+        """Keep a result, whole or not at all. Raises MediaError or OSError where the disk is full or read-only."""
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(self._file(key), overwrite=True) as beside:
-                beside.write_bytes(save(plain, {"title": title}))
-            self.evict()
-        except (MediaError, OSError) as error:
-            warnings.warn(f"the {title} is not kept for the next time: {error}", VeditWarning, stacklevel=2)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(self._file(key), overwrite=True) as beside:
+            beside.write_bytes(save(plain, {"title": title}))
+        self.evict()
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

@@ -224,17 +224,8 @@ def _edit(
     used = backbone.notes.edit_controls if defaults else config.control or ()
     config = config.model_copy(update={"control": used})
     conditions = defaults + asked
-    start = made(stages.start)
-    steps = backbone.schedule(config.steps).last(config.steps_taken)
     with session.working(model, kind, adapter=adapter, flow=flow):
         latents = latents.to(backbone.device)
-        x, trace = start.at(steps, latents)
-        if start.trace is not None:
-            metrics["inversion_correction"] = correction_size(trace, steps)
-            if config.check_inversion and is_doubtful(config.inversion_corrections, metrics["inversion_correction"]):
-                reconstructed = made(stages.check)
-                metrics["reconstruction_db"] = reconstructed.db
-                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=backbone.is_tuned)
         text, prompt, negative = (each.embedded(backbone) for each in stages.words)
         guider = guidance.guider(config, backbone, track, prompt, negative)
         sound_conditions = guidance.sound_conditions(config, backbone, track)
@@ -242,10 +233,20 @@ def _edit(
         sound_anywhere = any(each.tokens is not None for each in sound_conditions)
         if edit_mask.applies(config, source_prompt) and not (sound_anywhere and config.mask == "auto"):
             prompts = edit_mask.PromptPair(source_prompt, text, prompt)
-            with stage("mask"):
+            with stage("mask"):  # before the inversion, which a mask that is no mask would waste
                 mask = edit_mask.find_mask(
                     config, source, size, backbone, latents, prompts, mask, difference, session.progress
                 )
+    start = made(stages.start)
+    steps = backbone.schedule(config.steps).last(config.steps_taken)
+    with session.working(model, kind, adapter=adapter, flow=flow):
+        x, trace = start.at(steps, latents)
+        if start.trace is not None:
+            metrics["inversion_correction"] = correction_size(trace, steps)
+            if config.check_inversion and is_doubtful(config.inversion_corrections, metrics["inversion_correction"]):
+                reconstructed = made(stages.check)
+                metrics["reconstruction_db"] = reconstructed.db
+                warn_if_poor(reconstructed, vae_fidelity, prompted=bool(source_prompt), tuned=backbone.is_tuned)
         keep = None
         if mask is not None:
             keep = LatentBlend(mask, trace).blend
