@@ -103,7 +103,8 @@ class EditOptions(TypedDict, total=False):
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
-    """Keep inversions on disk and use them again; `vedit cache` shows them. [default: True]"""
+    """Keep on disk what other edits of the clip can use again; `vedit cache` shows it. [default:
+    True]"""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -336,7 +337,8 @@ class InvertOptions(TypedDict, total=False):
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
-    """Keep inversions on disk and use them again; `vedit cache` shows them. [default: True]"""
+    """Keep on disk what other edits of the clip can use again; `vedit cache` shows it. [default:
+    True]"""
     output: str | Path | None
     """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
     makes a folder of PNGs."""
