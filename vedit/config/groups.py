@@ -257,7 +257,7 @@ class InversionSettings(Settings):
         description="Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion, as "
         "long as 1 and less exact.",
     )
-    cache: bool = Field(True, description="Keep on disk what other edits of the clip can use again; `vedit cache` shows it.")
+    cache: bool = Field(True, description="Keep what the next edit of the clip can use; `vedit cache` shows it.")
 
 
 class TuningSettings(Settings):

@@ -103,8 +103,7 @@ class EditOptions(TypedDict, total=False):
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
-    """Keep on disk what other edits of the clip can use again; `vedit cache` shows it. [default:
-    True]"""
+    """Keep what the next edit of the clip can use; `vedit cache` shows it. [default: True]"""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -337,8 +336,7 @@ class InvertOptions(TypedDict, total=False):
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
     cache: bool
-    """Keep on disk what other edits of the clip can use again; `vedit cache` shows it. [default:
-    True]"""
+    """Keep what the next edit of the clip can use; `vedit cache` shows it. [default: True]"""
     output: str | Path | None
     """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
     makes a folder of PNGs."""
