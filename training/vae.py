@@ -23,7 +23,7 @@ from training.data import Pictures, frame_batch, pictures
 from training.loop import Recipe, ship, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, WORKSHOP, Preset
 
-JOINT = Recipe(steps=2000, learning_rate=1.6e-3, decay_from=0.4)
+JOINT = Recipe(steps=2450, learning_rate=1.6e-3, decay_from=0.55)
 DECODER = Recipe(steps=1500, learning_rate=8e-4, decay_from=0.3)
 BATCH = 8
 VARIETY = 0.35
