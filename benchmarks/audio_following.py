@@ -30,12 +30,14 @@ from torch import Tensor
 
 import vedit
 import world
-from benchmarks.held_out import centres
 from benchmarks.judge import load_judge
+from benchmarks.judge.reading import track_of
 from benchmarks.judge.weather import load_weather_judge
 from benchmarks.listening_accuracy import RATE as CLICK_RATE
 from benchmarks.listening_accuracy import click
+from benchmarks.masks import centres
 from benchmarks.table import figure, percent, show
+from benchmarks.tracks import mean_distance
 from vedit import Clip, load_backbone
 from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import model_sound_encoder
@@ -149,9 +151,7 @@ def answered(beats: np.ndarray, seen: np.ndarray) -> float:
 
 def consistency(frames: Tensor) -> float:
     """Mean cosine of what the judge of objects sees in neighbouring frames, 1 where they are alike."""
-    with torch.no_grad():
-        judge = _judge()
-        features = judge.sixteenth(judge.eighth(judge.quarter(judge.stem(frames * 2 - 1)))).mean((2, 3))
+    features = _judge().features(frames)
     return float(F.cosine_similarity(features[1:], features[:-1]).mean())
 
 
@@ -180,9 +180,9 @@ def measured(frames: Tensor, case: Case, *, of_edit: bool = False) -> dict[str, 
         "consistency": consistency(frames),
     }
     if of_edit:
-        seen, thing = _judge().see(frames), case.source.scene.objects[0]
-        found["kept"] = float(np.mean([each == thing.colour for each in seen.colour]))
-        found["track"] = float((seen.centre - centres(case.source.masks[:, 0])).norm(dim=1).mean())
+        seen, thing = [view.largest for view in _judge().see(frames)], case.source.scene.objects[0]
+        found["kept"] = float(np.mean([each is not None and each.colour == thing.colour for each in seen]))
+        found["track"] = mean_distance(track_of(seen), centres(case.source.masks[:, 0]))
     return found
 
 

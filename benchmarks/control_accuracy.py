@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 import world
-from benchmarks.held_out import centres, overlap
 from benchmarks.judge import Judge, load_judge
-from benchmarks.judge.joints import Joints, load_joints
+from benchmarks.judge.joints import NEAR, Joints, load_joints
+from benchmarks.judge.reading import masks_of, track_of
+from benchmarks.masks import centres, overlap
 from benchmarks.table import figure, percent, show
+from benchmarks.tracks import mean_distance
 from training.poses import exact
 from vedit import Clip, load_backbone
 from vedit.annotators.pose.drawing import draw
@@ -36,8 +38,6 @@ from world import Rendered
 
 KINDS = ("edge", "pose", "flow")
 FRAMES = 6
-NEAR = 6.0
-"""Pixels within which a joint counts as found."""
 
 HEADER = ["", "mask IoU", f"joints within {NEAR:g} px", "track px", "colour right", "ground right", "shape right"]
 
@@ -91,17 +91,17 @@ def made(backbone: Backbone, case: Case, condition: Condition | None, steps: int
 
 def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints | None) -> dict[str, float]:
     """What the table shows of one clip; its joints where there is a ``finder``."""
-    seen, thing = judge.see(frames), case.source.scene.objects[0]
-    truth = centres(case.source.masks[:, 0])
+    views, thing = judge.see(frames), case.source.scene.objects[0]
+    seen, true = [view.largest for view in views], case.source.masks[:, 0]
     found = {
-        "overlap": float(overlap(seen.mask, case.source.masks[:, 0]).mean()),
-        "track": float((seen.centre - truth).norm(dim=1).mean()),
-        "colour": float(np.mean([each == case.colour for each in seen.colour])),
-        "ground": float(np.mean([each == case.background for each in seen.background])),
-        "shape": float(np.mean([each == thing.shape for each in seen.shape])),
+        "overlap": float(overlap(masks_of(seen) > 0.5, true > 0.5).mean()),
+        "track": mean_distance(track_of(seen), centres(true)),
+        "colour": float(np.mean([each is not None and each.colour == case.colour for each in seen])),
+        "ground": float(np.mean([view.ground == case.background for view in views])),
+        "shape": float(np.mean([each is not None and each.shape == thing.shape for each in seen])),
     }
     if finder is not None:
-        found["joints"] = float(np.mean(finder.distances(frames, case.source.joints[:, 0]) <= NEAR))
+        found["joints"] = float(np.mean(finder.distances(frames, case.source.joints) <= NEAR))
     return found
 
 

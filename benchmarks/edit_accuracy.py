@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 import vedit
-from benchmarks.held_out import CHANGES, Case, cases, measure
+from benchmarks.held_out import CHANGES, OF_OBJECTS, Case, cases, measure, of_objects
 from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
-from benchmarks.table import figure, middle_and_worst, percent, show
+from benchmarks.table import figure, percent, show
 
 Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
@@ -114,7 +114,7 @@ def summary(title: str, figures: Figures) -> list[str]:
         figure(values["track"]),
         figure(values["unchanged"]),
         figure(values["warp"], 2),
-        middle_and_worst(values["overlap"]),
+        *of_objects(figures),
         f"{sum(values['seconds']) / len(figures):.1f}",
     ]
 
@@ -123,8 +123,7 @@ FRESH_GUIDANCE = 3.0
 """From fresh noise, where the prompt alone must make the picture."""
 
 HEADER = [
-    "", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp",
-    "IoU: median, worst", "s",
+    "", *(f"{change} right" for change in CHANGES), "others kept", "track px", "unchanged dB", "warp", *OF_OBJECTS, "s",
 ]  # fmt: skip
 
 
@@ -155,7 +154,8 @@ def fresh_noise(
                 found.append(measure(result.clip.frames, aim, judge))
         for words, found in figures.items():
             track, right, kept, warp = ([each[name] for each in found] for name in ("track", "changed", "kept", "warp"))
-            table.append([f"{title}, {words} prompt", figure(track), percent(right), percent(kept), figure(warp, 2)])
+            line = [f"{title}, {words} prompt", figure(track), percent(right), percent(kept), figure(warp, 2)]
+            table.append([*line, *of_objects(found)])
             print(*table[-1], sep=" | ", flush=True)
     return table
 
@@ -206,7 +206,14 @@ def main() -> None:
         show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)
     if arguments.table in (None, "fresh"):
         lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune, only)
-        columns = ["", "track px to the source's motion", "the changed attribute right", "the others right", "warp"]
+        columns = [
+            "",
+            "track px to the source's motion",
+            "the changed attribute right",
+            "the others right",
+            "warp",
+            *OF_OBJECTS,
+        ]
         show(f"From fresh noise, {len(some)} clips, {arguments.steps} steps", columns, lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor
 
 import world
 from benchmarks.judge import Judge
+from benchmarks.judge.reading import masks_of, track_of
+from benchmarks.masks import centres, needless_change, overlap
+from benchmarks.table import figure, middle_and_worst
+from benchmarks.tracks import largest_jump, mean_distance
 from vedit import Clip
 from world import Rendered
 
@@ -88,41 +93,43 @@ def warp_error(frames: Tensor, wanted: Rendered) -> float:
     return 100 * float(difference(frames)[trusted].mean())
 
 
-def centres(masks: np.ndarray) -> Tensor:
-    """Centroid (x, y) of each mask (F, H, W)."""
-    weights = torch.from_numpy(masks)
-    line = torch.arange(weights.shape[-1], dtype=torch.float32)
-    total = weights.sum((1, 2)).clamp(min=1e-6)
-    return torch.stack([(weights.sum(1) * line).sum(1) / total, (weights.sum(2) * line).sum(1) / total], dim=1)
-
-
-def overlap(seen: Tensor, exact: np.ndarray) -> Tensor:
-    """Intersection over union, in each frame (F,), of a mask that the judge saw (F, 1, 32, 32) in [0, 1] and the exact
-    one (F, 128, 128)."""
-    true = F.avg_pool2d(torch.from_numpy(exact)[:, None], 4) > 0.5
-    ours = seen > 0.5
-    both, either = ((each).sum((1, 2, 3)).float() for each in (true & ours, true | ours))
-    return both / either.clamp(min=1)
-
-
 def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
-    """Everything that the tables show of one edited clip (F, 3, H, W)."""
-    seen = judge.see(frames)
+    """Everything that the tables show of one edited clip (F, 3, H, W).
+
+    The object is the largest that the judge sees in each frame. Where it sees none, the object's attributes are wrong,
+    its overlap is 0, and it has no place.
+    """
+    views = judge.see(frames)
+    seen = [view.largest for view in views]
     thing, ground = case.wanted.scene.objects[0], case.wanted.scene.background
     right = {
-        "shape": np.mean([each == thing.shape for each in seen.shape]),
-        "colour": np.mean([each == thing.colour for each in seen.colour]),
-        "background": np.mean([each == ground for each in seen.background]),
+        "shape": np.mean([each is not None and each.shape == thing.shape for each in seen]),
+        "colour": np.mean([each is not None and each.colour == thing.colour for each in seen]),
+        "background": np.mean([view.ground == ground for view in views]),
     }
     kept = [right[name] for name in CHANGES if name != case.change]
-    truth = centres(case.wanted.masks[:, 0])
-    overlaps = overlap(seen.mask, case.wanted.masks[:, 0])
+    masks, exact = masks_of(seen), case.wanted.masks[:, 0]
+    overlaps = overlap(masks > 0.5, exact > 0.5)
+    track, truth = track_of(seen), centres(exact)
     return {
         "changed": float(right[case.change]),
         "kept": float(np.mean(kept)),
-        "track": float((seen.centre - truth).norm(dim=1).mean()),
+        "track": mean_distance(track, truth),
         "unchanged": decibels(frames, case.clip.frames, case.unchanged),
         "warp": warp_error(frames, case.wanted),
         "overlap": float(overlaps.mean()),
         "worst_overlap": float(overlaps.min()),
+        "shape_change": 100 * needless_change(masks, exact),
+        "jump": largest_jump(track, truth),
     }
+
+
+OF_OBJECTS = ["IoU: median, worst", "shape change %", "jump px"]
+"""The columns of every table of edits on the object itself: how far it overlaps the exact edit's; how much its shape
+changes from frame to frame beyond what the exact edit's does; its largest step beside the exact one."""
+
+
+def of_objects(figures: list[dict[str, Any]]) -> list[str]:
+    """What stands in the columns ``OF_OBJECTS``."""
+    overlaps, changes, jumps = ([each[name] for each in figures] for name in ("overlap", "shape_change", "jump"))
+    return [middle_and_worst(overlaps), figure(changes), figure(jumps)]

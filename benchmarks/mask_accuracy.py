@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import vedit
-from benchmarks.held_out import CHANGES, Case, cases, measure
+from benchmarks.held_out import CHANGES, OF_OBJECTS, Case, cases, measure, of_objects
 from benchmarks.judge import Judge, load_judge
 from benchmarks.table import figure, percent, show
 from vedit.backbone import Backbone
@@ -77,18 +77,18 @@ def row(title: str, backbone: Backbone, chosen: list[Case], judge: Judge, steps:
             {"change": case.change, **measure(result.clip.frames, case, judge), "outside": outside, "vae": vae}
         )
         print(title, figures[-1], flush=True)
-    overlap = [found(backbone, case) for case in chosen] if title.startswith("word") else [NAN]
+    of_word = [found(backbone, case) for case in chosen] if title.startswith("word") else [NAN]
     of = {name: [each[name] for each in figures] for name in figures[0]}
     by = [[each["changed"] for each in figures if each["change"] == change] for change in CHANGES]
     below = [each["outside"] - each["vae"] for each in figures]
     lines = [title, str(len(figures)), *(percent(each) for each in [*by, of["changed"], of["kept"]])]
     numbers = [figure(each) for each in (of["unchanged"], of["outside"], below)]
-    return [*lines, *numbers, figure(overlap, 2)]
+    return [*lines, *numbers, figure(of_word, 2), *of_objects(figures)]
 
 
 HEADER = [
     "", "clips", *(f"{change} right" for change in CHANGES), "all right", "others kept",
-    "unchanged dB", "outside dB", "less the VAE's", "IoU",
+    "unchanged dB", "outside dB", "less the VAE's", "the word's IoU", *OF_OBJECTS,
 ]  # fmt: skip
 
 

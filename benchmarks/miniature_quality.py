@@ -1,7 +1,7 @@
 """How good the miniature is on its own, on held-out scenes: ``python -m benchmarks.miniature_quality``.
 
 Three tables: the VAE's round trip, and what it leaves of objects' outlines; text to image, judged, for seen and unseen
-attribute triples; DDIM inversion and back, beside the VAE's round trip.
+attribute triples and for two objects; DDIM inversion and back, beside the VAE's round trip.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 import world
 from benchmarks.judge import load_judge
+from benchmarks.judge.reading import Right
 from benchmarks.masks import overlap
 from benchmarks.matte import matte
 from benchmarks.table import figure, middle_and_worst, percent, show
@@ -51,45 +52,39 @@ def vae_table(backbone: Backbone, count: int) -> None:
                 for group in (title, f"{title}: {thing.shape}"):
                     found[group].append((whole, inside, float(kept)))
     rows = []
-    for group in sorted(found):
-        whole, inside, kept = zip(*found[group], strict=True)
-        rows.append([group, str(len(kept)), figure(whole), figure(inside), figure(kept, 3), middle_and_worst(kept)])
+    for group, figures in sorted(found.items()):
+        wholes, insides, outlines = (list(each) for each in zip(*figures, strict=True))
+        numbers = [figure(wholes), figure(insides), figure(outlines, 3), middle_and_worst(outlines)]
+        rows.append([group, str(len(figures)), *numbers])
     header = ["", "objects", "whole dB", "object dB", "outline IoU", "median, worst"]
     show(f"VAE round trip, {count} held-out frames, and {count // 2} of two objects", header, rows)
 
 
 def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) -> None:
-    judge = load_judge()
-    rows = []
-    for title, unseen in (("seen triples", False), ("unseen triples", True)):
-        right: list[tuple[bool, bool, bool]] = []
+    judge, rows = load_judge(), []
+    seeds = range(700_000, 700_000 + prompts)
+    told = {
+        "seen triples": [world.sample_scene(seed, "held_out", unseen=False) for seed in seeds],
+        "unseen triples": [world.sample_scene(seed, "held_out", unseen=True) for seed in seeds],
+        "two objects": [world.sample_clip(seed, "held_out", objects=2) for seed in seeds],
+    }
+    for title, every in told.items():
+        right: list[Right] = []
         for start in range(0, prompts, 16):
-            scenes = [
-                world.sample_scene(700_000 + start + k, "held_out", unseen=unseen)
-                for k in range(min(16, prompts - start))
-            ]
+            scenes = every[start : start + 16]
             text = backbone.embed([scene.caption for scene in scenes])
             empty = backbone.embed([""]).expand_as(text)
             # Every picture is a clip of one frame here: the prompts are the branches' frames.
             guider = ClassifierFree(text[None], empty[None], guidance)
             x = noise(start + 1, len(scenes), (4, 16, 16))
             frames = backbone.decode(denoise(backbone, x, backbone.schedule(steps), guider))
-            seen = judge.see(frames)
-            for k, scene in enumerate(scenes):
-                thing = scene.objects[0]
-                right.append(
-                    (
-                        seen.shape[k] == thing.shape,
-                        seen.colour[k] == thing.colour,
-                        seen.background[k] == scene.background,
-                    )
-                )
-        columns = list(zip(*right, strict=True))
+            right.extend(view.right(scene) for view, scene in zip(judge.see(frames), scenes, strict=True))
+        columns = zip(*right, strict=True)
         rows.append([title, *(percent(column) for column in columns), percent([all(each) for each in right])])
     show(
         f"Text to image, {prompts} prompts each, {steps} steps, guidance {guidance:g} "
-        f"(chance: shape 20 %, colour 12 %, background 17 %)",
-        ["", "shape", "colour", "background", "all three"],
+        f"(chance of one object: shape 20 %, colour 12 %, ground 17 %)",
+        ["", "shape", "colour", "ground", "objects counted", "all"],
         rows,
     )
 

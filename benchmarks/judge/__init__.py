@@ -3,6 +3,7 @@
 ``load_judge()`` gives the trained network; ``python -m benchmarks.judge.train`` makes it again.
 """
 
-from benchmarks.judge.model import Judge, Verdict, load_judge
+from benchmarks.judge.judge import Judge, load_judge
+from benchmarks.judge.reading import BROKEN, Seen, View
 
-__all__ = ["Judge", "Verdict", "load_judge"]
+__all__ = ["BROKEN", "Judge", "Seen", "View", "load_judge"]

@@ -1,29 +1,32 @@
-"""Finds the joints of the world's walking figure in a frame: ``python -m benchmarks.judge.joints`` trains it.
+"""Finds the joints of the world's walking figures in a frame: ``python -m benchmarks.judge.joints`` trains it.
 
 In a figure of one colour left and right cannot be told apart, so joints are found by name alone: two knees, two wrists.
-Eyes and ears cannot be seen in it at all, and are left out.
+Eyes and ears cannot be seen in it at all, and are left out. Some of the figures that it learns from lack limbs, so that
+it finds no joints where there are none.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 import world
-from benchmarks.judge.model import _stage
-from benchmarks.judge.train import any_scene, worn
+from benchmarks.judge.broken import HEAD, LIMBS, figure_without
+from benchmarks.judge.network import WIDTHS, Ascent, Descent, convolved
+from benchmarks.judge.scenes import any_scene
+from benchmarks.judge.train import arguments_of, save, tested
+from benchmarks.judge.wear import Wear, worn
+from benchmarks.table import percent, show
 from training.loop import Recipe, start_workers, train
-from vedit.backbone.model_files import MINI
-from world import shapes
-from world.scene import Scene, Split
+from world import Object, shapes
+from world.render import Array, Distance
+from world.scene import Split
 
 WEIGHTS = Path(__file__).with_name("joints.safetensors")
 NAMES = ("nose", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -36,7 +39,20 @@ CELL = 2
 WIDTH = 1.5
 """Deviation of a joint's spot on its heat map, in cells."""
 
+FAINTEST = 0.1
+"""Least height of a peak that is a joint."""
+
+COVERED = 6.0
+"""Pixels within which two joints of one name cover each other, and are found as one."""
+
+LIMBLESS = 0.3
+"""Share of the figures that lack limbs."""
+
+NEAR = 6.0
+"""Pixels within which a joint counts as found."""
+
 BATCH = 32
+POOL_SEEDS = 95_000_000
 
 
 class Joints(nn.Module):
@@ -44,42 +60,70 @@ class Joints(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 5, 2, 2, bias=False), nn.BatchNorm2d(16), nn.ReLU())
-        self.quarter, self.eighth = _stage(16, 32, 2), _stage(32, 64, 2)
-        self.sixteenth = _stage(64, 96, 2)
-        self.up = nn.ModuleList([nn.Conv2d(96, 64, 1), nn.Conv2d(64, 32, 1), nn.Conv2d(32, 16, 1)])
-        self.read = nn.Sequential(nn.Conv2d(16, 32, 3, 1, 1), nn.ReLU(), nn.Conv2d(32, len(NAMES), 3, 1, 1))
+        self.descent, self.ascent = Descent(), Ascent()
+        self.read = nn.Sequential(convolved(WIDTHS[0], 32), nn.Conv2d(32, len(NAMES), 1))
 
     def forward(self, frames: Tensor) -> Tensor:
-        levels = [self.stem(frames * 2 - 1)]
-        for stage in (self.quarter, self.eighth, self.sixteenth):
-            levels.append(stage(levels[-1]))
-        fine = levels.pop()
-        for narrow in self.up:
-            fine = levels.pop() + narrow(F.interpolate(fine, scale_factor=2.0))
-        return self.read(F.relu(fine))
+        return self.read(self.ascent(self.descent(frames)))
 
     @torch.no_grad()
-    def distances(self, frames: Tensor, joints: np.ndarray) -> np.ndarray:
-        """How far (B, 14), in pixels, the nearest found joint of its name lies from each of ``joints`` (B, 18, 2), no
-        found one counting twice; infinity where none was found."""
-        maps = self(frames).sigmoid()
-        peaks = (maps == F.max_pool2d(maps, 7, 1, 3)) & (maps > 0.1)
-        far = np.full((len(frames), sum(map(len, ROWS))), np.inf)
-        for number in range(len(frames)):
-            column = 0
-            for name, rows in enumerate(ROWS):
-                ys, xs = torch.nonzero(peaks[number, name], as_tuple=True)
-                best = maps[number, name, ys, xs].argsort(descending=True)[: len(rows)]
-                found = torch.stack([xs[best], ys[best]], 1).numpy() * CELL + (CELL - 1) / 2
-                gaps = np.linalg.norm(joints[number, rows][:, None] - found[None], axis=2)
-                if len(found) == 1:  # two joints that cover each other are found as one
-                    far[number, column : column + len(rows)] = gaps[:, 0]
-                elif len(found):
-                    one, other = linear_sum_assignment(gaps)
-                    far[number, column + one] = gaps[one, other]
-                column += len(rows)
+    def find(self, frames: Tensor) -> list[list[Array]]:
+        """For each frame (F, 3, 128, 128), and each of ``NAMES``, the joints (N, 2) as (x, y) in pixels, the surest
+        first."""
+        maps = self(frames).sigmoid().cpu()
+        peaks = (maps == F.max_pool2d(maps, 5, 1, 2)) & (maps > FAINTEST)
+        found: list[list[Array]] = []
+        for heights, tops in zip(maps, peaks, strict=True):
+            named: list[Array] = []
+            for height, top in zip(heights, tops, strict=True):
+                ys, xs = torch.nonzero(top, as_tuple=True)
+                order = height[ys, xs].argsort(descending=True)
+                places = torch.stack([xs[order], ys[order]], 1).numpy()
+                named.append(places * CELL + (CELL - 1) / 2)
+            found.append(named)
+        return found
+
+    def distances(self, frames: Tensor, joints: Array) -> Array:
+        """How far (B, P, 14), in pixels, from each of the true ``joints`` (B, P, 18, 2) of P figures the found joint of
+        its name lies, of no more than the figures have. No found one counts for two, but where these cover each other.
+        Infinity where none is found; NaN for joints that are NaN."""
+        far = np.empty((*joints.shape[:2], sum(map(len, ROWS))))
+        for number, named in enumerate(self.find(frames)):
+            figures = int((~np.isnan(joints[number])).any(axis=(1, 2)).sum())
+            for person, points in enumerate(joints[number]):
+                pairs = zip(ROWS, named, strict=True)
+                each = [_distances(points[rows], found[: len(rows) * figures]) for rows, found in pairs]
+                far[number, person] = np.concatenate(each)
         return far
+
+
+def _distances(true: Array, found: Array) -> Array:
+    """How far (N) each of the true points (N, 2) of one name is from the found one (M, 2) that is taken for it."""
+    far = np.full(len(true), np.nan)
+    there = ~np.isnan(true[:, 0])
+    far[there] = np.inf
+    gaps = np.linalg.norm(true[there][:, None] - found[None], axis=2)
+    if not gaps.size:
+        return far
+    if there.sum() == 2 and np.linalg.norm(true[0] - true[1]) <= COVERED:
+        return gaps.min(axis=1)
+    one, other = linear_sum_assignment(gaps)
+    far[np.flatnonzero(there)[one]] = gaps[one, other]
+    return far
+
+
+def share_found(named: list[Array], mask: Array, rim: float = 4.0) -> float:
+    """Share of the eight ``NAMES`` of which a joint was found (``Joints.find``) on the object with this mask (H, W), or
+    within ``rim`` pixels of it."""
+    rows, columns = np.nonzero(mask > 0.5)
+    places = np.stack([columns, rows], axis=1)
+    if not len(places):
+        return 0.0
+    near = [
+        len(points) > 0 and float(np.linalg.norm(points[:, None] - places[None], axis=2).min()) <= rim
+        for points in named
+    ]
+    return float(np.mean(near))
 
 
 def load_joints() -> Joints:
@@ -89,65 +133,96 @@ def load_joints() -> Joints:
     return finder.eval()
 
 
-def figure(seed: int, split: Split = "train") -> Scene:
-    return any_scene(seed, split).changed(shape="person")
+def drawn(seeds: list[int], split: Split = "train", limbless: float = 0.0) -> tuple[Tensor, Array]:
+    """Frames (B, 3, 128, 128) with a figure, some with a second object, and the joints (B, 2, 18, 2) in pixels; NaN of
+    what is no figure and of limbs that are missing, as a share ``limbless`` of the figures' are."""
+    frames, joints = [], np.full((len(seeds), 2, 18, 2), np.nan)
+    for number, seed in enumerate(seeds):
+        scene, time = any_scene(seed, split)
+        rng = np.random.default_rng([43, seed])
+        scene = scene.changed(shape="person")
+        missing: dict[Object, list[str]] = {}
+        for person, thing in enumerate(scene.objects):
+            if thing.shape != "person":
+                continue
+            limbs = list(rng.permutation([*LIMBS, HEAD])[: rng.integers(1, 4)]) if rng.random() < limbless else []
+            missing[thing] = limbs
+            points = shapes.joints(thing, time) - time * np.asarray(scene.camera)
+            points[[world.JOINTS.index(joint) for limb in limbs for joint in LIMBS.get(limb, ("nose",))]] = np.nan
+            joints[number, person] = points
+
+        frame, _ = world.draw_frame(scene, time, scene.intensity, _drawn_without(missing))
+        frames.append(frame.astype(np.float32))
+    return torch.from_numpy(np.stack(frames)).clamp(0, 1), joints
 
 
-def drawn(seeds: list[int], split: Split = "train") -> tuple[Tensor, np.ndarray]:
-    """Frames (B, 3, 128, 128) of figures, and their joints (B, 18, 2) in pixels."""
-    scenes, times = [figure(seed, split) for seed in seeds], [seed % 8 for seed in seeds]
-    frames = [world.draw_frame(scene, time, 0.0)[0] for scene, time in zip(scenes, times, strict=True)]
-    joints = [shapes.joints(scene.objects[0], time) for scene, time in zip(scenes, times, strict=True)]
-    return torch.from_numpy(np.stack(frames)).clamp(0, 1), np.stack(joints)
+def _drawn_without(missing: dict[Object, list[str]]) -> Distance:
+    def distance(thing: Object, x: Array, y: Array, time: float) -> Array:
+        draw = figure_without(missing[thing]) if missing.get(thing) else shapes.distance
+        return draw(thing, x, y, time)
+
+    return distance
 
 
-def heat(joints: np.ndarray) -> Tensor:
-    """Heat maps (B, 8, 64, 64): a spot at each joint of (B, 18, 2)."""
+def heat(joints: Array) -> Tensor:
+    """Heat maps (B, 8, 64, 64): a spot at each joint of (B, P, 18, 2) that is not NaN."""
     line = torch.arange(world.SIZE // CELL) * CELL + (CELL - 1) / 2
     x, y = (torch.from_numpy(joints[..., axis]).float()[..., None] for axis in (0, 1))
     spread = 2 * (WIDTH * CELL) ** 2
     spots = torch.exp(-((y - line) ** 2) / spread)[..., :, None] * torch.exp(-((x - line) ** 2) / spread)[..., None, :]
-    return torch.stack([spots[:, rows].amax(1) for rows in ROWS], 1)
+    return torch.stack([spots.nan_to_num()[:, :, rows].amax((1, 2)) for rows in ROWS], 1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(MINI))
-    parser.add_argument("--out", type=Path, default=Path("runs/judge"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--pool", type=int, default=3000, help="frames that go through the VAE once")
-    arguments = parser.parse_args()
-    start_workers()
-    vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
-
-    def through(frames: Tensor) -> Tensor:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            again = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-        return (again / 2 + 0.5).clamp(0, 1)
-
-    pool = [drawn(list(range(95_000_000 + start, 95_000_050 + start))) for start in range(0, arguments.pool, 50)]
-    their_frames = torch.cat([through(frames) for frames, _ in pool])
-    their_joints = np.concatenate([joints for _, joints in pool])
-    finder = Joints()
+    arguments = arguments_of(__doc__, steps=1500, pool=3000)
+    worker, workers, device = start_workers()
+    wear, finder = Wear(arguments.model, device), Joints().to(device, memory_format=torch.channels_last)
+    seeds = list(range(POOL_SEEDS + worker, POOL_SEEDS + arguments.pool, workers))
+    frames, their_joints = drawn(seeds, limbless=LIMBLESS)
+    their_frames = wear.through_vae(frames)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         half = BATCH // 2
-        frames, joints = drawn(torch.randint(0, 2**40, (half,), generator=generator).tolist())
+        frames, joints = drawn(torch.randint(0, 2**40, (half,), generator=generator).tolist(), limbless=LIMBLESS)
         chosen = torch.randint(0, len(their_frames), (half,), generator=generator)
         pictures = torch.cat([worn(frames, generator), their_frames[chosen]])
         wanted = heat(np.concatenate([joints, their_joints[chosen.numpy()]]))
         # Cross-entropy, not squared error, under which a map that has once gone dark stays so.
-        return 20 * F.binary_cross_entropy_with_logits(finder(pictures), wanted)
+        with torch.autocast(device.type, torch.bfloat16):
+            maps = finder(pictures.to(device))
+        return 20 * F.binary_cross_entropy_with_logits(maps.float(), wanted.to(device))
 
     # No averaged weights: batch norm's statistics belong to the weights of the moment.
     recipe = Recipe(arguments.steps, 3e-3, ema=0.0, decay_from=0.3)
     train(finder.train(), loss, recipe, arguments.out / "joints.pt")
-    finder.eval()
-    save_file({name: tensor.contiguous() for name, tensor in finder.state_dict().items()}, WEIGHTS)
-    frames, joints = drawn(list(range(300)), "held_out")
-    for title, pictures in (("rendered", frames), ("through the VAE", through(frames))):
-        far = finder.distances(pictures, joints)
-        print(f"{title}: {np.mean(far <= 6):.1%} within 6 px, median {np.median(far):.1f} px")
+    if worker:
+        return
+    finder.eval().to("cpu")
+    save(finder, arguments.weights or WEIGHTS)
+    seeds = list(range(arguments.test))
+    frames, joints = drawn(seeds, "held_out")
+    rows = []
+    for title, pictures in tested(wear, frames):
+        far = distances(finder, pictures, joints)
+        rows.append([title, percent((far[~np.isnan(far)] <= NEAR).tolist()), f"{np.nanmedian(far):.1f}"])
+    show(f"Joints of whole figures, {len(seeds)} held-out frames", ["", f"within {NEAR:g} px", "median px"], rows)
+    frames, left = drawn(seeds, "held_out", limbless=1.0)
+    gone = np.where(np.isnan(left), joints, np.nan)
+    rows = []
+    for title, pictures in tested(wear, frames):
+        there, not_there = (distances(finder, pictures, some) for some in (left, gone))
+        # A joint that is there can lie where one of its name is missing.
+        near = [(far[~np.isnan(far)] <= NEAR).tolist() for far in (there, not_there)]
+        rows.append([title, percent(near[0]), percent(near[1])])
+    header = ["", f"joints that are there: found within {NEAR:g} px", "joints of missing limbs: found all the same"]
+    show(f"Joints of figures that lack limbs, {len(seeds)} held-out frames", header, rows)
+
+
+def distances(finder: Joints, frames: Tensor, joints: Array) -> Array:
+    """``Joints.distances``, some frames at a time."""
+    return np.concatenate([
+        finder.distances(frames[at : at + 50], joints[at : at + 50]) for at in range(0, len(frames), 50)
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

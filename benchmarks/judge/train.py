@@ -1,115 +1,148 @@
-"""Train the judge: ``python -m benchmarks.judge.train``.
+"""Train the judge: ``python -m benchmarks.judge.train``, or faster with two workers under ``torchrun``.
 
-On frames of all attribute triples, a third of them in rain or snow; half of them are sent through the VAE (the judge
-must know what a decoder does to a star's points) or blurred and noised, so that what it says of generated frames is
-fair. Its textures and seeds are those of training; its accuracy is reported on held-out ones.
+On frames of all attribute triples, of one object or two, a third of them in rain or snow, some under a camera that
+pans. Two fifths of the objects are broken, so that a star without its points is called broken and not a star; half of
+the frames are sent through the VAE (the judge must know what a decoder does to a star's points) or blurred and noised,
+so that what it says of generated frames is fair. Its textures and seeds are those of training; its accuracy is reported
+on held-out ones.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-import world
-from benchmarks.judge.model import WEIGHTS, Judge
+from benchmarks.judge.judge import WEIGHTS, Judge
+from benchmarks.judge.reading import BROKEN
+from benchmarks.judge.scenes import Shown, batch, shown
+from benchmarks.judge.wear import Wear, worn
+from benchmarks.masks import overlap
+from benchmarks.table import percent, show
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.model_files import MINI
-from world.scene import Scene, Split
 
-BATCH = 48
+BATCH = 32
+"""Of each worker."""
 
-WEATHER = 1 / 3
-"""Share of the scenes in rain or snow."""
+POOL_SEEDS = 90_000_000
+"""The first seed of the frames that go through the VAE."""
 
+RIM = 5
+"""Side in cells of the square around each cell of an object in which an error counts more."""
 
-def any_scene(seed: int, split: Split = "train") -> Scene:
-    """A scene of any attribute triple, held out or not: the judge must know them all."""
-    rng = np.random.default_rng([31, seed])
-    weather: world.Weather = "clear" if rng.random() >= WEATHER else ("rain", "snow")[rng.integers(2)]
-    scene = world.sample_scene(seed, split, weather=weather)
-    return scene.changed(
-        shape=world.SHAPES[rng.integers(5)], colour=world.COLOURS[rng.integers(8)],
-        background=world.BACKGROUNDS[rng.integers(6)],
-    )  # fmt: skip
+BESIDE = 4.0
+"""How much more errors count on and beside an object."""
+
+Learned = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def drawn(seeds: list[int], split: Split = "train") -> tuple[Tensor, Tensor, Tensor]:
-    """Frames (B, 3, H, W), masks (B, 1, 32, 32), labels (B, 3) as indices of shape, colour, background."""
-    scenes = [any_scene(seed, split) for seed in seeds]
-    pairs = [world.draw_frame(scene, seed % 8, scene.intensity) for scene, seed in zip(scenes, seeds, strict=True)]
-    frames = torch.from_numpy(np.stack([frame for frame, _ in pairs])).clamp(0, 1)
-    masks = F.avg_pool2d(torch.from_numpy(np.stack([mask for _, mask in pairs])), 4)
-    labels = [
-        (
-            world.SHAPES.index(scene.objects[0].shape),
-            world.COLOURS.index(scene.objects[0].colour),
-            world.BACKGROUNDS.index(scene.background),
-        )
-        for scene in scenes
-    ]
-    return frames, masks, torch.tensor(labels)
+def error(judge: Judge, frames: Tensor, colours: Tensor, kinds: Tensor, grounds: Tensor) -> Tensor:
+    """Cross-entropy of everything that the judge says, in and beside objects above all."""
+    with torch.autocast(frames.device.type, torch.bfloat16):
+        colour, kind, ground = judge(frames)
+    weight = 1 + BESIDE * F.max_pool2d(1 - colours[:, -1:], RIM, 1, RIM // 2)[:, 0]
+    maps = sum((weight * F.cross_entropy(found.float(), true, reduction="none")).mean() for found, true in
+               ((colour, colours), (kind, kinds)))  # fmt: skip
+    return maps + 0.5 * F.cross_entropy(ground.float(), grounds)
 
 
-def worn(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur, rescale and noise of random strength."""
-    strength = float(torch.rand((), generator=generator))
-    if strength > 0.4:
-        side = int(128 * (1.2 - 0.7 * strength))
-        small = F.interpolate(frames, size=(side, side), mode="bilinear", antialias=True)
-        frames = F.interpolate(small, size=(128, 128), mode="bilinear")
-    noise = torch.randn(frames.shape, generator=generator)
-    return (frames + 0.05 * strength * noise).clamp(0, 1)
+def learn(judge: Judge, wear: Wear, recipe: Recipe, pool: int, checkpoint: Path, worker: int, workers: int) -> None:
+    """Train the judge, half of its frames from a pool that has gone through the VAE once."""
+    seeds = range(POOL_SEEDS + worker, POOL_SEEDS + pool, workers)
+    frames, *truth = batch(shown(seed) for seed in seeds)
+    kept: tuple[Tensor, ...] = (wear.through_vae(frames), *truth)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        fresh = batch(shown(seed) for seed in torch.randint(0, 2**40, (BATCH // 2,), generator=generator).tolist())
+        fresh = (worn(fresh[0], generator), *fresh[1:])
+        chosen = torch.randint(0, len(seeds), (BATCH // 2,), generator=generator)
+        both = (torch.cat([now, then[chosen]]).to(wear.device) for now, then in zip(fresh, kept, strict=True))
+        return error(judge, *both)
+
+    train(judge.train(), loss, recipe, checkpoint)
+    judge.eval()
+
+
+def save(network: nn.Module, file: Path) -> None:
+    """Write a judge's weights."""
+    save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, file)
+
+
+def report(judge: Judge, every: list[Shown], pictures: Tensor) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """What the judge makes of held-out frames: each figure of the table, and for each whole shape and each way to break
+    one whether it calls an object so broken."""
+    found: dict[str, list[float]] = defaultdict(list)
+    called: dict[str, list[float]] = defaultdict(list)
+    views = [view for some in pictures.split(50) for view in judge.see(some)]
+    for each, view in zip(every, views, strict=True):
+        found["ground right"].append(view.ground == each.ground)
+        found["objects counted"].append(len(view.objects) == len(each.colours))
+        for mask, colour, kind, way in zip(each.masks, each.colours, each.kinds, each.breaks, strict=True):
+            near = [(float(overlap(seen.mask > 0.5, mask > 0.5)), seen) for seen in view.objects]
+            iou, seen = max(near, key=lambda pair: pair[0], default=(0.0, None))
+            found["IoU"].append(iou)
+            found["colour right"].append(seen is not None and seen.colour == colour)
+            is_broken = seen is not None and seen.shape == BROKEN
+            called[way].append(is_broken)
+            if kind == BROKEN:
+                found["broken: caught"].append(is_broken)
+            else:
+                found["whole: shape right"].append(seen is not None and seen.shape == kind)
+                found["whole: called broken"].append(is_broken)
+    return found, called
+
+
+COLUMNS = (
+    "ground right", "objects counted", "colour right", "whole: shape right", "whole: called broken", "broken: caught",
+)  # fmt: skip
+
+
+def arguments_of(description: str | None, steps: int, pool: int) -> argparse.Namespace:
+    """The arguments that all judges are trained with."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path(MINI), help="whose VAE wears frames")
+    parser.add_argument("--out", type=Path, default=Path("runs/judge"), help="for checkpoints")
+    parser.add_argument("--weights", type=Path, help="where to put the outcome; by default where it is read from")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--pool", type=int, default=pool, help="frames that go through the VAE once")
+    parser.add_argument("--test", type=int, default=500, help="held-out frames that accuracy is measured on")
+    return parser.parse_args()
+
+
+def tested(wear: Wear, frames: Tensor) -> Iterable[tuple[str, Tensor]]:
+    """Held-out frames as they are drawn, and through the VAE."""
+    return (("rendered", frames), ("through the VAE", wear.through_vae(frames)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(MINI))
-    parser.add_argument("--out", type=Path, default=Path("runs/judge"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--pool", type=int, default=4000, help="frames that go through the VAE once")
-    arguments = parser.parse_args()
-    start_workers()
-    vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
-    pool: list[tuple[Tensor, ...]] = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, arguments.pool, 50):
-            frames, masks, labels = drawn(list(range(90_000_000 + start, 90_000_050 + start)))
-            again = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-            pool.append(((again / 2 + 0.5).clamp(0, 1), masks, labels))
-    through_vae, their_masks, their_labels = (torch.cat(parts) for parts in zip(*pool, strict=True))
-    judge = Judge()
-
-    def loss(step: int, generator: torch.Generator) -> Tensor:
-        half = BATCH // 2
-        frames, masks, labels = drawn(torch.randint(0, 2**40, (half,), generator=generator).tolist())
-        chosen = torch.randint(0, len(through_vae), (half,), generator=generator)
-        frames = torch.cat([worn(frames, generator), through_vae[chosen]])
-        masks, labels = torch.cat([masks, their_masks[chosen]]), torch.cat([labels, their_labels[chosen]])
-        shape, colour, background, mask = judge(frames)
-        named = zip((shape, colour, background), labels.unbind(1), strict=True)
-        words = sum((F.cross_entropy(logits, label) for logits, label in named), torch.zeros(()))
-        return words + 2 * F.binary_cross_entropy_with_logits(mask, masks)
-
+    arguments = arguments_of(__doc__, steps=2000, pool=4000)
+    worker, workers, device = start_workers()
+    wear, judge = Wear(arguments.model, device), Judge().to(device, memory_format=torch.channels_last)
     # No averaged weights: batch norm's statistics belong to the weights of the moment.
     recipe = Recipe(arguments.steps, 3e-3, ema=0.0, decay_from=0.3)
-    train(judge.train(), loss, recipe, arguments.out / "judge.pt")
-    judge.eval()
-    save_file({name: tensor.contiguous() for name, tensor in judge.state_dict().items()}, WEIGHTS)
-    frames, masks, labels = drawn(list(range(500)), "held_out")
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        again = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-    for title, pictures in (("rendered", frames), ("through the VAE", (again / 2 + 0.5).clamp(0, 1))):
-        with torch.no_grad():
-            found = [logits.argmax(1) for logits in judge(pictures)[:3]]
-        right = [float((a == b).float().mean()) for a, b in zip(found, labels.unbind(1), strict=True)]
-        print(f"{title}: shape {right[0]:.3f} colour {right[1]:.3f} background {right[2]:.3f}")
+    learn(judge, wear, recipe, arguments.pool, arguments.out / "judge.pt", worker, workers)
+    if worker:
+        return
+    save(judge, arguments.weights or WEIGHTS)
+    judge.to("cpu")
+    every = [shown(seed, "held_out") for seed in range(arguments.test)]
+    frames = torch.stack([torch.from_numpy(each.frame) for each in every])
+    rows, ways = [], {}
+    for title, pictures in tested(wear, frames):
+        found, ways[title] = report(judge, every, pictures)
+        iou = f"{np.mean(found['IoU']):.3f}, {np.median(found['IoU']):.3f}"
+        rows.append([title, *(percent(found[name]) for name in COLUMNS), iou])
+    show(f"The judge on {len(every)} held-out frames", ["", *COLUMNS, "IoU: mean, median"], rows)
+    lines = [[way, *(percent(called[way]) for called in ways.values())] for way in sorted(ways["rendered"])]
+    show("Called broken", ["", *ways], lines)
 
 
 if __name__ == "__main__":

@@ -6,26 +6,27 @@ VAE or worn. Its textures and seeds are those of training, and its accuracy is r
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import world
-from benchmarks.judge.model import _stage
-from benchmarks.judge.train import any_scene, worn
+from benchmarks.judge.network import WIDTHS, Descent
+from benchmarks.judge.scenes import any_scene
+from benchmarks.judge.train import arguments_of, save, tested
+from benchmarks.judge.wear import Wear, worn
+from benchmarks.table import figure, percent, show
 from training.loop import Recipe, start_workers, train
-from vedit.backbone.model_files import MINI
 from world.scene import FAINTEST, Split
 
 WEIGHTS = Path(__file__).with_name("weather.safetensors")
-BATCH = 48
+BATCH = 32
+POOL_SEEDS = 97_000_000
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,12 @@ class WeatherJudge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(3, 16, 5, 2, 2, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-            _stage(16, 32, 2), _stage(32, 64, 2), _stage(64, 96, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        )  # fmt: skip
-        self.ground, self.weather = nn.Linear(96, len(world.BACKGROUNDS)), nn.Linear(96, len(world.WEATHERS))
-        self.intensity = nn.Linear(96, 1)
+        self.descent = Descent()
+        self.ground = nn.Linear(WIDTHS[-1], len(world.BACKGROUNDS))
+        self.weather, self.intensity = nn.Linear(WIDTHS[-1], len(world.WEATHERS)), nn.Linear(WIDTHS[-1], 1)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        seen = self.body(frames * 2 - 1)
+        seen = self.descent(frames)[-1].mean((2, 3))
         return self.ground(seen), self.weather(seen), self.intensity(seen)[:, 0]
 
     @torch.no_grad()
@@ -78,52 +76,47 @@ def drawn(seeds: list[int], split: Split = "train") -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([37, seed])
         weather = world.WEATHERS[rng.choice(3, p=[0.2, 0.4, 0.4])]
         intensity = 0.0 if weather == "clear" else float(rng.uniform(FAINTEST, 1))
-        scene = any_scene(seed, split).changed(weather=weather)
-        frames.append(world.draw_frame(scene, seed % 8, intensity)[0])
+        scene, time = any_scene(seed, split)
+        scene = scene.changed(weather=weather)
+        frames.append(world.draw_frame(scene, time, intensity)[0])
         labels.append((world.BACKGROUNDS.index(scene.background), world.WEATHERS.index(weather), intensity))
     return torch.from_numpy(np.stack(frames).astype(np.float32)).clamp(0, 1), torch.tensor(labels)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(MINI))
-    parser.add_argument("--out", type=Path, default=Path("runs/judge"))
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--pool", type=int, default=3000, help="frames that go through the VAE once")
-    arguments = parser.parse_args()
-    start_workers()
-    vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
-
-    @torch.no_grad()
-    def again(frames: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            pictures = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-        return (pictures / 2 + 0.5).clamp(0, 1)
-
-    pool = [drawn(list(range(95_000_000 + at, 95_000_050 + at))) for at in range(0, arguments.pool, 50)]
-    through_vae, their_labels = torch.cat([again(frames) for frames, _ in pool]), torch.cat([each for _, each in pool])
-    judge = WeatherJudge()
+    arguments = arguments_of(__doc__, steps=1000, pool=3000)
+    worker, workers, device = start_workers()
+    wear, judge = Wear(arguments.model, device), WeatherJudge().to(device, memory_format=torch.channels_last)
+    their_frames, their_labels = drawn(list(range(POOL_SEEDS + worker, POOL_SEEDS + arguments.pool, workers)))
+    their_frames = wear.through_vae(their_frames)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         half = BATCH // 2
         frames, labels = drawn(torch.randint(0, 2**40, (half,), generator=generator).tolist())
-        chosen = torch.randint(0, len(through_vae), (half,), generator=generator)
-        ground, weather, intensity = judge(torch.cat([worn(frames, generator), through_vae[chosen]]))
-        labels = torch.cat([labels, their_labels[chosen]])
+        chosen = torch.randint(0, len(their_frames), (half,), generator=generator)
+        pictures = torch.cat([worn(frames, generator), their_frames[chosen]])
+        with torch.autocast(device.type, torch.bfloat16):
+            ground, weather, intensity = (each.float() for each in judge(pictures.to(device)))
+        labels = torch.cat([labels, their_labels[chosen]]).to(device)
         named = F.cross_entropy(ground, labels[:, 0].long()) + F.cross_entropy(weather, labels[:, 1].long())
         return named + 10 * F.mse_loss(intensity, labels[:, 2])
 
     # No averaged weights: batch norm's statistics belong to the weights of the moment.
     train(judge.train(), loss, Recipe(arguments.steps, 3e-3, ema=0.0, decay_from=0.3), arguments.out / "weather.pt")
-    judge.eval()
-    save_file({name: tensor.contiguous() for name, tensor in judge.state_dict().items()}, WEIGHTS)
-    frames, labels = drawn(list(range(500)), "held_out")
-    for title, pictures in (("rendered", frames), ("through the VAE", torch.cat([again(x) for x in frames.split(50)]))):
+    if worker:
+        return
+    judge.eval().to("cpu")
+    save(judge, arguments.weights or WEIGHTS)
+    frames, labels = drawn(list(range(arguments.test)), "held_out")
+    rows = []
+    for title, pictures in tested(wear, frames):
         with torch.no_grad():
-            ground, weather, intensity = judge(pictures)
-        right = [float((a.argmax(1) == b).float().mean()) for a, b in zip((ground, weather), labels.T[:2], strict=True)]
-        error = float((intensity - labels[:, 2]).abs().mean())
-        print(f"{title}: ground {right[0]:.3f} weather {right[1]:.3f}, intensity off by {error:.3f}")
+            ground, weather, intensity = (torch.cat(each) for each in zip(*map(judge, pictures.split(50)), strict=True))
+        right = [a.argmax(1) == b for a, b in zip((ground, weather), labels.T[:2], strict=True)]
+        off = (intensity - labels[:, 2]).abs()
+        rows.append([title, *(percent(each.float().tolist()) for each in right), figure(off.tolist(), 3)])
+    header = ["", "ground right", "weather right", "intensity off by"]
+    show(f"The judge of weather on {arguments.test} held-out frames", header, rows)
 
 
 if __name__ == "__main__":
