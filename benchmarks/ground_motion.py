@@ -31,9 +31,12 @@ BLUR = 1.0
 
 ROUNDS = 6
 
+LEAST_FREE = 500
+"""Pixels of ground below which its motion cannot be told."""
+
 
 def ground_track(frames: Array, objects: Mask) -> Array:
-    """How far (F, 2) the ground has gone since the first frame, in pixels (x, y).
+    """How far (F, 2) the ground has gone since the first frame, in pixels (x, y); NaN from where it is hidden on.
 
     Args:
         frames: (F, 3, H, W) in [0, 1]
@@ -63,6 +66,8 @@ def _shift(before: Array, after: Array, free_before: Mask, free_after: Mask) -> 
     span = range(-REACH, REACH + 1)
     down, across = min(product(span, span), key=difference)
     where = here & free_after[place(down, across)]
+    if where.sum() < LEAST_FREE:
+        return np.full(2, np.nan)
     shift = np.array([across, down], dtype=float)
     slopes = np.stack([each[rows, columns][where] for each in np.gradient(before)[::-1]], axis=1)
     for _ in range(ROUNDS):

@@ -5,6 +5,7 @@ import pytest
 
 import world
 from benchmarks.ground_motion import ground_track
+from benchmarks.tracks import pans_as_told
 
 
 @pytest.mark.parametrize("background", world.BACKGROUNDS)
@@ -27,3 +28,10 @@ def test_a_pattern_that_stands_before_it_hardly_holds_it_back() -> None:
 def test_what_stands_stands() -> None:
     clip = world.render(world.sample_clip(2, "held_out", path="straight", pace="fast"), 3)
     assert np.abs(ground_track(clip.frames, clip.masks[:, 0] > 0.5)).max() < 0.01
+
+
+def test_a_ground_that_is_hidden_has_no_track() -> None:
+    clip = world.render(world.sample_clip(2, "held_out", pans=True), 3)
+    found = ground_track(clip.frames, np.ones((3, world.SIZE, world.SIZE), dtype=bool))
+    assert np.isnan(found[1:]).all()
+    assert not any(pans_as_told(found, each) for each in world.DIRECTIONS)
