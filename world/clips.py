@@ -38,7 +38,7 @@ HELD_OUT_SPEEDS = (0.45, 0.55)
 
 HELD_OUT_TURNS: frozenset[tuple[Direction, Direction]] = frozenset({("left", "up"), ("down", "right")})
 
-PAIR_RADIUS = (15.0, 20.0)
+PAIR_RADIUS = (18.0, 22.0)
 """Range of radii where there are two objects."""
 
 ORBIT = (12.0, 22.0)
