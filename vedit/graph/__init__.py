@@ -1,7 +1,7 @@
 """Results that are named before they are made: what they are, where they are kept, making them."""
 
 from vedit.graph.run import Plan, Run, plan
-from vedit.graph.stage import Cost, Stage
+from vedit.graph.stage import Stage
 from vedit.graph.store import Store
 
-__all__ = ["Cost", "Plan", "Run", "Stage", "Store", "plan"]
+__all__ = ["Plan", "Run", "Stage", "Store", "plan"]

@@ -64,10 +64,6 @@ class Run:
             self._results[goal.key] = self._kept(goal) if goal.kept and self.store is not None else self._make(goal)
         return cast(T, self._results[goal.key])
 
-    def forget(self, stage: Stage[Any]) -> None:
-        """Let go of a result in memory."""
-        self._results.pop(stage.key, None)
-
     def _kept(self, stage: Stage[T]) -> T:
         """From the store, else made and put there. Who comes second waits for the first, and makes nothing.
 

@@ -30,22 +30,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What making a result takes.
-
-    Attributes:
-        passes: of the UNet, one frame in one guidance branch each
-        flop: floating point operations in all
-    """
-
-    passes: float = 0
-    flop: float = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.passes + other.passes, self.flop + other.flop)
-
-
-@dataclass(frozen=True)
 class Stage(Generic[T]):
     """One step of a job; subclasses are frozen dataclasses of their inputs and their recipe."""
 
@@ -61,10 +45,6 @@ class Stage(Generic[T]):
     def make(self, session: Any, *args: Any, **inputs: Any) -> T:
         """The result, from the results of the ``inputs``."""
         raise NotImplementedError
-
-    def cost(self, session: Any) -> Cost:
-        """What ``make`` will take, without its inputs."""
-        return Cost()
 
     def pack(self, result: T) -> Mapping[str, Tensor]:
         """The result as tensors, all of it."""

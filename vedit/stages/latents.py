@@ -38,7 +38,7 @@ class Encode(Stage[Tensor]):
 
 @dataclass(frozen=True)
 class RoundTrip(Stage[Fidelity]):
-    """What the VAE keeps of a clip; warns where that is less than the model's own notes say."""
+    """What the VAE alone keeps of a clip."""
 
     clip: Stage[Clip]
     latents: Encode
