@@ -395,6 +395,11 @@ FILES: dict[str, Case] = {
         "lora.safetensors is the lora itself",
         "another place",
     ),
+    "a motion adapter's weights": (
+        lambda d: d.tune("--motion-adapter", d.folder(), "-o", d.bad / "model" / f"{UNET}.safetensors"),
+        "lies in the folder of the motion adapter",
+        "another place",
+    ),
     "weights of the model": (
         lambda d: d.tune("--model", d.folder(), "-o", d.bad / "model" / f"{UNET}.safetensors"),
         "lies in the folder of the model",

@@ -12,6 +12,7 @@ import vedit as package
 from tools.options import FILE, text
 from vedit.config import HUB_NAMES, EditConfig, InvertConfig, Settings, TuneConfig, default_model, sidecar
 from vedit.config.files import file_layer
+from vedit.config.lora import LoraSpec
 from vedit.config.merge import Layer, assignments, merge
 from vedit.errors import ConfigError, MediaError
 
@@ -141,7 +142,7 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     assert config.clip == tmp_path / "in" / "a.mp4"
     assert config.output == Path("/x.mp4")
     assert config.model == str(tmp_path / "models" / "toy")
-    assert config.lora == (f"{tmp_path}/style.safetensors:0.5", "owner/name")
+    assert config.lora == (LoraSpec(f"{tmp_path}/style.safetensors", "0.5"), LoraSpec("owner/name"))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_a_models_own_name_stays_one_beside_a_folder_of_that_name(
 
 
 def test_one_lora_need_not_be_a_list() -> None:
-    assert edit(lora="a.safetensors:0.5").lora == ("a.safetensors:0.5",)
+    assert edit(lora="a.safetensors:0.5").lora == (LoraSpec("a.safetensors", "0.5"),)
 
 
 def test_a_name_that_looks_like_a_users_is_a_name() -> None:

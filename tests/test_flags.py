@@ -23,6 +23,7 @@ from vedit.config import (
     TuneConfig,
     bounds,
 )
+from vedit.config.lora import LoraSpec
 from vedit.errors import ConfigError
 from vedit.flags import METAVARS, RUN_FLAGS, SHORT, configured
 from vedit.help import ELSEWHERE, FIRST, RARE, HelpCommand
@@ -60,7 +61,8 @@ def test_flags_are_read_as_their_fields_are() -> None:
     given += " --no-check-inversion"
     config = parse(EditConfig, *given.split())
     assert isinstance(config, EditConfig)
-    assert (config.steps, config.guidance, config.lora, config.size) == (7, 2.5, ("a:1", "b"), 64)
+    assert (config.steps, config.guidance, config.size) == (7, 2.5, 64)
+    assert config.lora == (LoraSpec("a", "1"), LoraSpec("b"))
     assert (config.check_inversion, config.overwrite, config.cache, str(config.output)) == (False, True, True, "x.mp4")
 
 

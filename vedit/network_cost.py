@@ -32,7 +32,7 @@ from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.notes import read_notes
 from vedit.clip.sizes import Size
 from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, TuneConfig
-from vedit.config.fields import expand_home
+from vedit.config.paths import expand_home
 from vedit.pipelines.session import DEFAULT_ATTENTION, Job
 from vedit.tuning import tuned_parameters
 

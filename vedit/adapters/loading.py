@@ -12,6 +12,7 @@ from vedit.adapters.motion import Motion
 from vedit.adapters.tuned import Adapter
 from vedit.backbone.loading import load_base
 from vedit.backbone.model import Backbone
+from vedit.config.lora import LoraSpec
 
 
 def load_backbone(
@@ -21,7 +22,7 @@ def load_backbone(
     dtype: str | torch.dtype = "auto",
     kernel: str = "auto",
     motion_adapter: str | Path | None = None,
-    loras: str | Sequence[str | tuple[str, float]] = (),
+    loras: str | Sequence[LoraSpec | str | tuple[str, float]] = (),
     adapter: str | Path | None = None,
 ) -> Backbone:
     """A Stable Diffusion 1.x or 2.x model, ready to run.
@@ -44,9 +45,9 @@ def load_backbone(
         WeightsError: for what is missing, damaged or does not fit
         DeviceError: for what this machine lacks
     """
-    loras = (loras,) if isinstance(loras, str) else loras
+    specs = [LoraSpec.of(each) for each in ((loras,) if isinstance(loras, str) else loras)]
     backbone = load_base(name, device=device, dtype=dtype, kernel=kernel)
-    for spec in loras:
+    for spec in specs:
         Lora.of(spec).apply(backbone)
     own = backbone.folder / backbone.notes.motion if backbone.folder and backbone.notes.motion else None
     if (motion := motion_adapter or own) is not None:
@@ -55,7 +56,7 @@ def load_backbone(
         Adapter.load(Path(adapter).expanduser()).apply(backbone)
     backbone.loaded_with = {
         "motion_adapter": None if motion_adapter is None else str(motion_adapter),
-        "lora": tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]:g}" for each in loras),
+        "lora": tuple(specs),
         "adapter": adapter,
         "device": str(device),
         "dtype": dtype if isinstance(dtype, str) else str(dtype).removeprefix("torch."),

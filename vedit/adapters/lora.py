@@ -23,7 +23,8 @@ from vedit.backbone.checkpoints import read_safetensors, read_tensors
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Schema, fault
-from vedit.config.fields import expand_home, split_lora_scale
+from vedit.config.lora import LoraSpec
+from vedit.config.paths import expand_home
 from vedit.errors import WeightsError
 from vedit.files import json_object
 
@@ -53,21 +54,20 @@ class Lora(Attachable):
 
     @classmethod
     @reading_weights()
-    def of(cls, spec: str | tuple[str, float]) -> Lora:
-        """From a pair or "file.safetensors:0.8". Raises WeightsError when there is no file."""
-        name, scale = (spec, 1.0) if isinstance(spec, str) else spec
-        if isinstance(spec, str) and not expand_home(spec).exists():
-            name, tail = split_lora_scale(spec)
-            scale = float(tail.removeprefix(":") or 1)
-        if not abs(scale) <= STRONGEST:
-            raise WeightsError(f"the LoRA '{name}' has the scale {scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}.")
-        path = expand_home(name)
+    def of(cls, given: LoraSpec | str | tuple[str, float]) -> Lora:
+        """Of a file, or of what names it. Raises WeightsError when there is no file."""
+        spec = LoraSpec.of(given)
+        if not abs(spec.scale) <= STRONGEST:
+            raise WeightsError(
+                f"the LoRA '{spec.file}' has the scale {spec.scale:g}; expected -{STRONGEST:g} to {STRONGEST:g}."
+            )
+        path = expand_home(spec.file)
         path = path / "pytorch_lora_weights.safetensors" if path.is_dir() else path
         if not path.is_file():
             raise WeightsError(
                 f"the LoRA '{path}' is no file; expected file.safetensors, or file.safetensors:0.8 for a scale."
             )
-        return cls(path, float(scale))
+        return cls(path, spec.scale)
 
     @reading_weights()
     @torch.no_grad()

@@ -21,7 +21,7 @@ from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.config import LocalPath
+from vedit.config import InputPath
 from vedit.errors import PartError, WeightsError
 from vedit.warning_filters import filtered
 
@@ -38,7 +38,7 @@ class Learned(FrameByFrame):
     class Options(Annotator.Options):
         """Of every annotator with a network."""
 
-        weights: LocalPath | None = Field(
+        weights: InputPath | None = Field(
             None, description=f"Folder of weights; by default they are fetched from {HUB}."
         )
         resolution: int = Field(512, ge=STRIDE, le=4096, description="Shorter side at which the network looks.")

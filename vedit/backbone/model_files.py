@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
 
 import vedit
 from vedit.config import HUB_NAMES
-from vedit.config.fields import expand_home
+from vedit.config.paths import expand_home
 from vedit.errors import WeightsError
 
 MINI = Path(vedit.__file__).parent / "miniature" / "weights"

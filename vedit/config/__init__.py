@@ -6,9 +6,8 @@ that ``--help`` stays quick. ``merge`` fills these from flags and files, and ``f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -31,7 +30,6 @@ from vedit.config.fields import (
     MIN_FPS,
     Annotator,
     CompareLayout,
-    LocalPath,
     Prior,
     PromptText,
     RequiredPrompt,
@@ -54,6 +52,8 @@ from vedit.config.groups import (
     VideoSettings,
 )
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
+from vedit.config.named_files import PartOptions
+from vedit.config.paths import InputPath, OutputPath, PathOrName
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
@@ -82,18 +82,16 @@ class EditConfig(
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
 
-    nested: ClassVar[Mapping[str, type[Settings]]] = {**SoundtrackSettings.nested, **GuideSettings.nested}
-
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
     check_inversion: bool = Field(
         True,
         description="Reconstruct the clip where its inversion was hard. Warns where that is poor.",
     )
-    sheet: LocalPath | None = Field(
+    sheet: OutputPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."
     )
 
-    compare: LocalPath | None = Field(
+    compare: OutputPath | None = Field(
         None, description="Also write a clip of the source and the edit together. Named as --output may be."
     )
     compare_layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
@@ -113,10 +111,8 @@ class EditConfig(
 class CompareConfig(VideoSettings):
     """All settings of a comparison."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"source", "edit", "output"})
-
-    source: LocalPath = Field(description="Video file, or folder of pictures, that was edited.")
-    edit: LocalPath = Field(description="The edit of it.")
+    source: InputPath = Field(description="Video file, or folder of pictures, that was edited.")
+    edit: InputPath = Field(description="The edit of it.")
     layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
     start: int = Field(0, ge=0, description="Frames of the source to leave out at the beginning, as for the edit.")
     allow_partial: bool = Field(False, description="Go on with what can be decoded of damaged files.")
@@ -141,18 +137,16 @@ class GenerateConfig(
         description="Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from "
         "frame to frame, or fresh in each.",
     )
-    sheet: LocalPath | None = Field(None, description="Also write a contact sheet (.png).")
+    sheet: OutputPath | None = Field(None, description="Also write a contact sheet (.png).")
 
 
 class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
     """All settings of a tuning."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output"})
-
     prompt: RequiredPrompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps of training.")
-    output: LocalPath | None = Field(None, description="Where to write the adapter (.safetensors).")
+    output: OutputPath | None = Field(None, description="Where to write the adapter (.safetensors).")
     overwrite: bool = Field(False, description="Replace an adapter that exists.")
 
     @model_validator(mode="after")
@@ -172,8 +166,6 @@ class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSett
 class InspectConfig(VideoSettings, ClipSettings):
     """All settings of an inspection of a clip."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"clip", "output", "save_data", "sheet"})
-
     kind: Annotator = Field(description="What to look for (`vedit parts`, annotators).")
     size: int | None = Field(
         None,
@@ -181,12 +173,14 @@ class InspectConfig(VideoSettings, ClipSettings):
         le=8192,
         description="Longer side, in pixels, at which to look. By default the clip's own; the result has that.",
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="Of the kind.")
+    options: Annotated[dict[str, Any], PartOptions("annotators")] = Field(
+        default_factory=dict, description="Of the kind."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
-    save_data: LocalPath | None = Field(
+    save_data: OutputPath | None = Field(
         None, description="Also write what was found as numbers, where the kind has them."
     )
-    sheet: LocalPath | None = Field(
+    sheet: OutputPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, what was found below."
     )
 
@@ -211,13 +205,15 @@ __all__ = [
     "EnvelopeSettings",
     "GenerateConfig",
     "GuideSettings",
+    "InputPath",
     "InspectAudioConfig",
     "InspectConfig",
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
-    "LocalPath",
     "ModelSettings",
+    "OutputPath",
+    "PathOrName",
     "PromptAtSettings",
     "PromptSettings",
     "Settings",

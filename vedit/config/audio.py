@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,7 +13,6 @@ from vedit.config.fields import (
     LONGEST_PROMPT,
     MIN_FPS,
     Feature,
-    LocalPath,
     RequiredPrompt,
     Varying,
     as_tuple,
@@ -21,6 +20,7 @@ from vedit.config.fields import (
     varying,
 )
 from vedit.config.groups import Settings
+from vedit.config.paths import InputPath, OutputPath
 from vedit.errors import VeditHint
 from vedit.timeline import FEATURES
 
@@ -81,7 +81,7 @@ class EnvelopeSettings(Settings):
 class AudioInputSettings(EnvelopeSettings):
     """Sound"""
 
-    audio: LocalPath | None = Field(None, description="Sound to follow: a sound file or a video.")
+    audio: InputPath | None = Field(None, description="Sound to follow: a sound file or a video.")
     audio_start: float = Field(0.0, ge=0, le=86_400, description="Seconds of the sound to leave out at the beginning.")
     audio_duration: float | None = Field(
         None,
@@ -106,13 +106,11 @@ class AudioInputSettings(EnvelopeSettings):
 class AudioConditionSettings(Settings):
     """The options of the conditioner ``audio``: a sound, and how its encoder's tokens guide."""
 
-    paths: ClassVar[frozenset[str]] = frozenset({"file", "encoder"})
-
-    file: LocalPath | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
+    file: InputPath | None = Field(None, description="A sound file or a video; by default the clip's own sound.")
     strength: Annotated[Varying, varying(0, MAX_AUDIO_SCALE)] = Field(
         1.0, description="Weight of its tokens, 1 as much as the prompt."
     )
-    encoder: LocalPath | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
+    encoder: InputPath | None = Field(None, description="Sound encoder (.safetensors); by default the model's own.")
     quantile: float = Field(
         0.8, ge=0, lt=1, description="Share of each channel, where its guidance is weakest, in which it is left out."
     )
@@ -123,7 +121,6 @@ class AudioConditionSettings(Settings):
 class SoundtrackSettings(AudioInputSettings):
     """Sound"""
 
-    nested: ClassVar[Mapping[str, type[Settings]]] = {"emphasis": EmphasisSettings, "prompt_at": PromptAtSettings}
     idle_without_audio: ClassVar[tuple[str, ...]] = (
         *AudioInputSettings.idle_without_audio,
         "audio_scale",
@@ -136,7 +133,7 @@ class SoundtrackSettings(AudioInputSettings):
         description="Weight of the sound encoder's tokens, 1 as much as the prompt. By default 1 where the model has "
         "an encoder, else 0.",
     )
-    sound_encoder: LocalPath | None = Field(
+    sound_encoder: InputPath | None = Field(
         None, description="Sound encoder (.safetensors) to listen with. By default the model's own."
     )
     emphasis: Annotated[tuple[EmphasisSettings, ...], BeforeValidator(as_tuple)] = Field(
@@ -221,17 +218,15 @@ class FramesSettings(Settings):
 class InspectAudioConfig(AudioInputSettings, FramesSettings):
     """All settings of an inspection of a sound."""
 
-    audio: LocalPath = Field(description="A sound file or a video.")
+    audio: InputPath = Field(description="A sound file or a video.")
     feature: Feature = Field(
         "loudness", description=f"What to draw: loudness, bass, onset, beat or others. All are {', '.join(FEATURES)}."
     )
-    output: LocalPath | None = Field(
+    output: OutputPath | None = Field(
         None, description="Where to write the picture (.png). By default named after the sound."
     )
-    save_data: LocalPath | None = Field(None, description="Also write all features as numbers (.json).")
+    save_data: OutputPath | None = Field(None, description="Also write all features as numbers (.json).")
     overwrite: bool = Field(False, description="Replace outputs that exist.")
-
-    paths: ClassVar[frozenset[str]] = Settings.paths | {"save_data"}
 
 
 class InspectTimelineConfig(AudioInputSettings, FramesSettings):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config import safe_yaml
-from vedit.config.fields import NUMBER, Annotator, Conditioner, LocalPath, as_tuple, control_weight, raise_faults
+from vedit.config.fields import NUMBER, Annotator, Conditioner, as_tuple, control_weight, raise_faults
 from vedit.config.groups import Settings
+from vedit.config.named_files import PartOptions
+from vedit.config.paths import InputPath, PathOrName
 
 
 class ControlSettings(Settings):
@@ -20,20 +21,21 @@ class ControlSettings(Settings):
     weight that varies in time stands in brackets: "edge:[1-0.5*loudness]" or "edge:[0:1, 2s:0.4]".
     """
 
-    paths: ClassVar[frozenset[str]] = frozenset({"file"})
-    paths_or_names: ClassVar[frozenset[str]] = frozenset({"net"})
-
     kind: Annotator = Field(description="What is looked for (`vedit parts`, annotators).")
     weight: Annotated[float | str | tuple[float, ...], BeforeValidator(control_weight)] = Field(
         1.0, description="How strongly it steers, 0 to 2: a number, a timeline, or a list, one for each frame."
     )
-    file: LocalPath | None = Field(
+    file: InputPath | None = Field(
         None, description="File to take it from instead: keypoints (.json), or pictures drawn before."
     )
-    net: str | None = Field(None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one.")
+    net: PathOrName | None = Field(
+        None, min_length=1, description="ControlNet: a folder or a hub id; else the usual one."
+    )
     start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
     stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator (`vedit inspect`).")
+    options: Annotated[dict[str, Any], PartOptions("annotators")] = Field(
+        default_factory=dict, description="Of the annotator (`vedit inspect`)."
+    )
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
@@ -64,7 +66,9 @@ class ConditionSettings(Settings):
     """One conditioner and its options. As text: KIND[:KEY=VALUE,...]."""
 
     kind: Conditioner = Field(description="Which conditioner (`vedit parts`).")
-    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+    options: Annotated[dict[str, Any], PartOptions("conditioners")] = Field(
+        default_factory=dict, description="Its options."
+    )
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
@@ -87,8 +91,6 @@ def _controls(value: Any) -> Any:
 
 class GuideSettings(Settings):
     """Control"""
-
-    nested: ClassVar[Mapping[str, type[Settings]]] = {"control": ControlSettings, "condition": ConditionSettings}
 
     control: Annotated[tuple[ControlSettings, ...] | None, BeforeValidator(_controls)] = Field(
         None,

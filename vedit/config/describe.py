@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from vedit.config.groups import Settings
+from vedit.config.lora import LoraSpec
 
 WIDER: Mapping[str, str] = {"mask": "str | Path | Tensor | NDArray[Any]"}
 """Settings that Python may give in more ways than their fields hold."""
@@ -70,6 +71,8 @@ def type_of(annotation: Any) -> str:
         return f"dict[{', '.join(type_of(each) for each in arguments)}]"
     if annotation is Path:
         return "str | Path"
+    if annotation is LoraSpec:
+        return "str"
     if annotation in (NoneType, Any):
         return {NoneType: "None", Any: "Any"}[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Settings):

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from vedit.config.fields import bounds
 from vedit.config.groups import Settings
+from vedit.config.named_files import settings_within
 from vedit.errors import LONGEST
 from vedit.synonyms import nearest
 
@@ -46,13 +47,13 @@ def cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[Settings]) -> str:
+def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel]) -> str:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     label = labels.get(name, name)
     said, context = detail["type"], detail.get("ctx", {})
     given = _brief(detail["input"])
     field = kind.model_fields.get(name)
-    if (inner := kind.nested.get(name)) and (own := [str(each) for each in detail["loc"][2:]]):
+    if (inner := settings_within(kind).get(name)) and (own := [str(each) for each in detail["loc"][2:]]):
         name, field = own[0], inner.model_fields.get(own[0])
         label, kind = f"{label}: {name}", inner
     match said:

@@ -1,8 +1,7 @@
-"""Types of single settings: prompts, paths, control weights, masks, and the names of parts."""
+"""Types of single settings: prompts, control weights, masks, and the names of parts. Those of files: ``paths``."""
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from vedit import registry, timeline
+from vedit.config.paths import IsPath, local_path
 from vedit.synonyms import nearest
 
 LONGEST_PROMPT = 20_000
@@ -28,7 +28,6 @@ MAX_CONTROL_WEIGHT = 2.0
 """Most that a control may weigh; 1 is what its net was trained with."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
 
 
@@ -61,32 +60,6 @@ def _wanted(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; expected words that say what is to be seen")
     return text
-
-
-def _path(value: Any) -> Any:
-    if isinstance(value, str):
-        if not value.strip() or "\0" in value:
-            raise ValueError("is no path")
-        if _ADDRESS.match(value):
-            raise ValueError("is an address; expected a file on this machine")
-        return expand_home(value)
-    return value
-
-
-def expand_home(path: str | Path) -> Path:
-    """A path with its ~ replaced by the home folder; a name that only looks like a user's, such as ~.mp4, stays."""
-    # Path.expanduser raises where there is no such user.
-    return Path(os.path.expanduser(path))  # noqa: PTH111
-
-
-def split_lora_scale(text: str) -> tuple[str, str]:
-    """A LoRA's "file:0.8" as its file and ":0.8", which may be missing."""
-    stem, colon, scale = text.rpartition(":")
-    try:
-        float(scale)
-    except ValueError:
-        stem = ""
-    return (stem, colon + scale) if stem else (text, "")
 
 
 def as_tuple(value: Any) -> Any:
@@ -161,7 +134,6 @@ CompareLayout = Literal["side", "wipe", "stack"]
 
 PromptText = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 RequiredPrompt = Annotated[PromptText, AfterValidator(_wanted)]
-LocalPath = Annotated[Path, BeforeValidator(_path)]
 Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]
 Attention = Annotated[str, _kind_of("attention")]
@@ -202,8 +174,16 @@ def mask_text(value: Any) -> Any:
         raise ValueError("names no word; expected word:WORD, a word of the source prompt")
     if kind != "path":
         return text
-    plain = str(_path(text))
+    plain = str(local_path(text))
     return plain if mask_kind(plain) == "path" else f"./{plain}"  # a Path loses the "./" that tells it from a word
+
+
+def _mask_keyword(text: str) -> bool:
+    return mask_kind(text) != "path"
+
+
+MaskText = Annotated[str, BeforeValidator(mask_text), IsPath(keyword=_mask_keyword)]
+"""Where to edit: a file, or a keyword (``mask_kind``)."""
 
 
 def raise_faults(settings: Any, faults: list[str]) -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
+
+from pydantic import BaseModel
 
 from vedit import __version__
 from vedit.config import IN_MEMORY, safe_yaml
 from vedit.config.faults import cut, in_one_line
-from vedit.config.fields import expand_home, split_lora_scale
-from vedit.config.groups import Settings, is_there
+from vedit.config.groups import Settings
 from vedit.config.merge import Layer
+from vedit.config.named_files import naming, settings_within
+from vedit.config.paths import absolute
 from vedit.config.sidecar_format import NOTES, is_sidecar, upgraded
 from vedit.errors import ConfigError
 from vedit.files import read_text
@@ -70,39 +72,23 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     return values, lines
 
 
-def _anchored(name: str, value: Any, folder: Path, kind: type[Settings]) -> Any:
+def _anchored(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any:
     """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
-    if value is not None and (inner := kind.nested.get(name)):
+    if value is not None and (inner := settings_within(kind).get(name)):
         many = value if isinstance(value, list) else [value]
         return [change_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
-    if isinstance(value, list) and name in kind.paths_or_names:  # one level: a list can hold itself
-        return [_anchored(name, each, folder, kind) if isinstance(each, str) else each for each in value]
-    if not isinstance(value, str) or value in ("", str(IN_MEMORY)) or is_keyword(name, value, kind):
+    if (how := naming(kind).get(name)) is None:
         return value
-    if name in kind.paths:
-        return str(absolute(folder / expand_home(value)))
-    if name in kind.paths_or_names:
-        stem, scale = split_lora_scale(value)
-        if "/" in stem and is_there(folder / expand_home(stem)):
-            return str(absolute(folder / expand_home(stem))) + scale
-    return value
+    if isinstance(value, list) and get_origin(kind.model_fields[name].annotation) is tuple:
+        return [how.anchored(each, folder) if isinstance(each, str) else each for each in value]
+    return how.anchored(value, folder) if isinstance(value, str) and value != str(IN_MEMORY) else value
 
 
-def is_keyword(name: str, value: str, kind: Settings | type[Settings]) -> bool:
-    """Whether a field that may hold a path holds words of its own instead."""
-    return name in kind.keywords and kind.keywords[name].fullmatch(value) is not None
-
-
-def change_inner(value: Any, kind: type[Settings], change: Callable[[str, Any], Any]) -> Any:
+def change_inner(value: Any, kind: type[BaseModel], change: Callable[[str, Any], Any]) -> Any:
     """The settings of one of several things, its short text read, with ``change(name, value)`` made to each."""
-    if isinstance(value, str):
+    if isinstance(value, str) and issubclass(kind, Settings):
         try:
             value = kind.read(value)
         except ValueError:
             return value  # the config will say what is wrong with it
     return {key: change(str(key), part) for key, part in value.items()} if isinstance(value, dict) else value
-
-
-def absolute(path: Path) -> Path:
-    """Without ".."; unlike ``Path.resolve``, links keep the names that they are called by."""
-    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from vedit import timeline
+from vedit.config import named_files
 from vedit.config.fields import (
     Attention,
-    LocalPath,
+    MaskText,
     Prior,
     PromptText,
     Range,
     RequiredPrompt,
     Varying,
     as_tuple,
-    expand_home,
-    mask_text,
-    split_lora_scale,
     varying,
 )
+from vedit.config.lora import Lora
 from vedit.config.models import HUB_NAMES, default_model
+from vedit.config.named_files import NamedFile
+from vedit.config.paths import InputPath, MayBePath, OutputPath, PathOrName
 from vedit.timeline import Moments
-
-
-def is_there(path: str | Path) -> bool:
-    """Whether a path exists; unlike ``Path.exists``, no for what lies in a closed folder, which reading will tell."""
-    return os.path.exists(path)  # noqa: PTH110
 
 
 class Settings(BaseModel):
@@ -41,23 +34,6 @@ class Settings(BaseModel):
 
     transient: ClassVar[frozenset[str]] = frozenset({"overwrite"})
     """What holds for one run only, and so is not written into the sidecar."""
-
-    paths: ClassVar[frozenset[str]] = frozenset(
-        {"clip", "output", "sheet", "compare", "adapter", "mask", "audio", "sound_encoder"}
-    )
-    """Fields that are paths; in a YAML file they are relative to that file."""
-
-    paths_or_names: ClassVar[frozenset[str]] = frozenset({"model", "motion_adapter", "lora"})
-    """Fields that may be paths, or names: ``./folder`` or ``folder/file`` is a path when it is there."""
-
-    keywords: ClassVar[Mapping[str, re.Pattern[str]]] = {"mask": re.compile(r"auto|none|(box|word):.*", re.DOTALL)}
-    """What such fields of ``paths`` hold that is no path."""
-
-    output_paths: ClassVar[frozenset[str]] = frozenset({"output", "sheet", "compare", "save_data"})
-    """Of the ``paths``, those that are written; the others are read."""
-
-    nested: ClassVar[Mapping[str, type[Settings]]] = {}
-    """Fields that hold several settings of their own."""
 
     weighted_prompts: ClassVar[frozenset[str]] = frozenset()
     """Fields that are prompts, in whose text brackets weigh words."""
@@ -70,30 +46,10 @@ class Settings(BaseModel):
         self._config = config
         return self
 
-    def files_read(self) -> list[tuple[str, Path]]:
-        """The files and folders that are read, each with the name of its setting."""
-        found = []
-        for name in sorted(self.paths - self.output_paths):
-            value = getattr(self, name, None)
-            if value is not None and not (name in self.keywords and self.keywords[name].fullmatch(str(value))):
-                found.append((name, Path(value)))
-        for name in sorted(self.paths_or_names):
-            for text in as_tuple(getattr(self, name, None) or ()):
-                path = expand_home(split_lora_scale(text)[0] if name == "lora" and not is_there(text) else text)
-                if is_there(path) and not (name == "model" and text in ("mini", *HUB_NAMES)):
-                    found += [(name, path)] if path.is_dir() else [(name, path), (name, path.with_suffix(""))]
-        # Only a part knows which of its options are paths: any text may be one.
-        options = getattr(self, "options", {})
-        found += [
-            (name, Path(value)) for name, value in options.items() if isinstance(value, str) and "\0" not in value
-        ]
-        if self._config is not None:
-            found.append(("config", self._config))
-        for name in self.nested:
-            found += [
-                (f"{name} {inner}", path) for each in getattr(self, name) or () for inner, path in each.files_read()
-            ]
-        return found
+    def files_read(self) -> list[NamedFile]:
+        """The files and folders that are read, with the file that settings came from."""
+        config = [] if self._config is None else [NamedFile("config", self._config)]
+        return [*named_files.files_read(self), *config]
 
     @classmethod
     def ranges(cls) -> dict[str, Range]:
@@ -124,7 +80,7 @@ class Settings(BaseModel):
 class ClipSettings(Settings):
     """Clip"""
 
-    clip: LocalPath = Field(description="Video file, or folder of pictures.")
+    clip: InputPath = Field(description="Video file, or folder of pictures.")
     frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
     start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
     stride: int = Field(1, ge=1, description="Take each n-th frame. The clip lasts as long as before.")
@@ -141,17 +97,19 @@ class ClipSettings(Settings):
 class ModelSettings(Settings):
     """Model"""
 
-    model: str = Field(
+    model: Annotated[str, MayBePath(names=frozenset({"mini", *HUB_NAMES}))] = Field(
         default_factory=default_model,
         min_length=1,
         description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder or a file. A folder is in diffusers "
         "layout, a file .safetensors. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
-    motion_adapter: str | None = Field(None, description="AnimateDiff motion adapter: a folder, a hub id or a file.")
-    lora: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+    motion_adapter: PathOrName | None = Field(
+        None, description="AnimateDiff motion adapter: a folder, a hub id or a file."
+    )
+    lora: Annotated[tuple[Lora, ...], BeforeValidator(as_tuple)] = Field(
         (), description="LoRA file, or file:scale. May be given several times."
     )
-    adapter: LocalPath | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
+    adapter: InputPath | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
@@ -203,7 +161,7 @@ class EditSettings(PromptSettings):
         description="What the clip shows now; what both prompts agree on is kept. By default the words that the "
         "adapter was tuned on, else none: then the whole frame is open to change.",
     )
-    mask: Annotated[str, BeforeValidator(mask_text)] = Field(
+    mask: MaskText = Field(
         "auto",
         description="Where to edit: auto, none, box:X,Y,W,H, word:WORD, or a file. The rest is kept. auto: "
         "where the prompt and the source prompt disagree (needs both); none: everywhere; a picture, video or folder "
@@ -276,7 +234,7 @@ class TuningSettings(Settings):
 class VideoSettings(Settings):
     """Output"""
 
-    output: LocalPath | None = Field(
+    output: OutputPath | None = Field(
         None,
         description="Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix makes "
         "a folder of PNGs.",

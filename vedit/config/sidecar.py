@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from vedit import __version__
 from vedit.atomic import whole_file
-from vedit.config import HUB_NAMES, IN_MEMORY
-from vedit.config.fields import expand_home, split_lora_scale
-from vedit.config.files import absolute, change_inner, is_keyword
-from vedit.config.groups import Settings, is_there
+from vedit.config import IN_MEMORY
+from vedit.config.files import change_inner
+from vedit.config.groups import Settings
+from vedit.config.named_files import naming, settings_within
+from vedit.config.paths import absolute
 from vedit.config.prompt_weights import escaped
 from vedit.config.sidecar_format import FORMAT
 
@@ -25,7 +28,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
     folder = absolute(path).parent
     values = config.model_dump(mode="json", exclude=set(config.transient))
     for key, value in values.items():
-        values[key] = _portable(key, value, folder, config)
+        values[key] = _portable(key, value, folder, type(config))
     notes = {"command": command, "format": FORMAT, "vedit": __version__, "made_with": dict(made_with)}
     head = f"# Written by vedit {__version__}: `vedit rerun {path.name}` makes the same again.\n"
     body = yaml.safe_dump({**notes, **values}, sort_keys=False, allow_unicode=True, width=2**16)
@@ -33,26 +36,15 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
         beside.write_text(head + body, encoding="utf-8")
 
 
-def _portable(name: str, value: Any, folder: Path, config: Settings | type[Settings]) -> Any:
+def _portable(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any:
     """The reverse of ``files._anchored``: a path relative to ``folder`` where it lies inside; brackets of prompts
     escaped."""
-    if name in config.weighted_prompts and isinstance(value, str):
+    if isinstance(value, str) and issubclass(kind, Settings) and name in kind.weighted_prompts:
         return escaped(value)
-    if value is not None and (inner := config.nested.get(name)):
+    if value is not None and (inner := settings_within(kind).get(name)):
         return [change_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
+    if (how := naming(kind).get(name)) is None:
+        return value
     if isinstance(value, list):
-        return [_portable(name, each, folder, config) for each in value]
-    if not isinstance(value, str) or value == str(IN_MEMORY) or is_keyword(name, value, config):
-        return value
-    if name == "model" and value in ("mini", *HUB_NAMES):
-        return value  # a model's own name stands for it even where a folder is called so
-    stem, scale = split_lora_scale(value) if name in config.paths_or_names else (value, "")
-    path = expand_home(stem)
-    if name not in config.paths and not (name in config.paths_or_names and is_there(path)):
-        return value
-    whole = absolute(path)
-    if not whole.is_relative_to(folder):
-        return str(whole) + scale
-    inside = whole.relative_to(folder).as_posix()
-    plain = name in config.paths and not is_keyword(name, inside, config)
-    return (inside if plain else f"./{inside}") + scale
+        return [how.portable(each, folder) for each in value]
+    return how.portable(value, folder) if isinstance(value, str) and value != str(IN_MEMORY) else value

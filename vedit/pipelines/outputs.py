@@ -14,6 +14,7 @@ from vedit.clip.images import PICTURES
 from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
 from vedit.config import EditConfig, GenerateConfig, VideoSettings, sidecar
+from vedit.config.named_files import NamedFile
 from vedit.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
-
-WEIGHTS = ("model", "motion_adapter", "lora", "net")
-"""Settings whose folders hold many files that are read, and nothing is written into."""
 
 
 def check_video(config: VideoSettings) -> None:
@@ -81,7 +79,7 @@ def default_output(clip: Path, ending: str) -> Path:
 
 def check_output(
     output: Path,
-    read: Iterable[tuple[str, Path]],
+    read: Iterable[NamedFile],
     overwrite: bool,
     *,
     folder: bool = False,
@@ -95,15 +93,15 @@ def check_output(
     if not _printable(output):
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
-    for what, path in read:
-        name = what.replace("_", " ")
+    for file in read:
+        name, path = file.setting.replace("_", " "), file.path
         if _same(output, path):
             raise ConfigError(f"{output} is the {name} itself; write to another place.")
         if output.suffix.lower() in PICTURES and _same(output.parent, path):
             raise ConfigError(
                 f"{output} would become a picture of the {name}, which is that folder; write to another place."
             )
-        if name.endswith(WEIGHTS) and path.is_dir() and _within(output, path):
+        if file.whole and path.is_dir() and _within(output, path):
             raise ConfigError(f"{output} lies in the folder of the {name}, which is read; write to another place.")
     if settings_of is not None and os.path.lexists(output) and not overwrite:
         raise MediaError(

@@ -11,6 +11,7 @@ from typing import Any
 from vedit.config import EditConfig, GenerateConfig
 from vedit.config.files import file_layer, read_yaml
 from vedit.config.merge import Layer, assignments, merge
+from vedit.config.named_files import fields_written
 from vedit.errors import ConfigError
 
 
@@ -46,7 +47,7 @@ def _output_paths(
     kind: type[EditConfig | GenerateConfig], values: Mapping[str, Any], sidecar: Path, output: Any, overwrite: bool
 ) -> dict[str, str]:
     """The files to write: in the sidecar's folder, wherever its settings have them, or beside the ``output``."""
-    files = {name: Path(str(values[name])) for name in kind.output_paths & kind.paths if values.get(name)}
+    files = {name: Path(str(values[name])) for name in fields_written(kind) if values.get(name)}
     old = files.get("output", Path(f"{sidecar.stem}.mp4"))
     if output:
         return _named(files, Path(str(output)))

@@ -19,7 +19,7 @@ from vedit.annotators.pose.smoothing import drop, fill, one_euro, savgol
 from vedit.annotators.pose.tracking import track
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
-from vedit.config import LocalPath
+from vedit.config import InputPath
 
 __all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "read_keypoints"]
 
@@ -44,7 +44,7 @@ class Pose(FrameByFrame):
         detector: Literal["auto", "rtmpose", "mediapipe", "openpose"] = Field(
             "auto", description="Who looks; auto is the first that is installed. mediapipe sees one person."
         )
-        weights: LocalPath | None = Field(
+        weights: InputPath | None = Field(
             None, description="Folder of openpose's weights; by default they are fetched."
         )
         threshold: float = Field(0.3, ge=0, le=1, description="Joints of a lower score are dropped.")
