@@ -16,8 +16,12 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from tests.backbone import toys
-from tests.bad_cases import CASES
-from tests.bad_things import (
+from tests.bad.clips import CLIPS
+from tests.bad.files import FILES
+from tests.bad.masks import MASKS
+from tests.bad.models import MODELS
+from tests.bad.settings import SETTINGS
+from tests.bad.things import (
     SEVERAL,
     UNET,
     Desk,
@@ -26,6 +30,8 @@ from tests.bad_things import (
 )
 from tests.conftest import Ran
 from vedit.cli import main
+
+CASES = CLIPS | MODELS | SETTINGS | FILES | MASKS
 
 
 @pytest.fixture(scope="module")
