@@ -30,6 +30,7 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings
+from vedit.entrances.residuals import AddResiduals
 from vedit.guiders import ClassifierFree
 from vedit.sampling import denoise, noise
 from world import Rendered
@@ -132,7 +133,9 @@ def main() -> None:
         table: dict[str, list[dict[str, float]]] = {}
         for number, case in enumerate(chosen):
             for title, control in ((kind, shown[number]), ("no control", None), ("another clip's", others[number])):
-                condition = None if control is None else Condition(torch.ones(FRAMES), partial(net, control))
+                condition = (
+                    None if control is None else Condition(AddResiduals(partial(net, control)), torch.ones(FRAMES))
+                )
                 frames = made(backbone, case, condition, arguments.steps, arguments.guidance, seed=number)
                 table.setdefault(title, []).append(measure(frames, case, judge, finder))
             again = backbone.decode(backbone.encode(case.clip.frames))

@@ -7,10 +7,12 @@ import torch
 
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
-from vedit.condition import Condition, Tokens
-from vedit.guiders import ClassifierFree, Unguided, repeat_to_same_length
+from vedit.condition import Condition
+from vedit.entrances.tokens import Tokens
+from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert
 from vedit.sampling import InjectionSource, denoise, noise
+from vedit.texts import repeat_to_same_length
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +124,12 @@ def test_what_a_condition_says_leads_as_a_prompt_would(backbone: Backbone) -> No
     x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
     none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
     expected = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0))
-    guiding = Condition(torch.ones(2), tokens=Tokens(words, torch.zeros(2)))
+    guiding = Condition(Tokens(words, torch.zeros(2)), torch.ones(2))
     silent = ClassifierFree(none, none, 5.0)
     heard = denoise(backbone, x, schedule, silent, conditions=[guiding])
     torch.testing.assert_close(heard, expected, atol=1e-4, rtol=1e-4)
     # Joining the prompt: twice the same is the same.
-    joining = Condition(torch.zeros(2), tokens=Tokens(words, torch.ones(2)))
+    joining = Condition(Tokens(words, torch.ones(2)), torch.zeros(2))
     same = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0), conditions=[joining])
     torch.testing.assert_close(same, expected, atol=1e-4, rtol=1e-4)
 
@@ -139,9 +141,9 @@ def test_what_a_condition_says_beside_long_words_and_a_source(backbone: Backbone
     prompt = ClassifierFree(long, none, 5.0, weights=torch.ones(2, long.shape[1]))
     source = InjectionSource(words[:1], invert(backbone, x, words[:1], 4), 4)
     alone = denoise(backbone, x, schedule, prompt, source=source)
-    said = Condition(torch.ones(2), tokens=Tokens(words, torch.ones(2)))
+    said = Condition(Tokens(words, torch.ones(2)), torch.ones(2))
     assert (denoise(backbone, x, schedule, prompt, conditions=[said], source=source) - alone).abs().max() > 1e-2
-    mute = Condition(torch.zeros(2), tokens=Tokens(words, torch.zeros(2)))
+    mute = Condition(Tokens(words, torch.zeros(2)), torch.zeros(2))
     kept = denoise(backbone, x, schedule, prompt, conditions=[mute], source=source)
     torch.testing.assert_close(kept, alone, atol=1e-4, rtol=1e-4)
 
@@ -151,7 +153,7 @@ def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> Non
     words = backbone.embed(["a cat", "a dog"])
 
     def run(start: float, stop: float) -> torch.Tensor:
-        said = Condition(torch.ones(2), tokens=Tokens(words, torch.ones(2)), start=start, stop=stop)
+        said = Condition(Tokens(words, torch.ones(2)), torch.ones(2), start=start, stop=stop)
         return denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0), conditions=[said])
 
     plain = denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0))

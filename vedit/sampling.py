@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 
 import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, residuals
-from vedit.guiders import Guider, SemanticGuidance, broadcast_texts, join_tokens
+from vedit.condition import Condition, enter, of_source
+from vedit.guiders import Guider
+from vedit.prediction import Predictor
 from vedit.progress import Progress
+from vedit.request import Request
 from vedit.schedule import Schedule
 
 
@@ -23,7 +24,7 @@ class InjectionSource:
 
     text: its prompt (1, T, D); trace: of its inversion (S + 1, F, 4, h, w), clean first
     steps: in how many steps from the first it is injected
-    guided: whether conditions steer it too, as they do where they steered its inversion
+    guided: whether conditions that hold for it steer it too, as they do where they steered its inversion
     """
 
     text: Tensor
@@ -31,18 +32,13 @@ class InjectionSource:
     steps: int
     guided: bool = False
 
-    def at(self, index: int) -> SourceStep:
-        """The source before the step of this index."""
-        return SourceStep(self.text, self.trace[len(self.trace) - 1 - index], self.guided)
-
-
-@dataclass(frozen=True)
-class SourceStep:
-    """The source in one step: its ``text`` (1, T, D) and ``latents`` (F, 4, h, w), and whether it is ``guided``."""
-
-    text: Tensor
-    latents: Tensor
-    guided: bool
+    def request(self, schedule: Schedule, index: int, conditions: Sequence[Condition]) -> Request | None:
+        """What is asked of the network for the source before the step of this index; None where it is not injected."""
+        if index >= self.steps:
+            return None
+        latents = self.trace[len(self.trace) - 1 - index]
+        request = Request(latents, int(schedule.timesteps[index]), self.text)
+        return enter(of_source(conditions), request, schedule.window(index)) if self.guided else request
 
 
 @torch.no_grad()
@@ -64,32 +60,12 @@ def denoise(
     batch; where memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    semantic = [None if each.tokens is None else SemanticGuidance(each) for each in conditions]
-    split = False
+    text, predict = guider.text.to(backbone.device), Predictor(backbone)
+    conditions = [each.begin() for each in conditions]
     for index, t in enumerate(schedule.timesteps.tolist()):
-        source_step = source.at(index) if source is not None and index < source.steps else None
-        active = [each.active(schedule.window(index)) for each in conditions]
-        acting = [*compress(conditions, active)]
-        semantics = [each for each in compress(semantic, active) if each is not None]
-        text, emphasis = _branches(guider, semantics, backbone.device)
-        outputs = None
-        if not split:
-            try:
-                outputs = _outputs(backbone, x, t, text, emphasis, acting, source_step)
-            except torch.OutOfMemoryError:
-                split = True
-        if outputs is None:
-            # Not before the error is gone, which holds on to what the failed pass has made.
-            torch.cuda.empty_cache()
-            weights = [None] * len(text) if emphasis is None else emphasis.split(1)
-            alone = zip(text.split(1), weights, strict=True)
-            outputs = torch.cat([_outputs(backbone, x, t, *each, acting, source_step) for each in alone])
-        predictions, semantic_outputs = outputs.float().split([len(text) - len(semantics), len(semantics)])
-        leads = [
-            each.lead(one - predictions[0], guider.scale) for each, one in zip(semantics, semantic_outputs, strict=True)
-        ]
-        combined = guider.combine(predictions, partial(schedule.clean, x, index=index), sum(leads))
-        x = schedule.step(x, combined, index)
+        request = enter(conditions, Request(x, t, text, guider.emphasis), schedule.window(index))
+        lent = source.request(schedule, index, conditions) if source is not None else None
+        x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
         if after_step is not None:
             x = after_step(x, index)
         if progress is not None:
@@ -97,48 +73,17 @@ def denoise(
     return x
 
 
-def _branches(
-    guider: Guider, semantics: Sequence[SemanticGuidance], device: torch.device
-) -> tuple[Tensor, Tensor | None]:
-    """The text and the token weights of all branches: the guider's, with the tokens of ``semantics`` appended, then one
-    branch for each of ``semantics``."""
-    text, emphasis = guider.text.to(device), guider.emphasis
-    for each in semantics:
-        text, emphasis = join_tokens(text, emphasis, each.tokens)
-    text = torch.cat(broadcast_texts(text, *(each.tokens.text[None].to(text) for each in semantics)))
-    if emphasis is None:
-        return text, None
-    emphasis = emphasis.repeat(1, 1, text.shape[-2] // emphasis.shape[-1])
-    plain = torch.ones_like(emphasis[:1]).expand(len(semantics), -1, -1)
-    return text, torch.cat([emphasis, plain])
-
-
-def _outputs(
-    backbone: Backbone,
-    x: Tensor,
-    t: int,
-    text: Tensor,
-    emphasis: Tensor | None,
-    acting: Sequence[Condition],
-    source_step: SourceStep | None,
+def guided_output(
+    predict: Predictor, request: Request, source: Request | None, guider: Guider, schedule: Schedule, index: int
 ) -> Tensor:
-    """The network's output (N, F, 4, h, w) for ``x`` (F, 4, h, w) and the branches' ``text`` with its ``emphasis``,
-    under the conditions that are ``acting``, with the source of ``source_step`` as a further branch that is injected.
-    """
-    branches, added = x.expand(len(text), *x.shape), residuals(acting, x, t, text)
-    if source_step is None:
-        return backbone.predict(branches, t, text, residuals=added, emphasis=emphasis)
-    source_text, branch_text = broadcast_texts(source_step.text.to(text), text)
-    if emphasis is not None:
-        emphasis = emphasis.repeat(1, 1, branch_text.shape[-2] // emphasis.shape[-1])
-        emphasis = torch.cat([torch.ones_like(emphasis[:1]), emphasis])
-    latents = source_step.latents.to(x)
-    if added is not None:
-        source_residuals = residuals(acting, latents, t, source_text) if source_step.guided else None
-        added = added.after(source_residuals) if source_residuals is not None else added.behind(len(x))
-    together = torch.cat([latents[None], branches])
-    all_text = torch.cat([source_text, branch_text])
-    return backbone.predict(together, t, all_text, inject=True, residuals=added, emphasis=emphasis)[1:]
+    """The output (F, 4, h, w) before the step of this index, guided by all that has entered the ``request``."""
+    with torch.set_grad_enabled(request.latents.requires_grad):
+        outputs = predict(request, source)
+        lead = request.lead(outputs, guider.scale)
+        clean = partial(schedule.clean, request.latents, index=index)
+        output = guider.combine(outputs[: len(request.text)], clean, lead)
+    gradient = request.gradient(output, schedule, index)
+    return output if gradient is None else schedule.descend(output.detach(), gradient, index)
 
 
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:

@@ -135,6 +135,19 @@ class Schedule:
         """One step towards clean: ``x`` at step ``index`` (0 is the noisiest) to the next."""
         return self.move(x, output, self.levels[index].to(x.device), self.levels[index + 1].to(x.device))
 
+    def descend(self, output: Tensor, gradient: Tensor, index: int) -> Tensor:
+        """The output whose predicted noise is led down an energy, given its ``gradient`` by the latents before step
+        ``index``.
+
+        Source: Dhariwal & Nichol 2021, eq. 14, for the energy -log p.
+        """
+        level = self.levels[index].to(output.device)
+        noise = level.noise * gradient
+        if self.prediction == "epsilon":
+            return output + noise
+        # As much as the noise rises, the clean latents fall by noise / signal of it.
+        return output + (level.signal + level.noise.square() / level.signal) * noise
+
     def invert(self, x: Tensor, output: Tensor, index: int) -> Tensor:
         """The same step taken backwards, from the latents after step ``index`` to those before it."""
         return self.move(x, output, self.levels[index + 1].to(x.device), self.levels[index].to(x.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet, load_controlnet
 from vedit.condition import Condition
+from vedit.entrances.residuals import AddResiduals
 from vedit.errors import WeightsError
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert, reconstruct
+from vedit.request import Request
 from vedit.sampling import InjectionSource, denoise, noise
 
 STEPS = 4
@@ -50,9 +53,7 @@ def conditions(backbone: Backbone, nets: list[Path], frames: int = 1, **window: 
     for number, folder in enumerate(nets):
         net, shown = load_controlnet("edge", str(folder), backbone), pictures(frames, number)
         envelope = torch.full((frames,), WEIGHTS[number])
-        made.append(
-            Condition(envelope, lambda x, t, text, net=net, shown=shown: net(shown, x, t, text), **window)  # type: ignore[misc]
-        )
+        made.append(Condition(AddResiduals(partial(net, shown)), envelope, **window))
     return made
 
 
@@ -113,9 +114,11 @@ def test_branches_with_the_same_words_are_computed_once(sd1: Path, folders: list
 def test_frames_have_their_own_strength(sd1: Path, folders: list[Path]) -> None:
     backbone = load_backbone(sd1, device="cpu")
     (condition,) = conditions(backbone, folders[:1], frames=2)
-    assert condition.residuals is not None
-    added = condition.residuals(noise(0, 2, (4, 8, 8)), 300, backbone.embed(["a cat", "a dog"]))
-    scaled = added.scaled(torch.tensor([0.0, 2.0]))
+    request = Request(noise(0, 2, (4, 8, 8)), 300, backbone.embed(["a cat", "a dog"]))
+    added = condition.entrance.enter(request, torch.ones(2)).residuals()
+    scaled = condition.entrance.enter(request, torch.tensor([0.0, 2.0])).residuals()
+    assert added is not None
+    assert scaled is not None
     for before, after in zip((*added.down, added.mid), (*scaled.down, scaled.mid), strict=True):
         assert not after[0].any()
         assert not after[2].any()

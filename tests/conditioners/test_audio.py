@@ -24,6 +24,7 @@ from vedit.conditioners.audio import (
 )
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 from vedit.config import AudioConditionSettings
+from vedit.entrances.tokens import Tokens
 from vedit.errors import MediaError, WeightsError
 from vedit.timeline import Moments
 
@@ -80,12 +81,12 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
     with pytest.raises(MediaError, match="the clip has no sound"):
         Audio(options).prepare(silent)
     made = Audio(options).condition(Audio(options).prepare(silent.with_sound(sound(0.5))), backbone)
-    assert made.tokens is not None
+    assert isinstance(made.entrance, Tokens)
     length = backbone.tokenizer.model_max_length
-    assert made.tokens.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
+    assert made.entrance.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
     assert made.envelope.tolist() == [0, 2 * GUIDANCE_SHARE, 4 * GUIDANCE_SHARE, 6 * GUIDANCE_SHARE]
-    assert made.tokens.share.tolist() == [0, 1, 1, 1]
-    assert (made.start, made.stop, made.tokens.quantile) == (0.25, 1.0, 0.0)
+    assert made.entrance.share.tolist() == [0, 1, 1, 1]
+    assert (made.start, made.stop, made.entrance.quantile) == (0.25, 1.0, 0.0)
     # What drives it is heard in the same sound, which grows louder.
     driven = Audio(AudioConditionSettings(encoder=encoder, strength="loudness"))
     envelope = driven.condition(driven.prepare(silent.with_sound(sound(0.5))), backbone).envelope

@@ -29,6 +29,7 @@ from vedit.clip import Audio
 from vedit.condition import Condition
 from vedit.conditioners.audio import encode_sound
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
+from vedit.entrances.residuals import AddResiduals
 from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
 from vedit.sampling import denoise, noise
@@ -151,7 +152,7 @@ def test_the_default_edit_changes_what_it_should_and_keeps_the_rest() -> None:
 def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None:
     """From pure noise, by words of another colour and ground than those of the clip that is looked at."""
     case, net, judge = control_accuracy.cases(kind, 1, 880_000)[0], load_controlnet(kind, None, mini), load_judge()
-    control = Condition(torch.ones(FRAMES), partial(net, control_accuracy.pictures(kind, case)))
+    control = Condition(AddResiduals(partial(net, control_accuracy.pictures(kind, case))), torch.ones(FRAMES))
     steered, free = (
         control_accuracy.measure(control_accuracy.made(mini, case, condition, 12, 5.0, seed=3), case, judge, None)
         for condition in (control, None)

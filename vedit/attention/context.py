@@ -1,14 +1,62 @@
-"""What the layers inside the UNet know of the step that runs: frames, attention kind, injection, token weights."""
+"""What the layers inside the UNet know of the step that runs: frames, attention kind, injection, tokens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.attention.kernels import Kernel, weights
 from vedit.attention.kinds import AttentionKind
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
+
+KeysAndValues = Callable[["Attention", Tensor], tuple[Tensor, Tensor]]
+"""From a cross-attention layer and tokens (B, T', D) to their keys and values there, both (B, T', C)."""
+
+
+def own_keys_and_values(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """By the projections that the layer has for text."""
+    return layer.to_k(tokens), layer.to_v(tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class TokensApart:
+    """Tokens that cross-attention looks at beside the text, apart from it: what it finds there is added, scaled.
+
+    Source: decoupled cross-attention, IP-Adapter, Ye et al. 2023, eq. 5.
+
+    Attributes:
+        tokens: (N, F, T', D)
+        scale: (N, F) in each branch and frame; 0 is as if they were not there
+        keys_and_values: what a layer makes of them
+    """
+
+    tokens: Tensor
+    scale: Tensor
+    keys_and_values: KeysAndValues = own_keys_and_values
+
+    def branch(self, index: int) -> TokensApart:
+        """Those of one branch."""
+        return replace(self, tokens=self.tokens[index, None], scale=self.scale[index, None])
+
+    def repeat_first(self, further: int) -> TokensApart:
+        """With so many further branches after the others, which have what the first has."""
+        tokens = torch.cat([self.tokens, self.tokens[:1].expand(further, -1, -1, -1)])
+        return replace(self, tokens=tokens, scale=torch.cat([self.scale, self.scale[:1].expand(further, -1)]))
+
+    def between(self, before: int, after: int) -> TokensApart:
+        """With so many branches before and after these that do not see them."""
+        tokens = F.pad(self.tokens, (0, 0, 0, 0, 0, 0, before, after))
+        return replace(self, tokens=tokens, scale=F.pad(self.scale, (0, 0, before, after)))
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> TokensApart:
+        return replace(self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype))
 
 
 @dataclass
@@ -45,6 +93,8 @@ class StepContext:
     """Whether the first branch is the source, whose queries, keys and features the others take over."""
     emphasis: Tensor | None = None
     """(N F, T) how much each token of the prompt counts in the UNet's cross-attention; None where all count alike."""
+    tokens_apart: tuple[TokensApart, ...] = ()
+    """What the UNet's cross-attention looks at beside the text."""
     motion: Tensor | None = None
     """(F,) how much the temporal layers count in each frame; None where they do as they were trained."""
     record: AttentionRecord | None = None

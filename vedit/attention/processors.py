@@ -43,23 +43,31 @@ class FrameProcessor:
         elif self.context.emphasis is not None:
             # A share of attention, times its token's weight, is that share of the value times the weight.
             value = value * self.context.emphasis[..., None]
+        output = self._attend(attn, query, key, value, recorded=True)
+        if self.across_frames:
+            output = self.context.kind.after(self._unflattened(output), attn.heads).flatten(0, 1)
+        else:
+            for each in self.context.tokens_apart:
+                found = self._attend(attn, query, *each.keys_and_values(attn, each.tokens.flatten(0, 1)))
+                output = output + each.scale.flatten()[:, None, None] * found
+        output = attn.to_out[1](attn.to_out[0](output))
+        return output / attn.rescale_output_factor
+
+    def _attend(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, *, recorded: bool = False) -> Tensor:
+        """(B, T, C) of ``query`` with ``key`` and ``value`` (B, S, C)."""
         dtype = value.dtype
         if attn.upcast_attention:
             query, key = query.float(), key.float()
         query, key, value = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
-        if self.context.record is not None:
+        if recorded and self.context.record is not None:
             self.context.record.add(query, key, cross=not self.across_frames)
         output = attend(*_one_dtype(query, key, value), self.context.kernel)
-        output = output.transpose(1, 2).flatten(2).to(dtype)
-        if self.across_frames:
-            output = self.context.kind.after(self._apart(output), attn.heads).flatten(0, 1)
-        output = attn.to_out[1](attn.to_out[0](output))
-        return output / attn.rescale_output_factor
+        return output.transpose(1, 2).flatten(2).to(dtype)
 
     def _gather(self, tokens: Tensor) -> Tensor:
-        return self.context.kind.gather(self._apart(tokens)).flatten(0, 1)
+        return self.context.kind.gather(self._unflattened(tokens)).flatten(0, 1)
 
-    def _apart(self, tokens: Tensor) -> Tensor:
+    def _unflattened(self, tokens: Tensor) -> Tensor:
         """(N F, T, C) to (N, F, T, C)."""
         return tokens.unflatten(0, (-1, self.context.frames))
 

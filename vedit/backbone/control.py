@@ -14,7 +14,7 @@ from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.loading import empty, for_inference
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
-from vedit.condition import Residuals
+from vedit.entrances.residuals import Residuals
 from vedit.errors import WeightsError
 from vedit.synonyms import nearest
 
@@ -37,7 +37,7 @@ PUBLISHED: Mapping[int, Mapping[str, str]] = {
 """Hub ids of the ControlNets that are taken when none is named: by the width of the model's text encoder (768 is SD
 1.x, 1024 SD 2.x) and by kind."""
 
-_FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels")
+_FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 
 
 class ControlNet:
@@ -45,8 +45,11 @@ class ControlNet:
 
     def __init__(self, net: ControlNetModel, backbone: Backbone, fingerprint: str = "") -> None:
         """Raises WeightsError where the net is not made for a UNet like the backbone's."""
-        for field in _FITTING:
-            theirs, ours = net.config.get(field), backbone.unet.config.get(field)
+        own = {field: backbone.unet.config.get(field) for field in _FITTING}
+        # Of the latents alone: a ControlNet also goes with a UNet that takes further channels beside them.
+        own["in_channels"] = backbone.vae.config.latent_channels
+        for field, ours in own.items():
+            theirs = net.config.get(field)
             if theirs is not None and _plain(theirs) != _plain(ours):
                 raise WeightsError(
                     f"the ControlNet has {field} {_plain(theirs)}, this model {_plain(ours)}: they do not belong "
@@ -64,7 +67,6 @@ class ControlNet:
         self._chunked = ChunkedOnOutOfMemory(net)
         backbone.share_attention(net)
 
-    @torch.no_grad()
     def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
         """The residuals of ``pictures`` (F, 3, H, W) in [0, 1] at timestep ``t``, for latents ``x`` (F, 4, h, w), which
         all branches share, and ``text`` (N, T, D) or (N, F, T, D).

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vedit import registry
-from vedit.attention.context import AttentionRecord, StepContext
+from vedit.attention.context import AttentionRecord, StepContext, TokensApart
 from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
@@ -27,7 +27,7 @@ from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.prompts import embed
 from vedit.clip.arrays import check_frames
-from vedit.condition import Residuals
+from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
 from vedit.schedule import Schedule
@@ -203,6 +203,12 @@ class Backbone:
         pixels = [self.vae.decode(one).sample.cpu() for one in scaled.split(1)]
         return (torch.cat(pixels) / 2 + 0.5).clamp(0, 1)
 
+    def decode_with_gradient(self, latents: Tensor) -> Tensor:
+        """As ``decode``, on the model's device, for an energy of frames: gradients lead back to the latents, also where
+        a pixel is past black or white."""
+        scaled = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor
+        return torch.cat([self.vae.decode(one).sample for one in scaled.split(1)]) / 2 + 0.5
+
     # Words
 
     def embed(self, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()) -> Tensor:
@@ -234,17 +240,33 @@ class Backbone:
         inject: bool = False,
         residuals: Residuals | None = None,
         emphasis: Tensor | None = None,
+        tokens_apart: Sequence[TokensApart] = (),
+        channels: Tensor | None = None,
     ) -> Tensor:
-        """The UNet's output (N, F, 4, h, w) float32 for noisy latents ``x`` of that shape at timestep ``t``.
+        """The UNet's output for noisy latents.
 
-        ``text`` (N, T, D): one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame.
-        With ``inject`` the first branch is the source, and lends the others its structure (``injection.py``).
-        ``residuals`` of the N branches are added to its features. ``emphasis`` (N, F, T) is how much each token counts:
-        its share of the cross-attention is multiplied by it (AADiff, Lee et al. 2023, section 3.2). Where the memory of
-        a GPU does not suffice, the layers that hold most of it take a few frames at a time.
+        Where the memory of a GPU does not suffice, the layers that hold most of it take a few frames at a time.
+
+        Args:
+            x: the latents (N, F, 4, h, w)
+            t: their timestep
+            text: (N, T, D) one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame
+            inject: whether the first branch is the source, and lends the others its structure (``injection.py``)
+            residuals: of the N branches, added to the UNet's features
+            emphasis: (N, F, T) how much each token counts: its share of the cross-attention is multiplied by it
+                (AADiff, Lee et al. 2023, section 3.2)
+            tokens_apart: further tokens of the N branches, which cross-attention looks at apart from the text
+            channels: (N, F, C', h, w) beside the latents; those that a UNet takes and is not given are zeros
+
+        Returns:
+            (N, F, 4, h, w) float32.
+
+        Raises:
+            ConfigError: for more channels than the UNet takes
         """
         branches, frames = x.shape[:2]
         words = text if text.ndim == 4 else text[:, None].expand(-1, frames, -1, -1)
+        shown = self._with_channels(x, channels)
         added = None if residuals is None else residuals.to(self.device, self.dtype)
 
         record = self._context.record
@@ -254,19 +276,37 @@ class Backbone:
             if record is not None:
                 record.keep(kept)  # what a pass that ran out of memory has seen
             return self.unet(
-                x.flatten(0, 1).to(self.dtype),
+                shown.flatten(0, 1).to(self.dtype),
                 torch.as_tensor(t, device=self.device),
                 words.flatten(0, 1).to(self.device, self.dtype),
                 down_block_additional_residuals=None if added is None else added.down,
                 mid_block_additional_residual=None if added is None else added.mid,
             ).sample
 
-        with self.step_context(frames, inject=inject, emphasis=emphasis):
+        with self.step_context(frames, inject=inject, emphasis=emphasis, tokens_apart=tokens_apart):
             output = self._chunked(x.numel(), run)
         return output.float().unflatten(0, (branches, frames))
 
+    def _with_channels(self, x: Tensor, channels: Tensor | None) -> Tensor:
+        """Latents (N, F, 4, h, w) with the channels beside them that the UNet takes."""
+        given = x if channels is None else torch.cat([x, channels.to(x)], dim=2)
+        missing = self.unet.config.in_channels - given.shape[2]
+        if missing < 0:
+            raise ConfigError(
+                f"this model's UNet takes {self.unet.config.in_channels} channels, and a condition gives "
+                f"{-missing} more; it is for a model that was trained to take them."
+            )
+        return given if missing == 0 else torch.cat([given, x.new_zeros(*x.shape[:2], missing, *x.shape[3:])], dim=2)
+
     @contextmanager
-    def step_context(self, frames: int, *, inject: bool = False, emphasis: Tensor | None = None) -> Iterator[None]:
+    def step_context(
+        self,
+        frames: int,
+        *,
+        inject: bool = False,
+        emphasis: Tensor | None = None,
+        tokens_apart: Sequence[TokensApart] = (),
+    ) -> Iterator[None]:
         """Within the block, the layers that join frames know how many there are, and which kind is in force.
 
         With gradient checkpointing they know it until ``attending`` is left: they run again in the backward pass.
@@ -276,10 +316,11 @@ class Backbone:
             self._context.kind = self._kind(self.attention)
             self._context.inject = inject
             self._context.emphasis = None if emphasis is None else emphasis.flatten(0, 1).to(self.device, self.dtype)
+            self._context.tokens_apart = tuple(each.to(self.device, self.dtype) for each in tokens_apart)
             try:
                 yield
             finally:
-                self._context.inject, self._context.emphasis = False, None
+                self._context.inject, self._context.emphasis, self._context.tokens_apart = False, None, ()
                 if not (torch.is_grad_enabled() and self.unet.is_gradient_checkpointing):
                     self._context.frames = 1
 

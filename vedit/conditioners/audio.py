@@ -15,10 +15,11 @@ from vedit.audio import apply_envelope, extract_features
 from vedit.clip import Clip
 from vedit.clip.audio import Audio as Sound
 from vedit.clip.audio_file import read_sound
-from vedit.condition import Condition, Tokens
+from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.conditioners.sound_encoder import SoundEncoder, SoundEncoding, load_sound_encoder
 from vedit.config import AudioConditionSettings, EnvelopeSettings
+from vedit.entrances.tokens import Tokens
 from vedit.errors import MediaError, WeightsError
 from vedit.timeline import Moments
 
@@ -83,7 +84,7 @@ def sound_condition(
         )
     listener = check_encoder(load_sound_encoder(path), path, backbone).to(backbone.device)
     tokens = Tokens(tokens_per_frame(listener, listened), strength.clamp(max=1), options.quantile, MOMENTUM)
-    return Condition(GUIDANCE_SHARE * strength, tokens=tokens, start=options.start, stop=options.stop)
+    return Condition(tokens, GUIDANCE_SHARE * strength, options.start, options.stop)
 
 
 def model_sound_encoder(backbone: Backbone) -> Path | None:

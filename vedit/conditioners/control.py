@@ -15,6 +15,7 @@ from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.config import MAX_CONTROL_WEIGHT, ControlSettings
 from vedit.config.merge import make_part
+from vedit.entrances.residuals import AddResiduals
 from vedit.errors import ConfigError
 from vedit.timeline import Moments
 
@@ -53,9 +54,4 @@ class Control(Conditioner):
         net = load_controlnet(self.options.kind, self.options.net, backbone)
         weight = self.options.weight
         envelope = torch.tensor(weight) if isinstance(weight, tuple) else torch.full((len(prepared),), weight)
-        return Condition(
-            envelope,
-            partial(net, prepared),
-            start=self.options.start,
-            stop=self.options.stop,
-        )
+        return Condition(AddResiduals(partial(net, prepared)), envelope, self.options.start, self.options.stop)

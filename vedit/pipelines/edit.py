@@ -230,8 +230,7 @@ def _edit(
         guider = guidance.guider(config, backbone, track, prompt, negative)
         sound_conditions = guidance.sound_conditions(config, backbone, track)
         # Where two prompts differ is no answer to where what a sound says may be seen: that is anywhere.
-        sound_anywhere = any(each.tokens is not None for each in sound_conditions)
-        if edit_mask.applies(config, source_prompt) and not (sound_anywhere and config.mask == "auto"):
+        if edit_mask.applies(config, source_prompt) and not (sound_conditions and config.mask == "auto"):
             prompts = edit_mask.PromptPair(source_prompt, text, prompt)
             with stage("mask"):  # before the inversion, which a mask that is no mask would waste
                 mask = edit_mask.find_mask(

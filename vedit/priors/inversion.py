@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, residuals
+from vedit.condition import Condition, enter, of_source
 from vedit.guiders import Unguided
+from vedit.prediction import predict
 from vedit.priors import PriorInputs, Start
 from vedit.progress import Progress
+from vedit.request import Request
 from vedit.sampling import denoise
 from vedit.schedule import Schedule
 
@@ -44,19 +46,18 @@ def invert(
         text: its prompt's embedding (1, T, D), as `Backbone.embed` gives it
         steps: S, those of the whole way to noise
         corrections: of each step; 0 is plain DDIM inversion
-        conditions: what steers beside the prompt
+        conditions: what steers beside the prompt; those that hold for the source are heeded
         progress: what is told of each step; None for nothing
 
     Returns:
         The trace (S + 1, F, 4, h, w), the clean latents first and the noise last.
     """
-    schedule = backbone.schedule(steps)
+    schedule, holding = backbone.schedule(steps), of_source(conditions)
     x = x0.to(backbone.device, torch.float32)
 
     def output(latents: Tensor, index: int) -> Tensor:
-        t = int(schedule.timesteps[index])
-        acting = [each for each in conditions if each.active(schedule.window(index))]
-        return backbone.predict(latents[None], t, text, residuals=residuals(acting, latents, t, text))[0]
+        request = Request(latents, int(schedule.timesteps[index]), text)
+        return predict(backbone, enter(holding, request, schedule.window(index)))[0]
 
     trace = [x]
     told = None
@@ -118,7 +119,7 @@ def reconstruct(
         Latents (F, 4, h, w).
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
-    return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=conditions, progress=progress)
+    return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=of_source(conditions), progress=progress)
 
 
 class Inversion:

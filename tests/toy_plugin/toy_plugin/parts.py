@@ -9,9 +9,11 @@ from torch import Tensor
 from vedit.annotators import CPU, Annotation, Annotator
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
-from vedit.condition import Condition, Residuals
+from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.config import Settings
+from vedit.entrances.residuals import AddResiduals, Residuals
+from vedit.request import Timestep
 
 
 class Negative(Annotator):
@@ -41,12 +43,12 @@ class Ramp(Conditioner):
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
         channels = backbone.unet.config.block_out_channels
 
-        def residuals(x: Tensor, t: int, text: Tensor) -> Residuals:
+        def residuals(x: Tensor, t: Timestep, text: Tensor) -> Residuals:
             mid = torch.ones(len(text) * len(x), channels[-1], 1, 1)
             silence = mid.new_zeros(len(mid), 1, 1, 1)
             return Residuals((silence,) * _skips(backbone), mid)
 
-        return Condition(prepared, residuals)
+        return Condition(AddResiduals(residuals), prepared)
 
 
 def _skips(backbone: Backbone) -> int:

@@ -1,0 +1,93 @@
+"""Tokens that say something beside the prompt: they join it, and guide as a branch of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from vedit.entrances import Entrance
+from vedit.request import BranchBeside, Request, Scale
+from vedit.texts import broadcast_texts, repeat_weights
+
+MOMENTUM_KEPT = 0.6
+"""Share of semantic guidance's mean that a step keeps (Brack et al. 2023, eq. 8, beta)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens(Entrance):
+    """A prompt of its own, not of words, that joins the prompt's tokens in cross-attention, and guides beside it.
+
+    Its strength is how far it leads there, 1 as far as to the prompt.
+
+    Source: semantic guidance, Brack et al. 2023, eq. 5 to 9; for sound TPoS, Jeong et al. 2023, section 3.3.
+
+    Attributes:
+        text: (F, T, D), in the text encoder's space
+        share: (F,) how far it joins the prompt, 0 (the prompt is left as it is) to 1 (as many tokens as the prompt's)
+        quantile: the share, 0 to below 1, of the elements of each channel in which its guidance is not heeded, where it
+            says least
+        momentum: what is added of the mean of its guidance in the steps before, 0 (none) to 1
+    """
+
+    text: Tensor
+    share: Tensor
+    quantile: float = 0.0
+    momentum: float = 0.0
+
+    def enter(self, request: Request, strength: Tensor) -> Request:
+        """As in a first step, which has no momentum yet."""
+        return self.begin().enter(request, strength)
+
+    def begin(self) -> SemanticGuidance:
+        return SemanticGuidance(self)
+
+
+class SemanticGuidance(Entrance):
+    """Tokens over the steps of one denoising, with the momentum of their guidance."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self._mean: Tensor | float = 0.0
+
+    def enter(self, request: Request, strength: Tensor) -> Request:
+        text, emphasis = join_tokens(request.text, request.emphasis, self.tokens)
+        branch = BranchBeside(self.tokens.text[None], partial(self.lead, strength=strength))
+        return replace(request, text=text, emphasis=emphasis, beside=(*request.beside, branch))
+
+    def lead(self, direction: Tensor, scale: Scale, *, strength: Tensor) -> Tensor:
+        """The guidance to add.
+
+        Args:
+            direction: (F, C, h, w) from the negative prediction to that of the tokens
+            scale: the guidance scale of the prompt
+            strength: (F,) of the tokens
+        """
+        tokens = self.tokens
+        if tokens.quantile > 0:
+            large = direction.abs().flatten(2)
+            least = large.quantile(tokens.quantile, dim=-1, keepdim=True)
+            direction = direction * (large >= least).view_as(direction)
+        weight = strength.to(direction) * torch.as_tensor(scale).to(direction)
+        lead = weight.view(-1, 1, 1, 1) * direction + tokens.momentum * self._mean
+        self._mean = MOMENTUM_KEPT * self._mean + (1 - MOMENTUM_KEPT) * lead.detach()
+        return lead
+
+
+def join_tokens(text: Tensor, emphasis: Tensor | None, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
+    """Append a condition's tokens to those of the prompt, which is the last branch.
+
+    ``text`` (N, T, D) or (N, F, T, D) and ``emphasis`` (N, F, T) are those of all branches. What is appended is the
+    prompt's own tokens, which alone would leave attention as it is, interpolated to the condition's by its share.
+    """
+    prompt, other = broadcast_texts(text[-1:], tokens.text[None].to(text))
+    share = tokens.share.to(text)
+    both = torch.cat([prompt, torch.lerp(prompt, other, share.view(-1, 1, 1))], dim=2)
+    rest, both = broadcast_texts(text[:-1], both) if len(text) > 1 else (both[:0], both)
+    if emphasis is not None:
+        emphasis = repeat_weights(emphasis, both.shape[2])
+        half = both.shape[2] // 2
+        emphasis[-1, :, half:] = torch.lerp(emphasis[-1, :, half:], torch.ones(()), tokens.share.to(emphasis)[:, None])
+    return torch.cat([rest, both]), emphasis

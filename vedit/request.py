@@ -1,0 +1,121 @@
+"""Request: what is asked of the network in one step, before and after conditions have entered it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vedit.attention.context import TokensApart
+from vedit.schedule import Schedule
+from vedit.texts import broadcast_texts, repeat_weights
+
+if TYPE_CHECKING:
+    from vedit.entrances.residuals import Residuals
+
+Timestep = int | Tensor
+"""One for all frames, or one for each (F,)."""
+
+Scale = float | Sequence[float]
+"""A guidance scale: one for all frames, or one for each (F,)."""
+
+Control = Callable[[Tensor, Timestep, Tensor], "Residuals"]
+"""From latents (F, C, h, w), the same in all branches, their timestep and the branches' texts (N, T, D) or (N, F, T,
+D), to residuals of all branches."""
+
+Lead = Callable[[Tensor, Scale], Tensor]
+"""From a direction (F, C, h, w) between two predictions, and the guidance scale, to the guidance to add."""
+
+Gradient = Callable[[Tensor, Tensor, Schedule, int], Tensor]
+"""From latents and the guided output for them, both (F, C, h, w), before the step of an index of a schedule, to the
+gradient of an energy by the latents."""
+
+
+@dataclass(frozen=True, eq=False)
+class BranchBeside:
+    """A further branch, whose prediction guides beside the prompt's.
+
+    Attributes:
+        text: (1, T, D) or (1, F, T, D)
+        lead: what is made of the direction from the first branch's prediction to this one's
+    """
+
+    text: Tensor
+    lead: Lead
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is asked of the network in one step: a prediction of the same latents in each of N branches.
+
+    Made by the loop, and changed by the entrances of conditions (``vedit.entrances``). The defaults are what it is
+    without conditions, and cost nothing.
+
+    Attributes:
+        latents: (F, C, h, w), noisy; they require a gradient where an energy wants one through the network
+        timestep: of all frames, or of each (F,)
+        text: of the guider's branches (N, T, D), or (N, F, T, D) where it varies in time: first the one guided away
+            from, if there is one, and last the prompt
+        emphasis: how much each token counts (N, F, T); None where all count alike
+        controls: make residuals, which are added up
+        tokens_apart: further tokens of all N branches, which cross-attention looks at apart from the text
+        channels: further input (F, C', h, w) beside the latents, the same in all branches
+        beside: further branches, after the N
+        energies: gradients that steer the guided output, added up
+    """
+
+    latents: Tensor
+    timestep: Timestep
+    text: Tensor
+    emphasis: Tensor | None = None
+    controls: tuple[Control, ...] = ()
+    tokens_apart: tuple[TokensApart, ...] = ()
+    channels: Tensor | None = None
+    beside: tuple[BranchBeside, ...] = ()
+    energies: tuple[Gradient, ...] = ()
+
+    def with_all_branches(self) -> Request:
+        """The same, with the branches beside among the others. Tokens apart are in them as in the first branch, so that
+        the direction between the two is that of their texts alone."""
+        further = len(self.beside)
+        text = torch.cat(broadcast_texts(self.text, *(each.text.to(self.text) for each in self.beside)))
+        emphasis = self.emphasis
+        if emphasis is not None:
+            emphasis = repeat_weights(emphasis, text.shape[-2])
+            emphasis = torch.cat([emphasis, torch.ones_like(emphasis[:1]).expand(further, -1, -1)])
+        tokens = tuple(each.repeat_first(further) for each in self.tokens_apart)
+        return replace(self, text=text, emphasis=emphasis, tokens_apart=tokens, beside=())
+
+    def split(self) -> list[Request]:
+        """One request for each of the N branches."""
+        return [
+            replace(
+                self,
+                text=self.text[branch, None],
+                emphasis=None if self.emphasis is None else self.emphasis[branch, None],
+                tokens_apart=tuple(each.branch(branch) for each in self.tokens_apart),
+            )
+            for branch in range(len(self.text))
+        ]
+
+    def residuals(self) -> Residuals | None:
+        """The sum of what the controls add to the UNet in the N branches; None where there are none."""
+        made = [control(self.latents, self.timestep, self.text) for control in self.controls]
+        return reduce(operator.add, made) if made else None
+
+    def lead(self, outputs: Tensor, scale: Scale) -> Tensor | float:
+        """The guidance (F, C, h, w) of the branches beside, given the outputs (N + ..., F, C, h, w) of all branches and
+        the guidance scale."""
+        directions = [output - outputs[0] for output in outputs[len(self.text) :]]
+        return sum(each.lead(direction, scale) for each, direction in zip(self.beside, directions, strict=True))
+
+    def gradient(self, output: Tensor, schedule: Schedule, index: int) -> Tensor | None:
+        """The gradient (F, C, h, w) of all energies by the latents, given the guided output for them before the step of
+        this index; None where there are none."""
+        made = [each(self.latents, output, schedule, index) for each in self.energies]
+        return reduce(operator.add, made) if made else None
