@@ -86,3 +86,28 @@ def test_an_inverted_step_that_knows_where_it_leads_is_exact(prediction: str) ->
     for index in range(10):
         x = schedule.step(there, output, index)
         torch.testing.assert_close(schedule.invert_as(x, output, there, index), there, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_frames_may_stand_at_steps_of_their_own(prediction: str) -> None:
+    schedule = Schedule.from_config({**SD, "prediction_type": prediction}, 10)
+    x, output, other = torch.randn(3, 3, 4, 8, 8).unbind()
+    index = torch.tensor([0, 4, 9])
+
+    def each_way(frames: slice, at: int | torch.Tensor) -> list[torch.Tensor]:
+        own, told, there = x[frames], output[frames], other[frames]
+        return [
+            schedule.step(own, told, at),
+            schedule.invert(own, told, at),
+            schedule.invert_as(own, told, there, at),
+            schedule.clean(own, told, index=at),
+            schedule.add_noise(own, told, at),
+            schedule.descend(own, told, at),
+        ]
+
+    together = each_way(slice(None), index)
+    for frame, at in enumerate(index.tolist()):
+        for all_frames, alone in zip(together, each_way(slice(frame, frame + 1), at), strict=True):
+            assert torch.equal(all_frames[frame, None], alone)
+    for alike, one in zip(each_way(slice(None), torch.full((3,), 4)), each_way(slice(None), 4), strict=True):
+        assert torch.equal(alike, one)

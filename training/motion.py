@@ -140,7 +140,7 @@ def learn(
         noisy = torch.where(pure[:, None, None, None, None], noise, level.noised(clean, noise))
         target = schedule.output_for(noisy, clean, level)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output = backbone.predict(noisy, time.repeat_interleave(frames), words(chosen, rng))
+            output = backbone.predict(noisy, time[:, None].expand(-1, frames), words(chosen, rng))
         error = (output - target).square().mean((1, 2, 3, 4))
         if schedule.prediction == "epsilon":
             error = error * (1 / shares[time]).clamp(max=HEAVIEST)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vedit.attention.context import TokensApart
-from vedit.schedule import Schedule
+from vedit.schedule import Index, Schedule
 from vedit.texts import broadcast_texts, repeat_weights
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ D), to residuals of all branches."""
 Lead = Callable[[Tensor, Scale], Tensor]
 """From a direction (F, C, h, w) between two predictions, and the guidance scale, to the guidance to add."""
 
-Gradient = Callable[[Tensor, Tensor, Schedule, int], Tensor]
+Gradient = Callable[[Tensor, Tensor, Schedule, Index], Tensor]
 """From latents and the guided output for them, both (F, C, h, w), before the step of an index of a schedule, to the
 gradient of an energy by the latents."""
 
@@ -114,7 +114,7 @@ class Request:
         directions = [output - outputs[0] for output in outputs[len(self.text) :]]
         return sum(each.lead(direction, scale) for each, direction in zip(self.beside, directions, strict=True))
 
-    def gradient(self, output: Tensor, schedule: Schedule, index: int) -> Tensor | None:
+    def gradient(self, output: Tensor, schedule: Schedule, index: Index) -> Tensor | None:
         """The gradient (F, C, h, w) of all energies by the latents, given the guided output for them before the step of
         this index; None where there are none."""
         made = [each(self.latents, output, schedule, index) for each in self.energies]

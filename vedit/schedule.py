@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Prediction = Literal["epsilon", "v_prediction"]
 
+Index = int | Tensor
+"""Which step, 0 being the noisiest: one for all frames, or one for each (F,) int64, whose levels then differ."""
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -112,6 +115,13 @@ class Schedule:
         total = self.skipped + len(self)
         return (self.skipped + index) / total, (self.skipped + index + 1) / total
 
+    def level(self, index: Index, device: torch.device) -> Levels:
+        """The noise level before the step of this index, for latents (F, C, h, w): of all frames (), or of each (F, 1,
+        1, 1). One past the last is that after the final step."""
+        if isinstance(index, int):
+            return self.levels[index].to(device)
+        return self.levels[index.to(self.levels.signal.device)[:, None, None, None]].to(device)
+
     def clean_and_noise(self, x: Tensor, output: Tensor, level: Levels) -> tuple[Tensor, Tensor]:
         """Predicted clean latents and noise from the network's ``output`` for ``x`` at a level."""
         if self.prediction == "epsilon":
@@ -127,42 +137,42 @@ class Schedule:
         """DDIM's deterministic move between two noise levels (Song et al. 2021, eq. 12 with sigma 0), float32."""
         return to.noised(*self.clean_and_noise(x.float(), output.float(), level))
 
-    def clean(self, x: Tensor, output: Tensor, *, index: int) -> Tensor:
+    def clean(self, x: Tensor, output: Tensor, *, index: Index) -> Tensor:
         """The clean latents that ``output`` predicts from ``x`` before step ``index``."""
-        return self.clean_and_noise(x, output, self.levels[index].to(x.device))[0]
+        return self.clean_and_noise(x, output, self.level(index, x.device))[0]
 
-    def step(self, x: Tensor, output: Tensor, index: int) -> Tensor:
-        """One step towards clean: ``x`` at step ``index`` (0 is the noisiest) to the next."""
-        return self.move(x, output, self.levels[index].to(x.device), self.levels[index + 1].to(x.device))
+    def step(self, x: Tensor, output: Tensor, index: Index) -> Tensor:
+        """One step towards clean: ``x`` (F, C, h, w) at step ``index`` to the next."""
+        return self.move(x, output, self.level(index, x.device), self.level(index + 1, x.device))
 
-    def descend(self, output: Tensor, gradient: Tensor, index: int) -> Tensor:
+    def descend(self, output: Tensor, gradient: Tensor, index: Index) -> Tensor:
         """The output whose predicted noise is led down an energy, given its ``gradient`` by the latents before step
         ``index``.
 
         Source: Dhariwal & Nichol 2021, eq. 14, for the energy -log p.
         """
-        level = self.levels[index].to(output.device)
+        level = self.level(index, output.device)
         noise = level.noise * gradient
         if self.prediction == "epsilon":
             return output + noise
         # As much as the noise rises, the clean latents fall by noise / signal of it.
         return output + (level.signal + level.noise.square() / level.signal) * noise
 
-    def invert(self, x: Tensor, output: Tensor, index: int) -> Tensor:
+    def invert(self, x: Tensor, output: Tensor, index: Index) -> Tensor:
         """The same step taken backwards, from the latents after step ``index`` to those before it."""
-        return self.move(x, output, self.levels[index + 1].to(x.device), self.levels[index].to(x.device))
+        return self.move(x, output, self.level(index + 1, x.device), self.level(index, x.device))
 
-    def invert_as(self, x: Tensor, output: Tensor, there: Tensor, index: int) -> Tensor:
+    def invert_as(self, x: Tensor, output: Tensor, there: Tensor, index: Index) -> Tensor:
         """The step taken backwards from ``x``, with the noise that ``output`` told of the latents ``there`` at the
         step's own, noisier level. Where the result is ``there`` itself, ``step`` leads back to ``x`` exactly."""
-        here, noisier = self.levels[index + 1].to(x.device), self.levels[index].to(x.device)
+        here, noisier = self.level(index + 1, x.device), self.level(index, x.device)
         _, noise = self.clean_and_noise(there.float(), output.float(), noisier)
         clean = (x.float() - here.noise * noise) / here.signal
         return noisier.noised(clean, noise)
 
-    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, index: Index) -> Tensor:
         """Clean latents brought to the noise level before step ``index``."""
-        return self.levels[index].to(clean.device).noised(clean, noise)
+        return self.level(index, clean.device).noised(clean, noise)
 
 
 def alpha_bar(config: Mapping[str, Any]) -> Tensor:

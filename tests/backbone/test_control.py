@@ -111,6 +111,17 @@ def test_branches_with_the_same_words_are_computed_once(sd1: Path, folders: list
     assert (both.mid[2:] - once.mid).abs().max() > 1e-5
 
 
+def test_frames_may_stand_at_timesteps_of_their_own(sd1: Path, folders: list[Path]) -> None:
+    backbone = load_backbone(sd1, device="cpu")
+    net, x = load_controlnet("edge", str(folders[0]), backbone), noise(0, 2, (4, 8, 8))
+    shown, text = pictures(2, 0), backbone.embed(["a cat", "a dog"])
+    assert torch.equal(net(shown, x, torch.full((2,), 300), text).mid, net(shown, x, 300, text).mid)
+    found = net(shown, x, torch.tensor([300, 20]), text).mid
+    for frame, t in enumerate((300, 20)):
+        alone = net(shown[frame, None], x[frame, None], t, text).mid  # of two branches
+        torch.testing.assert_close(found[frame::2], alone, atol=1e-5, rtol=1e-4)
+
+
 def test_frames_have_their_own_strength(sd1: Path, folders: list[Path]) -> None:
     backbone = load_backbone(sd1, device="cpu")
     (condition,) = conditions(backbone, folders[:1], frames=2)

@@ -149,3 +149,20 @@ def test_predict_leaves_the_unet_ready_for_others(sd1: Path) -> None:
     before = backbone.unet(x, 10, text).sample
     backbone.predict(torch.randn(1, 3, 4, 8, 8), 10, text)
     assert torch.equal(backbone.unet(x, 10, text).sample, before)
+
+
+@torch.no_grad()
+def test_frames_may_stand_at_timesteps_of_their_own(sd1: Path) -> None:
+    backbone = load_backbone(sd1, device="cpu")
+    x, text = torch.randn(2, 3, 4, 8, 8), backbone.embed(["a cat", "a dog"])
+    alike = backbone.predict(x, 500, text)
+    assert torch.equal(backbone.predict(x, torch.full((3,), 500), text), alike)
+    assert torch.equal(backbone.predict(x, torch.full((2, 3), 500), text), alike)
+    times = torch.tensor([900, 500, 20])
+    found = backbone.predict(x, times, text)
+    for frame, t in enumerate(times.tolist()):
+        alone = backbone.predict(x[:, frame, None], t, text)
+        torch.testing.assert_close(found[:, frame, None], alone, atol=1e-5, rtol=1e-4)
+    turned = backbone.predict(x, torch.stack([times, times.flip(0)]), text)
+    torch.testing.assert_close(turned[0], found[0], atol=1e-5, rtol=1e-4)
+    assert (turned[1, 0] - found[1, 0]).abs().max() > 1e-3

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from vedit.backbone import checkpoints, model_files
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.loading import empty, for_inference
-from vedit.backbone.model import Backbone
+from vedit.backbone.model import Backbone, flat_timestep
 from vedit.backbone.notes import ModelNotes
 from vedit.entrances.residuals import Residuals
 from vedit.errors import WeightsError
+from vedit.request import Timestep
 from vedit.synonyms import nearest
 
 PUBLISHED: Mapping[int, Mapping[str, str]] = {
@@ -67,9 +68,9 @@ class ControlNet:
         self._chunked = ChunkedOnOutOfMemory(net)
         backbone.share_attention(net)
 
-    def __call__(self, pictures: Tensor, x: Tensor, t: int, text: Tensor) -> Residuals:
-        """The residuals of ``pictures`` (F, 3, H, W) in [0, 1] at timestep ``t``, for latents ``x`` (F, 4, h, w), which
-        all branches share, and ``text`` (N, T, D) or (N, F, T, D).
+    def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor) -> Residuals:
+        """The residuals of ``pictures`` (F, 3, H, W) in [0, 1] at timestep ``t``, or (F,) of each frame, for latents
+        ``x`` (F, 4, h, w), which all branches share, and ``text`` (N, T, D) or (N, F, T, D).
 
         Runs the ControlNet once for all guidance branches where they share their prompt, or where it reads none.
         """
@@ -83,7 +84,7 @@ class ControlNet:
                 x.numel() * len(words),
                 lambda: self.net(
                     x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
-                    torch.as_tensor(t, device=backbone.device),
+                    flat_timestep(t, len(words), frames).to(backbone.device),
                     words.flatten(0, 1).to(backbone.device, backbone.dtype),
                     controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
                     return_dict=False,

@@ -249,7 +249,7 @@ class Backbone:
 
         Args:
             x: the latents (N, F, 4, h, w)
-            t: their timestep
+            t: their timestep: of all, of each frame (F,), or of each frame in each branch (N, F)
             text: (N, T, D) one prompt for each branch, the same for all of its frames; (N, F, T, D) for one per frame
             inject: whether the first branch is the source, and lends the others its structure (``injection.py``)
             residuals: of the N branches, added to the UNet's features
@@ -277,7 +277,7 @@ class Backbone:
                 record.keep(kept)  # what a pass that ran out of memory has seen
             return self.unet(
                 shown.flatten(0, 1).to(self.dtype),
-                torch.as_tensor(t, device=self.device),
+                flat_timestep(t, branches, frames).to(self.device),
                 words.flatten(0, 1).to(self.device, self.dtype),
                 down_block_additional_residuals=None if added is None else added.down,
                 mid_block_additional_residual=None if added is None else added.mid,
@@ -449,3 +449,10 @@ class Backbone:
         for handle in handles:
             handle.remove()
         handles.clear()
+
+
+def flat_timestep(t: Tensor | int, branches: int, frames: int) -> Tensor:
+    """A timestep of all (), of each frame (F,), or of each frame in each branch (N, F), for a flattened batch: () or (N
+    F,)."""
+    t = torch.as_tensor(t)
+    return t if t.ndim == 0 else t.expand(branches, frames).flatten()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vedit.entrances import Entrance
 from vedit.request import Request
-from vedit.schedule import Schedule
+from vedit.schedule import Index, Schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Energy(Entrance):
         return replace(request, latents=latents, energies=(*request.energies, gradient))
 
     @torch.enable_grad()
-    def gradient(self, strength: Tensor, latents: Tensor, output: Tensor, schedule: Schedule, index: int) -> Tensor:
+    def gradient(self, strength: Tensor, latents: Tensor, output: Tensor, schedule: Schedule, index: Index) -> Tensor:
         """The gradient (F, C, h, w) by the ``latents`` before the step of this index, in each frame times its
         ``strength`` (F,), given the guided ``output`` for them, both (F, C, h, w)."""
         clean = schedule.clean(latents, output, index=index)
@@ -53,5 +53,5 @@ class Energy(Entrance):
         else:
             clean = clean.detach().requires_grad_()
             (found,) = torch.autograd.grad(self.energy(clean), clean)
-            found = found * schedule.levels[index].signal.to(found)
+            found = found * schedule.level(index, found.device).signal
         return found * strength.to(found).view(-1, 1, 1, 1)
