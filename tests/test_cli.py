@@ -24,12 +24,12 @@ Command = Callable[..., Ran]
 
 def replace_edit(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) -> None:
     """Put something else in the pipeline's place."""
-    stand_in = ModuleType("vedit.pipelines.edit")
-    stand_in.run = run  # type: ignore[attr-defined]
-    import vedit.pipelines
+    stand_in = ModuleType("vedit.jobs.base")
+    stand_in.run, stand_in.Given = run, dict  # type: ignore[attr-defined]
+    import vedit.jobs
 
-    monkeypatch.setitem(sys.modules, "vedit.pipelines.edit", stand_in)
-    monkeypatch.setattr(vedit.pipelines, "edit", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "vedit.jobs.base", stand_in)
+    monkeypatch.setattr(vedit.jobs, "base", stand_in, raising=False)
 
 
 def test_help_lists_the_commands(vedit: Command) -> None:

@@ -8,18 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
 from vedit import estimate
+from vedit.adapters.loading import ModelSpec
 from vedit.backbone import model_files
-from vedit.config import EditConfig
 from vedit.errors import DeviceError
+from vedit.jobs import resources
+from vedit.jobs.resources import FRAME, FRAMES_HELD
 from vedit.network_cost import NetworkCost
-from vedit.pipelines import edit, generate, resources, session
-from vedit.pipelines.resources import FRAME, FRAMES_HELD
+from vedit.stages import clip as clip_stages
+from vedit.stages import denoise
 
 Command = Callable[..., Ran]
 
@@ -129,8 +130,7 @@ def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: 
     text = json.loads((model / "text_encoder" / "config.json").read_text())
     (model / "text_encoder" / "config.json").write_text(json.dumps(text | {"max_position_embeddings": 77}))
 
-    settings = {"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"}
-    counted = NetworkCost(model, EditConfig.model_validate(settings), 1, torch.float16)
+    counted = NetworkCost(ModelSpec(model, dtype="float16").outline(weights=False), 1, "per_frame", ())
     size = (512, 512)
     assert counted.predict(size).flop / 1e12 == pytest.approx(0.803, rel=0.01)
     assert counted.encode(size).flop / 1e12 == pytest.approx(1.117, rel=0.01)
@@ -143,9 +143,8 @@ def test_what_cannot_fit_is_refused_before_any_work(
 ) -> None:
     for module in (resources, estimate):
         monkeypatch.setattr(module, "free_memory", lambda: 2**32)
-    for module in (edit, generate):
-        monkeypatch.setattr(module, "denoise", lambda *_, **__: pytest.fail("work has begun"))
-    monkeypatch.setattr(session, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr(denoise, "denoise", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr(clip_stages, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
     huge = ("edit", toy_clip, "a cat", "--model", toy_model, "--size", "8192", "-o", tmp_path / "o.mp4")
     for more in ((), ("--dry-run",)):
         said = vedit(*huge, *more).complaint
@@ -165,7 +164,7 @@ def test_what_cannot_fit_is_refused_before_any_work(
 def test_long_work_is_told_first_and_short_work_is_not(
     vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-check-inversion")
+    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-check-inversion", "--no-cache")
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "a.mp4").err
     monkeypatch.setattr(resources, "QUICK", 0)
     assert "minutes" not in vedit(*quick, "-o", tmp_path / "b.mp4").err
@@ -180,17 +179,17 @@ def test_long_work_is_told_first_and_short_work_is_not(
 
 def test_more_branches_cost_as_much_again(toy_model: Path) -> None:
     """What ``NetworkCost`` takes for granted: activations and operations are those of one branch times their number."""
-    config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat", "attention": "per_frame"})
-    one, three = (NetworkCost(toy_model, config, frames, torch.float32).predict((64, 64)) for frames in (2, 6))
+    outline = ModelSpec(toy_model).outline()
+    one, three = (NetworkCost(outline, frames, "per_frame", ()).predict((64, 64)) for frames in (2, 6))
     assert (one * 3).flop == pytest.approx(three.flop, rel=0.02)
     assert (one * 3).bytes == pytest.approx(three.bytes, rel=0.02)
 
 
 def test_the_least_memory_is_less_than_what_is_counted(toy_model: Path) -> None:
     for model in (Path("vedit/miniature/weights"), toy_model):
-        config = EditConfig.model_validate({"clip": "a.mp4", "prompt": "a cat"})
-        counted = NetworkCost(model, config, 4, torch.float32)
+        outline = ModelSpec(model).outline()
+        counted = NetworkCost(outline, 4, "sparse_causal", ())
         size = (128, 128)
         frames = FRAMES_HELD * 4 * 128 * 128 * FRAME
-        least = resources.least_memory(4, size, counted.unet_config, counted.vae_scale_factor, 4, 1) - frames
+        least = resources.least_memory(4, size, outline.unet, counted.vae_scale_factor, 4, 1) - frames
         assert 0.4 * counted.predict(size).bytes < least < 1.2 * counted.predict(size).bytes

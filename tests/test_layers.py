@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "files"},
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"},
     {"clip", "schedule", "miniature", "graph"},
-    {"sheet", "compare", "config", "flow", "audio"},
+    {"sheet", "compare", "config", "flow", "audio", "printing"},
     {"attention", "texts"},
     {"request", "entrances", "condition"},
     {"backbone"},
@@ -25,10 +25,10 @@ FLOORS = [
     {"quality", "session"},
     {"masks", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"stages"},
-    {"pipelines"},
+    {"jobs"},
     {"network_cost"},
     {"estimate", "doctor"},
-    {"help", "hints", "printing"},
+    {"help", "hints"},
     {"usage"},
     {"flags"},
     {"cli"},
@@ -97,6 +97,6 @@ def test_diffusers_is_imported_where_models_are_loaded(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     heads = {(node.module or "").split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
     loading = {"vedit.backbone.loading", "vedit.adapters.loading", "vedit.adapters.motion"}
-    heavy = {"diffusers", "transformers"} | (loading if path.parent.name == "pipelines" else set())
+    heavy = {"diffusers", "transformers"} | (loading if path.parent.name == "jobs" else set())
     whole = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert not (heads | whole) & heavy or str(path.relative_to(ROOT)) in LOADERS

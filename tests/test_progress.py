@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.jobs.goals import steps_expected
 from vedit.adapters.loading import load_backbone
 from vedit.clip import read_clip
 from vedit.config import EditConfig
-from vedit.pipelines.edit import edit
-from vedit.pipelines.unet_passes import passes
+from vedit.jobs.edit import edit
 from vedit.progress import Display
 
 
@@ -37,5 +37,6 @@ def test_the_stages_of_an_edit_are_those_expected_and_in_their_order(toy_model: 
         load_backbone(toy_model, device="cpu"), read_clip(toy_clip, frames=2), "a cat",
         progress=lambda stage, done, total: told.update({stage: total}), **settings,
     )  # fmt: skip
-    config = EditConfig.model_validate({"clip": toy_clip, "prompt": "a cat", **settings})
-    assert list(told) == list(passes(config))
+    named = {"clip": toy_clip, "frames": 2, "prompt": "a cat", "model": str(toy_model), "cache": False}
+    config = EditConfig.model_validate({**named, **settings})
+    assert list(told) == list(steps_expected(config))

@@ -94,7 +94,7 @@ RESULTS: dict[str, list[str]] = {
 SETTINGS = """
 import json, sys
 from pathlib import Path
-from vedit.pipelines.rerun import rerun_config
+from vedit.jobs.rerun import rerun_config
 for path in sys.argv[1:]:
     print(json.dumps(rerun_config(Path(path), "same.mp4")[0].model_dump(mode="json")))
 """

@@ -37,12 +37,13 @@ if TYPE_CHECKING:
         VeditWarning,
         WeightsError,
     )
-    from vedit.pipelines.edit import EditResult, edit
-    from vedit.pipelines.generate import GenerateResult, generate
-    from vedit.pipelines.inspect import InspectResult, inspect
-    from vedit.pipelines.inspect_audio import inspect_audio
-    from vedit.pipelines.invert import InvertResult, invert
-    from vedit.pipelines.tune import tune
+    from vedit.jobs.edit import edit
+    from vedit.jobs.edit_result import EditResult
+    from vedit.jobs.generate import GenerateResult, generate
+    from vedit.jobs.inspect import InspectResult, inspect
+    from vedit.jobs.inspect_audio import inspect_audio
+    from vedit.jobs.invert import InvertResult, invert
+    from vedit.jobs.tune import tune
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
 
@@ -55,14 +56,14 @@ _HOMES = {
     "ConfigError": "vedit.errors",
     "DeviceError": "vedit.errors",
     "EditConfig": "vedit.config",
-    "EditResult": "vedit.pipelines.edit",
+    "EditResult": "vedit.jobs.edit_result",
     "GenerateConfig": "vedit.config",
-    "GenerateResult": "vedit.pipelines.generate",
+    "GenerateResult": "vedit.jobs.generate",
     "AudioFeatures": "vedit.audio",
     "InspectConfig": "vedit.config",
-    "InspectResult": "vedit.pipelines.inspect",
+    "InspectResult": "vedit.jobs.inspect",
     "InvertConfig": "vedit.config",
-    "InvertResult": "vedit.pipelines.invert",
+    "InvertResult": "vedit.jobs.invert",
     "MediaError": "vedit.errors",
     "PartError": "vedit.errors",
     "Schedule": "vedit.schedule",
@@ -71,15 +72,15 @@ _HOMES = {
     "VeditWarning": "vedit.errors",
     "WeightsError": "vedit.errors",
     "contact_sheet": "vedit.sheet",
-    "edit": "vedit.pipelines.edit",
-    "generate": "vedit.pipelines.generate",
-    "inspect": "vedit.pipelines.inspect",
-    "invert": "vedit.pipelines.invert",
-    "inspect_audio": "vedit.pipelines.inspect_audio",
+    "edit": "vedit.jobs.edit",
+    "generate": "vedit.jobs.generate",
+    "inspect": "vedit.jobs.inspect",
+    "invert": "vedit.jobs.invert",
+    "inspect_audio": "vedit.jobs.inspect_audio",
     "load_backbone": "vedit.adapters.loading",
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
-    "tune": "vedit.pipelines.tune",
+    "tune": "vedit.jobs.tune",
 }
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""The ``vedit`` command: each command builds a config, calls one pipeline, and prints.
+"""The ``vedit`` command: a command for each job of the table, and a few that are none.
 
-PyTorch is imported by the pipelines, so ``--help`` and ``parts`` are quick.
+PyTorch is imported by the jobs, so ``--help`` and ``parts`` are quick.
 """
 
 from __future__ import annotations
@@ -11,35 +11,22 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from vedit import __version__, printing, registry, usage
-from vedit.config import (
-    CompareConfig,
-    EditConfig,
-    GenerateConfig,
-    InspectAudioConfig,
-    InspectConfig,
-    InspectTimelineConfig,
-    InvertConfig,
-    TuneConfig,
-    cache_folder,
-)
+from vedit.config import InspectConfig, Settings, cache_folder
 from vedit.errors import ConfigError, VeditError, VeditHint, VeditWarning
 from vedit.flags import AsJson, Quiet, Verbose, configured
 from vedit.help import HelpCommand, HelpGroup
+from vedit.jobs import OWN, Entry, entry_of, jobs
 from vedit.synonyms import nearest
-
-if TYPE_CHECKING:
-    from vedit.clip import Clip
-    from vedit.clip.lazy import LazyClip
 
 app = typer.Typer(
     cls=usage.Commands,
@@ -79,75 +66,49 @@ def common(
     pass
 
 
-@app.command(cls=HelpCommand)
-@configured(EditConfig, "clip", "prompt")
-def edit(config: EditConfig, dry_run: DryRun = False) -> None:
-    """Edit a clip with a prompt.
+def run_job(entry: Entry, config: Settings, *, dry_run: bool = False, made_with: str = "") -> None:
+    """Run a job from its settings, and tell of its result; with ``dry_run`` what it would cost instead.
 
-    Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
+    ``made_with``: the fingerprint of the model that a result to be repeated was made with.
     """
-    _edit(config, dry_run)
+    from vedit.jobs import base
 
-
-@app.command(cls=HelpCommand)
-@configured(GenerateConfig, "prompt")
-def generate(config: GenerateConfig, dry_run: DryRun = False) -> None:
-    """Make a clip from a prompt, and let it follow a sound.
-
-    Beside the result lies a .yaml file of all settings, which `vedit rerun` takes.
-    """
-    _generate(config, dry_run)
-
-
-@app.command(cls=HelpCommand)
-@configured(TuneConfig, "clip")
-def tune(config: TuneConfig, dry_run: DryRun = False) -> None:
-    """Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes."""
-    from vedit.pipelines import tune as pipeline
-
+    job = entry.load()
+    config = job.checked(config)
     if dry_run:
-        _show_estimate(pipeline.checked(config))
+        from vedit.estimate import estimate
+
+        for title, rows in estimate(job, config):
+            printing.report.table(rows, title=title)
         return
-    config = pipeline.checked(config)
     try:
-        _expect(config)
-        path = pipeline.run(config, progress=printing.report.progress)
+        given, report = base.Given(made_with=made_with), printing.report
+        result = base.run(job, config, given, report.progress, report.display.expect)
     except KeyboardInterrupt:
-        if config.output is None or not pipeline.checkpoint_of(config.output).exists():
+        if (kept := job.left_over(config)) is None:
             raise
-        raise _InterruptedError(str(pipeline.checkpoint_of(config.output))) from None
-    printing.report.file(path, f"{path.stat().st_size / 1e6:.1f} MB")
+        raise _InterruptedError(str(kept)) from None
+    job.show(result, printing.report)
 
 
-@app.command(cls=HelpCommand)
-@configured(InvertConfig, "clip")
-def invert(config: InvertConfig, dry_run: DryRun = False) -> None:
-    """Invert a clip and show how well it is reconstructed, beside the VAE's own round trip."""
-    from vedit.pipelines import invert as pipeline
+def _command(entry: Entry) -> Callable[..., None]:
+    """The function of a job's command, for ``configured``."""
 
-    if dry_run:
-        _show_estimate(pipeline.checked(config))
-        return
-    _expect(config)
-    result = pipeline.run(config, progress=printing.report.progress)
-    found = {"VAE round trip": result.vae, "reconstruction": result.reconstruction}
-    rows = [[name, f"{it.db:.2f}", f"{it.worst:.2f}"] for name, it in found.items()]
-    printing.report.table(rows, head=["", "dB", "worst frame"])
-    measured = {"vae_db": result.vae.db, "reconstruction_db": result.reconstruction.db}
-    worst = {"vae_worst_db": result.vae.worst, "reconstruction_worst_db": result.reconstruction.worst}
-    printing.report.add_data(metrics=measured | worst)
-    if result.output is not None:
-        printing.report.file(result.output)
+    def run(config: Settings) -> None:
+        run_job(entry, config)
+
+    def run_or_estimate(config: Settings, dry_run: DryRun = False) -> None:
+        run_job(entry, config, dry_run=dry_run)
+
+    command = run_or_estimate if entry.estimated else run
+    command.__name__, command.__doc__ = entry.name.split()[-1], entry.help
+    return command
 
 
-@app.command(cls=HelpCommand)
-@configured(CompareConfig, "source", "edit")
-def compare(config: CompareConfig) -> None:
-    """Show a source and its edit together, as one clip with sound."""
-    from vedit.pipelines import compare as pipeline
-
-    result = pipeline.run(config)
-    _tell_clip(result.file, result.frames, result.size, float(result.rate), result.has_sound)
+def _add(entry: Entry, to: typer.Typer) -> None:
+    """Add the command of a job."""
+    name = entry.name.split()[-1]
+    to.command(name, cls=HelpCommand)(configured(entry.config, *entry.arguments)(_command(entry)))
 
 
 class Kinds(HelpGroup):
@@ -163,7 +124,7 @@ class Kinds(HelpGroup):
         what = registry.docstring("annotators", cmd_name).split("\n\n")[0] or f"What {cmd_name} sees."
         shown = f"{what}\n\nWritten as a control is shown it, before computing is spent on it."
         one.command(cmd_name, cls=HelpCommand, help=shown)(
-            configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_look)
+            configured(InspectConfig, "clip", within="options", fixed={"kind": cmd_name})(_command(jobs()["inspect"]))
         )
         command = cast(HelpCommand, typer.main.get_command(one))
         command.annotator = cmd_name
@@ -180,54 +141,9 @@ looking = typer.Typer(cls=Kinds, subcommand_metavar="KIND", no_args_is_help=True
 app.add_typer(looking, name="inspect", help="See what an edit would be shown, before computing is spent on it.")
 
 
-def _look(config: InspectConfig) -> None:
-    from vedit.pipelines import inspect as pipeline
-
-    for path in pipeline.run(config).files:
-        printing.report.file(path)
-
-
-@looking.command("mask", cls=HelpCommand)
-@configured(EditConfig, "clip", "prompt")
-def look_at_mask(config: EditConfig) -> None:
-    """See where an edit may happen, before it is paid for; takes what `vedit edit` takes.
-
-    `--mask auto` and `--mask word:WORD` ask the model, in a few passes; other masks do not.
-    """
-    from vedit.pipelines import inspect_mask as pipeline
-    from vedit.pipelines.summary import sentences
-
-    result = pipeline.run(config, progress=printing.report.progress)
-    _tell_files(result.video, result.files)
-    for sentence in sentences({"edited_share": result.share}):
-        printing.report.say(sentence)
-    printing.report.add_data(metrics={"edited_share": result.share})
-
-
-@looking.command("audio", cls=HelpCommand)
-@configured(InspectAudioConfig, "audio")
-def look_at_sound(config: InspectAudioConfig) -> None:
-    """See the features of a sound: its waveform, a feature in each frame, onsets and beats."""
-    from vedit.pipelines import inspect_audio as pipeline
-
-    result = pipeline.run(config)
-    sound, beats = result.features, [round(float(each), 4) for each in result.features.own_beats]
-    count = f"{len(beats)} beat{'' if len(beats) == 1 else 's'}"
-    printing.report.say(f"{count}, {sound.tempo:.2f} BPM{f' ({sound.note})' if sound.note else ''}")
-    printing.report.add_data(metrics={"tempo": sound.tempo}, note=sound.note, beats=beats)
-    for path in result.files:
-        printing.report.file(path)
-
-
-@looking.command("timeline", cls=HelpCommand)
-@configured(InspectTimelineConfig, "timeline")
-def look_at_timeline(config: InspectTimelineConfig) -> None:
-    """See the number that a timeline is in each frame."""
-    from vedit.pipelines import inspect_audio as pipeline
-
-    values = pipeline.values(config)
-    printing.report.table(values, head=["frame", "seconds", "value"])
-    printing.report.add_data(values=[float(value) for _, _, value in values])
+for _entry in OWN:
+    if _entry.name != "inspect":  # which is a command for each annotator
+        _add(_entry, looking if _entry.name.startswith("inspect ") else app)
 
 
 @app.command(cls=HelpCommand)
@@ -250,13 +166,10 @@ def rerun(
     verbose: Verbose = False,
 ) -> None:
     """Make the same result again from the .yaml file beside it, and keep the old one."""
-    from vedit.pipelines.rerun import rerun_config
+    from vedit.jobs.rerun import rerun_config
 
     config, model = rerun_config(sidecar, output, overwrite=overwrite, assign=assign or [])
-    if isinstance(config, GenerateConfig):
-        _generate(config, dry_run, model)
-    else:
-        _edit(config, dry_run, model)
+    run_job(entry_of(config), config, dry_run=dry_run, made_with=model)
 
 
 @app.command(cls=HelpCommand)
@@ -297,73 +210,9 @@ def cache(
 @app.command(cls=HelpCommand)
 def parts(quiet: Quiet = False, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Show what can be plugged in, and where each part lives."""
+    printing.report.table([[entry.name, entry.target] for entry in jobs().values()], title="jobs")
     for family in registry.TABLES:
         printing.report.table([[name, target] for name, target in registry.names(family).items()], title=family)
-
-
-def _edit(config: EditConfig, dry_run: bool, made_with: str = "") -> None:
-    from vedit.pipelines import edit as pipeline
-    from vedit.pipelines.summary import sentences
-
-    if dry_run:
-        _show_estimate(pipeline.checked(config))
-        return
-    _expect(config)
-    result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
-    _tell_files(result.video, result.files)
-    for sentence in sentences(result.metrics, checked=result.config.check_inversion):
-        printing.report.say(sentence)
-    printing.report.add_data(metrics=result.metrics, made_with=result.made_with)
-    _tell_seconds(result.timings)
-
-
-def _generate(config: GenerateConfig, dry_run: bool, made_with: str = "") -> None:
-    from vedit.pipelines import generate as pipeline
-
-    if dry_run:
-        _show_estimate(pipeline.checked(config))
-        return
-    _expect(config)
-    result = pipeline.run(config, progress=printing.report.progress, made_with=made_with)
-    _tell_files(result.clip, result.files)
-    printing.report.add_data(made_with=result.made_with)
-    _tell_seconds(result.timings)
-
-
-def _expect(config: EditConfig | GenerateConfig | InvertConfig | TuneConfig) -> None:
-    """Tell the progress bar how much work the stages of a job are."""
-    from vedit.pipelines.unet_passes import passes
-
-    printing.report.display.expect(passes(config))
-
-
-def _tell_files(clip: Clip | LazyClip, files: Sequence[Path]) -> None:
-    """What was written, the clip first."""
-    from vedit.clip.writing import SILENT
-
-    heard = clip.audio is not None and files[0].suffix.lower() not in SILENT
-    _tell_clip(files[0], len(clip), clip.size, float(clip.rate), heard)
-    for path in files[1:]:
-        printing.report.file(path)
-
-
-def _tell_clip(path: Path, frames: int, size: tuple[int, int], fps: float, sound: bool) -> None:
-    height, width = size
-    told = f"{frames} frames, {width}x{height}, {fps:g} fps, {'with sound' if sound else 'silent'}"
-    printing.report.file(path, told)
-    printing.report.add_data(clip={"frames": frames, "width": width, "height": height, "fps": fps, "sound": sound})
-
-
-def _tell_seconds(timings: Mapping[str, float]) -> None:
-    printing.report.say("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
-    printing.report.add_data(timings=timings)
-
-
-def _show_estimate(config: EditConfig | TuneConfig | InvertConfig | GenerateConfig) -> None:
-    from vedit.estimate import estimate
-
-    for title, rows in estimate(config):
-        printing.report.table(rows, title=title)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
 import torch
 
-from vedit.adapters.lora import Lora
-from vedit.adapters.tuned import Adapter
-from vedit.backbone.loading import choose_device, choose_dtype, read_tokenizer
-from vedit.backbone.notes import read_notes
-from vedit.backbone.sizes import working_size
 from vedit.clip.sizes import Size
-from vedit.config import EditConfig, GenerateConfig, InvertConfig, TuneConfig
-from vedit.machine_memory import free_memory, held_memory
-from vedit.network_cost import Cost, NetworkCost, config_folder
-from vedit.pipelines import controls, guidance, prompt_schedule, soundtrack
-from vedit.pipelines.generate import frames_of, size_of
-from vedit.pipelines.resources import (
+from vedit.config import Settings
+from vedit.graph import Plan, Stage, plan
+from vedit.jobs.base import Given, Job, result_store
+from vedit.jobs.resources import (
     FRAME,
     FRAMES_HELD,
     OWN_SIZE,
     QUEUE,
     QUEUED,
+    Canvas,
     check_fits,
     format_bytes,
     format_duration,
-    how_to_shorten,
 )
-from vedit.pipelines.session import Job, probe_source
-from vedit.pipelines.unet_passes import branches, runs
+from vedit.machine_memory import free_memory, held_memory
+from vedit.network_cost import Cost, NetworkCost
+from vedit.session import Session
+from vedit.stages.denoise import Denoise
+from vedit.stages.latents import Decode
+from vedit.stages.noise import Reconstruct
 
 Rows = list[list[str]]
 
@@ -46,68 +43,47 @@ PIXEL_SECONDS = 1.5e-7
 """Seconds for each pixel of the clip's own pictures that is read, pasted and encoded; measured with H.264."""
 
 
-def estimate(config: Job | GenerateConfig) -> Iterator[tuple[str, Rows]]:
-    """Tables of what it would cost in all, the settled settings, the work and the memory: title, rows.
+def estimate(job: Job[Any, Any], config: Settings) -> Iterator[tuple[str, Rows]]:
+    """Tables of what a job would cost in all, the settled settings, the work, what is kept of it from earlier jobs, and
+    the memory: title, rows.
 
     Loads no weights. Motion modules, LoRAs and third parties' conditioners are not counted. Raises MediaError and
     WeightsError as the job itself would; and DeviceError, after the tables, where it cannot fit into the memory.
     """
-    device = choose_device(config.device)  # before anything is read or fetched
-    dtype = choose_dtype(config.dtype, device)
-    settings = [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
-    sound = None if isinstance(config, TuneConfig | InvertConfig) else soundtrack.read(config)
-    if isinstance(config, GenerateConfig):
-        info, frames, rate = None, frames_of(config, sound), Fraction(str(config.fps))
-    else:
-        info, chosen = probe_source(config)
-        frames, rate = len(chosen), info.rate / config.stride
-    for spec in config.lora:
-        Lora.of(spec)  # says what is not there
-    if config.adapter is not None:
-        learned = str(Adapter.load(config.adapter).config.get("prompt", ""))
-        if isinstance(config, EditConfig | InvertConfig) and config.source_prompt is None:
-            config = config.model_copy(update={"source_prompt": learned})
-    folder = config_folder(config.model)
-    if isinstance(config, EditConfig):
-        defaults = controls.default_controls(config, config.source_prompt or "", read_notes(folder))
-        config = config.model_copy(update={"control": config.control or defaults})
-    model = NetworkCost(folder, config, frames, dtype)
-    if isinstance(config, EditConfig | GenerateConfig):
-        moments = soundtrack.prepare(config, frames, rate, sound).moments
-        known = (folder / "tokenizer").is_dir()  # of a single file only the layout is known
-        tokenizer = read_tokenizer(folder, model.text) if known else None
-        guidance.check_times(config, moments, tokenizer)
-        guidance.hint_at_sound_encoder(config, model.notes.sound_encoder)
-        if tokenizer is not None:
-            source = (config.source_prompt or "") if isinstance(config, EditConfig) else ""
-            prompt_schedule.hint_at_unknown(tokenizer, source, *prompt_schedule.prompts(config), config.negative_prompt)
-    if isinstance(config, GenerateConfig):
-        own = size = size_of(config, model.unet_config, model.vae_scale_factor)
-        told = [["frames", str(frames)], ["size", f"{size[1]}x{size[0]}"]]
-    else:
-        assert info is not None
-        own, size = info.size, working_size(info.size, config.size, model.unet_config, model.vae_scale_factor)
-        told = [["frames", f"{frames} of {info.frames}"], ["size", f"{_across(own)}, worked on at {_across(size)}"]]
-    work, activations = _work(config, model, size, frames)
+    goal = job.goal(config, Session(fetches=False), Given())
+    assert goal.model is not None, "a job that is estimated has a model"
+    assert goal.canvas is not None, "and runs it on frames"
+    canvas, outline, planned = goal.canvas, goal.model.outline, plan(goal.stage, store=result_store(config))
+    runs = [each for stage in planned.to_make for each in stage.work()]
+    model = NetworkCost(outline, canvas.frames, str(getattr(goal.settings, "attention", "")), runs)
+    work, activations = _work(planned, model, canvas)
     flop = sum(times * each for _, times, each in work)
-    pixels = 0 if isinstance(config, TuneConfig) else frames * own[0] * own[1]
-    seconds = flop / model.speed(size, device) + pixels * PIXEL_SECONDS + time.process_time()
-    memory = _memory(config, model, activations, frames, size, own)
-    memories = _memories(memory, device)
+    stages = (*planned.to_make, *planned.there)
+    pixels = canvas.frames * canvas.own[0] * canvas.own[1] if any(isinstance(each, Decode) for each in stages) else 0
+    seconds = flop / model.speed(canvas.size, outline.device) + pixels * PIXEL_SECONDS + time.process_time()
+    memory = _memory(stages, model, activations, canvas)
+    memories = _memories(memory, outline.device)
     yield "in all, about", [["time", format_duration(seconds)], *([each.name, str(each)] for each in memories)]
-    yield "settings", settings
-    yield "clip", [*told, ["latents", f"{size[1] // model.vae_scale_factor}x{size[0] // model.vae_scale_factor}"]]
-    yield (
-        "work",
-        [
-            *([name, f"{times} x {_flop(each)}"] for name, times, each in work),
-            ["in all", _flop(flop)],
-        ],
-    )
+    yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
+    yield "clip", _clip(canvas, outline.vae_scale_factor)
+    yield "work", [*([name, f"{times} x {_flop(each)}"] for name, times, each in work), ["in all", _flop(flop)]]
+    if there := dict.fromkeys(stage.title for stage in planned.there):
+        yield "kept from earlier, not made again", [[title, "there"] for title in there]
     parts = [*memory.items(), ("in all", sum(memory.values()))]
     yield "memory, about", [[name, format_bytes(count)] for name, count in parts if count]
     for each in memories:
-        check_fits(each.need - each.held, each.free, how_to_shorten(config))
+        check_fits(each.need - each.held, each.free, goal.shorten)
+
+
+def _clip(canvas: Canvas, cell: int) -> Rows:
+    """``cell``: pixels for each of the latents."""
+    height, width = canvas.size
+    if canvas.whole is None:
+        told = [["frames", str(canvas.frames)], ["size", _across(canvas.size)]]
+    else:
+        own = f"{_across(canvas.own)}, worked on at {_across(canvas.size)}"
+        told = [["frames", f"{canvas.frames} of {canvas.whole}"], ["size", own]]
+    return [*told, ["latents", f"{width // cell}x{height // cell}"]]
 
 
 def _across(size: Size) -> str:
@@ -139,52 +115,20 @@ def _memories(memory: Mapping[str, float], device: torch.device) -> list[Memory]
     ]
 
 
-def _work(
-    config: Job | GenerateConfig, model: NetworkCost, size: Size, frames: int
-) -> tuple[list[tuple[str, int, float]], float]:
-    """The passes of a job, (what, how often, operations of each), and the largest activations in bytes."""
-    decode = model.decode(size)
-    work: list[tuple[str, int, float]] = []
-    largest = decode.bytes
-
-    def add(name: str, times: int, cost: Cost) -> None:
-        nonlocal largest
-        work.append((name, times, cost.flop))
-        largest = max(largest, cost.bytes)
-
-    if not isinstance(config, GenerateConfig):
-        add("VAE, in", frames, model.encode(size))
-    if isinstance(config, TuneConfig):
-        add("tuning steps", config.steps, model.learn(size))
-        return work, largest
-    if isinstance(config, EditConfig) and config.tune:
-        add("tuning steps", config.tune, model.learn(size))
-    once = model.predict(size)
-    for each in runs(config, encoder=model.hears):
-        add(each.what, each.times, once * each.branches)
-    if isinstance(config, EditConfig):
-        for what, times, cost in _controls(config, model, size):
-            add(what, times, cost)
-    decoded = 2
-    if isinstance(config, GenerateConfig):
-        decoded = 1
-    elif isinstance(config, EditConfig) and config.prior == "inversion" and config.check_inversion:
-        decoded = 3
-    add("VAE, out", decoded * frames, decode)
-    return work, largest
-
-
-def _controls(config: EditConfig, model: NetworkCost, size: Size) -> Iterator[tuple[str, int, Cost]]:
-    """What, how often, and at which cost ControlNets run beside the UNet."""
-    for control, net in zip(config.control or (), model.controls, strict=True):
-        begin = max(control.start, 1 - config.steps_taken / config.steps)
-        acting = max(0, round((control.stop - begin) * config.steps))
-        if config.prior == "inversion" and config.control_inversion:
-            times = round((control.stop - control.start) * config.steps) * max(1, config.inversion_corrections)
-            times += 1 if config.inversion_corrections and control.stop == 1 else 0  # the first one, at the clean end
-            times += acting if config.check_inversion else 0
-            yield f"ControlNet {control.kind}, inverting", times, model.steer(net, size, 1)
-        yield f"ControlNet {control.kind}", acting, model.steer(net, size, branches(config, model.hears))
+def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple[str, int, float]], float]:
+    """The runs of networks, (what, how often, operations of each), and the largest activations in bytes."""
+    counted: dict[str, tuple[int, float]] = {}
+    costs: dict[tuple[Any, ...], Cost] = {}
+    largest = 0.0
+    for run in (each for stage in planned.to_make for each in stage.work() if each.times):
+        kind = run.network, run.branches, run.part
+        if kind not in costs:
+            costs[kind] = model.of(run, canvas.size)
+        times = run.times * (canvas.frames if run.network.startswith("vae") else 1)
+        what = f"{run.what}, if in doubt" if run.doubtful and not run.network.startswith("vae") else run.what
+        counted[what] = counted.get(what, (0, 0.0))[0] + times, costs[kind].flop
+        largest = max(largest, costs[kind].bytes)
+    return [(what, times, each) for what, (times, each) in counted.items()], largest
 
 
 PROCESS, FRAMES, PASSING = "the program itself", "frames", "reading and writing"
@@ -192,21 +136,19 @@ ON_MACHINE = PROCESS, FRAMES, PASSING
 """Of the memory, what does not lie on a GPU."""
 
 
-def _memory(
-    config: Job | GenerateConfig, model: NetworkCost, activations: float, frames: int, size: Size, own: Size
-) -> dict[str, float]:
-    """Bytes that a job holds at most, by what they are for. ``size`` is that which is worked at, ``own`` the clip's."""
+def _memory(stages: Sequence[Stage[Any]], model: NetworkCost, activations: float, canvas: Canvas) -> dict[str, float]:
+    """Bytes that a job holds at most, by what they are for."""
+    frames, size, own = canvas.frames, canvas.size, canvas.own
     positions = (size[0] // model.vae_scale_factor) * (size[1] // model.vae_scale_factor)
     # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
     passing = own[0] * own[1] * (OWN_SIZE + QUEUED * min(frames, QUEUE))
+    ways = [each.start.steps + 1 for each in stages if isinstance(each, Denoise | Reconstruct) and each.start.latents]
     parts = {
         PROCESS: held_memory() + WARM,
         "weights": model.weights(),
         "activations, at most": activations,
         "optimizer": model.tuned() * 4 * ADAM if model.tuning else 0.0,
-        "inversion": (config.steps + 1) * frames * 4 * positions * 4
-        if isinstance(config, EditConfig | InvertConfig)
-        else 0.0,
+        "inversion": max(ways, default=0) * frames * 4.0 * positions * 4,
         FRAMES: FRAMES_HELD * frames * size[0] * size[1] * FRAME,
         PASSING: max(0.0, passing - activations),
     }

@@ -1,9 +1,11 @@
-"""Reading small text files whole, up to a size."""
+"""Files that are read: small ones of text whole, up to a size, and the digest of any."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,15 @@ def json_object(text: str, what: str, error: Callable[[str], VeditError]) -> dic
     if not isinstance(content, dict):
         raise error(f"{what} holds no settings: expected a JSON object.")
     return content
+
+
+def file_digest(path: Path) -> bytes:
+    """16 bytes that name what a file holds; read once, for as long as the file stays as it is. Raises OSError."""
+    told = path.stat()
+    return _digest(path, told.st_ino, told.st_size, told.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, inode: int, size: int, changed: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()

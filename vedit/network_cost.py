@@ -11,11 +11,10 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,16 +23,15 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_f
 
 from vedit import registry
 from vedit.attention.context import StepContext
+from vedit.attention.kinds import SparseCausal
 from vedit.attention.processors import FrameProcessor
-from vedit.backbone import checkpoints, model_files, temporal
+from vedit.backbone import checkpoints, temporal
 from vedit.backbone.control import empty_controlnet, locate, reads_words
-from vedit.backbone.loading import check_family, empty, empty_text_encoder, empty_unet
+from vedit.backbone.loading import empty, empty_text_encoder, empty_unet
 from vedit.backbone.meta_device import MetaParameters
-from vedit.backbone.notes import read_notes
+from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
-from vedit.config import HUB_NAMES, ControlSettings, EditConfig, GenerateConfig, TuneConfig
-from vedit.config.paths import expand_home
-from vedit.pipelines.session import DEFAULT_ATTENTION, Job
+from vedit.graph import Work
 from vedit.tuning import tuned_parameters
 
 _aten = torch.ops.aten
@@ -63,63 +61,61 @@ class Cost:
         return Cost(self.flop * times, self.bytes * times)
 
 
-@model_files.reading_weights()
-def config_folder(model: str) -> Path:
-    """The folder with a model's configs; of a model on the hub, only these are fetched. Raises WeightsError."""
-    path = expand_home(model)
-    if model in HUB_NAMES:
-        return model_files.from_hub(HUB_NAMES[model], weights=False)
-    if model_files.is_hub_id(model):
-        return model_files.from_hub(model, weights=False)
-    if model == "mini" or not path.is_file():
-        return model_files.locate(model)
-    names = dict.fromkeys(checkpoints.tensor_names(path), torch.empty(0))
-    return model_files.reference_folder(path, checkpoints.original_family(names, path))
-
-
 class NetworkCost:
-    """A model's networks without weights, to count what passes through them cost."""
+    """A model's networks without weights, to count what passes through them cost.
 
-    def __init__(self, folder: Path, config: Job | GenerateConfig, frames: int, dtype: torch.dtype) -> None:
-        check_family(folder)
-        own = checkpoints.read_config(folder / "unet" / "config.json")
-        inflated = own.get("_class_name") == "UNet3DConditionModel"
-        self.unet_config = checkpoints.flat_unet_config(own) if inflated else own
-        self.notes = read_notes(folder)
-        self.dtype, self.frames = dtype, frames
-        self.tuning = isinstance(config, TuneConfig) or (isinstance(config, EditConfig) and config.tune > 0)
+    Args:
+        outline: the model
+        frames: of the clip that they run on
+        attention: the kind in force
+        work: what is to be counted
+    """
+
+    def __init__(self, outline: Outline, frames: int, attention: str, work: Sequence[Work]) -> None:
+        assert outline.configs is not None, "a model in memory alone has no configs"
+        folder = outline.configs
+        self.dtype, self.frames, self.vae_scale_factor = outline.dtype, frames, outline.vae_scale_factor
+        self.tuning = any(each.network == "learning" for each in work)
         self._fake = FakeTensorMode()
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
-        self.unet = empty_unet(self.unet_config)
-        self.vae_scale_factor = int(2 ** (len(self.vae.config.block_out_channels) - 1))
-        kind = registry.load("attention", config.attention or DEFAULT_ATTENTION)()
-        context = StepContext(kind, "sdpa", frames)
-        self.controls = [
-            empty_controlnet(locate_for(each, folder, self.unet))
-            for each in ((config.control or ()) if isinstance(config, EditConfig) else ())
-        ]
-        for network in (self.unet, *self.controls):
+        self.unet = empty_unet(outline.unet)
+        kind = registry.load("attention", attention)
+        context = StepContext(SparseCausal() if kind.needs_flow else kind(), "sdpa", frames)
+        self.controls = {
+            part: empty_controlnet(locate(*part, outline.text_width, folder, outline.notes, weights=False))
+            for part in dict.fromkeys(each.part for each in work if each.part is not None)
+        }
+        networks = (self.unet, self.vae, *self.controls.values())
+        for network in (self.unet, *self.controls.values()):
             for block in temporal.transformer_blocks(network):
                 block.attn1.set_processor(FrameProcessor(context, across_frames=True))
                 block.attn2.set_processor(FrameProcessor(context, across_frames=False))
         self._first, self._context = copy.deepcopy((self.unet.down_blocks[0], context))
-        if self.tuning or inflated or config.adapter is not None:
+        if self.tuning or outline.layers.temporal:
             with MetaParameters():
                 temporal.attach_temporal(self.unet, context)
         with self._fake:
-            _shaped(self.vae, torch.float32)
-            for network in (self.unet, *self.controls):
-                _shaped(network, dtype)
-        for network in (self.unet, self.vae, *self.controls):
+            for network in networks:
+                _shaped(network, torch.float32 if network is self.vae else self.dtype)
+        for network in networks:
             network.eval().requires_grad_(False)
-        networks = (self.unet, self.vae, *self.controls)
         self._weights = {each.untyped_storage()._cdata for one in networks for each in one.parameters()}
 
-    @property
-    def hears(self) -> bool:
-        """Whether the model has a sound encoder."""
-        return bool(self.notes.sound_encoder)
+    def of(self, work: Work, size: Size) -> Cost:
+        """One run of a network for pictures of ``size`` (H, W): on all frames, the VAE's on one."""
+        match work.network:
+            case "vae encoder":
+                return self.encode(size)
+            case "vae decoder":
+                return self.decode(size)
+            case "learning":
+                return self.learn(size)
+            case "controlnet":
+                assert work.part is not None
+                return self.steer(self.controls[work.part], size, work.branches)
+            case "unet":
+                return self.predict(size) * work.branches
 
     def predict(self, size: Size) -> Cost:
         """One prediction of the noise, for pictures of ``size`` (H, W) and one branch of guidance; each further one
@@ -160,7 +156,7 @@ class NetworkCost:
 
     def weights(self) -> float:
         """Bytes of all networks; the VAE's in float32."""
-        networks = (self.unet, self.text, *self.controls)
+        networks = (self.unet, self.text, *self.controls.values())
         other = sum(each.numel() for network in networks for each in network.parameters())
         return other * self.dtype.itemsize + sum(each.numel() for each in self.vae.parameters()) * 4
 
@@ -192,7 +188,7 @@ class NetworkCost:
     def loading(self) -> float:
         """Bytes of the largest network as it mostly lies in files, two to a number: while it is read it lies in memory
         too."""
-        networks = (self.unet, self.text, self.vae, *self.controls)
+        networks = (self.unet, self.text, self.vae, *self.controls.values())
         return 2.0 * max(sum(each.numel() for each in network.parameters()) for network in networks)
 
     def tuned(self) -> int:
@@ -218,13 +214,6 @@ class NetworkCost:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.tuning), self._fake, work, memory:
             run()
         return Cost(float(work.get_total_flops()), float(memory.peak))
-
-
-def locate_for(control: ControlSettings, folder: Path, unet: UNet2DConditionModel) -> Path:
-    """The folder of the ControlNet of a ``control``, beside the model in ``folder``; from the hub only its config is
-    fetched."""
-    width = unet.config.cross_attention_dim
-    return locate(control.kind, control.net, width, folder, read_notes(folder), weights=False)
 
 
 def _shaped(network: nn.Module, dtype: torch.dtype) -> None:

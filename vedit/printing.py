@@ -7,10 +7,14 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedit.errors import one_line
 from vedit.progress import Display
+
+if TYPE_CHECKING:
+    from vedit.clip import Clip
+    from vedit.clip.lazy import LazyClip
 
 
 class Report:
@@ -39,6 +43,26 @@ class Report:
         self._files.append(str(path))
         if not self.as_json:
             print(f"{path}  {note}" if note and not self.quiet else path)
+
+    def clip(self, clip: Clip | LazyClip, files: Sequence[Path]) -> None:
+        """A clip that was written, and what was written beside it."""
+        from vedit.clip.writing import SILENT
+
+        heard = clip.audio is not None and files[0].suffix.lower() not in SILENT
+        self.video(files[0], len(clip), clip.size, float(clip.rate), sound=heard)
+        for path in files[1:]:
+            self.file(path)
+
+    def video(self, path: Path, frames: int, size: tuple[int, int], fps: float, *, sound: bool) -> None:
+        """A video that was written, of so many frames of ``size`` (H, W)."""
+        height, width = size
+        self.file(path, f"{frames} frames, {width}x{height}, {fps:g} fps, {'with sound' if sound else 'silent'}")
+        self.add_data(clip={"frames": frames, "width": width, "height": height, "fps": fps, "sound": sound})
+
+    def seconds(self, timings: Mapping[str, float]) -> None:
+        """How long the stages of a job took."""
+        self.say("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in timings.items()))
+        self.add_data(timings=timings)
 
     def say(self, line: str) -> None:
         """A line for people."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.backbone.outline import Outline
 from vedit.errors import DeviceError, VeditWarning
 
 TOLERANCE = 3.0
@@ -58,13 +59,13 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     return fidelity(backbone.decode(latents), frames)
 
 
-def warn_if_foreign(backbone: Backbone, kept: Fidelity) -> None:
+def warn_if_foreign(model: Outline, kept: Fidelity) -> None:
     """Warn where the VAE's round trip keeps less than the model's own notes say of the clips it was made for."""
-    floor = backbone.notes.vae_floor_db
+    floor = model.notes.vae_floor_db
     if floor is not None and kept.db < floor:
-        about = f" ({backbone.notes.about})" if backbone.notes.about else ""
+        about = f" ({model.notes.about})" if model.notes.about else ""
         warnings.warn(
-            f"this clip is not like what {backbone.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
+            f"this clip is not like what {model.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
             f"expected {floor:g} or more. The result will be poor; name a larger model with --model, such as sd15.",
             VeditWarning,
             stacklevel=2,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vedit.backbone.model import Backbone
+from vedit.backbone.outline import Outline
 
 Undo = Callable[[], None]
 """Takes off what was put on; the backbone is then what it was, to the bit."""
@@ -21,6 +22,10 @@ class Attachable(ABC):
     @abstractmethod
     def put_on(self, backbone: Backbone) -> Undo:
         """Change ``backbone``; it is as it was where this raises. Raises WeightsError where it does not fit."""
+
+    def outlined(self, outline: Outline) -> Outline:
+        """What a model of this outline is with it on. Raises WeightsError where it does not belong to it."""
+        raise NotImplementedError
 
     def apply(self, backbone: Backbone) -> None:
         """Put it on for good. Raises WeightsError where it does not fit."""

@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from vedit.adapters.lora import Lora
-from vedit.adapters.motion import Motion
+from vedit.adapters.motion import Motion, MotionFiles
 from vedit.adapters.tuned import Adapter
-from vedit.backbone.loading import load_base
+from vedit.backbone.loading import load_base, outline_base
 from vedit.backbone.model import Backbone
+from vedit.backbone.outline import Outline
 from vedit.config.lora import LoraSpec
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What to load, as the settings name it; arguments as of ``load_backbone``."""
+
+    name: str | Path = "mini"
+    device: str = "auto"
+    dtype: str = "auto"
+    kernel: str = "auto"
+    motion_adapter: str | None = None
+    loras: tuple[LoraSpec, ...] = ()
+
+    def load(self) -> Backbone:
+        """The model, ready to run. Raises as ``load_backbone``."""
+        return load_backbone(
+            self.name,
+            device=self.device,
+            dtype=self.dtype,
+            kernel=self.kernel,
+            motion_adapter=self.motion_adapter,
+            loras=self.loras,
+        )
+
+    def outline(self, *, weights: bool = True) -> Outline:
+        """The model as its files describe it.
+
+        Args:
+            weights: fetch them from the hub, too, where they are not here; without them it may have no fingerprint
+
+        Raises:
+            WeightsError: for what is missing, or shows to be damaged without reading all of it
+            DeviceError: for what this machine lacks
+        """
+        outline, identity = outline_base(
+            self.name, device=self.device, dtype=self.dtype, kernel=self.kernel, weights=weights
+        )
+        for spec in self.loras:
+            lora = Lora.of(spec)
+            identity = identity and identity.also([lora.path], lora.remark)
+            if words := lora.words():
+                outline = replace(outline, tokenizer=copy.deepcopy(outline.tokenizer))
+                outline.tokenizer.add_tokens(words)
+        if (motion := self.motion_adapter or own_motion(outline)) is not None:
+            files = MotionFiles.of(motion)
+            identity = identity and identity.also(files.weights)
+            outline = replace(outline, layers=replace(outline.layers, motion=True))
+        return replace(outline, fingerprint=str(identity or ""))
+
+
+def own_motion(model: Backbone | Outline) -> Path | None:
+    """The motion modules in the model's folder, if its notes name some."""
+    return model.folder / model.notes.motion if model.folder and model.notes.motion else None
 
 
 def load_backbone(
@@ -49,8 +105,7 @@ def load_backbone(
     backbone = load_base(name, device=device, dtype=dtype, kernel=kernel)
     for spec in specs:
         Lora.of(spec).apply(backbone)
-    own = backbone.folder / backbone.notes.motion if backbone.folder and backbone.notes.motion else None
-    if (motion := motion_adapter or own) is not None:
+    if (motion := motion_adapter or own_motion(backbone)) is not None:
         Motion.read(motion).apply(backbone)
     if adapter is not None:
         Adapter.load(Path(adapter).expanduser()).apply(backbone)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from vedit.adapters.base import Attachable, Undo, replace_parameters
-from vedit.backbone.checkpoints import read_safetensors, read_tensors
+from vedit.backbone.checkpoints import read_header, read_safetensors, read_tensors
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
 from vedit.backbone.schemas import Schema, fault
@@ -69,6 +69,16 @@ class Lora(Attachable):
             )
         return cls(path, spec.scale)
 
+    @property
+    def remark(self) -> str:
+        """What of it, beside its file, tells the model with it from others."""
+        return f"lora {self.scale:g}"
+
+    @reading_weights()
+    def words(self) -> list[str]:
+        """The words that it teaches; mostly none. Raises WeightsError where the file is damaged."""
+        return [name for name, kind in read_header(self.path).items() if kind == "<embed>"]
+
     @reading_weights()
     @torch.no_grad()
     def put_on(self, backbone: Backbone) -> Undo:
@@ -88,7 +98,7 @@ class Lora(Attachable):
         forget = teach_tokens(backbone, tokens)
         undo_layers = [replace_parameters(module, {"weight": weight}) for module, weight in fused.items()]
         identity = backbone.identity
-        backbone.identity = identity.also([path], f"lora {self.scale:g}")
+        backbone.identity = identity.also([path], self.remark)
 
         def undo() -> None:
             backbone.identity = identity

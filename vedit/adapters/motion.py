@@ -22,47 +22,63 @@ _NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "tra
 
 
 @dataclass(frozen=True)
-class Motion(Attachable):
-    """Motion modules as read.
+class MotionFiles:
+    """Where motion modules lie.
 
     Attributes:
-        modules: diffusers' MotionAdapter
-        files: what they came from
+        weights: their files
+        folder: of a MotionAdapter; None for AnimateDiff's own file
         schedule: what they need of the noise schedule
     """
 
-    modules: MotionAdapter
-    files: tuple[Path, ...]
+    weights: tuple[Path, ...]
+    folder: Path | None
     schedule: dict[str, Any]
 
     @classmethod
     @model_files.reading_weights()
-    def read(cls, name: str | Path) -> Motion:
+    def of(cls, name: str | Path) -> MotionFiles:
         """From a MotionAdapter's folder, a hub id, or AnimateDiff's own file.
 
         A folder's ``scheduler_config.json``, where there is one (``training.motion`` writes it), says which noise
         schedule they were trained with; else it is AnimateDiff's own.
 
-        Raises WeightsError for what is missing, damaged, or no such thing.
+        Raises WeightsError for what is no such thing.
         """
         path = Path(name).expanduser()
         schedule: dict[str, Any] = dict(_ANIMATEDIFF_SCHEDULE)
         if model_files.is_hub_id(name):
             path = model_files.from_hub(str(name), ("",))
         if path.is_dir():
-            files = model_files.part_files(path, "")
-            config, tensors = checkpoints.read_config(path / "config.json"), checkpoints.read_tensors(files)
             if (path / "scheduler_config.json").is_file():
                 said = read_scheduler(path)
                 schedule = {key: said[key] for key in _NOISE if key in said}
-        elif path.is_file():
-            files = [path]
-            config, tensors = checkpoints.motion_from_original(checkpoints.read_tensors(path))
+            return cls(tuple(model_files.part_files(path, "")), path, schedule)
+        if path.is_file():
+            return cls((path,), None, schedule)
+        raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
+
+
+@dataclass(frozen=True)
+class Motion(Attachable):
+    """Motion modules as read: diffusers' MotionAdapter, and the ``files`` that they came from."""
+
+    modules: MotionAdapter
+    files: MotionFiles
+
+    @classmethod
+    @model_files.reading_weights()
+    def read(cls, name: str | Path) -> Motion:
+        """From what ``MotionFiles.of`` takes. Raises WeightsError for what is missing, damaged, or no such thing."""
+        files = MotionFiles.of(name)
+        tensors = checkpoints.read_tensors(files.weights)
+        if files.folder is None:
+            config, tensors = checkpoints.motion_from_original(tensors)
         else:
-            raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
+            config = checkpoints.read_config(files.folder / "config.json")
         modules = empty(MotionAdapter, config)
         checkpoints.fill(modules, tensors, "motion modules", spare=r"\.pos_embed\.pe$")
-        return cls(modules, tuple(files), schedule)
+        return cls(modules, files)
 
     def put_on(self, backbone: Backbone) -> Undo:
         """Attach the modules, in the place of others that are there, and give the model their noise schedule.
@@ -87,6 +103,6 @@ class Motion(Attachable):
         except BaseException:
             undo()
             raise
-        backbone.scheduler_config = {**schedule, **self.schedule}
-        backbone.identity = identity.also(self.files)
+        backbone.scheduler_config = {**schedule, **self.files.schedule}
+        backbone.identity = identity.also(self.files.weights)
         return undo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from torch import Tensor
 from vedit.adapters.base import Attachable, Undo, replace_parameters
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
-from vedit.backbone.model import Backbone, TunedState
+from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
+from vedit.backbone.outline import FrameLayers, Outline, TunedState
 from vedit.backbone.schemas import Name, Schema, fault
 from vedit.config.fields import LONGEST_PROMPT
 from vedit.errors import WeightsError
@@ -88,12 +89,8 @@ class Adapter(Attachable):
 
         Raises WeightsError when it was tuned on another base, or does not fit.
         """
-        if self.base != backbone.fingerprint:
-            raise WeightsError(
-                f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the "
-                f"model given is {backbone.name} ({backbone.fingerprint[:8]}); pass the --model it was tuned on."
-            )
-        temporal = any("attn_temp" in name for name in self.tensors)
+        self._check_base(backbone.name, backbone.fingerprint)
+        temporal = self._has_temporal
         before = backbone.tuned
         attached, positions = not backbone.has_temporal, backbone.positions
         if temporal:
@@ -111,9 +108,7 @@ class Adapter(Attachable):
         except BaseException:
             detach()
             raise
-        prompt = str(self.config.get("prompt", ""))
-        attention = str(self.config.get("attention", before.attention))
-        backbone.tuned = TunedState(self.digest(), prompt, attention)
+        backbone.tuned = self._tuned(before)
 
         def undo() -> None:
             backbone.tuned = before
@@ -121,6 +116,30 @@ class Adapter(Attachable):
             detach()
 
         return undo
+
+    def outlined(self, outline: Outline) -> Outline:
+        """What a model is with the adapter on it. Raises WeightsError when it was tuned on another base."""
+        if outline.fingerprint:
+            self._check_base(outline.name, outline.fingerprint)
+        layers = outline.layers
+        if self._has_temporal:
+            layers = FrameLayers(True, bool(self.config.get("positions", False)), layers.motion)
+        return replace(outline, layers=layers, tuned=self._tuned(outline.tuned))
+
+    @property
+    def _has_temporal(self) -> bool:
+        return any("attn_temp" in name for name in self.tensors)
+
+    def _tuned(self, before: TunedState) -> TunedState:
+        attention = str(self.config.get("attention", before.attention))
+        return TunedState(self.digest(), str(self.config.get("prompt", "")), attention)
+
+    def _check_base(self, name: str, fingerprint: str) -> None:
+        if self.base != fingerprint:
+            raise WeightsError(
+                f"this adapter was tuned on {self.config.get('model', 'another model')} ({self.base[:8]}) and the "
+                f"model given is {name} ({fingerprint[:8]}); pass the --model it was tuned on."
+            )
 
     def _check(self, backbone: Backbone) -> None:
         own = dict(backbone.unet.named_parameters())

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vedit.errors import WeightsError
-from vedit.files import check_plain, json_object, read_text
+from vedit.files import check_plain, file_digest, json_object, read_text
 from vedit.warning_filters import filtered
 
 ORIGINAL_UNET = "model.diffusion_model."
@@ -194,10 +194,7 @@ class Identity:
 
     def also(self, files: Sequence[Path], remark: str | None = None) -> Identity:
         """That of these files too."""
-        digests = []
-        for path in files:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+        digests = [file_digest(path) for path in files]
         remarks = self.remarks if remark is None else (*self.remarks, remark)
         return Identity((*self.files, *digests), remarks)
 

@@ -18,11 +18,13 @@ from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DCondi
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from vedit.attention.kernels import choose_kernel
 from vedit.backbone import checkpoints, model_files, schemas
 from vedit.backbone.dtypes import warn_if_slow
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
+from vedit.backbone.outline import FrameLayers, Outline, TunedState
 from vedit.clip.arrays import kind_of
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
@@ -78,6 +80,46 @@ def load_base(
         if parts.temporal:
             make_tune_a_video(backbone, parts.temporal)
     return backbone
+
+
+@model_files.reading_weights()
+def outline_base(
+    name: str | Path, *, device: str = "auto", dtype: str = "auto", kernel: str = "auto", weights: bool = True
+) -> tuple[Outline, checkpoints.Identity | None]:
+    """A model as its files describe it, and what names their content; arguments as of ``ModelSpec.outline``."""
+    torch_device = choose_device(device)
+    torch_dtype = choose_dtype(dtype, torch_device)
+    path = model_files.locate(name, weights=weights)
+    configs, files = path, [path]
+    if path.is_dir():
+        check_family(path)
+        if weights:
+            files = [file for part in model_files.PARTS for file in model_files.part_files(path, part)]
+        else:
+            files = model_files.held_files(path)
+    else:
+        names = dict.fromkeys(checkpoints.tensor_names(path), torch.empty(0))
+        configs = model_files.reference_folder(path, checkpoints.original_family(names, path))
+        check_family(configs)
+    own = checkpoints.read_config(configs / "unet" / "config.json")
+    inflated = own.get("_class_name") == "UNet3DConditionModel"
+    vae = empty(AutoencoderKL, checkpoints.read_config(configs / "vae" / "config.json"))
+    outline = Outline(
+        name=str(name),
+        folder=path if path.is_dir() else None,
+        configs=configs,
+        unet=empty_unet(checkpoints.flat_unet_config(own) if inflated else own).config,
+        vae_scale_factor=int(2 ** (len(vae.config.block_out_channels) - 1)),
+        tokenizer=read_tokenizer(configs, empty_text_encoder(configs)),
+        notes=read_notes(path),
+        fingerprint="",
+        device=torch_device,
+        dtype=torch_dtype,
+        kernel=choose_kernel(kernel, torch_device, torch_dtype),
+        layers=FrameLayers(temporal=inflated),
+        tuned=TunedState(attention="sparse_causal") if inflated else TunedState(),
+    )
+    return outline, checkpoints.Identity.of(files) if files else None
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +22,7 @@ from vedit.backbone.checkpoints import Identity
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
+from vedit.backbone.outline import FrameLayers, Outline, TunedState
 from vedit.backbone.prompts import embed
 from vedit.clip.arrays import check_frames
 from vedit.entrances.residuals import Residuals
@@ -35,21 +33,6 @@ from vedit.schedule import Schedule
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
-
-
-@dataclass(frozen=True)
-class TunedState:
-    """What one-shot tuning left in a backbone.
-
-    Attributes:
-        digest: of the tensors that it changed; empty where nothing was tuned
-        prompt: the words of the clip that was learnt
-        attention: the kind that it was learnt under
-    """
-
-    digest: str = ""
-    prompt: str = ""
-    attention: str = "per_frame"
 
 
 class Backbone:
@@ -168,12 +151,27 @@ class Backbone:
         """Pixels per latent pixel: frames must be multiples of it. 8 for Stable Diffusion."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
+    def outline(self) -> Outline:
+        """What it is now, without its weights."""
+        return Outline(
+            name=self.name,
+            folder=self.folder,
+            configs=self.folder,
+            unet=self.unet.config,
+            vae_scale_factor=self.vae_scale_factor,
+            tokenizer=self.tokenizer,
+            notes=self.notes,
+            fingerprint=self.fingerprint,
+            device=self.device,
+            dtype=self.dtype,
+            kernel=self.kernel,
+            layers=FrameLayers(self.has_temporal, self.positions, self.has_motion),
+            tuned=self.tuned,
+        )
+
     def state_fingerprint(self) -> str:
-        """What the network is now: the files it came from, how they are read, what was attached, and the adapter on
-        top."""
-        config = json.dumps({key: str(value) for key, value in sorted(self.unet.config.items())}).encode()
-        attached = (self.has_temporal, self.positions, self.has_motion)
-        return f"{self.fingerprint}+{blake2b(config, digest_size=8).hexdigest()}+{attached}+{self.tuned.digest}"
+        """What the network is now: ``Outline.state``."""
+        return self.outline().state
 
     # Frames and latents
 

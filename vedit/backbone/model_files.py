@@ -62,8 +62,8 @@ def reading_weights() -> Iterator[None]:
 
 
 @reading_weights()
-def locate(name: str | Path) -> Path:
-    """The folder or single file that a name stands for, fetched from the hub if need be.
+def locate(name: str | Path, *, weights: bool = True) -> Path:
+    """The folder or single file that a name stands for; from the hub what is missing, its ``weights`` or only configs.
 
     Raises WeightsError when the name stands for nothing, with the nearest short name, or when the hub does not give it.
     """
@@ -75,7 +75,7 @@ def locate(name: str | Path) -> Path:
             )
         return MINI
     if name in HUB_NAMES:
-        return from_hub(HUB_NAMES[str(name)])
+        return from_hub(HUB_NAMES[str(name)], weights=weights)
     if path.is_dir():
         return path
     if path.is_file():
@@ -83,7 +83,7 @@ def locate(name: str | Path) -> Path:
             raise WeightsError(f"'{path}' is no model: expected a folder in diffusers' layout or a .safetensors file.")
         return path
     if is_hub_id(name):
-        return from_hub(str(name))
+        return from_hub(str(name), weights=weights)
     near = get_close_matches(str(name), ["mini", *HUB_NAMES], n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known names: mini, {', '.join(HUB_NAMES)}."
     raise WeightsError(f"'{name}' is no folder, no .safetensors file and no hub id 'owner/name'; {hint}")
@@ -122,6 +122,13 @@ def part_files(folder: Path, part: str) -> list[Path]:
         wanted = f"{WEIGHT_NAMES[part][0]}.safetensors"
         raise WeightsError(f"no weights for the {part or 'motion adapter'} in '{folder / part}': expected {wanted}.")
     return [folder / name for name in chosen]
+
+
+def held_files(folder: Path) -> list[Path]:
+    """The weight files of all parts of a model's folder; empty where any are missing."""
+    names = [path.relative_to(folder).as_posix() for part in PARTS for path in (folder / part).glob("*")]
+    found = [weight_files(names, part) for part in PARTS]
+    return [folder / name for part in found for name in part] if all(found) else []
 
 
 def from_hub(repo: str, parts: tuple[str, ...] = PARTS, *, weights: bool = True) -> Path:

@@ -25,6 +25,7 @@ from vedit.timeline import Moments
 
 if TYPE_CHECKING:
     from vedit.backbone.model import Backbone
+    from vedit.backbone.outline import Outline
 
 MOMENTUM = 0.3
 """Of the guidance (Brack et al. 2023, section 4)."""
@@ -87,16 +88,16 @@ def sound_condition(
     return Condition(tokens, GUIDANCE_SHARE * strength, options.start, options.stop)
 
 
-def model_sound_encoder(backbone: Backbone) -> Path | None:
+def model_sound_encoder(model: Backbone | Outline) -> Path | None:
     """The sound encoder in the model's folder, if its notes name one. Raises WeightsError where that file is
     missing."""
-    name = backbone.notes.sound_encoder
-    if not name or backbone.folder is None:
+    name = model.notes.sound_encoder
+    if not name or model.folder is None:
         return None
-    path = backbone.folder / name
+    path = model.folder / name
     if not path.is_file():
         raise WeightsError(
-            f"{backbone.folder / 'vedit.json'} names the sound encoder {name}, which is not there; put it back, name "
+            f"{model.folder / 'vedit.json'} names the sound encoder {name}, which is not there; put it back, name "
             "another with --sound-encoder, or leave what the sound says out of it with --audio-scale 0."
         )
     return path

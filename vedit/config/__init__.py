@@ -7,7 +7,7 @@ that ``--help`` stays quick. ``merge`` fills these from flags and files, and ``f
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -63,6 +63,12 @@ COMPARE_LAYOUT = (
 )
 
 
+class GuidanceSettings(SoundtrackSettings, PromptSettings):
+    """What guides the frames of a clip."""
+
+    prompt: PromptText = Field(description="What the clip shows.")
+
+
 class EditConfig(
     VideoSettings,
     SoundtrackSettings,
@@ -76,6 +82,8 @@ class EditConfig(
     ClipSettings,
 ):
     """All settings of an edit."""
+
+    job: ClassVar[str] = "edit"
 
     @property
     def steps_taken(self) -> int:
@@ -111,6 +119,8 @@ class EditConfig(
 class CompareConfig(VideoSettings):
     """All settings of a comparison."""
 
+    job: ClassVar[str] = "compare"
+
     source: InputPath = Field(description="Video file, or folder of pictures, that was edited.")
     edit: InputPath = Field(description="The edit of it.")
     layout: CompareLayout = Field("side", description=COMPARE_LAYOUT)
@@ -122,6 +132,8 @@ class GenerateConfig(
     VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
 ):
     """All settings of a generated clip."""
+
+    job: ClassVar[str] = "generate"
 
     prompt: PromptText = Field(
         description="What the clip shows; (word:1.4) lets a word count more. May be empty where a sound says it."
@@ -140,8 +152,20 @@ class GenerateConfig(
     sheet: OutputPath | None = Field(None, description="Also write a contact sheet (.png).")
 
 
+class InspectMaskConfig(EditConfig):
+    """All settings of an edit, of which only the mask is looked at."""
+
+    job: ClassVar[str] = "inspect mask"
+
+
+Guided = EditConfig | GenerateConfig | GuidanceSettings
+"""What has prompts, their scales in time, and a sound."""
+
+
 class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
     """All settings of a tuning."""
+
+    job: ClassVar[str] = "tune"
 
     prompt: RequiredPrompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
@@ -158,6 +182,8 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
 class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
     """All settings of an inversion."""
 
+    job: ClassVar[str] = "invert"
+
     source_prompt: PromptText | None = Field(
         None, description="What the clip shows. By default the words that the adapter was tuned on, else none."
     )
@@ -165,6 +191,8 @@ class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSett
 
 class InspectConfig(VideoSettings, ClipSettings):
     """All settings of an inspection of a clip."""
+
+    job: ClassVar[str] = "inspect"
 
     kind: Annotator = Field(description="What to look for (`vedit parts`, annotators).")
     size: int | None = Field(
@@ -204,10 +232,13 @@ __all__ = [
     "EmphasisSettings",
     "EnvelopeSettings",
     "GenerateConfig",
+    "GuidanceSettings",
     "GuideSettings",
+    "Guided",
     "InputPath",
     "InspectAudioConfig",
     "InspectConfig",
+    "InspectMaskConfig",
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",

@@ -218,6 +218,8 @@ class FramesSettings(Settings):
 class InspectAudioConfig(AudioInputSettings, FramesSettings):
     """All settings of an inspection of a sound."""
 
+    job: ClassVar[str] = "inspect audio"
+
     audio: InputPath = Field(description="A sound file or a video.")
     feature: Feature = Field(
         "loudness", description=f"What to draw: loudness, bass, onset, beat or others. All are {', '.join(FEATURES)}."
@@ -231,6 +233,8 @@ class InspectAudioConfig(AudioInputSettings, FramesSettings):
 
 class InspectTimelineConfig(AudioInputSettings, FramesSettings):
     """All settings of an inspection of a timeline."""
+
+    job: ClassVar[str] = "inspect timeline"
 
     timeline: Annotated[Varying, varying(float("-inf"), float("inf"))] = Field(
         description="A number, keyframes such as '0:1, 2s:0.4', an expression such as '1+loudness', or a feature."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -26,6 +26,8 @@ from vedit.config.named_files import NamedFile
 from vedit.config.paths import InputPath, MayBePath, OutputPath, PathOrName
 from vedit.timeline import Moments
 
+Group = TypeVar("Group", bound="Settings")
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, and closed to unknown names."""
@@ -37,6 +39,9 @@ class Settings(BaseModel):
 
     weighted_prompts: ClassVar[frozenset[str]] = frozenset()
     """Fields that are prompts, in whose text brackets weigh words."""
+
+    job: ClassVar[str] = ""
+    """The name of the job that these are the settings of (``vedit.jobs.JOBS``); empty for those of a part of one."""
 
     _config: Path | None = PrivateAttr(None)
     """The file that some of these came from."""
@@ -50,6 +55,11 @@ class Settings(BaseModel):
         """The files and folders that are read, with the file that settings came from."""
         config = [] if self._config is None else [NamedFile("config", self._config)]
         return [*named_files.files_read(self), *config]
+
+    def part(self, group: type[Group]) -> Group:
+        """Those of the settings that a ``group`` holds; they were checked when these were made."""
+        held = {name: getattr(self, name) for name in group.model_fields}
+        return cast(Group, group.model_construct(**held))
 
     @classmethod
     def ranges(cls) -> dict[str, Range]:

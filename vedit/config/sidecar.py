@@ -19,7 +19,7 @@ from vedit.config.prompt_weights import escaped
 from vedit.config.sidecar_format import FORMAT
 
 
-def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str], *, overwrite: bool) -> None:
+def save(config: Settings, path: Path, made_with: Mapping[str, str], *, overwrite: bool) -> None:
     """Write settings as a sidecar that ``vedit rerun`` takes. Paths in its folder are relative, others absolute, so the
     folder may be moved and read from anywhere. Raises MediaError when it cannot be written.
     """
@@ -29,7 +29,7 @@ def save(config: Settings, path: Path, command: str, made_with: Mapping[str, str
     values = config.model_dump(mode="json", exclude=set(config.transient))
     for key, value in values.items():
         values[key] = _portable(key, value, folder, type(config))
-    notes = {"command": command, "format": FORMAT, "vedit": __version__, "made_with": dict(made_with)}
+    notes = {"command": config.job, "format": FORMAT, "vedit": __version__, "made_with": dict(made_with)}
     head = f"# Written by vedit {__version__}: `vedit rerun {path.name}` makes the same again.\n"
     body = yaml.safe_dump({**notes, **values}, sort_keys=False, allow_unicode=True, width=2**16)
     with whole_file(path, overwrite) as beside:

@@ -3,5 +3,6 @@
 from vedit.graph.run import Plan, Run, plan
 from vedit.graph.stage import Stage
 from vedit.graph.store import Store
+from vedit.graph.work import Work
 
-__all__ = ["Plan", "Run", "Stage", "Store", "plan"]
+__all__ = ["Plan", "Run", "Stage", "Store", "Work", "plan"]

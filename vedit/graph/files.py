@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
+
+from vedit.files import file_digest
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,6 @@ class File:
             inside = sorted(each for each in path.iterdir() if each.is_file())
             told = hashlib.blake2b(digest_size=16)
             for each in inside:
-                told.update(each.name.encode(errors="surrogateescape") + b"\0" + _digest_of(each).encode())
+                told.update(each.name.encode(errors="surrogateescape") + b"\0" + file_digest(each))
             return cls(path, told.hexdigest())
-        return cls(path, _digest_of(path))
-
-
-def _digest_of(path: Path) -> str:
-    told = path.stat()
-    return _digest(path, told.st_ino, told.st_size, told.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, inode: int, size: int, changed: int) -> str:
-    """Read once, for as long as the file stays as it is."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return cls(path, file_digest(path).hex())

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
+from vedit.graph.files import File
+
 DIGEST = 16
 """Bytes of a key."""
 
@@ -24,14 +26,17 @@ def digest(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON can tell it without loss: numbers, texts, paths, sequences, mappings, dataclasses, settings
-    (pydantic models), and tensors and arrays by a hash of their bytes. Raises TypeError for anything else."""
+    """``value`` as JSON can tell it without loss: numbers, texts, sequences, mappings, dataclasses, settings (pydantic
+    models); tensors and arrays by a hash of their bytes; a path of what is there by a hash of what it holds. Raises
+    TypeError for anything else."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         return {"float": value.hex()}  # 1.0 is not 1, and no digit is lost
-    if isinstance(value, (Path, Fraction)):
-        return {type(value).__name__ if isinstance(value, Fraction) else "path": str(value)}
+    if isinstance(value, Path):
+        return {"file": File.of(value).digest} if value.exists() else {"path": str(value)}
+    if isinstance(value, Fraction):
+        return {"fraction": str(value)}
     if isinstance(value, (tuple, list)):
         return [plain(each) for each in value]
     if isinstance(value, (set, frozenset)):

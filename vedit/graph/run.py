@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import torch
+
 from vedit.errors import MediaError, VeditWarning
 from vedit.graph.stage import Stage
 from vedit.graph.store import Store
@@ -90,6 +92,8 @@ class Run:
         }
         begun = time.perf_counter()
         result = stage.make(self.session, **given)
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # the time is that of the work, not of asking for it
         if stage.title:
             self.seconds[stage.title] = self.seconds.get(stage.title, 0.0) + time.perf_counter() - begun
         return result

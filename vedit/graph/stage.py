@@ -25,6 +25,7 @@ from torch import Tensor
 
 from vedit import __version__
 from vedit.graph.recipe import digest
+from vedit.graph.work import Work
 
 T = TypeVar("T")
 
@@ -53,6 +54,10 @@ class Stage(Generic[T]):
     def unpack(self, tensors: Mapping[str, Tensor]) -> T:
         """The result that ``pack`` made these of, equal to the bit."""
         raise NotImplementedError
+
+    def work(self) -> tuple[Work, ...]:
+        """The networks that ``make`` runs; empty where it runs none, or none that counts."""
+        return ()
 
     @cached_property
     def inputs(self) -> dict[str, Stage[Any] | tuple[Stage[Any], ...] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from vedit.conditioners import Conditioner
 from vedit.conditioners.control import Control
 from vedit.config import ControlSettings
 from vedit.config.merge import make_part
-from vedit.graph import Stage
+from vedit.graph import Stage, Work
 from vedit.graph.files import File
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
@@ -72,6 +72,23 @@ class Controls(Stage[tuple[Condition, ...]]):
         backbone = session.plain(self.model)
         pairs = zip(self.settings, pictures, strict=True)
         return tuple(Control(settings).condition(drawn, backbone) for settings, drawn in pairs)
+
+
+def control_work(
+    conditions: Sequence[Stage[Any]], steps: int, taken: int, branches: int, why: str = "", again: int = 1
+) -> Iterator[Work]:
+    """The runs of the ControlNets among ``conditions`` beside the last ``taken`` of so many ``steps`` of the UNet, each
+    of them so often ``again``; ``why``, where not to sample."""
+    for settings in (each for some in conditions if isinstance(some, Controls) for each in some.settings):
+        begin = max(settings.start, 1 - taken / steps)
+        acting = max(0, round((settings.stop - begin) * steps))
+        yield Work(
+            "controlnet",
+            f"ControlNet {settings.kind}{why}",
+            acting * again,
+            branches,
+            part=(settings.kind, settings.net),
+        )
 
 
 @dataclass(frozen=True)

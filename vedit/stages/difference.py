@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
 from vedit.flow import Flow
-from vedit.graph import Stage
-from vedit.masks import compare_prompts
+from vedit.graph import Stage, Work
+from vedit.masks import NOISE_LEVELS, SAMPLES, compare_prompts
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
 from vedit.stages.flow import EstimateFlow
@@ -49,6 +49,10 @@ class ComparePrompts(Stage[list[PromptDifference]]):
                 seed=self.seed,
                 progress=session.progress,
             )
+
+    def work(self) -> tuple[Work, ...]:
+        times, branches = len(NOISE_LEVELS) * SAMPLES, 1 + len(self.targets)
+        return (Work("unet", "comparisons of the prompts", times, branches, "finding where to edit"),)
 
     def pack(self, result: list[PromptDifference]) -> Mapping[str, Tensor]:
         names = ("magnitude", "direction")

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from vedit.clip import Clip
-from vedit.graph import Stage
-from vedit.quality import Fidelity, round_trip
+from vedit.graph import Stage, Work
+from vedit.priors import Start
+from vedit.quality import Fidelity, check_finite, round_trip
 from vedit.session import Model, Session, within_memory
+from vedit.stages.sanity import warn_if_degenerate
+from vedit.stages.words import Words
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class Encode(Stage[Tensor]):
     def make(self, session: Session, clip: Clip) -> Tensor:
         with within_memory():
             return session.plain(self.model).encode(clip.frames)
+
+    def work(self) -> tuple[Work, ...]:
+        return (Work("vae encoder", "VAE, in", 1),)
 
     def pack(self, result: Tensor) -> Mapping[str, Tensor]:
         return {"latents": result}
@@ -51,11 +57,45 @@ class RoundTrip(Stage[Fidelity]):
         with within_memory():
             return round_trip(session.plain(self.model), latents, clip.frames)
 
+    def work(self) -> tuple[Work, ...]:
+        return (Work("vae decoder", "VAE, out", 1),)
+
     def pack(self, result: Fidelity) -> Mapping[str, Tensor]:
         return pack_fidelity(result)
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> Fidelity:
         return unpack_fidelity(tensors)
+
+
+@dataclass(frozen=True)
+class Decode(Stage[Tensor]):
+    """The frames (F, 3, H, W) in [0, 1] of what a job made, on the CPU. Raises DeviceError where they are no numbers.
+
+    Attributes:
+        what: they are, for such an error: "edit"
+        words: their prompt, for a warning where they are no picture
+        start: the noise that they were made of, for the same; None where they began with a clip
+    """
+
+    latents: Stage[Tensor]
+    start: Stage[Start] | None
+    model: Model
+    what: str
+    words: Words
+
+    title: ClassVar[str] = "decoding"
+
+    def make(self, session: Session, latents: Tensor, start: Start | None) -> Tensor:
+        backbone = session.plain(self.model)
+        with within_memory():
+            frames = backbone.decode(latents)
+            check_finite(frames, f"decoded {self.what}", backbone)
+            denoised = None if start is None else (start.noise, latents)
+            warn_if_degenerate(backbone.name, frames, self.words.embedded(backbone), denoised=denoised)
+        return frames
+
+    def work(self) -> tuple[Work, ...]:
+        return (Work("vae decoder", "VAE, out", 1),)
 
 
 def pack_fidelity(found: Fidelity) -> dict[str, Tensor]:

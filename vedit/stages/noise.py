@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from vedit import registry
@@ -13,12 +14,13 @@ from vedit.adapters.tuned import Adapter
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.graph import Stage
+from vedit.graph import Stage, Work
 from vedit.priors import PriorInputs, Start
-from vedit.priors.inversion import reconstruct
+from vedit.priors.inversion import correction_size, passes, reconstruct
 from vedit.progress import renamed
-from vedit.quality import Fidelity, check_finite, fidelity
-from vedit.session import Model, Session
+from vedit.quality import Fidelity, check_finite, fidelity, is_doubtful
+from vedit.session import Model, Session, within_memory
+from vedit.stages.conditions import control_work
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode, pack_fidelity, unpack_fidelity
 from vedit.stages.tune import Tune
@@ -30,12 +32,14 @@ class StartingNoise(Stage[Start]):
     """The noise that a prior starts from, and the way there where it has one, as an inversion does.
 
     Attributes:
+        latents: of the clip; None where there is none
         conditions: those that steer an inversion
-        prompt: what the clip shows
+        prompt: what the clip shows, or is to show
+        shape: (F, 4, h, w) where there is no clip
         noise_walk: one of each frame, or one for all
     """
 
-    latents: Encode
+    latents: Encode | None
     tuned: Tune | None
     flow: EstimateFlow | None
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
@@ -47,6 +51,7 @@ class StartingNoise(Stage[Start]):
     corrections: int
     seed: int = 0
     noise_walk: tuple[float, ...] | float = 0.0
+    shape: tuple[int, int, int, int] | None = None
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -60,11 +65,14 @@ class StartingNoise(Stage[Start]):
     def make(
         self,
         session: Session,
-        latents: Tensor,
+        latents: Tensor | None,
         tuned: Adapter | None,
         flow: Flow | None,
         conditions: tuple[tuple[Condition, ...], ...],
     ) -> Start:
+        if latents is None:
+            assert self.shape is not None, "noise has the shape of a clip, or one of its own"
+            latents = torch.zeros(self.shape)
         with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
             given = PriorInputs(
                 latents.to(backbone.device),
@@ -80,6 +88,14 @@ class StartingNoise(Stage[Start]):
             start: Start = registry.load("priors", self.prior)().start(backbone, given)
             check_finite(start.noise, self.prior, backbone)
             return start
+
+    def work(self) -> tuple[Work, ...]:
+        if not starts_from_clip(self.prior):
+            return ()
+        inverting = Work("unet", "inversion steps", passes(self.steps, self.corrections), progress="inverting")
+        again = max(1, self.corrections)
+        controls = control_work(self.conditions, self.steps, self.steps, 1, ", inverting", again)
+        return (inverting, *controls)
 
     def pack(self, result: Start) -> Mapping[str, Tensor]:
         noise = result.noise.clone()  # a file holds no two tensors of one memory
@@ -100,8 +116,57 @@ def drawn(prior: str, seed: int, noise_walk: tuple[float, ...]) -> tuple[int, tu
 
 
 @dataclass(frozen=True)
-class Reconstruct(Stage[Fidelity]):
-    """How near sampling without guidance comes to the clip again, from the last ``taken`` steps of its inversion."""
+class Reconstruct(Stage[Tensor]):
+    """The latents (F, 4, h, w), on the CPU, to which sampling without guidance leads back from the last ``taken`` steps
+    of an inversion."""
+
+    start: StartingNoise
+    tuned: Tune | None
+    flow: EstimateFlow | None
+    conditions: tuple[Stage[tuple[Condition, ...]], ...]
+    taken: int
+
+    title: ClassVar[str] = "reconstruction"
+
+    def make(self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any) -> Tensor:
+        assert start.trace is not None, "only an inversion has a way back"
+        origin = self.start
+        with session.working(origin.model, origin.attention, adapter=tuned, flow=flow) as backbone:
+            return reconstruct(
+                backbone,
+                start.trace[: self.taken + 1].to(backbone.device),
+                origin.prompt.embedded(backbone),
+                origin.steps,
+                conditions=[each for some in conditions for each in some],
+                progress=renamed(session.progress, "reconstructing"),
+            ).cpu()
+
+    def work(self) -> tuple[Work, ...]:
+        back = Work("unet", "reconstruction steps", self.taken, progress="reconstructing")
+        return (back, *control_work(self.conditions, self.start.steps, self.taken, 1, ", reconstructing"))
+
+
+@dataclass(frozen=True)
+class InversionCheck:
+    """How far an inversion can be trusted.
+
+    Attributes:
+        correction: how far its steps had to be corrected (``priors.inversion.correction_size``)
+        reconstruction: of the clip, from it; None where it was not in doubt
+    """
+
+    correction: float
+    reconstruction: Fidelity | None
+
+
+@dataclass(frozen=True)
+class CheckInversion(Stage[InversionCheck]):
+    """How far an inversion had to be corrected and, where that leaves it in doubt, how near sampling without guidance
+    comes to the clip again, from the last ``taken`` of its steps.
+
+    Attributes:
+        reconstructs: whether a doubt is looked into
+    """
 
     clip: Stage[Clip]
     start: StartingNoise
@@ -109,26 +174,38 @@ class Reconstruct(Stage[Fidelity]):
     flow: EstimateFlow | None
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     taken: int
+    reconstructs: bool
 
     title: ClassVar[str] = "inversion check"
     kept: ClassVar[bool] = True
 
-    def make(self, session: Session, clip: Clip, start: Start, tuned: Any, flow: Any, conditions: Any) -> Fidelity:
+    def make(
+        self, session: Session, clip: Clip, start: Start, tuned: Any, flow: Any, conditions: Any
+    ) -> InversionCheck:
         assert start.trace is not None, "only an inversion has a way back"
-        origin = self.start
-        with session.working(origin.model, origin.attention, adapter=tuned, flow=flow) as backbone:
-            again = reconstruct(
-                backbone,
-                start.trace[: self.taken + 1].to(backbone.device),
-                origin.prompt.embedded(backbone),
-                origin.steps,
-                conditions=[each for some in conditions for each in some],
-                progress=renamed(session.progress, "reconstructing"),
-            )
-            return fidelity(backbone.decode(again), clip.frames)
+        origin, trace = self.start, start.trace[: self.taken + 1]
+        steps = session.plain(origin.model).schedule(origin.steps).last(self.taken)
+        correction = correction_size(trace, steps)
+        if not (self.reconstructs and is_doubtful(origin.corrections, correction)):
+            return InversionCheck(correction, None)
+        again = self._way_back.make(session, start, tuned, flow, conditions)
+        with within_memory():
+            return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), clip.frames))
 
-    def pack(self, result: Fidelity) -> Mapping[str, Tensor]:
-        return pack_fidelity(result)
+    @property
+    def _way_back(self) -> Reconstruct:
+        return Reconstruct(self.start, self.tuned, self.flow, self.conditions, self.taken)
 
-    def unpack(self, tensors: Mapping[str, Tensor]) -> Fidelity:
-        return unpack_fidelity(tensors)
+    def work(self) -> tuple[Work, ...]:
+        if not self.reconstructs:
+            return ()
+        doubt = self.start.corrections > 0
+        back = (replace(each, doubtful=doubt) for each in self._way_back.work())
+        return (*back, Work("vae decoder", "VAE, out", 1, doubtful=doubt))
+
+    def pack(self, result: InversionCheck) -> Mapping[str, Tensor]:
+        found = {} if result.reconstruction is None else pack_fidelity(result.reconstruction)
+        return {"correction": torch.tensor(result.correction, dtype=torch.float64), **found}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> InversionCheck:
+        return InversionCheck(float(tensors["correction"]), unpack_fidelity(tensors) if "db" in tensors else None)

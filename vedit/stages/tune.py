@@ -12,7 +12,7 @@ from torch import Tensor
 from vedit.adapters.tuned import Adapter
 from vedit.clip import Clip
 from vedit.flow import Flow
-from vedit.graph import Stage
+from vedit.graph import Stage, Work
 from vedit.session import Model, Session, within_memory
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
@@ -61,6 +61,9 @@ class Tune(Stage[Adapter]):
                 flow=flow,
                 progress=session.progress,
             )
+
+    def work(self) -> tuple[Work, ...]:
+        return (Work("learning", "tuning steps", self.steps, progress="tuning"),)
 
     def pack(self, result: Adapter) -> Mapping[str, Tensor]:
         told = {"config": dict(result.config), "base": result.base}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import chunks_of
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Words:
         return backbone.embed(self.beside)[index : index + 1]
 
 
-def words_of(backbone: Backbone, *texts: str) -> tuple[Words, ...]:
+def words_of(tokenizer: CLIPTokenizer, *texts: str) -> tuple[Words, ...]:
     """Prompts that are used together, in their order: all come out of one T."""
-    lengths = {chunks_of(backbone.tokenizer, text) for text in texts}
+    lengths = {chunks_of(tokenizer, text) for text in texts}
     together = texts if len(lengths) > 1 else ()
     return tuple(Words(text, together) for text in texts)

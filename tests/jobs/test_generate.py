@@ -1,0 +1,171 @@
+"""A clip from words, and from what is heard, with a small model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests.clip.test_audio_file import beep, write
+from tests.conftest import Ran
+from vedit.adapters.loading import load_backbone
+from vedit.clip import probe, read_clip
+from vedit.errors import ConfigError, MediaError
+from vedit.jobs.generate import generate
+
+Command = Callable[..., Ran]
+
+
+def test_a_clip_of_the_sounds_length_and_with_it(
+    vedit: Command, toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = vedit("generate", "a cat", "--audio", song, "--model", toy_model, "--steps", 2, "--sheet", "sheet.png")
+    assert ran.status == 0, ran.err
+    assert {path.name for path in tmp_path.iterdir()} == {"generated.mp4", "generated.yaml", "sheet.png"}
+    made = probe("generated.mp4")
+    assert (made.frames, made.rate, made.has_sound) == (24, 8, True)
+    sound = read_clip("generated.mp4").audio
+    assert sound is not None
+    assert abs(sound.duration - 3) < 1 / 8
+    again = vedit("rerun", "generated.yaml", "-o", "again.mp4")
+    assert again.status == 0, again.err
+    assert Path("again.mp4").read_bytes() == Path("generated.mp4").read_bytes()
+    assert yaml.safe_load(Path("again.yaml").read_text())["command"] == "generate"
+
+
+def test_the_sheet_shows_the_beats_where_something_follows_them(
+    vedit: Command, toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ("generate", "a cat", "--audio", song, "--model", toy_model, "--steps", 1)
+    heights = []
+    for name, follows in (("none", "loudness"), ("beats", "beat")):
+        followed = ("--emphasis", f"cat=0.5+{follows}", "-o", f"{name}.gif", "--sheet", f"{name}.png")
+        assert vedit(*common, *followed).status == 0
+        with Image.open(f"{name}.png") as sheet:
+            heights.append(sheet.height)
+    assert heights[1] > 2.5 * heights[0], "three rows"
+
+
+def test_without_a_sound_it_is_silent_and_as_asked(
+    vedit: Command, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ("--frames", 3, "--fps", 12.5, "--width", 24, "--height", 16, "--prior", "walk", "--guidance", "0:1, 2:5")
+    ran = vedit("generate", "a cat", "--model", toy_model, "--steps", 2, *flags, "-o", "o.mp4")
+    assert ran.status == 0, ran.err
+    made = probe("o.mp4")
+    assert (made.frames, float(made.rate), made.size, made.has_sound) == (3, 12.5, (16, 24), False)
+    assert "o.mp4 exists already" in vedit("generate", "a cat", "-o", "o.mp4").complaint
+    tried = vedit("generate", "a cat", "--model", toy_model, *flags, "-o", "p.mp4", "--dry-run")
+    assert "worked" not in tried.out
+    assert "25 x" in tried.out
+    assert not Path("p.mp4").exists()
+
+
+def test_from_python_nothing_is_written_unless_asked_for(
+    toy_model: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    backbone = load_backbone(toy_model)
+    made = generate(backbone, "a cat", audio=song, frames=4, steps=1, emphasis=["cat=loudness"])
+    assert (len(made.clip), made.files) == (4, ())
+    assert made.clip.audio is not None
+    assert list(tmp_path.iterdir()) == []
+    kept = generate(backbone, "a cat", frames=2, steps=1, output="o.mp4", sheet="o.png")
+    assert [path.name for path in kept.files] == ["o.mp4", "o.yaml", "o.png"]
+    with pytest.raises(ConfigError, match="device: the backbone is loaded already"):
+        generate(backbone, "a cat", device="cpu")
+    with pytest.raises(MediaError, match="exists already"):
+        generate(backbone, "a cat", output="o.mp4")
+
+
+def test_an_adapter_counts(vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "dog.safetensors"
+    flags = ("--prompt", "a dog", "--model", toy_model, "--learning-rate", 0.1, "--steps", 2, "-o", adapter)
+    assert vedit("tune", toy_clip, *flags).status == 0
+
+    def made(**settings: object) -> torch.Tensor:
+        return generate(load_backbone(toy_model), "a dog", frames=3, steps=1, **settings).clip.frames
+
+    assert (made(adapter=adapter) - made()).abs().max() > 0.01
+    quick = ("--model", toy_model, "--adapter", adapter, "--frames", 3, "--steps", 1)
+    assert vedit("generate", "a dog", *quick, "-o", tmp_path / "o.mp4").status == 0
+    again = vedit("rerun", tmp_path / "o.yaml", "-o", tmp_path / "again.mp4")
+    assert "is not the model" not in again.err
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "o.mp4").read_bytes()
+
+
+def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    wave = beep(1.0)
+    wave[0, 5] = float("nan")
+    sound = write(tmp_path / "a.wav", wave, codec="pcm_f32le")
+    flags = (
+        "--audio",
+        sound,
+        "--prompt-at",
+        "9s:a dog",
+        "--prompt-blend",
+        "loudness",
+        "--steps",
+        1,
+        "-o",
+        tmp_path / "o.mp4",
+    )
+    ran = vedit("generate", "a cat", "--model", toy_model, *flags)
+    assert ran.status == 0, ran.err
+    assert ran.err.count("1 samples are no numbers") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--prior", "inversion"], "starts from a clip"),
+        (["--prior", "flow_warped"], "starts from a clip"),
+        (["--attention", "flow"], "follows a clip's motion"),
+        (["--audio", "no-such.wav"], "no-such.wav does not exist"),
+        (["--emphasis", "rain"], "expected WORD=TIMELINE"),
+        (["--prompt-at", "snow"], "expected TIME:PROMPT"),
+        (["--prompt-at", "2x:snow"], "time"),
+        (["--guidance", "loudness"], "needs loudness, and there is no sound"),
+        (["--guidance", "lowdness"], "did you mean 'loudness'"),
+        (["--noise-walk", "2"], "expected 0..1"),
+        (["--noise-walk", "0.5"], "the prior shared does not wander; use --prior walk"),
+        (["--prompt-blend", "0.5"], "prompt_blend needs prompt_at"),
+        (["--audio-release", "1", "--audio-duration", "2"], "release needs audio"),
+        (["--fps", "1e-9"], "expected 0.1..240"),
+        (["--frames", "1000000"], "out of range; expected 1..100000"),
+        (["--audio", "SONG", "--frames", "40000"], "expected at most 3,600 s with a sound"),
+        (["--audio", "SONG", "--audio-start", "9"], "lasts 3.00 s; begin earlier"),
+        (["--audio", "SONG", "--sound-encoder", "."], ". is a folder; expected a sound encoder"),
+        (["--audio", "http://example.com/a.mp3"], "is an address"),
+        (["--guidance", "1/f"], "no value in frame 0"),
+        (["--prompt-at", "0:snow"], "the first after the clip's beginning"),
+        (["--prompt-at", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
+        (["--motion-scale", "0:1, 3:0"], "no temporal layers"),
+        (["--emphasis", "dog=2"], "does not say 'dog'"),
+        (["--prompt-at", "4b:snow"], "counts beats"),
+        (["--prompt-at", "3s:a dog", "--prompt-at", "2s:a fox"], "not in the order of their times"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    vedit: Command,
+    toy_model: Path,
+    song: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ("--model", toy_model, "--steps", 2, "--frames", 2, *(song if each == "SONG" else each for each in flags))
+    ran = vedit("generate", "a cat", *given)
+    assert said in ran.complaint
+    assert list(tmp_path.iterdir()) == []
+    if "--motion-scale" not in flags:  # the model is not looked at
+        assert said in vedit("generate", "a cat", *given, "--dry-run").complaint

@@ -1,0 +1,41 @@
+"""What a stage takes, before it is made: passes through networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Network = Literal["unet", "learning", "controlnet", "vae encoder", "vae decoder"]
+"""What runs; "learning" is the UNet with its backward pass and the optimizer's step."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network run on all frames of a clip.
+
+    Attributes:
+        network: which one
+        what: what it is for, as a user reads it: "inversion steps"
+        times: how often
+        branches: of guidance, together in one run
+        progress: the name under which progress tells of it; empty where it is not told
+        doubtful: whether it may turn out not to be needed
+        part: which of several ControlNets, as (kind, name); None for other networks
+    """
+
+    network: Network
+    what: str
+    times: int
+    branches: int = 1
+    progress: str = ""
+    doubtful: bool = False
+    part: tuple[str, str | None] | None = None
+
+
+LEARNING = 2
+"""Passes that one step of learning is worth: the way back takes as long as the way there."""
+
+
+def passes(work: Work) -> int:
+    """UNet passes that are as long, a branch counted as one: the unit of progress."""
+    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches

@@ -1,0 +1,119 @@
+"""``vedit edit``: a clip and a prompt to an edited clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.config import IN_MEMORY, EditConfig
+from vedit.config.options import EditOptions
+from vedit.errors import ConfigError
+from vedit.jobs import controls, edit_mask, guidance, summary
+from vedit.jobs.arguments import clip_setting, given_model, job, job_config, mask_tensor
+from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.edit_result import EditResult, FinishEdit
+from vedit.jobs.edit_stages import EditStages
+from vedit.jobs.outputs import check_files, default_output, write_result
+from vedit.jobs.parts import source_prompt_of
+from vedit.jobs.resources import Canvas
+from vedit.jobs.source import Footage
+from vedit.progress import Progress
+from vedit.session import Session
+from vedit.sheet import contact_sheet
+from vedit.stages import prompt_schedule, soundtrack
+
+if TYPE_CHECKING:
+    from vedit.printing import Report
+
+
+@job(EditConfig, "clip", "prompt")
+def edit(
+    backbone: Backbone | str | Path,
+    clip: Clip | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[EditOptions],
+) -> EditResult:
+    """Edit a clip with a new prompt.
+
+    Nothing is written unless ``output``, ``sheet`` or ``compare`` is given. A loaded backbone comes back as it was;
+    threads that share one take turns.
+
+    Args:
+        backbone: a loaded model, or the name of one to load
+        clip: a Clip, or the path of one
+        prompt: what the edited clip shows
+        progress: what is told of each step; None for nothing
+        settings: the fields of EditConfig; ``mask`` may also be a tensor or an array (F or 1, 1, H, W) of any size,
+            in [0, 1] or bool
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        VeditError: what reading, tuning, sampling and writing raise
+    """
+    told: dict[str, Any] = {**settings, "clip": clip_setting(clip, settings), "prompt": prompt}
+    if (mask := mask_tensor(settings.get("mask"))) is not None:
+        told["mask"] = str(IN_MEMORY)
+    config = job_config(EditConfig, backbone, told)
+    check_settings(config)
+    given = Given(given_model(backbone), clip if isinstance(clip, Clip) else None, mask)
+    return run(Edit(), config, given, progress)
+
+
+class Edit(Job[EditConfig, EditResult]):
+    """Without ``output``, "<clip>-edited.mp4" in the current folder."""
+
+    def checked(self, config: EditConfig) -> EditConfig:
+        if config.clip == IN_MEMORY:
+            raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
+        config = config.model_copy(update={"output": config.output or default_output(config.clip, "-edited.mp4")})
+        check_settings(config)
+        edit_mask.check(config)
+        return config
+
+    def goal(self, config: EditConfig, session: Session, given: Given) -> Goal[EditResult]:
+        sound = soundtrack.read(config)
+        footage = Footage.of(config, given.clip)
+        model = opened(config, session, given)
+        size = footage.working_size(config, model.outline)
+        config = config.model_copy(update={"source_prompt": source_prompt_of(config, model.outline)})
+        track = soundtrack.prepare(config, footage.frames, footage.rate, sound)
+        guidance.check_times(config, track.moments, model.outline.tokenizer)
+        stages = EditStages(config, model, footage, size, track, given.mask)
+        finish = FinishEdit.of(stages)
+        said = config.source_prompt or "", *prompt_schedule.prompts(config), config.negative_prompt
+        prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
+        guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        return Goal(finish, finish.config, model, Canvas(footage.frames, size, footage.size, footage.whole))
+
+    def finish(self, config: EditConfig, result: EditResult, seconds: dict[str, float]) -> EditResult:
+        files = write_result(result.video, result.config, result.made_with)
+        if config.sheet is not None:
+            contact_sheet(result.working_source, result.video, config.sheet, overwrite=config.overwrite)
+            files.append(config.sheet)
+        if config.compare is not None:
+            from vedit.compare import compare  # moviepy takes half a second to import
+
+            layout, crf, overwrite = config.compare_layout, config.crf, config.overwrite
+            compare(result.source, result.video, config.compare, layout=layout, crf=crf, overwrite=overwrite)
+            files.append(config.compare)
+        return replace(result, files=tuple(files), timings=seconds)
+
+    def show(self, result: EditResult, report: Report) -> None:
+        report.clip(result.video, result.files)
+        for sentence in summary.sentences(result.metrics, checked=result.config.check_inversion):
+            report.say(sentence)
+        report.add_data(metrics=result.metrics, made_with=result.made_with)
+        report.seconds(result.timings)
+
+
+def check_settings(config: EditConfig) -> None:
+    """Find faults that show before a model is opened. Raises VeditError."""
+    check_files(config)
+    controls.check(config)
+    guidance.check(config)

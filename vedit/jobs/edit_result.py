@@ -1,0 +1,178 @@
+"""An edited clip, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+from torch import Tensor
+
+from vedit.clip import Clip
+from vedit.clip.lazy import LazyClip, MakeFrames
+from vedit.condition import Condition
+from vedit.config import ControlSettings, EditConfig
+from vedit.errors import MediaError
+from vedit.graph import Stage
+from vedit.jobs import mask_metrics, results
+from vedit.jobs.edit_stages import EditStages
+from vedit.jobs.source import Footage
+from vedit.masks import paste
+from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
+from vedit.session import Model, Session
+from vedit.stages import soundtrack
+from vedit.stages.conditions import Controls
+from vedit.stages.latents import Decode, RoundTrip
+from vedit.stages.noise import CheckInversion, InversionCheck
+from vedit.stages.soundtrack import Soundtrack
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """An edited clip, and how it came about.
+
+    Attributes:
+        video: the edited clip at the size of the source, made frame by frame when it is written or asked for (of an
+            edited file, the source's pixels are read from it again then)
+        config: all settings, with the words and the attention kind that were left to vedit filled in
+        timings: seconds by stage
+        metrics: what the VAE's round trip keeps of the source ("vae_db"); how far the steps of the inversion had to be
+            corrected ("inversion_correction") and, only where that leaves its quality in doubt and ``check_inversion``
+            is on, how well the source is reconstructed from it ("reconstruction_db"); with a mask, the share of the
+            frames that the edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away
+            from its soft edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"); and
+            the same of the pixels that the edit may change ("inside_db", "inside_vae_db"), which are all without a
+            mask: the lower the first, the more it changed
+        made_with: the model's fingerprint, the device, the versions
+        source: what was edited, at its own size, read from its file again when it is first asked for
+        files: what was written, the video first
+    """
+
+    video: LazyClip
+    config: EditConfig
+    metrics: dict[str, float]
+    made_with: dict[str, str]
+    open_source: Callable[[], LazyClip]
+    working_source: Clip = field(repr=False)
+    timings: dict[str, float] = field(default_factory=dict)
+    files: tuple[Path, ...] = field(default=())
+
+    @cached_property
+    def clip(self) -> Clip:
+        """The edited clip, whole in memory."""
+        return self.video.whole()
+
+    @cached_property
+    def source(self) -> LazyClip:
+        return self.open_source()
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the clip as `vedit edit` does, and beside it the settings that `vedit rerun` takes.
+
+        Returns:
+            The files, the clip first.
+
+        Raises:
+            MediaError: where they cannot be written
+            ConfigError: where they would replace what is read
+        """
+        return results.save(self.video, self.config, self.made_with, path, overwrite)
+
+    def __repr__(self) -> str:
+        return results.one_line("EditResult", self.video, self.config.prompt, self.timings)
+
+    def _repr_html_(self) -> str:
+        try:
+            source = self.source
+        except MediaError:  # its file is gone, and the edit may be shown all the same
+            source = None
+        return results.html(self.video, source)
+
+
+@dataclass(frozen=True)
+class Doubts(Stage[None]):
+    """Warnings about what an edit stands on, given before it is paid for, and each time."""
+
+    round_trip: RoundTrip
+    check: CheckInversion | None
+    model: Model
+    prompted: bool
+    tuned: bool
+
+    def make(self, session: Session, round_trip: Fidelity, check: InversionCheck | None) -> None:
+        warn_if_foreign(self.model.outline, round_trip)
+        if check is not None and check.reconstruction is not None:
+            warn_if_poor(check.reconstruction, round_trip, prompted=self.prompted, tuned=self.tuned)
+
+
+@dataclass(frozen=True)
+class FinishEdit(Stage[EditResult]):
+    """The clip that was asked for: decoded, pasted, with its sound, and measured."""
+
+    clip: Stage[Clip]
+    mask: Stage[Tensor] | None
+    doubts: Doubts
+    frames: Decode
+    round_trip: RoundTrip
+    check: CheckInversion | None
+    default_controls: Controls | None
+    model: Model
+    config: EditConfig
+    footage: Footage = field(compare=False)
+    track: Soundtrack = field(compare=False)
+
+    @classmethod
+    def of(cls, stages: EditStages) -> FinishEdit:
+        """The end of the edit that these stages make."""
+        config, outline = stages.config, stages.model.outline
+        tuned = bool(outline.tuned.digest or config.tune)
+        doubts = Doubts(stages.round_trip, stages.check, stages.model, bool(config.source_prompt), tuned)
+        config = config.model_copy(update={"attention": stages.attention})
+        return cls(
+            stages.clip, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
+            stages.default_controls, stages.model, config, stages.footage, stages.track,
+        )  # fmt: skip
+
+    def make(
+        self,
+        session: Session,
+        clip: Clip,
+        mask: Tensor | None,
+        doubts: None,
+        frames: Tensor,
+        round_trip: Fidelity,
+        check: InversionCheck | None,
+        default_controls: tuple[Condition, ...] | None,
+    ) -> EditResult:
+        metrics = {"vae_db": round_trip.db} | _of_inversion(check)
+        edited = clip.with_frames(frames)
+        if self.track.audio is not None:
+            edited = soundtrack.add_to(edited, self.track, mixed=self.config.audio_mix)
+        video = LazyClip.of(edited, self.footage.size)
+        whole = partial(self.footage.full_size, self.config, clip)
+        if mask is not None:
+            metrics["edited_share"] = float(mask.mean())
+            if self.config.paste:
+                video = replace(video, make=partial(_pasted, frames, whole().make, mask))
+                frames = paste(frames, clip.frames, mask)
+        metrics |= mask_metrics.of(fidelity(frames, clip.frames), round_trip, mask, clip.size)
+        config = self.config.model_copy(update={"control": self._controls(default_controls)})
+        return EditResult(video, config, metrics, results.made_with(self.model), whole, clip)
+
+    def _controls(self, default_controls: tuple[Condition, ...] | None) -> tuple[ControlSettings, ...]:
+        """Those that were in force."""
+        return self.model.outline.notes.edit_controls if default_controls else self.config.control or ()
+
+
+def _of_inversion(check: InversionCheck | None) -> dict[str, float]:
+    if check is None:
+        return {}
+    found = {"inversion_correction": check.correction}
+    return found if check.reconstruction is None else found | {"reconstruction_db": check.reconstruction.db}
+
+
+def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
+    """``paste``, frame by frame: of the frames with these ``indices``, which the ``original`` is read for."""
+    for index, own in zip(indices, original(indices), strict=True):
+        yield paste(edited[index, None], own[None], mask[index, None])[0]

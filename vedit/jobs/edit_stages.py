@@ -1,0 +1,220 @@
+"""What an edit is made of: its stages, named before any is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor
+
+from vedit.backbone.prompts import tokens_of
+from vedit.clip import Clip
+from vedit.clip.sizes import Size
+from vedit.condition import Condition
+from vedit.conditioners.control import Control
+from vedit.config import ControlSettings, EditConfig, GuidanceSettings, mask_kind
+from vedit.errors import ConfigError
+from vedit.graph import Stage
+from vedit.graph.files import File
+from vedit.jobs import controls, guidance
+from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.source import Footage
+from vedit.session import Model
+from vedit.stages.conditions import Conditioned, ControlPictures, Controls
+from vedit.stages.denoise import Denoise, Source
+from vedit.stages.difference import ComparePrompts
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.guidance import Guidance
+from vedit.stages.latents import Decode, Encode, RoundTrip
+from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
+from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from_clip
+from vedit.stages.sound import SoundTokens
+from vedit.stages.soundtrack import Soundtrack
+from vedit.stages.tune import Tune
+from vedit.stages.words import Words, words_of
+from vedit.timeline import Moments
+
+Conditions = Stage[tuple[Condition, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class EditStages:
+    """The stages of one edit, each named when it is first asked for; None where the edit needs none.
+
+    Attributes:
+        config: of the edit, its source prompt filled in
+        given_mask: a mask in memory, instead of the config's
+        size: the working size (H, W)
+    """
+
+    config: EditConfig
+    model: Model
+    footage: Footage
+    size: Size
+    track: Soundtrack
+    given_mask: Tensor | None = None
+
+    @property
+    def moments(self) -> Moments:
+        return self.track.moments
+
+    @cached_property
+    def attention(self) -> str:
+        return attention_kind(self.config, self.model.outline)
+
+    @cached_property
+    def words(self) -> tuple[Words, ...]:
+        """Source prompt, prompt and negative prompt."""
+        config = self.config
+        return words_of(self.model.outline.tokenizer, config.source_prompt or "", config.prompt, config.negative_prompt)
+
+    # The clip
+
+    @cached_property
+    def clip(self) -> Stage[Clip]:
+        return self.footage.stage(self.config, self.size)
+
+    @cached_property
+    def latents(self) -> Encode:
+        return Encode(self.clip, self.model)
+
+    @cached_property
+    def round_trip(self) -> RoundTrip:
+        return RoundTrip(self.clip, self.latents, self.model)
+
+    @cached_property
+    def flow(self) -> EstimateFlow | None:
+        follows = needs_flow("attention", self.attention) or needs_flow("priors", self.config.prior)
+        return EstimateFlow(self.clip) if follows else None
+
+    @cached_property
+    def tuned(self) -> Tune | None:
+        config = self.config
+        if not config.tune:
+            return None
+        prompt, rate = config.source_prompt or "", config.learning_rate
+        return Tune(
+            self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, self.attention,
+            config.seed,
+        )  # fmt: skip
+
+    # What steers
+
+    @cached_property
+    def _default_settings(self) -> tuple[ControlSettings, ...]:
+        return controls.default_controls(self.config, self.config.source_prompt or "", self.model.outline.notes)
+
+    @cached_property
+    def differences(self) -> ComparePrompts | None:
+        """How the prompt differs from the source's, and then each single change of it."""
+        config, defaults = self.config, self._default_settings
+        if not (defaults or self._masked_by_words):
+            return None
+        changes = controls.single_changes(config.source_prompt or "", config.prompt) if defaults else []
+        targets = (self.words[1], *(Words(each) for each in changes))
+        return ComparePrompts(
+            self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed
+        )
+
+    @cached_property
+    def default_controls(self) -> Controls | None:
+        """Those that the model brings, in force where shapes stay as they are."""
+        return self._controls(self._default_settings, self.differences) if self._default_settings else None
+
+    @cached_property
+    def asked(self) -> tuple[Conditions, ...]:
+        """The conditions that the settings name."""
+        control = (self._controls(self.config.control),) if self.config.control else ()
+        others = (Conditioned(self.clip, each.kind, each.options, self.model) for each in self.config.condition)
+        return (*control, *others)
+
+    @cached_property
+    def conditions(self) -> tuple[Conditions, ...]:
+        """All that steers beside the prompt, but for the sound."""
+        return (*([self.default_controls] if self.default_controls else []), *self.asked)
+
+    @cached_property
+    def sound(self) -> tuple[SoundTokens, ...]:
+        return guidance.sound_tokens(self.config, self.model, self.track)
+
+    def _controls(self, settings: tuple[ControlSettings, ...], differences: ComparePrompts | None = None) -> Controls:
+        settled = []
+        for each in settings:
+            control = Control(each)
+            control.settle_weights(self.moments)
+            settled.append(control.options)
+        files = (None if each.file is None else File.of(each.file) for each in settled)
+        pictures = (
+            ControlPictures(self.clip, each.kind, each.options, file) for each, file in zip(settled, files, strict=True)
+        )
+        return Controls(tuple(pictures), differences, tuple(settled), self.model)
+
+    # Where
+
+    @cached_property
+    def _masked_by_words(self) -> bool:
+        """Whether the mask is where the prompts differ. That is no answer to where what a sound says may be seen."""
+        said = mask_kind(self.config.mask) == "auto" and bool((self.config.source_prompt or "").strip())
+        return said and self.given_mask is None and not self.sound
+
+    @cached_property
+    def mask(self) -> Stage[Tensor] | None:
+        config, kind, cell = self.config, mask_kind(self.config.mask), self.model.outline.vae_scale_factor
+        if self.given_mask is not None:
+            return GivenMask(self.clip, self.given_mask, cell, config.steps_taken)
+        if kind == "box":
+            return BoxMask(self.clip, config.mask, self.footage.size, cell, config.steps_taken)
+        if kind == "path":
+            return FileMask.of(self.clip, Path(config.mask), config, self.footage.whole, cell, config.steps_taken)
+        if kind == "word":
+            tokens = tuple(self._mask_tokens)
+            return WordMask(
+                self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], tokens, config.seed
+            )
+        return AutoMask(self.differences) if self._masked_by_words and self.differences else None
+
+    @property
+    def _mask_tokens(self) -> list[int]:
+        mask, prompt = self.config.mask, self.config.source_prompt or ""
+        if not prompt.strip():
+            raise ConfigError(f"--mask {mask} is a word of the source prompt; give one with --source-prompt.")
+        return tokens_of(self.model.outline.tokenizer, prompt, mask.removeprefix("word:"))
+
+    # Sampling
+
+    @cached_property
+    def _steering(self) -> tuple[Conditions, ...]:
+        return self.conditions if self.config.control_inversion else ()
+
+    @cached_property
+    def start(self) -> StartingNoise:
+        config, walk = self.config, tuple(self.config.per_frame("noise_walk", self.moments))
+        return StartingNoise(
+            self.latents, self.tuned, self.flow, self._steering, self.model, self.attention, config.prior,
+            self.words[0], config.steps, config.inversion_corrections, *drawn(config.prior, config.seed, walk),
+        )  # fmt: skip
+
+    @cached_property
+    def check(self) -> CheckInversion | None:
+        if not starts_from_clip(self.config.prior):
+            return None
+        taken, wanted = self.config.steps_taken, self.config.check_inversion
+        return CheckInversion(self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted)
+
+    @cached_property
+    def denoised(self) -> Denoise:
+        config, track = self.config, self.track
+        source, prompt, negative = self.words
+        settings = config.part(GuidanceSettings)
+        led = Guidance(settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound))
+        scale = guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune))
+        kept = Source(source, round(config.inject * config.steps_taken), config.control_inversion)
+        return Denoise(
+            self.start, self.latents, self.tuned, self.flow, (*self.conditions, *self.sound), self.mask, self.model,
+            self.attention, led, config.steps, config.steps_taken, scale, kept, "edit",
+        )  # fmt: skip
+
+    @cached_property
+    def frames(self) -> Decode:
+        return Decode(self.denoised, None, self.model, "edit", self.words[0])

@@ -1,0 +1,207 @@
+"""``vedit generate``: a prompt, and a sound if there is one, to a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from torch import Tensor
+
+from vedit import registry
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import native_side
+from vedit.clip import Audio, Clip
+from vedit.clip.sizes import Size, fit_size
+from vedit.config import GenerateConfig, GuidanceSettings
+from vedit.config.options import GenerateOptions
+from vedit.errors import ConfigError
+from vedit.graph import Stage
+from vedit.jobs import guidance, results
+from vedit.jobs.arguments import given_model, job, job_config
+from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.outputs import check_files, write_result
+from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.resources import Canvas
+from vedit.progress import Progress
+from vedit.session import Model, Session
+from vedit.sheet import Row, sheet_of
+from vedit.stages import prompt_schedule, soundtrack
+from vedit.stages.denoise import Denoise
+from vedit.stages.guidance import Guidance
+from vedit.stages.latents import Decode
+from vedit.stages.noise import StartingNoise
+from vedit.stages.soundtrack import Soundtrack
+from vedit.stages.words import words_of
+from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from vedit.printing import Report
+
+FRAMES = 16
+"""How many frames there are where no sound says it."""
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """A generated clip, and how it came about: see ``EditResult``."""
+
+    clip: Clip
+    config: GenerateConfig
+    made_with: dict[str, str]
+    moments: Moments = field(repr=False)
+    timings: dict[str, float] = field(default_factory=dict)
+    files: tuple[Path, ...] = field(default=())
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the clip as `vedit generate` does, and beside it the settings that `vedit rerun` takes.
+
+        Returns:
+            The files, the clip first.
+
+        Raises:
+            MediaError: where they cannot be written
+            ConfigError: where they would replace what is read
+        """
+        return results.save(self.clip, self.config, self.made_with, path, overwrite)
+
+    def __repr__(self) -> str:
+        return results.one_line("GenerateResult", self.clip, self.config.prompt, self.timings)
+
+    def _repr_html_(self) -> str:
+        return results.html(self.clip)
+
+
+@job(GenerateConfig, "prompt")
+def generate(
+    backbone: Backbone | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[GenerateOptions],
+) -> GenerateResult:
+    """Make a clip from words, and a sound if there is one.
+
+    Nothing is written unless ``output`` (or ``sheet``) is given. A loaded backbone comes back as it was; threads
+    that share one take turns.
+
+    Args:
+        backbone: a loaded model, or the name of one to load
+        prompt: what the clip shows
+        progress: what is told of each step; None for nothing
+        settings: the fields of GenerateConfig
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        VeditError: what reading, sampling and writing raise
+    """
+    config = job_config(GenerateConfig, backbone, {**settings, "prompt": prompt})
+    check_settings(config)
+    return run(Generate(), config, Given(given_model(backbone)), progress)
+
+
+@dataclass(frozen=True)
+class FinishClip(Stage[GenerateResult]):
+    """The clip that was asked for, with its sound."""
+
+    frames: Decode
+    model: Model
+    config: GenerateConfig
+    track: Soundtrack = field(compare=False)
+
+    def make(self, session: Session, frames: Tensor) -> GenerateResult:
+        clip = Clip(frames, self.track.moments.rate, self.track.audio, self.track.origin)
+        return GenerateResult(clip, self.config, results.made_with(self.model), self.track.moments)
+
+
+class Generate(Job[GenerateConfig, GenerateResult]):
+    """Without ``output``, "generated.mp4" in the current folder."""
+
+    def checked(self, config: GenerateConfig) -> GenerateConfig:
+        config = config.model_copy(update={"output": config.output or Path("generated.mp4")})
+        check_settings(config)
+        return config
+
+    def goal(self, config: GenerateConfig, session: Session, given: Given) -> Goal[GenerateResult]:
+        sound = soundtrack.read(config)
+        track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
+        model, frames = opened(config, session, given), track.moments.frames
+        kind, size = (
+            attention_kind(config, model.outline),
+            size_of(config, model.outline.unet, model.outline.vae_scale_factor),
+        )
+        config = config.model_copy(update={"attention": kind, "frames": frames})
+        guidance.check_times(config, track.moments, model.outline.tokenizer)
+        finish = FinishClip(generate_stages(config, model, track, size), model, config, track)
+        said = *prompt_schedule.prompts(config), config.negative_prompt
+        prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
+        guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        shorten = "take fewer --frames, or a smaller --width and --height"
+        return Goal(finish, config, model, Canvas(frames, size, size), shorten)
+
+    def finish(self, config: GenerateConfig, result: GenerateResult, seconds: dict[str, float]) -> GenerateResult:
+        """Where the beats are followed, the sheet shows the frames on them and those half-way between them too."""
+        files = write_result(result.clip, result.config, result.made_with)
+        if config.sheet is not None:
+            clip = result.clip
+            rows = [Row("generated", clip)]
+            beats = result.moments.on_beats() if guidance.follows_beats(config) else []
+            if len(beats) > 1:
+                between = [(one + other + 1) // 2 for one, other in pairwise(beats)]
+                rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]
+            sheet_of(rows, config.sheet, overwrite=config.overwrite)
+            files.append(config.sheet)
+        return replace(result, files=tuple(files), timings=seconds)
+
+    def show(self, result: GenerateResult, report: Report) -> None:
+        report.clip(result.clip, result.files)
+        report.add_data(made_with=result.made_with)
+        report.seconds(result.timings)
+
+
+def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Decode:
+    """The frames, of a ``size`` (H, W), and all that they are made of. Raises ConfigError."""
+    moments, cell, kind = track.moments, model.outline.vae_scale_factor, config.attention or ""
+    prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
+    sound = guidance.sound_tokens(config, model, track)
+    led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
+    scale = guidance.motion_scale(config, model.outline, moments)
+    walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
+    start = StartingNoise(
+        None, None, None, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape
+    )
+    denoised = Denoise(
+        start, None, None, None, sound, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
+    )
+    return Decode(denoised, start, model, "clip", prompt)
+
+
+def check_settings(config: GenerateConfig) -> None:
+    """Find faults that show before a model is opened. Raises VeditError."""
+    check_files(config)
+    guidance.check(config)
+    prior = registry.load("priors", config.prior)
+    if getattr(prior, "needs_clip", False) or needs_flow("priors", config.prior):
+        raise ConfigError(
+            f"the prior {config.prior} starts from a clip, and none is given; take shared, walk or gaussian."
+        )
+    if config.attention is not None and needs_flow("attention", config.attention):
+        raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
+
+
+def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
+    """The number of frames: as set, else as long as the excerpt of the sound."""
+    if config.frames is not None or sound is None:
+        return config.frames or FRAMES
+    return soundtrack.frame_count(config, sound, Fraction(str(config.fps)))
+
+
+def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], vae_scale_factor: int) -> Size:
+    """The size (H, W) of the pictures, in whole patches: as asked for, or what the model was trained at."""
+    side = native_side(unet_config, vae_scale_factor) or 512
+    height, width = config.height or config.width or side, config.width or config.height or side
+    return fit_size((height, width), max(height, width), multiple=vae_scale_factor)

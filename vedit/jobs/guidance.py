@@ -1,0 +1,126 @@
+"""What of the settings of guidance and sound is known before a model is loaded."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from vedit import registry, timeline
+from vedit.backbone.outline import Outline
+from vedit.conditioners.audio import model_sound_encoder
+from vedit.conditioners.control import Control
+from vedit.conditioners.sound_encoder import check_sound_encoder
+from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, SoundtrackSettings
+from vedit.errors import ConfigError, VeditHint, VeditWarning
+from vedit.session import Model
+from vedit.stages import prompt_schedule, soundtrack
+from vedit.stages.sound import SoundTokens
+from vedit.stages.soundtrack import Soundtrack
+from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+
+def check(config: EditConfig | GenerateConfig) -> None:
+    """Find faults of the sound, and of what follows it, that show before the model is loaded.
+
+    Raises MediaError, WeightsError and ConfigError.
+    """
+    soundtrack.check(config)
+    if config.sound_encoder is not None:
+        check_sound_encoder(config.sound_encoder)
+    still = not getattr(registry.load("priors", config.prior), "walks", False)
+    if still and config.noise_walk != type(config).model_fields["noise_walk"].default:
+        raise ConfigError(f"noise_walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
+
+
+def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer) -> None:
+    """Check that every setting that varies in time has a value in each frame, and that prompts are in order.
+
+    Raises ConfigError, also for a word to emphasise that no prompt says.
+    """
+    for settings in (config, *config.emphasis):
+        for name in settings.ranges():
+            if getattr(settings, name) is not None:
+                settings.per_frame(name, moments)
+    for control in (config.control or ()) if isinstance(config, EditConfig) else ():
+        Control(control).settle_weights(moments)
+    prompt_schedule.arrivals(config, moments)
+    prompt_schedule.emphasised_tokens(config, tokenizer)
+
+
+def sound_tokens(config: EditConfig | GenerateConfig, model: Model, track: Soundtrack) -> tuple[SoundTokens, ...]:
+    """What the sound encoder makes of the sound; empty where there is no sound, no encoder, or no weight.
+
+    Raises WeightsError where the encoder does not fit the model.
+    """
+    if track.timed_sound is None:
+        return ()
+    asked = config.audio_scale is not None or config.sound_encoder is not None
+    scale = audio_scale_of(config, not asked and model_sound_encoder(model.outline) is not None)
+    if scale == 0 and config.audio_scale is None and not _listens(config):
+        warnings.warn(
+            "this model has no sound encoder, and nothing else follows the sound; name a feature in a timeline, "
+            "such as --emphasis WORD=1+2*loudness, --guidance 4+6*percussive, or --prior walk --noise-walk 0.3*onset",
+            VeditWarning,
+            stacklevel=2,
+        )
+    strength = config.model_copy(update={"audio_scale": scale}).per_frame("audio_scale", track.moments)
+    if not any(strength):
+        return ()
+    settings = AudioConditionSettings(encoder=config.sound_encoder)
+    return (SoundTokens(track.timed_sound, tuple(strength), settings, model),)
+
+
+def audio_scale_of(config: SoundtrackSettings, model_hears: bool) -> float | str:
+    """The weight of the sound encoder: as set, else 1 where there is an encoder and a sound, and 0 where not."""
+    if config.audio_scale is not None:
+        return config.audio_scale
+    return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
+
+
+def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> None:
+    """Hint that the model's sound ``encoder``, if its notes name one, also puts what is heard into the picture, where
+    the sound may be meant to drive timelines alone."""
+    unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
+    if encoder and unasked and (config.prompt.strip() or _listens(config)):
+        warnings.warn(
+            "the sound also says what is to be seen; --audio-scale 0 lets it drive numbers alone",
+            VeditHint,
+            stacklevel=2,
+        )
+
+
+def motion_scale(
+    config: EditConfig | GenerateConfig, outline: Outline, moments: Moments, *, tuned: bool = False
+) -> tuple[float, ...] | None:
+    """The weight of the temporal layers in each frame (F,); None where it is 1 throughout. ``tuned``: the model is to
+    be tuned, which gives it some. Raises ConfigError."""
+    if config.motion_scale == 1:
+        return None
+    if not (outline.joins_frames or tuned):
+        raise ConfigError(
+            "motion_scale: this model has no temporal layers; give it some with --motion-adapter (AnimateDiff), "
+            "--adapter, or in an edit --tune."
+        )
+    return tuple(config.per_frame("motion_scale", moments))
+
+
+def _listens(config: EditConfig | GenerateConfig) -> bool:
+    """Whether any timeline of the config uses an audio feature or beats."""
+    return bool(_soundtrack(config) & {*timeline.FEATURES, "b"})
+
+
+def follows_beats(config: EditConfig | GenerateConfig) -> bool:
+    """Whether any timeline or prompt time of the config uses the beats."""
+    return bool(_soundtrack(config) & {"beat", "b"})
+
+
+def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
+    """The audio features that timelines of the config use, and "b" where one, or a prompt's time, counts beats."""
+    lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
+    if isinstance(config, EditConfig):
+        lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
+    counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
+    return counted.union(*(timeline.read(each).needs for each in lines if each is not None))

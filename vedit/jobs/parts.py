@@ -1,0 +1,28 @@
+"""What a job's settings and model leave to be chosen of its parts."""
+
+from __future__ import annotations
+
+from vedit import registry
+from vedit.backbone.outline import Outline
+from vedit.config import AttentionSettings, EditConfig, InvertConfig
+
+DEFAULT_ATTENTION = "sparse_causal"
+"""The attention kind of a plain model, which has none of its own."""
+
+
+def attention_kind(config: AttentionSettings, outline: Outline) -> str:
+    """The attention kind of a job: the config's, else the model's own, else the default of a plain model."""
+    if config.attention is not None:
+        return config.attention
+    own = outline.tuned.attention
+    return DEFAULT_ATTENTION if own == "per_frame" and not outline.layers.motion else own
+
+
+def needs_flow(family: str, kind: str) -> bool:
+    """Whether a part, of the family "attention" or "priors", needs the optical flow of the clip."""
+    return bool(getattr(registry.load(family, kind), "needs_flow", False))
+
+
+def source_prompt_of(config: EditConfig | InvertConfig, outline: Outline) -> str:
+    """The source prompt of a job: the config's, else the one that the model was tuned on."""
+    return outline.tuned.prompt if config.source_prompt is None else config.source_prompt

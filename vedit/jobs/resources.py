@@ -1,0 +1,139 @@
+"""Whether a job fits into memory, and whether it takes long: checked before any work."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from vedit.backbone.model import Backbone
+from vedit.clip.sizes import Size
+from vedit.errors import DeviceError, VeditWarning
+from vedit.graph import Stage
+from vedit.graph.work import passes
+from vedit.machine_memory import free_memory
+from vedit.session import Model, Session
+
+FRAMES_HELD = 4
+"""Copies of the frames at the working size, in float32, that are held at most: the source, what is made of it, and
+errors and masks."""
+
+FRAME = 12
+"""Bytes of a pixel of a frame: three numbers in float32."""
+
+OWN_SIZE, QUEUED, QUEUE = 110, 0.6, 58
+"""Bytes for each pixel of the clip's own pictures, however many there are: the frame on its way from a decoder to an
+encoder; for each of the frames that these two keep in their queues; and how many they keep. Measured with H.264."""
+
+LEAST_ACTIVATIONS = 20
+"""Numbers that a UNet holds at most for each channel of its first level and each place of a latent. Of Stable
+Diffusion's layout it is 26."""
+
+MARGIN = 0.8
+"""Of what is foretold, the share that must be free: foretelling may err by so much."""
+
+LONG = 180.0
+"""Seconds from which on work is long, and told before."""
+
+ROUGH = 1400
+"""Operations of one pass for each place of a latent and each square of the channels of the first level, about."""
+
+QUICK = 5e12
+"""Operations that no machine takes long for."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What a job's networks run on.
+
+    Attributes:
+        frames: how many
+        size: the working size (H, W)
+        own: the size of the pictures that are read or written
+        whole: how many frames the clip has that they are of; None where there is none
+    """
+
+    frames: int
+    size: Size
+    own: Size
+    whole: int | None = None
+
+
+def least_memory(
+    frames: int, size: Size, unet: Mapping[str, Any], vae_scale_factor: int, itemsize: int, branches: int
+) -> float:
+    """Bytes that so many frames of a working ``size`` (H, W) take at the least, as frames and in a UNet of that config.
+
+    ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance.
+    """
+    positions = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
+    activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * frames
+    return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
+
+
+def _width(unet: Mapping[str, Any]) -> int:
+    return int(next(iter(unet.get("block_out_channels") or (320,))))
+
+
+def check_fits(need: float, free: float | None, advice: str) -> None:
+    """Raise DeviceError where ``need`` bytes do not fit into those that are ``free``, if that is known."""
+    if free is not None and need * MARGIN > free:
+        raise DeviceError(
+            f"this takes about {format_bytes(need)} of memory, and {format_bytes(free)} are free; {advice}."
+        )
+
+
+def format_bytes(count: float) -> str:
+    """Bytes as a text."""
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**31 else f"{count / 2**20:.0f} MiB"
+
+
+def check(canvas: Canvas, model: Model, session: Session, stages: Iterable[Stage[Any]], shorten: str) -> None:
+    """Raise DeviceError where a job cannot fit into memory; warn where its ``stages`` take more than a few minutes, and
+    say what would make them shorter. Measures a pass where they may."""
+    outline, frames, size = model.outline, canvas.frames, canvas.size
+    need = least_memory(frames, size, outline.unet, outline.vae_scale_factor, outline.dtype.itemsize, 1)
+    on_gpu = outline.device.type == "cuda"
+    check_fits(need, torch.cuda.mem_get_info(outline.device)[0] if on_gpu else free_memory(), shorten)
+    alone = sum(passes(each) for stage in stages for each in stage.work() if not each.doubtful) * frames
+    positions = (size[0] // outline.vae_scale_factor) * (size[1] // outline.vae_scale_factor)
+    if alone * ROUGH * positions * _width(outline.unet) ** 2 < QUICK:
+        return
+    seconds = alone * one_pass(session.plain(model), size)
+    if seconds > LONG:
+        warnings.warn(
+            f"this takes about {format_duration(seconds)} here: {alone:,} passes of a frame through the network; fewer "
+            f"--steps make it shorter, or {shorten}.",
+            VeditWarning,
+            stacklevel=3,
+        )
+
+
+@torch.no_grad()
+def one_pass(backbone: Backbone, size: Size) -> float:
+    """Seconds that a frame of a working ``size`` (H, W) takes in the network, measured on two frames."""
+    x = torch.zeros(
+        1, 2, 4, size[0] // backbone.vae_scale_factor, size[1] // backbone.vae_scale_factor, device=backbone.device
+    )
+    text = torch.zeros(1, backbone.tokenizer.model_max_length, backbone.unet.config.cross_attention_dim)
+    begun = time.perf_counter()
+    backbone.predict(x, 0, text).sum().item()
+    taken = time.perf_counter() - begun
+    if taken < 1:  # the first time is not like the others
+        begun = time.perf_counter()
+        backbone.predict(x, 0, text).sum().item()
+        taken = time.perf_counter() - begun
+    return taken / 2
+
+
+def format_duration(seconds: float) -> str:
+    """A time as a text."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:,.1f} hours"

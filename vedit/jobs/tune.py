@@ -1,0 +1,124 @@
+"""``vedit tune``: one-shot tuning on a clip, into a small adapter file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from vedit.adapters.tuned import Adapter
+from vedit.backbone.model import Backbone
+from vedit.clip import Clip
+from vedit.config import TuneConfig
+from vedit.config.options import TuneOptions
+from vedit.errors import MediaError
+from vedit.graph import Stage
+from vedit.jobs.arguments import clip_setting, given_model, job, job_config
+from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.outputs import check_output, default_output
+from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.resources import Canvas
+from vedit.jobs.source import Footage
+from vedit.progress import Progress
+from vedit.session import Session
+from vedit.stages import prompt_schedule
+from vedit.stages.flow import EstimateFlow
+from vedit.stages.latents import Encode
+from vedit.stages.tune import Tune
+
+if TYPE_CHECKING:
+    from vedit.printing import Report
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What was learnt, and the file that holds it, if any."""
+
+    adapter: Adapter
+    output: Path | None
+
+
+@job(TuneConfig, "clip", "prompt")
+def tune(
+    backbone: Backbone | str | Path,
+    clip: Clip | str | Path,
+    prompt: str,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[TuneOptions],
+) -> Adapter:
+    """Teach a model one clip (Tune-A-Video), and return what it learned: an adapter for ``load_backbone`` and ``edit``.
+
+    ``backbone``: a loaded model, which comes back as it was, or the name of one to load. ``clip``: a Clip, or the path
+    of one; ``prompt``: what it shows. The adapter is written only where ``output`` is given; a checkpoint then lies
+    beside it while it works. Raises TypeError for arguments of another kind, ConfigError for the settings, and what
+    reading, tuning and writing raise.
+    """
+    config = job_config(TuneConfig, backbone, {**settings, "clip": clip_setting(clip, settings), "prompt": prompt})
+    if config.output is not None:
+        config = TuneJob().checked(config)
+    given = Given(given_model(backbone), clip if isinstance(clip, Clip) else None)
+    return run(TuneJob(), config, given, progress).adapter
+
+
+@dataclass(frozen=True)
+class FinishTuning(Stage[TuneResult]):
+    """What was learnt."""
+
+    learnt: Tune
+
+    def make(self, session: Session, learnt: Adapter) -> TuneResult:
+        return TuneResult(learnt, None)
+
+
+class TuneJob(Job[TuneConfig, TuneResult]):
+    """Without ``output``, "<clip>.safetensors" in the current folder. A checkpoint lies beside the adapter while it
+    works, so that the same command goes on where it was interrupted."""
+
+    def checked(self, config: TuneConfig) -> TuneConfig:
+        output = config.output or default_output(config.clip, ".safetensors")
+        if output.suffix != ".safetensors":
+            raise MediaError(f"{output}: an adapter is written as .safetensors.")
+        check_output(output, config.files_read(), config.overwrite)
+        return config.model_copy(update={"output": output})
+
+    def goal(self, config: TuneConfig, session: Session, given: Given) -> Goal[TuneResult]:
+        footage = Footage.of(config, given.clip)
+        model = opened(config, session, given)
+        size, kind = footage.working_size(config, model.outline), attention_kind(config, model.outline)
+        prompt_schedule.hint_at_unknown(model.outline.tokenizer, config.prompt)
+        settings, clip = config.model_copy(update={"attention": kind}), footage.stage(config, size)
+        learnt = Tune(
+            clip,
+            Encode(clip, model),
+            EstimateFlow(clip) if needs_flow("attention", kind) else None,
+            model,
+            config.prompt,
+            config.steps,
+            config.learning_rate,
+            config.recipe,
+            kind,
+            config.seed,
+            None if config.output is None else checkpoint_of(config.output),
+        )
+        return Goal(FinishTuning(learnt), settings, model, Canvas(footage.frames, size, footage.size, footage.whole))
+
+    def finish(self, config: TuneConfig, result: TuneResult, seconds: dict[str, float]) -> TuneResult:
+        if config.output is None:
+            return result
+        result.adapter.save(config.output, overwrite=config.overwrite)
+        checkpoint_of(config.output).unlink(missing_ok=True)
+        return TuneResult(result.adapter, config.output)
+
+    def left_over(self, config: TuneConfig) -> Path | None:
+        kept = None if config.output is None else checkpoint_of(config.output)
+        return kept if kept and kept.exists() else None
+
+    def show(self, result: TuneResult, report: Report) -> None:
+        assert result.output is not None
+        report.file(result.output, f"{result.output.stat().st_size / 1e6:.1f} MB")
+
+
+def checkpoint_of(output: Path) -> Path:
+    """Where a tuning that was interrupted is kept."""
+    return output.with_suffix(".checkpoint.pt")

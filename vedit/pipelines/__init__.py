@@ -1,1 +1,0 @@
-"""Pipelines: one for each command, from a config to files."""

@@ -1,0 +1,60 @@
+"""The guidance of each frame: prompt and negative prompt, the guidance scale in time, and what a sound adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vedit.backbone.model import Backbone
+from vedit.conditioners.audio import TimedSound
+from vedit.config import GuidanceSettings
+from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.stages import prompt_schedule, soundtrack
+from vedit.stages.words import Words
+from vedit.timeline import Moments
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the frames of a clip are led to, and away from.
+
+    Attributes:
+        settings: the prompts in time, emphasis, scales
+        prompt, negative: the embeddings of the settings' first and negative prompt
+        moments: the frames, and what is heard in each
+        sound: all of the sound that is followed, if there is one
+        tokens: whether a sound encoder's tokens guide as well
+    """
+
+    settings: GuidanceSettings
+    prompt: Words
+    negative: Words
+    moments: Moments
+    sound: TimedSound | None = None
+    tokens: bool = False
+
+    @property
+    def branches(self) -> int:
+        """In a step: the negative prompt, the prompt, and the sound encoder's tokens."""
+        return 3 if self.tokens else 1 if self._unguided else 2
+
+    @property
+    def _unguided(self) -> bool:
+        """What a sound says leads away from the negative prompt, so that this is needed for it too."""
+        return self.settings.guidance == 1 and self.sound is None
+
+    def guider(self, backbone: Backbone) -> Guider:
+        """From the negative prompt to the prompt; per frame where that is scheduled or emphasised. Raises
+        ConfigError."""
+        settings, weights = self.settings, None
+        prompt, negative = self.prompt.embedded(backbone), self.negative.embedded(backbone)
+        if settings.prompt_at or settings.emphasis:
+            prompt, weights = prompt_schedule.per_frame(settings, backbone, self.moments, self._ahead)
+        if self._unguided:
+            return Unguided(prompt, weights)
+        scale = settings.per_frame("guidance", self.moments)
+        return ClassifierFree(prompt, negative, scale, settings.apg_eta, weights)
+
+    def _ahead(self, frames: int) -> Moments:
+        """The moments of a longer clip of so many ``frames`` that begins with this one."""
+        sound = None if self.sound is None else self.sound.sound
+        return soundtrack.prepare(self.settings, frames, self.moments.rate, sound).moments
