@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.conftest import Ran
 from vedit import registry
 from vedit.clip import read_clip
+from vedit.jobs import jobs
 
 Command = Callable[..., Ran]
 
@@ -31,9 +32,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(site))
-    registry._third_party.cache_clear()
+    caches = registry._third_party, jobs
+    for each in caches:
+        each.cache_clear()
     yield
-    registry._third_party.cache_clear()
+    for each in caches:
+        each.cache_clear()
 
 
 def test_its_parts_are_shown(vedit: Command) -> None:
@@ -67,3 +71,29 @@ def test_its_conditioner_steers_an_edit(vedit: Command, toy_clip: Path, toy_mode
             "edit", toy_clip, "a cat", "--condition", "toy_ramp:strenth=1", "--model", toy_model, "-o", tmp_path / "no"
         ).complaint
     )
+
+
+def test_its_job_is_a_command(vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "backwards" in vedit("--help").out
+    assert "How often it is turned" in vedit("backwards", "--help").out
+    ran = vedit("backwards", toy_clip, "--frames", 3, "-o", "turned")
+    assert (ran.status, ran.out) == (0, "3 frames turned\n"), ran.err
+    turned, source = read_clip(Path("turned")).frames, read_clip(toy_clip, frames=3).frames
+    assert (turned - source.flip(0)).abs().max() < 0.01
+    assert "out of range; expected 1..9" in vedit("backwards", toy_clip, "--times", 10).complaint
+    assert "turned exists already" in vedit("backwards", toy_clip, "-o", "turned").complaint
+
+
+def test_a_job_that_cannot_be_imported_leaves_the_others(
+    vedit: Command, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = shutil.copytree(site, tmp_path / "broken")
+    (broken / "toy_plugin" / "jobs.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(str(broken))
+    for name in [each for each in sys.modules if each.partition(".")[0] == "toy_plugin"]:
+        monkeypatch.delitem(sys.modules, name)
+    ran = vedit("--help")
+    assert ran.status == 0
+    assert "edit" in ran.out
+    assert "the plug-in 'backwards' (toy_plugin.jobs:BACKWARDS) of jobs failed to load" in ran.err

@@ -28,8 +28,31 @@ from vedit.help import HelpCommand, HelpGroup
 from vedit.jobs import OWN, Entry, entry_of, jobs
 from vedit.synonyms import nearest
 
+
+class Commands(usage.Commands):
+    """vedit's own commands, and one for each job of another package."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_others()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if (own := super().get_command(ctx, cmd_name)) is not None:
+            return own
+        if (entry := _others().get(cmd_name)) is None:
+            return None
+        one = typer.Typer(add_completion=False, rich_markup_mode=None)
+        _add(entry, one)
+        return typer.main.get_command(one)
+
+
+def _others() -> dict[str, Entry]:
+    """The jobs of other packages."""
+    own = {entry.name for entry in OWN}
+    return {name: entry for name, entry in jobs().items() if name not in own}
+
+
 app = typer.Typer(
-    cls=usage.Commands,
+    cls=Commands,
     name="vedit",
     help="Edit video with a Stable Diffusion backbone.",
     no_args_is_help=True,

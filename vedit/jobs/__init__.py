@@ -5,6 +5,7 @@ A job's settings are light, and so is looking at the table; the job itself is im
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +25,7 @@ from vedit.config import (
     Settings,
     TuneConfig,
 )
-from vedit.errors import PartError
+from vedit.errors import PartError, VeditWarning
 from vedit.progress import Progress
 
 if TYPE_CHECKING:
@@ -116,17 +117,18 @@ OWN = (
 @cache
 def jobs() -> Mapping[str, Entry]:
     """All jobs by their names: vedit's own, then those of other packages (entry points of the group "vedit.jobs", each
-    of which names an ``Entry``)."""
-    own = {entry.name: entry for entry in OWN}
+    of which names an ``Entry``). Warns of one that cannot be imported."""
     found: dict[str, Entry] = {}
     for point in entry_points(group="vedit.jobs"):
         try:
             found[point.name] = point.load()
-        except Exception as error:  # a plug-in may fail in any way; the cause stays attached
-            raise PartError(
-                f"the plug-in '{point.name}' ({point.value}) of jobs failed to load: {error}. Mend or uninstall it."
-            ) from error
-    return {**found, **own}
+        except Exception as error:  # a plug-in may fail in any way, and the other jobs go on without it
+            warnings.warn(
+                f"the plug-in '{point.name}' ({point.value}) of jobs failed to load: {error}. Mend or uninstall it.",
+                VeditWarning,
+                stacklevel=2,
+            )
+    return {**found, **{entry.name: entry for entry in OWN}}
 
 
 def run(config: Settings, progress: Progress | None = None) -> Any:

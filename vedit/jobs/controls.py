@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 
 from vedit.backbone.notes import ModelNotes
 from vedit.config import ControlSettings, EditConfig, GuideSettings
+from vedit.config.merge import make_part
 from vedit.errors import MediaError
 
 MOST_CHANGES = 4
@@ -13,8 +14,11 @@ MOST_CHANGES = 4
 
 
 def check(config: GuideSettings) -> None:
-    """Find faults of the controls that show before the model is loaded. Raises MediaError."""
+    """Find faults of the conditions that show before a model is opened. Raises VeditError."""
+    for condition in config.condition:
+        make_part("conditioners", condition.kind, condition.options)
     for control in config.control or ():
+        make_part("annotators", control.kind, control.options)
         if control.file is not None and not control.file.exists():
             raise MediaError(
                 f"control {control.kind}: {control.file} does not exist; expected keypoints (.json), or pictures "

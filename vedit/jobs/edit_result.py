@@ -108,9 +108,13 @@ class Doubts(Stage[None]):
 
 @dataclass(frozen=True)
 class FinishEdit(Stage[EditResult]):
-    """The clip that was asked for: decoded, pasted, with its sound, and measured."""
+    """The clip that was asked for: decoded, pasted, with its sound, and measured.
+
+    Its inputs are made in their order: what may turn out to be wrong comes before what takes long.
+    """
 
     clip: Stage[Clip]
+    conditions: tuple[Stage[tuple[Condition, ...]], ...]
     mask: Stage[Tensor] | None
     doubts: Doubts
     frames: Decode
@@ -130,7 +134,7 @@ class FinishEdit(Stage[EditResult]):
         doubts = Doubts(stages.round_trip, stages.check, stages.model, bool(config.source_prompt), tuned)
         config = config.model_copy(update={"attention": stages.attention})
         return cls(
-            stages.clip, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
+            stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
             stages.default_controls, stages.model, config, stages.footage, stages.track,
         )  # fmt: skip
 
@@ -138,6 +142,7 @@ class FinishEdit(Stage[EditResult]):
         self,
         session: Session,
         clip: Clip,
+        conditions: tuple[tuple[Condition, ...], ...],
         mask: Tensor | None,
         doubts: None,
         frames: Tensor,

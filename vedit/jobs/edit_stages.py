@@ -138,6 +138,10 @@ class EditStages:
     def sound(self) -> tuple[SoundTokens, ...]:
         return guidance.sound_tokens(self.config, self.model, self.track)
 
+    @property
+    def all_conditions(self) -> tuple[Conditions, ...]:
+        return (*self.conditions, *self.sound)
+
     def _controls(self, settings: tuple[ControlSettings, ...], differences: ComparePrompts | None = None) -> Controls:
         settled = []
         for each in settings:
@@ -211,7 +215,7 @@ class EditStages:
         scale = guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune))
         kept = Source(source, round(config.inject * config.steps_taken), config.control_inversion)
         return Denoise(
-            self.start, self.latents, self.tuned, self.flow, (*self.conditions, *self.sound), self.mask, self.model,
+            self.start, self.latents, self.tuned, self.flow, self.all_conditions, self.mask, self.model,
             self.attention, led, config.steps, config.steps_taken, scale, kept, "edit",
         )  # fmt: skip
 
