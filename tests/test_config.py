@@ -198,7 +198,7 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
         output="out.mp4",
         crf=3,
     )
-    sidecar.save(config, Path("out.yaml"), "edit", {"torch": "2"}, overwrite=False)
+    sidecar.save(config, Path("out.yaml"), {"torch": "2"}, overwrite=False)
     written = yaml.safe_load((folder / "out.yaml").read_text(encoding="utf-8"))
     assert "overwrite" not in written
     assert written["clip"] == str(tmp_path / "clip.mp4")
@@ -213,7 +213,7 @@ def test_a_sidecar_says_the_same_again(tmp_path: Path, monkeypatch: pytest.Monke
     same = {"clip", "output", "model", "lora"}
     assert again.model_dump(exclude=same) == config.model_dump(exclude=same)
     with pytest.raises(MediaError, match="exists already"):
-        sidecar.save(config, moved / "out.yaml", "edit", {}, overwrite=False)
+        sidecar.save(config, moved / "out.yaml", {}, overwrite=False)
 
 
 def test_faults_of_a_sidecar_name_the_version_that_wrote_it(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_models_own_name_stays_one_beside_a_folder_of_that_name(
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    sidecar.save(edit(model=name), tmp_path / "o.yaml", "edit", {}, overwrite=False)
+    sidecar.save(edit(model=name), tmp_path / "o.yaml", {}, overwrite=False)
     assert yaml.safe_load((tmp_path / "o.yaml").read_text())["model"] == name
 
 

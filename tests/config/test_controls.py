@@ -89,7 +89,7 @@ def test_a_controls_paths_travel_with_the_file(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "jobs").mkdir()
     monkeypatch.chdir(tmp_path)
     config = edit("edge:drawn.mp4:net=./net", "edge:net=owner/name")
-    sidecar.save(config, tmp_path / "out.yaml", "edit", {}, overwrite=False)
+    sidecar.save(config, tmp_path / "out.yaml", {}, overwrite=False)
     written = yaml.safe_load((tmp_path / "out.yaml").read_text())
     assert [(each["file"], each["net"]) for each in written["control"]] == [
         ("drawn.mp4", "./net"),

@@ -78,7 +78,7 @@ def test_a_sidecar_keeps_a_name_that_ends_like_a_scale(tmp_path: Path, monkeypat
     folder.mkdir()
     (folder / "b:1").touch()
     monkeypatch.chdir(folder)
-    sidecar.save(edit("b:1", "b:1:0.5"), folder / "o.yaml", "edit", {}, overwrite=False)
+    sidecar.save(edit("b:1", "b:1:0.5"), folder / "o.yaml", {}, overwrite=False)
     assert yaml.safe_load((folder / "o.yaml").read_text())["lora"] == ["./b:1", "./b:1:0.5"]
     monkeypatch.chdir(tmp_path)
     again = merge(EditConfig, file_layer(folder / "o.yaml", EditConfig))

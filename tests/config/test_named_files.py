@@ -83,7 +83,7 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
     assert (config.network, config.parts[0].picture) == (str(folder / "net"), folder / "1.png")
 
     monkeypatch.chdir(tmp_path)
-    sidecar.save(config, folder / "o.yaml", "edit", {}, overwrite=False)
+    sidecar.save(config, folder / "o.yaml", {}, overwrite=False)
     written = yaml.safe_load((folder / "o.yaml").read_text())
     assert (written["strokes"], written["trace"], written["network"]) == ("in/s.png", "/t.json", "./net")
     assert written["parts"] == [{"picture": "1.png", "drawing": None}]
@@ -127,7 +127,7 @@ def test_a_mask_of_a_keywords_name_is_a_file(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     config = EditConfig(clip="c.mp4", prompt="a", mask="./auto")
     assert ("mask", "auto") in told(config)
-    sidecar.save(config, tmp_path / "o.yaml", "edit", {}, overwrite=False)
+    sidecar.save(config, tmp_path / "o.yaml", {}, overwrite=False)
     assert yaml.safe_load((tmp_path / "o.yaml").read_text())["mask"] == "./auto"
 
 

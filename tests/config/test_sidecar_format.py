@@ -57,7 +57,7 @@ def test_the_first_format_is_read(tmp_path: Path) -> None:
 
 def test_what_is_written_says_its_format_and_is_read_as_it_is(tmp_path: Path) -> None:
     config = merge(EditConfig, Layer({"clip": tmp_path / "a.mp4", "prompt": "a cat", "apg_eta": 0.25}))
-    save(config, tmp_path / "a.yaml", "edit", {}, overwrite=False)
+    save(config, tmp_path / "a.yaml", {}, overwrite=False)
     assert f"\nformat: {FORMAT}\n" in (tmp_path / "a.yaml").read_text()
     assert merge(EditConfig, file_layer(tmp_path / "a.yaml", EditConfig)) == config
 
