@@ -1,4 +1,4 @@
-"""The clip and the model of a job: what is wrong with the clip is told before the model is loaded."""
+"""The clip of a job: what is wrong with it is told before a model is opened."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from vedit.pipelines import session
 
 from vedit.clip import read_clip
 from vedit.config import EditConfig, InvertConfig, TuneConfig
 from vedit.errors import MediaError, VeditWarning
 from vedit.graph import Run
+from vedit.jobs.source import ClipJob, Footage
 from vedit.session import Session
 
 
@@ -33,31 +33,28 @@ def cut_clip(toy_clip: Path, tmp_path: Path) -> Path:
         ({"frames": 3, "stride": 2, "start": 1, "allow_partial": True}, "2 from 1 on by steps of 2, not 3"),
     ],
 )
-def test_too_few_frames_are_told_before_the_model_is_loaded(
-    kind: type[session.Job],
+def test_too_few_frames_are_told_before_a_model_is_opened(
+    kind: type[ClipJob],
     settings: dict[str, object],
     said: str,
     toy_clip: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session, "load_model", lambda config: pytest.fail("the model is loaded"))
     common = {"clip": toy_clip} | ({} if kind is InvertConfig else {"prompt": "a cat"})
     with pytest.raises(MediaError, match=said):
-        session.clip_facts(kind.model_validate(common | settings), None)
+        Footage.of(kind.model_validate(common | settings), None)
 
 
-def test_damage_is_told_before_the_model_is_loaded(cut_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "load_model", lambda config: pytest.fail("the model is loaded"))
+def test_damage_is_told_before_a_model_is_opened(cut_clip: Path) -> None:
     with pytest.raises(MediaError, match=r"cut short; .* --allow-partial"):
-        session.clip_facts(InvertConfig(clip=cut_clip), None)
+        Footage.of(InvertConfig(clip=cut_clip), None)
 
 
 def test_damage_that_is_allowed_is_told_once(cut_clip: Path, toy_model: Path) -> None:
     config = InvertConfig(clip=cut_clip, model=str(toy_model), device="cpu", allow_partial=True)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", VeditWarning)
-        size, frames = session.clip_facts(config, None)
-        backbone = session.load_model(config)
-        clip = Run(Session())(session.source_stage(config, None, size, backbone))
-    assert len(clip) == frames > 1
+        footage, session = Footage.of(config, None), Session()
+        size = footage.working_size(config, session.open(config).outline)
+        clip = Run(session)(footage.stage(config, size))
+    assert len(clip) == footage.frames > 1
     assert len([each for each in told if "cut short" in str(each.message)]) == 1
