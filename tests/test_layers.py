@@ -28,9 +28,6 @@ FLOORS = [
     {"jobs"},
     {"network_cost"},
     {"estimate", "doctor"},
-    {"help", "hints"},
-    {"usage"},
-    {"flags"},
     {"cli"},
     {"__main__"},
 ]
@@ -72,11 +69,7 @@ def test_the_light_modules_stay_light() -> None:
         "timeline",
         "config",
         "synonyms",
-        "usage",
         "printing",
-        "hints",
-        "help",
-        "flags",
         "cli",
     }
     for path in (each for each in MODULES if each.relative_to(ROOT).parts[0].removesuffix(".py") in light):

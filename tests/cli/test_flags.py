@@ -11,6 +11,8 @@ import typer
 
 from tests.conftest import Ran
 from vedit.cli import app
+from vedit.cli.flags import METAVARS, RUN_FLAGS, SHORT, configured
+from vedit.cli.help import ELSEWHERE, FIRST, RARE, HelpCommand
 from vedit.config import (
     CompareConfig,
     EditConfig,
@@ -25,8 +27,6 @@ from vedit.config import (
 )
 from vedit.config.lora import LoraSpec
 from vedit.errors import ConfigError
-from vedit.flags import METAVARS, RUN_FLAGS, SHORT, configured
-from vedit.help import ELSEWHERE, FIRST, RARE, HelpCommand
 
 KINDS: list[type[Settings]] = [EditConfig, TuneConfig, InvertConfig]
 OWN = {"config", "assign", *RUN_FLAGS}

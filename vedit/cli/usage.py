@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from vedit.cli.help import EXAMPLES, HelpGroup
 from vedit.config import EditConfig, GenerateConfig
 from vedit.errors import ConfigError
-from vedit.help import EXAMPLES, HelpGroup
 from vedit.synonyms import nearest, nearest_flag, ours
 
 

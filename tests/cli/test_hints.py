@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Ran
-from vedit import hints
+from vedit.cli import hints
 from vedit.config import EditConfig, GenerateConfig, InvertConfig, Settings, TuneConfig
 
 Command = Callable[..., Ran]

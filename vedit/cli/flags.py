@@ -15,13 +15,14 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vedit import hints, printing, registry
+from vedit import printing, registry
+from vedit.cli import hints
+from vedit.cli.help import HelpCommand, group_of
+from vedit.cli.usage import check_arguments
 from vedit.config import HUB_NAMES, Settings, bounds
 from vedit.config.files import file_layer
 from vedit.config.merge import Layer, assignments, merge
-from vedit.help import HelpCommand, group_of
 from vedit.timeline import FEATURES
-from vedit.usage import check_arguments
 
 SHORT = {
     "source_prompt": "-p",
