@@ -63,7 +63,7 @@ class Session:
 
     progress: Progress | None = None
     fetches: bool = True
-    _given: dict[str, Backbone] = field(default_factory=dict)
+    _given: dict[Model, Backbone] = field(default_factory=dict)
     _loaded: tuple[ModelSpec, Backbone] | None = None
 
     def open(self, settings: ModelSettings, backbone: Backbone | None = None) -> Model:
@@ -89,7 +89,7 @@ class Session:
         """Take a model in hand, as it is now, and say how stages name it with an ``adapter`` on it, if any."""
         outline = backbone.outline()
         model = Model.of(outline if adapter is None else adapter.outlined(outline), None, adapter)
-        self._given[model.weights] = backbone
+        self._given[model] = backbone
         return model
 
     def plain(self, model: Model) -> Backbone:
@@ -98,7 +98,7 @@ class Session:
         Raises WeightsError and DeviceError where it has to be loaded and cannot be.
         """
         if model.spec is None:
-            return self._given[model.weights]
+            return self._given[model]
         if self._loaded is None or self._loaded[0] != model.spec:
             self._loaded = None  # before the next one takes memory
             self._loaded = model.spec, model.spec.load()

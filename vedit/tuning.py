@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
@@ -19,7 +22,7 @@ from vedit.clip import Clip
 from vedit.errors import DeviceError, WeightsError
 from vedit.flow import Flow, estimate_flow
 from vedit.progress import Progress
-from vedit.schedule import Levels, alpha_bar
+from vedit.schedule import Levels, Schedule, alpha_bar
 
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
@@ -105,86 +108,117 @@ def tune(
     """
     if isinstance(clip, Clip):
         clip = clip.resized(working_size(clip.size, None, backbone.unet.config, backbone.vae_scale_factor)).frames
-    frames = clip
     if backbone.dtype == torch.float16 and backbone.device.type == "cpu":
         raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
-    learning_rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
-    latents = backbone.encode(frames) if latents is None else latents.to(backbone.device)
-    text = backbone.embed([prompt])
-    schedule = backbone.schedule(1)  # only for what the network predicts
-    shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
-    levels = Levels.of(shares)
-    kind = registry.load("attention", attention)
-    # All that looks at what was given stands above: from here on the backbone changes.
-    attached, positions = not backbone.has_temporal, backbone.positions
-    motion = recipe == "motion"
-    backbone.attach_temporal(positions=motion)
+    rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
+    latents = backbone.encode(clip) if latents is None else latents.to(backbone.device)
+    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed)
+    if registry.load("attention", attention).needs_flow and flow is None:
+        flow = estimate_flow(clip)
     config = {
-        "prompt": prompt, "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay,
-        "clip_norm": clip_norm, "recipe": recipe, "positions": backbone.positions, "attention": attention, "seed": seed,
-        "frames": len(frames), "model": backbone.name, "clip": _digest(latents),
+        "prompt": prompt, "steps": steps, "learning_rate": rate, "weight_decay": weight_decay, "clip_norm": clip_norm,
+        "recipe": recipe, "positions": False, "attention": attention, "seed": seed, "frames": len(clip),
+        "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
-    chosen = tuned_parameters(backbone.unet)
-    dtype = backbone.dtype
-    before = {name: parameter.data for name, parameter in chosen.items()}
-    for parameter in chosen.values():
-        parameter.data = parameter.data.to(torch.float32, copy=True)
-        parameter.requires_grad_(True)
-    checkpointed = backbone.unet.is_gradient_checkpointing
-    backbone.unet.train()
-    try:
-        optimizer = torch.optim.AdamW(chosen.values(), lr=learning_rate, weight_decay=weight_decay)
+    # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
+    with _learning(backbone, positions=recipe == "motion") as chosen:
+        config["positions"] = backbone.positions
+        optimizer = torch.optim.AdamW(chosen.values(), lr=rate, weight_decay=weight_decay)
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
-        if kind.needs_flow and flow is None:
-            flow = estimate_flow(frames)
         with backbone.attending(attention, flow), _mixed(backbone):
-
-            def learn(step: int) -> None:
-                """The gradients of one step."""
-                generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-                time, noisy = _draw(latents, levels, generator, FROM_NOISE if motion else 0)
-                target = schedule.output_for(noisy, latents, levels[time])
-                loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
-                if motion and schedule.prediction == "epsilon":
-                    loss = loss / shares[time]
-                if not torch.isfinite(loss):
-                    raise WeightsError(
-                        f"tuning diverged at step {step} (the loss is {loss.item()}); "
-                        f"expected a finite loss: lower the learning rate from {learning_rate:g}."
-                    )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-
             for step in range(first, steps):
-                fits = True
-                try:
-                    learn(step)
-                except torch.OutOfMemoryError:
-                    if backbone.unet.is_gradient_checkpointing:
-                        raise
-                    fits = False
-                if not fits:  # now that the error is gone, which held on to what the failed pass had made
-                    optimizer.zero_grad(set_to_none=True)
-                    torch.cuda.empty_cache()
-                    backbone.unet.enable_gradient_checkpointing()
-                    learn(step)
+                optimizer.zero_grad(set_to_none=True)
+                lesson.learn(backbone, step, rate)
                 nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
                 optimizer.step()
                 if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < steps:
                     _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
                 if progress is not None:
                     progress("tuning", step + 1, steps)
-        tensors = {name: parameter.detach().to(dtype).cpu().clone() for name, parameter in chosen.items()}
+        tensors = {name: parameter.detach().to(backbone.dtype).cpu().clone() for name, parameter in chosen.items()}
         return Adapter(tensors, config, backbone.fingerprint)
-    finally:  # whatever stopped it, the backbone is what it was
+
+
+@contextmanager
+def _learning(backbone: Backbone, *, positions: bool) -> Iterator[dict[str, nn.Parameter]]:
+    """Within the block, the parameters that tuning changes, by name, are trainable in float32, the temporal attention
+    among them; whatever ends it, the backbone is then what it was."""
+    attached, before = not backbone.has_temporal, backbone.positions
+    backbone.attach_temporal(positions=positions)
+    chosen = tuned_parameters(backbone.unet)
+    values = {name: parameter.data for name, parameter in chosen.items()}
+    for parameter in chosen.values():
+        parameter.data = parameter.data.to(torch.float32, copy=True)
+        parameter.requires_grad_(True)
+    checkpointed = backbone.unet.is_gradient_checkpointing
+    backbone.unet.train()
+    try:
+        yield chosen
+    finally:
         if not checkpointed:
             backbone.unet.disable_gradient_checkpointing()
         backbone.unet.eval().requires_grad_(False)
         for name, parameter in chosen.items():
-            parameter.data, parameter.grad = before[name], None
-        backbone.positions = positions
+            parameter.data, parameter.grad = values[name], None
+        backbone.positions = before
         if attached:
             backbone.detach_temporal()
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What is learnt in each step.
+
+    latents: of the clip (F, 4, h, w); text: of its prompt (1, T, D)
+    levels, shares: noise levels of all training timesteps, and their alpha_bar
+    """
+
+    latents: Tensor
+    text: Tensor
+    schedule: Schedule
+    levels: Levels
+    shares: Tensor
+    recipe: Recipe
+    seed: int
+
+    @classmethod
+    def of(cls, backbone: Backbone, latents: Tensor, prompt: str, recipe: Recipe, seed: int) -> _Lesson:
+        shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
+        schedule = backbone.schedule(1)  # only for what the network predicts
+        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed)
+
+    def learn(self, backbone: Backbone, step: int, rate: float) -> None:
+        """The gradients of one step; where memory does not suffice for it, memory is traded for time from then on.
+        Raises WeightsError where the loss is not finite: the learning ``rate`` is too high."""
+        fits = True
+        try:
+            self._backward(backbone, step, rate)
+        except torch.OutOfMemoryError:
+            if backbone.unet.is_gradient_checkpointing:
+                raise
+            fits = False
+        if fits:
+            return
+        # Now that the error is gone, which held on to what the failed pass had made.
+        backbone.unet.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        backbone.unet.enable_gradient_checkpointing()
+        self._backward(backbone, step, rate)
+
+    def _backward(self, backbone: Backbone, step: int, rate: float) -> None:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        motion = self.recipe == "motion"
+        time, noisy = _draw(self.latents, self.levels, generator, FROM_NOISE if motion else 0)
+        target = self.schedule.output_for(noisy, self.latents, self.levels[time])
+        loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
+        if motion and self.schedule.prediction == "epsilon":
+            loss = loss / self.shares[time]
+        if not torch.isfinite(loss):
+            raise WeightsError(
+                f"tuning diverged at step {step} (the loss is {loss.item()}); "
+                f"expected a finite loss: lower the learning rate from {rate:g}."
+            )
+        loss.backward()
 
 
 def _digest(latents: Tensor) -> str:

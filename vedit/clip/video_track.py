@@ -178,21 +178,59 @@ class _Shown:
     hidden: bool
 
 
-@lru_cache(maxsize=8)
-def _scan(path: Path, _: Identity) -> Track:
-    if path.suffix.lower() == ".webp":
-        return _scan_webp(path)
-    _check_gif(path)
+@dataclass(frozen=True)
+class _Demuxed:
+    """What a file's packets say, before anything is made of it.
+
+    kind: of container; tick: seconds of a stamp's unit; rates: stated, of all kinds
+    claimed: how many frames its header says; seen: how many packets of pictures there are
+    packets: of pictures that are decoded
+    length, begin, latest: seconds that the header says it lasts and begins at, and at which its last packet ends
+    broken: it cannot be read on
+    """
+
+    kind: str
+    tick: Fraction
+    rates: list[Fraction]
+    claimed: int
+    seen: int
+    packets: list[_Shown]
+    length: Fraction | None
+    begin: Fraction
+    latest: Fraction
+    broken: bool
+    sound: bool
+    remarks: list[str]
+
+    @property
+    def avi(self) -> bool:
+        """Whether it is AVI, which stores no presentation times, and those made up for it can be out of order."""
+        return self.kind == "avi"
+
+    def complaint(self, path: Path, rate: Fraction) -> str | None:
+        """What is lacking of it, if anything."""
+        slack = max(2 / rate, Fraction(1, 20))
+        if self.claimed > self.seen:
+            return f"{path} claims {self.claimed} frames but holds {self.seen}: it is cut short or damaged"
+        timed = ("mov" not in self.kind or self.seen > self.claimed) and self.length is not None
+        if timed and self.length is not None and self.latest - self.begin < self.length - slack:
+            missing = f"{float(self.length):.2f} s but ends after {float(self.latest - self.begin):.2f} s"
+            return f"{path} claims {missing}: it is cut short or damaged"
+        if self.broken:
+            return f"{path} cannot be read on after {self.seen} frames: it is damaged"
+        if lacks_end(path):
+            return f"{path} lacks its end: it is cut short"
+        return _damaged_gif(path) if self.kind == "gif" else None
+
+
+def _demux(path: Path) -> _Demuxed:
+    """Read a file through without decoding it. Raises MediaError for more frames than are read."""
     with opened(path) as container:
         stream = video_stream(container, path)
         assert stream.time_base is not None
-        tick = stream.time_base
         kind = container.format.name
-        avi = kind == "avi"  # which stores no presentation times, and those made up for it can be out of order
         claimed = len(stream.index_entries) if "mov" in kind and len(stream.index_entries) else stream.frames
-        rates = [r for r in (stream.guessed_rate, stream.base_rate, stream.average_rate) if r]
-        sound = bool(container.streams.audio)
-        remarks = _remarks(stream)
+        rates = [rate for rate in (stream.guessed_rate, stream.base_rate, stream.average_rate) if rate]
         packets: list[_Shown] = []
         seen, latest, broken = 0, Fraction(0), False
         demuxed = container.demux()
@@ -214,59 +252,57 @@ def _scan(path: Path, _: Identity) -> Track:
             if seen > MOST_FRAMES:
                 raise MediaError(f"{path} has more than {MOST_FRAMES:,} frames; cut out the part you need")
             if _visible(packet, stream.codec_context.name):
-                when = packet.dts if avi and packet.dts is not None else stamp
+                when = packet.dts if kind == "avi" and packet.dts is not None else stamp
                 packets.append(_Shown(when, packet.duration or 0, packet.is_keyframe, packet.is_discard))
         length = None if container.duration is None else Fraction(container.duration, av.time_base)
         begin = Fraction(container.start_time or 0, av.time_base)
+        sound, remarks = bool(container.streams.audio), _remarks(stream)
+        return _Demuxed(
+            kind, stream.time_base, rates, claimed, seen, packets, length, begin, latest, broken, sound, remarks
+        )
 
+
+@lru_cache(maxsize=8)
+def _scan(path: Path, _: Identity) -> Track:
+    if path.suffix.lower() == ".webp":
+        return _scan_webp(path)
+    _check_gif(path)
+    file = _demux(path)
     # A clip cut without encoding begins within a group of pictures: those before it are hidden, but decoded.
-    keys = sorted({each.when for each in packets if each.key})
+    keys = sorted({each.when for each in file.packets if each.key})
     # Pictures shown before the first key frame refer to something cut away and cannot be decoded.
-    shown = sorted((each for each in packets if not each.hidden and (not keys or each.when >= keys[0])), key=_moment)
+    seen = (each for each in file.packets if not each.hidden and (not keys or each.when >= keys[0]))
+    shown = sorted(seen, key=_moment)
     if not shown:
         raise MediaError(f"{path} has no frames; it is empty or cut short before the first")
-    rates = [rate for rate in rates if SLOWEST <= rate <= FASTEST]
-    times = [each.when * tick for each in shown]
-    odd = _odd_times(times)
+    rates = [rate for rate in file.rates if SLOWEST <= rate <= FASTEST]
+    times = [each.when * file.tick for each in shown]
+    remarks, odd = file.remarks, _odd_times(times)
     if odd is not None:
         rate, variable = _counted_rate(times, rates), False
         times = [index / rate for index in range(len(times))]
-        remarks.append(f"{odd}, so its {len(times)} frames are read in their order, {float(rate):g} per second")
+        remarks = [
+            *remarks,
+            f"{odd}, so its {len(times)} frames are read in their order, {float(rate):g} per second",
+        ]
     else:
-        rate, variable = _rate(times, rates, tick)
+        rate, variable = _rate(times, rates, file.tick)
     if not SLOWEST <= rate <= FASTEST:
         raise MediaError(
             f"{path} has {float(rate):.6g} frames per second; expected {float(SLOWEST):g} to {float(FASTEST):g}: it is "
             "damaged, or no video"
         )
-    last = shown[-1].duration * tick
+    last = shown[-1].duration * file.tick
     end = times[-1] + (last if 0 < last <= LONGEST_PAUSE else 1 / rate)
-
-    complaint = None
-    if claimed > seen:
-        complaint = f"{path} claims {claimed} frames but holds {seen}: it is cut short or damaged"
-    elif (
-        ("mov" not in kind or seen > claimed)
-        and length is not None
-        and latest - begin < length - max(2 / rate, Fraction(1, 20))
-    ):
-        missing = f"{float(length):.2f} s but ends after {float(latest - begin):.2f} s"
-        complaint = f"{path} claims {missing}: it is cut short or damaged"
-    elif broken:
-        complaint = f"{path} cannot be read on after {seen} frames: it is damaged"
-    elif lacks_end(path):
-        complaint = f"{path} lacks its end: it is cut short"
-    elif kind == "gif":
-        complaint = _damaged_gif(path)
     track = Track(
         tuple(times),
-        tuple(key * tick for key in keys) or (times[0],),
+        tuple(key * file.tick for key in keys) or (times[0],),
         end,
         rate,
         variable,
-        not avi and odd is None,
-        sound,
-        complaint,
+        not file.avi and odd is None,
+        file.sound,
+        file.complaint(path, rate),
         tuple(remarks),
     )
     return replace(track, remarks=(*remarks, _unevenness(track))) if variable else track
