@@ -145,7 +145,7 @@ def test_on_and_loaded_with_are_the_same(
 ) -> None:
     given: dict[str, Callable[[], Any]] = {
         "lora": lambda: {"loras": f"{adapters['lora'].path}:0.5"},  # type: ignore[attr-defined]
-        "motion": lambda: {"motion_adapter": adapters["motion"].files[0].parent},  # type: ignore[attr-defined]
+        "motion": lambda: {"motion_adapter": adapters["motion"].files.folder},  # type: ignore[attr-defined]
     }
     loaded = load_backbone(
         model, device="cpu", **{key: value for name in names for key, value in given[name]().items()}

@@ -110,7 +110,7 @@ def test_faults_name_the_prompt() -> None:
 def test_a_sidecar_gives_the_same_prompts_back(tmp_path: Path) -> None:
     given_so = {"prompt": r"a \(blue\) (star:1.5)", "negative_prompt": r"\[x\]", "prompt_at": [r"2:a \(red\) star"]}
     config = merge(GenerateConfig, Layer(given_so))
-    save(config, tmp_path / "a.yaml", "generate", {}, overwrite=False)
+    save(config, tmp_path / "a.yaml", {}, overwrite=False)
     assert merge(GenerateConfig, file_layer(tmp_path / "a.yaml", GenerateConfig)) == config
     assert (config.prompt, config.negative_prompt, config.prompt_at[0].prompt) == (
         "a (blue) star",

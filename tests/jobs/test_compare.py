@@ -45,7 +45,7 @@ def test_a_source_that_ends_before_its_edit_is_told(vedit: Command, tmp_path: Pa
         (["a.mp4", "tall.mp4"], "a.mp4 is 64x48 and tall.mp4 48x64; expected two clips of one shape"),
         (["a.mp4", "a.mp4", "--layout", "sidde"], "--layout: 'sidde' is unknown; did you mean 'side'?"),
         (["a.mp4", "a.mp4", "-o", "c.avi"], ".avi cannot be written"),
-        (["a.mp4", "a.mp4", "-o", "a.mp4", "--overwrite"], "is the edit itself"),
+        (["a.mp4", "a.mp4", "-o", "a.mp4", "--overwrite"], "is the source itself"),
         (["a.mp4", "a.mp4", "--start", "9"], "start 9 is past its end"),
     ],
 )

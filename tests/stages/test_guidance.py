@@ -23,6 +23,7 @@ from vedit.clip import read_clip
 from vedit.condition import Condition
 from vedit.config import GenerateConfig
 from vedit.config.merge import Layer, merge
+from vedit.entrances.tokens import Tokens
 from vedit.errors import ConfigError, VeditWarning, WeightsError
 from vedit.graph import Run
 from vedit.jobs import guidance
@@ -153,8 +154,8 @@ def test_an_excerpt_is_followed_as_the_whole_is_until_it_ends(hearing_model: Pat
         config = asked("", audio=str(song), audio_start=0.5, audio_release=0, **settings)
         found = soundtrack.prepare(config, 16, Fraction(8))
         (said,) = sound_conditions(config, backbone, found)
-        assert said.tokens is not None
-        return found, said.tokens.text
+        assert isinstance(said.entrance, Tokens)
+        return found, said.entrance.text
 
     (whole, heard), (part, heard_of_part) = followed(), followed(audio_duration=1.2)
     assert whole.audio is not None
