@@ -10,12 +10,12 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import vedit as package
 from tests.conftest import Ran
+from vedit.cli import commands
 from vedit.errors import DeviceError, VeditWarning
 from vedit.progress import Display
 
@@ -23,13 +23,8 @@ Command = Callable[..., Ran]
 
 
 def replace_edit(monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) -> None:
-    """Put something else in the pipeline's place."""
-    stand_in = ModuleType("vedit.jobs.base")
-    stand_in.run, stand_in.Given = run, dict  # type: ignore[attr-defined]
-    import vedit.jobs
-
-    monkeypatch.setitem(sys.modules, "vedit.jobs.base", stand_in)
-    monkeypatch.setattr(vedit.jobs, "base", stand_in, raising=False)
+    """Put something else in the place of running a job."""
+    monkeypatch.setattr(commands, "run_job", run)
 
 
 def test_help_lists_the_commands(vedit: Command) -> None:
