@@ -24,12 +24,11 @@ from benchmarks.judge.joints import Joints, load_joints
 from benchmarks.table import figure, percent, show
 from training.poses import exact
 from vedit import Clip, load_backbone
+from vedit.annotators import ANNOTATORS
 from vedit.annotators.pose.drawing import draw
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
-from vedit.conditioners.control import Control
-from vedit.config import ControlSettings
 from vedit.entrances.residuals import AddResiduals
 from vedit.guiders import ClassifierFree
 from vedit.sampling import denoise, noise
@@ -76,7 +75,7 @@ def pictures(kind: str, case: Case) -> Tensor:
     """What the ControlNet is shown: as a user would have it from the clip, but exact joints for pose."""
     if kind == "pose":
         return draw(exact(case.source.scene, frames=FRAMES))
-    return Control(ControlSettings(kind=kind)).prepare(case.clip)
+    return ANNOTATORS.make(kind).annotate(case.clip).frames
 
 
 def made(backbone: Backbone, case: Case, condition: Condition | None, steps: int, guidance: float, seed: int) -> Tensor:

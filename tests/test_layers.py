@@ -16,6 +16,7 @@ FLOORS = [
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing"},
+    {"part"},
     {"attention", "texts"},
     {"request", "entrances", "condition"},
     {"backbone"},

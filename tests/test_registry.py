@@ -9,6 +9,7 @@ from inspect import getdoc
 import pytest
 
 from vedit import registry
+from vedit.attention.kinds import ATTENTION
 from vedit.errors import PartError
 
 
@@ -49,6 +50,12 @@ def test_another_packages_parts_are_found_by_their_entry_points() -> None:
     assert registry.names("attention")["borrowed"] == "fractions:Fraction"
     assert registry.load("attention", "borrowed").__name__ == "Fraction"
     assert "borrowed" not in registry.names("priors")
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plugin_that_is_no_part_is_refused() -> None:
+    with pytest.raises(PartError, match=r"plug-in 'borrowed' \(fractions:Fraction\) of attention is no part"):
+        ATTENTION.load("borrowed")
 
 
 @pytest.mark.usefixtures("plugins")

@@ -21,9 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
 
-from vedit import registry
 from vedit.attention.context import StepContext
-from vedit.attention.kinds import SparseCausal
+from vedit.attention.kinds import ATTENTION, SparseCausal
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, temporal
 from vedit.backbone.control import empty_controlnet, locate, reads_words
@@ -80,8 +79,8 @@ class NetworkCost:
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
         self.unet = empty_unet(outline.unet)
-        kind = registry.load("attention", attention)
-        context = StepContext(SparseCausal() if kind.needs_flow else kind(), "sdpa", frames)
+        kind = ATTENTION.make(attention)
+        context = StepContext(SparseCausal() if "flow" in kind.needs else kind, "sdpa", frames)
         self.controls = {
             part: empty_controlnet(locate(*part, outline.text_width, folder, outline.notes, weights=False))
             for part in dict.fromkeys(each.part for each in work if each.part is not None)

@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vedit import registry
 from vedit.adapters.tuned import Adapter
 from vedit.atomic import whole_file
+from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
@@ -113,7 +113,7 @@ def tune(
     rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
     latents = backbone.encode(clip) if latents is None else latents.to(backbone.device)
     lesson = _Lesson.of(backbone, latents, prompt, recipe, seed)
-    if registry.load("attention", attention).needs_flow and flow is None:
+    if "flow" in ATTENTION.load(attention).needs and flow is None:
         flow = estimate_flow(clip)
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": rate, "weight_decay": weight_decay, "clip_norm": clip_norm,

@@ -13,7 +13,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.attention import flow as attention
 from vedit.attention.flow import FlowGuided, along, indices
 from vedit.attention.kernels import attend
-from vedit.attention.kinds import SparseCausal
+from vedit.attention.kinds import ATTENTION, SparseCausal
 from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet
 from vedit.errors import ConfigError
@@ -65,7 +65,7 @@ def test_pieces_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_at_every_level_of_the_unet_and_for_its_own_frames() -> None:
     flow = uniform((8.0, 0.0), 4, SIZE)
-    kind, x = FlowGuided(flow, CELLS), tokens()
+    kind, x = FlowGuided().following(flow, CELLS), tokens()
     for cells in (CELLS, (3, 4), (2, 2), (1, 1)):
         here = x[:, :, : cells[0] * cells[1]]
         made = kind.after(here, 2)
@@ -81,7 +81,7 @@ def test_at_every_level_of_the_unet_and_for_its_own_frames() -> None:
 
 
 def test_paths_are_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    kind, x = FlowGuided(uniform((8.0, 0.0), 4, SIZE), CELLS), tokens()
+    kind, x = FlowGuided().following(uniform((8.0, 0.0), 4, SIZE), CELLS), tokens()
     first = kind.after(x, 2)
     monkeypatch.setattr(attention, "tracks", None)
     assert torch.equal(kind.after(x, 2), first)
@@ -132,7 +132,7 @@ def test_a_flow_in_force_holds_within_and_names_what_is_cached(backbone: Backbon
 
 
 def test_only_what_follows_a_flow_asks_for_one() -> None:
-    asking = [kind for kind in registry.names("attention") if registry.load("attention", kind).needs_flow]
+    asking = [kind for kind in registry.names("attention") if "flow" in ATTENTION.load(kind).needs]
     assert asking == ["flow"]
 
 

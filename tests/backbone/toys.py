@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -210,6 +210,19 @@ def motion_adapter(folder: Path, version: int = 2, seed: int = 0) -> MotionAdapt
         if ".proj_out." in name:  # zero at the start of training, which would hide them
             torch.nn.init.normal_(tensor, std=0.1)
     return adapter
+
+
+def controlnet_folder(unet: UNet2DConditionModel, folder: Path, vae_scale_factor: int) -> Path:
+    """A ControlNet made for a UNet, far from silent, in a folder; pictures are ``vae_scale_factor`` times as large as
+    the latents."""
+    torch.manual_seed(0)
+    widths = (4, 8, 16, 16)[-vae_scale_factor.bit_length() :]
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
+    for block in (*net.controlnet_down_blocks, net.controlnet_mid_block):
+        torch.nn.init.normal_(block.weight, std=0.05)
+    torch.nn.init.normal_(net.controlnet_cond_embedding.conv_out.weight, std=0.05)
+    net.save_pretrained(folder)
+    return folder
 
 
 def original_motion(adapter: MotionAdapter) -> dict[str, Tensor]:

@@ -76,11 +76,11 @@ def test_a_longer_clip_and_a_later_start() -> None:
 
 
 def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> None:
-    silent = Clip(torch.zeros(4, 3, 8, 8), Fraction(8))
+    silent, moments = Clip(torch.zeros(4, 3, 8, 8), Fraction(8)), Moments(4, Fraction(8))
     options = AudioConditionSettings(encoder=encoder, strength="0:0, 3:6", quantile=0.0, start=0.25)
     with pytest.raises(MediaError, match="the clip has no sound"):
-        Audio(options).prepare(silent)
-    made = Audio(options).condition(Audio(options).prepare(silent.with_sound(sound(0.5))), backbone)
+        Audio(options).prepare(silent, moments)
+    made = Audio(options).condition(Audio(options).prepare(silent.with_sound(sound(0.5)), moments), backbone)
     assert isinstance(made.entrance, Tokens)
     length = backbone.tokenizer.model_max_length
     assert made.entrance.text.shape == (4, length, backbone.unet.config.cross_attention_dim)
@@ -89,8 +89,22 @@ def test_the_clips_own_sound_or_a_file(backbone: Backbone, encoder: Path) -> Non
     assert (made.start, made.stop, made.entrance.quantile) == (0.25, 1.0, 0.0)
     # What drives it is heard in the same sound, which grows louder.
     driven = Audio(AudioConditionSettings(encoder=encoder, strength="loudness"))
-    envelope = driven.condition(driven.prepare(silent.with_sound(sound(0.5))), backbone).envelope
+    envelope = driven.condition(driven.prepare(silent.with_sound(sound(0.5)), moments), backbone).envelope
     assert (envelope.diff() > 0).all()
+    # Where the job follows a sound, so does the strength.
+    followed = Moments(4, Fraction(8), {"loudness": [1.0, 0.5, 0.5, 0.0]})
+    envelope = driven.condition(driven.prepare(silent.with_sound(sound(0.5)), followed), backbone).envelope
+    assert envelope.tolist() == [GUIDANCE_SHARE, GUIDANCE_SHARE / 2, GUIDANCE_SHARE / 2, 0]
+
+
+def test_a_file_is_heard_without_a_clip(backbone: Backbone, encoder: Path, tmp_path: Path) -> None:
+    moments = Moments(4, Fraction(8))
+    with pytest.raises(MediaError, match="there is no sound; name a file"):
+        Audio(AudioConditionSettings(encoder=encoder)).prepare(None, moments)
+    silent = Clip(torch.zeros(4, 3, 8, 8), Fraction(8)).with_sound(sound(0.5))
+    silent.save(tmp_path / "heard.mp4")
+    audio = Audio(AudioConditionSettings(encoder=encoder, file=tmp_path / "heard.mp4"))
+    assert audio.condition(audio.prepare(None, moments), backbone).envelope.tolist() == [GUIDANCE_SHARE] * 4
 
 
 def test_an_encoder_of_this_model(backbone: Backbone, tmp_path: Path) -> None:

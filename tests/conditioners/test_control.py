@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import ControlNetModel
 
 import vedit
+from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip
@@ -26,6 +26,10 @@ def clip(frames: int = 3) -> Clip:
     return Clip(pictures, Fraction(8))
 
 
+def moments(frames: int = 3) -> Moments:
+    return Moments(frames, Fraction(8))
+
+
 @pytest.fixture
 def backbone(toy_model: Path) -> Backbone:
     return load_backbone(toy_model, device="cpu")
@@ -33,25 +37,15 @@ def backbone(toy_model: Path) -> Backbone:
 
 @pytest.fixture
 def net(backbone: Backbone, tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    made = ControlNetModel.from_unet(backbone.unet, conditioning_embedding_out_channels=_factors(backbone))
-    for block in (*made.controlnet_down_blocks, made.controlnet_mid_block):
-        torch.nn.init.normal_(block.weight, std=0.05)
-    torch.nn.init.normal_(made.controlnet_cond_embedding.conv_out.weight, std=0.05)
-    made.save_pretrained(tmp_path / "net")
-    return tmp_path / "net"
-
-
-def _factors(backbone: Backbone) -> tuple[int, ...]:
-    return (4, 8, 16, 16)[-backbone.vae_scale_factor.bit_length() :]
+    return toys.controlnet_folder(backbone.unet, tmp_path / "net", backbone.vae_scale_factor)
 
 
 def test_the_clips_edges_steer(backbone: Backbone, net: Path) -> None:
     control = Control(ControlSettings(kind="edge", net=str(net), weight=(0, 0.5, 1), start=0.2, stop=0.7))
-    shown = control.prepare(clip())
-    assert shown.shape == (3, 3, 64, 64)
-    assert shown[1, 0, 16:48].any()
-    condition = control.condition(shown, backbone)
+    prepared = control.prepare(clip(), moments())
+    assert prepared.pictures.shape == (3, 3, 64, 64)
+    assert prepared.pictures[1, 0, 16:48].any()
+    condition = control.condition(prepared, backbone)
     assert condition.envelope.tolist() == [0, 0.5, 1]
     assert (condition.start, condition.stop) == (0.2, 0.7)
 
@@ -59,30 +53,34 @@ def test_the_clips_edges_steer(backbone: Backbone, net: Path) -> None:
 def test_pictures_drawn_before_take_the_annotators_place(tmp_path: Path) -> None:
     drawn = clip().frames.flip(-1)
     Clip(drawn, Fraction(8)).save(tmp_path / "drawn")
-    taken = Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip())
-    torch.testing.assert_close(taken, drawn, atol=1 / 255, rtol=0)
-    one = Control(ControlSettings(kind="edge", file=tmp_path / "drawn" / "00000.png")).prepare(clip(5))
-    assert one.shape == (5, 3, 64, 64)
+    taken = Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip(), moments())
+    torch.testing.assert_close(taken.pictures, drawn, atol=1 / 255, rtol=0)
+    one = Control(ControlSettings(kind="edge", file=tmp_path / "drawn" / "00000.png")).prepare(clip(5), moments(5))
+    assert one.pictures.shape == (5, 3, 64, 64)
     with pytest.raises(MediaError, match="has 3 frames, the clip 4"):
-        Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip(4))
+        Control(ControlSettings(kind="edge", file=tmp_path / "drawn")).prepare(clip(4), moments(4))
 
 
 def test_a_weight_that_varies_is_settled_for_each_frame(backbone: Backbone, net: Path) -> None:
-    clip = Clip(torch.rand(3, 3, 32, 32), Fraction(8))
     control = Control(ControlSettings(kind="edge", net=str(net), weight="1 - t*8/2"))
-    assert control.condition(control.prepare(clip), backbone).envelope.tolist() == [1, 0.5, 0]
+    assert control.condition(control.prepare(clip(), moments()), backbone).envelope.tolist() == [1, 0.5, 0]
     heard = Control(ControlSettings(kind="edge", weight="2*bass"))
     with pytest.raises(ConfigError, match="needs bass"):
-        heard.prepare(clip)
-    heard.settle_weights(Moments(3, Fraction(8), {"bass": [0.0, 0.25, 1.0]}))
-    assert heard.options.weight == (0, 0.5, 2)
+        heard.prepare(clip(), moments())
+    drums = Moments(3, Fraction(8), {"bass": [0.0, 0.25, 1.0]})
+    assert heard.prepare(clip(), drums).weights.tolist() == [0, 0.5, 2]
 
 
 def test_what_does_not_fit_the_clip_is_refused() -> None:
     with pytest.raises(ConfigError, match="2 weights for 3 frames"):
-        Control(ControlSettings(kind="edge", weight=(1, 1))).prepare(clip())
+        Control(ControlSettings(kind="edge", weight=(1, 1))).prepare(clip(), moments())
     with pytest.raises(ConfigError, match="did you mean 'low'"):
-        Control(ControlSettings(kind="edge", options={"lwo": 3})).prepare(clip())
+        Control(ControlSettings(kind="edge", options={"lwo": 3})).prepare(clip(), moments())
+
+
+def test_without_a_clip_there_is_nothing_to_look_at() -> None:
+    with pytest.raises(ConfigError, match="no clip to look at"):
+        Control().prepare(None, moments())
 
 
 def test_an_edit_follows_its_control(backbone: Backbone, net: Path) -> None:

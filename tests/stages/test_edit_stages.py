@@ -5,18 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-import vedit
+import vedit.annotators
+import vedit.stages.flow
 from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip
-from vedit.config import EditConfig, cache_folder
+from vedit.config import ControlSettings, EditConfig, cache_folder
+from vedit.flow import Flow, estimate_flow
 from vedit.graph import Run, Store
 from vedit.graph.run import Plan, plan
 from vedit.jobs import base
@@ -24,6 +27,8 @@ from vedit.jobs.base import Given
 from vedit.jobs.edit import Edit
 from vedit.session import Model, Session
 from vedit.stages.clip import GivenClip
+from vedit.stages.conditions import ControlPictures
+from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.noise import StartingNoise
 from vedit.stages.words import Words
@@ -64,6 +69,38 @@ def test_each_stage_of_a_full_edit_is_made_once(toy_model: Path, toy_clip: Path,
         "ReadClip": 1, "EstimateFlow": 1, "Encode": 1, "RoundTrip": 1, "Tune": 1, "ComparePrompts": 1, "AutoMask": 1,
         "StartingNoise": 1, "CheckInversion": 1, "Doubts": 1, "Denoise": 1, "Decode": 1, "FinishEdit": 1,
     }  # fmt: skip
+
+
+def test_a_flow_is_estimated_once_for_all_that_follow_it(
+    toy_model: Path, toy_clip: Path, tmp_path: Path, counted: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control's pictures, the attention kind and the prior."""
+    estimated = []
+
+    def counting(*arguments: Any) -> Flow:
+        estimated.append(arguments)
+        return estimate_flow(*arguments)
+
+    for module in (vedit.annotators, vedit.stages.flow):
+        monkeypatch.setattr(module, "estimate_flow", counting)
+    backbone = load_backbone(toy_model, device="cpu")
+    net = toys.controlnet_folder(backbone.unet, tmp_path / "net", backbone.vae_scale_factor)
+    edited(backbone, toy_clip, control=[f"flow:net={net}"], prior="flow_warped", tune=0, mask="none")
+    assert len(estimated) == 1
+    assert (counted["EstimateFlow"], counted["ControlPictures"]) == (1, 1)
+
+
+def test_a_flow_of_another_method_is_another_flow() -> None:
+    clip = GivenClip.of(Clip(torch.zeros(3, 3, 16, 16), Fraction(8)), (16, 16))
+    drawn = {
+        method: ControlPictures.of(ControlSettings(kind="flow", options={"method": method}), clip)
+        for method in ("dis", "raft")
+    }
+    assert drawn["dis"].flow == EstimateFlow(clip)
+    assert drawn["raft"].flow == EstimateFlow(clip, "raft")
+    assert ControlPictures.of(ControlSettings(kind="edge"), clip).flow is None
+    before = ControlSettings(kind="flow", file=Path(__file__))
+    assert ControlPictures.of(before, clip).flow is None, "what was drawn before needs none"
 
 
 def test_a_second_edit_of_a_clip_makes_only_what_its_prompt_asks_for(

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from vedit.clip import Clip, read_clip
@@ -16,6 +18,8 @@ from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import resize
 from vedit.config import Settings
 from vedit.errors import ConfigError, MediaError
+from vedit.flow import Flow, Method, estimate_flow
+from vedit.part import Family, Need, Part
 
 CPU = torch.device("cpu")
 
@@ -40,14 +44,10 @@ class Annotation:
         raise ConfigError(f"{path}: this annotator finds no more than its picture; leave --save-data.")
 
 
-class Annotator(ABC):
+class Annotator(Part, ABC):
     """Draws control pictures of a clip's own size. Heavy libraries are imported when one is made or used."""
 
-    class Options(Settings):
-        """What can be chosen; every choice has a default."""
-
-    def __init__(self, options: Options | None = None) -> None:
-        self.options = options or self.Options()
+    needs: ClassVar[frozenset[Need]] = frozenset({"clip"})
 
     @abstractmethod
     def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
@@ -65,6 +65,29 @@ class FrameByFrame(Annotator):
     @abstractmethod
     def annotate(self, clip: Clip | LazyClip, device: torch.device = CPU) -> Annotation:
         """As above, with pictures that are drawn when they are asked for."""
+
+
+class FromFlow(Annotator):
+    """Draws what it does of the clip's optical flow, so that one that is estimated already serves it too."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"clip", "flow"})
+
+    class Options(Settings):
+        """How flow is estimated."""
+
+        method: Method = Field("dis", description="dis: OpenCV's, without weights; raft: torchvision's, with them.")
+
+    options: Options
+
+    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
+        return self.draw(estimate_flow(clip.frames, self.options.method, device))
+
+    @abstractmethod
+    def draw(self, flow: Flow) -> Annotation:
+        """Pictures of a flow of F frames, estimated by the method of the options."""
+
+
+ANNOTATORS = Family[Annotator]("annotators")
 
 
 def read_frames(path: Path, clip: Clip) -> Tensor:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
+from vedit.annotators import CPU, Annotation, FrameByFrame
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
+from vedit.config import Settings
 from vedit.otsu import otsu_bin
 
 STEEPEST = 1443
@@ -37,7 +38,7 @@ class Edge(FrameByFrame):
     Yue and Yu 2009, whose ``low`` is half of it; on textured grounds that draws the texture.)
     """
 
-    class Options(Annotator.Options):
+    class Options(Settings):
         """Thresholds are magnitudes of 3x3 Sobel gradients of 8-bit numbers, as in OpenCV."""
 
         low: float | None = Field(None, ge=0, le=2000, description="Where an edge may go on; by default by the clip.")

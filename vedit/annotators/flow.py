@@ -10,9 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator
-from vedit.clip import Clip
-from vedit.flow import Flow, Method, estimate_flow
+from vedit.annotators import Annotation, FromFlow
+from vedit.flow import Flow
 
 SLOWEST = 1.0
 """Least scale that is chosen, in pixels per frame: below it lies the estimate's own error, which would otherwise fill
@@ -23,17 +22,16 @@ HUES = {"red": 15, "yellow": 6, "green": 4, "cyan": 11, "blue": 13, "magenta": 6
 where the eye tells more apart."""
 
 
-class OpticalFlow(Annotator):
+class OpticalFlow(FromFlow):
     """Optical flow as colour: the hue is the direction, the saturation the speed, and what stands still is white.
 
     Frame i shows the motion to frame i + 1; the last frame, which has no next, what led to it, where it led. One scale
     holds for the whole clip, so a colour means the same speed in all of it.
     """
 
-    class Options(Annotator.Options):
+    class Options(FromFlow.Options):
         """How flow is estimated, and its scale."""
 
-        method: Method = Field("dis", description="dis: OpenCV's, without weights; raft: torchvision's, with them.")
         scale: float | None = Field(
             None,
             gt=0,
@@ -43,8 +41,7 @@ class OpticalFlow(Annotator):
 
     options: Options
 
-    def annotate(self, clip: Clip, device: torch.device = CPU) -> Annotation:
-        flow = estimate_flow(clip.frames, self.options.method, device)
+    def draw(self, flow: Flow) -> Annotation:
         shown = every_frame(flow)
         return FlowAnnotation(draw_flow(shown, self.options.scale or own_scale(shown)), flow)
 

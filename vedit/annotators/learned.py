@@ -17,11 +17,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
+from vedit.annotators import CPU, Annotation, FrameByFrame
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.config import InputPath
+from vedit.config import InputPath, Settings
 from vedit.errors import PartError, WeightsError
 from vedit.warning_filters import filtered
 
@@ -35,7 +35,7 @@ STRIDE = 64
 class Learned(FrameByFrame):
     """What the annotators with a network have in common: weights, the working size, one frame at a time."""
 
-    class Options(Annotator.Options):
+    class Options(Settings):
         """Of every annotator with a network."""
 
         weights: InputPath | None = Field(

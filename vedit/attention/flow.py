@@ -9,8 +9,10 @@ from torch import Tensor
 
 from vedit.attention.kinds import SparseCausal
 from vedit.clip.sizes import Size
+from vedit.config import Settings
 from vedit.errors import ConfigError
 from vedit.flow import Flow, Tracks, nearest, tracks
+from vedit.part import Need
 
 LARGEST_PIECE = 2**25
 """Numbers of keys that are gathered at a time: 128 MiB in float32."""
@@ -23,12 +25,16 @@ class FlowGuided(SparseCausal):
     every resolution of the UNet. Tokens that are hidden, or have left the picture, are masked.
     """
 
-    needs_flow: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"flow"})
 
-    def __init__(self, flow: Flow | None = None, cells: Size = (0, 0)) -> None:
+    def __init__(self, options: Settings | None = None, flow: Flow | None = None, cells: Size = (0, 0)) -> None:
         """``cells`` (h, w): the size of the latents. Without a flow there is the first attention alone."""
+        super().__init__(options)
         self.flow, self.cells = flow, cells
         self._positions: dict[tuple[Size, torch.device], tuple[Tensor, Tensor]] = {}
+
+    def following(self, flow: Flow, cells: Size) -> FlowGuided:
+        return FlowGuided(self.options, flow, cells)
 
     def after(self, tokens: Tensor, heads: int) -> Tensor:
         frames, length = tokens.shape[1:3]

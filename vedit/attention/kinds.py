@@ -7,17 +7,17 @@ Stable Diffusion UNet and its ControlNets. With one frame every kind is plain se
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from vedit.clip.sizes import Size
+from vedit.flow import Flow
+from vedit.part import Family, Part
 
-class AttentionKind(ABC):
+
+class AttentionKind(Part, ABC):
     """Chooses the keys of spatial self-attention, and may attend once more to what comes out of it."""
-
-    needs_flow: ClassVar[bool] = False
-    """Whether it is made with the flow of the clip and the size of its latents, ``kind(flow, (h, w))``."""
 
     @abstractmethod
     def gather(self, tokens: Tensor) -> Tensor:
@@ -26,6 +26,14 @@ class AttentionKind(ABC):
     def after(self, tokens: Tensor, heads: int) -> Tensor:
         """What a second attention makes of the first one's result, both (N, F, T, C), before the output projection."""
         return tokens
+
+    def following(self, flow: Flow, cells: Size) -> AttentionKind:
+        """This kind for a clip whose ``flow`` is known, and whose latents have the size ``cells`` (h, w). Called for a
+        kind that ``needs`` "flow"."""
+        return self
+
+
+ATTENTION = Family[AttentionKind]("attention")
 
 
 class PerFrame(AttentionKind):

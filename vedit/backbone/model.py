@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from vedit import registry
 from vedit.attention.context import AttentionRecord, StepContext, TokensApart
 from vedit.attention.kernels import choose_kernel
-from vedit.attention.kinds import AttentionKind
+from vedit.attention.kinds import ATTENTION, AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.checkpoints import Identity
@@ -143,7 +142,7 @@ class Backbone:
     @property
     def attention_key(self) -> str:
         """The attention kind in force, and the flow that it follows, if any: what a cached inversion depends on."""
-        follows = self._flow is not None and registry.load("attention", self.attention).needs_flow
+        follows = self._flow is not None and "flow" in ATTENTION.load(self.attention).needs
         return f"{self.attention}+{self._flow.digest()}" if follows and self._flow else self.attention
 
     @property
@@ -366,9 +365,9 @@ class Backbone:
                 self._context.motion = before
 
     def _kind(self, name: str) -> AttentionKind:
-        part = registry.load("attention", name)
-        if not part.needs_flow:
-            return self._kinds.setdefault(name, part())
+        kind = self._kinds.get(name) or self._kinds.setdefault(name, ATTENTION.make(name))
+        if "flow" not in kind.needs:
+            return kind
         if self._flow is None:
             raise ConfigError(
                 f"the attention kind {name} follows the motion of the clip: give its flow, "
@@ -377,7 +376,7 @@ class Backbone:
         held = self._following
         if held is None or held[:2] != (name, self._flow):
             cells = self._flow.size[0] // self.vae_scale_factor, self._flow.size[1] // self.vae_scale_factor
-            self._following = held = (name, self._flow, part(self._flow, cells))
+            self._following = held = (name, self._flow, kind.following(self._flow, cells))
         return held[2]
 
     # Layers that join frames

@@ -15,7 +15,6 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from vedit import registry
 from vedit.config import Settings
 
 FIRST = (
@@ -127,7 +126,9 @@ class HelpCommand(TyperCommand):
                     break_on_hyphens=False,
                 )
         if self.annotator is not None:
-            own = registry.load("annotators", self.annotator).Options
+            from vedit.annotators import ANNOTATORS  # with PyTorch, which takes seconds to import
+
+            own = ANNOTATORS.load(self.annotator).Options
             rows = [(f"      {name}", _whole(own, name)) for name in own.model_fields]
             lines += ["", _bold(f"Options of {self.annotator}, as --set NAME=VALUE"), *_table(rows, width)]
         return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from vedit.conditioners.sound_encoder import SoundEncoder, SoundEncoding, load_s
 from vedit.config import AudioConditionSettings, EnvelopeSettings
 from vedit.entrances.tokens import Tokens
 from vedit.errors import MediaError, WeightsError
+from vedit.part import Need
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -51,17 +52,24 @@ class Audio(Conditioner):
     """The tokens of the sound encoder as guidance, frame by frame."""
 
     Options = AudioConditionSettings
+    options: AudioConditionSettings
+    needs: ClassVar[frozenset[Need]] = frozenset({"sound"})
 
-    def prepare(self, clip: Clip) -> TimedSound:
-        """The clip's own sound, or that of the file named. Raises MediaError where there is none."""
-        sound = clip.audio if self.options.file is None else read_sound(self.options.file)
+    def prepare(self, clip: Clip | None, moments: Moments) -> TimedSound:
+        """The sound of the file named, or the clip's own. A strength that follows what is heard follows this sound
+        where the job follows none.
+
+        Raises MediaError where there is no sound.
+        """
+        own = None if clip is None else clip.audio
+        sound = own if self.options.file is None else read_sound(self.options.file)
         if sound is None:
-            raise MediaError("condition audio: the clip has no sound; name a file with audio:file=FILE.")
-        # Listening takes its time, and most strengths need none of it.
-        if not timeline.read(self.options.strength).needs:
-            return TimedSound(Moments(len(clip), clip.rate), sound)
-        heard = extract_features(sound, clip.rate, len(clip))
-        return TimedSound(apply_envelope(heard, EnvelopeSettings()).moments(), sound)
+            lack = "there is no sound" if clip is None else "the clip has no sound"
+            raise MediaError(f"condition audio: {lack}; name a file with audio:file=FILE.")
+        if not timeline.read(self.options.strength).needs <= moments.names(0).keys():
+            heard = extract_features(sound, moments.rate, moments.frames)
+            moments = apply_envelope(heard, EnvelopeSettings()).moments()
+        return TimedSound(moments, sound)
 
     def condition(self, prepared: TimedSound, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""

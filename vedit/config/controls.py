@@ -7,11 +7,22 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from vedit import timeline
 from vedit.config import safe_yaml
-from vedit.config.fields import NUMBER, Annotator, Conditioner, as_tuple, control_weight, raise_faults
+from vedit.config.fields import (
+    MAX_CONTROL_WEIGHT,
+    NUMBER,
+    Annotator,
+    Conditioner,
+    as_tuple,
+    control_weight,
+    raise_faults,
+)
 from vedit.config.groups import Settings
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, PathOrName
+from vedit.errors import ConfigError
+from vedit.timeline import Moments
 
 
 class ControlSettings(Settings):
@@ -36,6 +47,17 @@ class ControlSettings(Settings):
     options: Annotated[dict[str, Any], PartOptions("annotators")] = Field(
         default_factory=dict, description="Of the annotator (`vedit inspect`)."
     )
+
+    def weights(self, moments: Moments) -> list[float]:
+        """Its weight in each frame (F,). Raises ConfigError where it has none, and where weights are given for another
+        number of frames."""
+        if not isinstance(self.weight, tuple):
+            return timeline.read(self.weight).values(moments, low=0, high=MAX_CONTROL_WEIGHT)
+        if len(self.weight) != moments.frames:
+            raise ConfigError(
+                f"control {self.kind}: {len(self.weight)} weights for {moments.frames} frames; give one for each."
+            )
+        return list(self.weight)
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:

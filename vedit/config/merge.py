@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from vedit import registry
 from vedit.config import faults, safe_yaml
 from vedit.config.faults import cut
 from vedit.config.groups import Settings
@@ -38,15 +37,6 @@ def merge(kind: type[C], *layers: Layer) -> C:
         return kind.model_validate(values)
     except ValidationError as error:
         raise ConfigError(faults.describe(error, labels, kind)) from None
-
-
-def make_part(family: str, kind: str, options: Mapping[str, Any]) -> Any:
-    """Make a part of the registry with its options.
-
-    Raises PartError for an unknown kind or one that fails, and ConfigError for options that it does not have.
-    """
-    part = registry.load(family, kind)
-    return part(merge(part.Options, Layer(options, lambda name: f"{kind}: {name}")))
 
 
 def assignments(texts: Iterable[str]) -> Layer:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
+from vedit.annotators import ANNOTATORS
 from vedit.backbone.notes import ModelNotes
+from vedit.conditioners import CONDITIONERS
 from vedit.config import ControlSettings, EditConfig, GuideSettings
-from vedit.config.merge import make_part
 from vedit.errors import MediaError
 
 MOST_CHANGES = 4
@@ -16,9 +17,9 @@ MOST_CHANGES = 4
 def check(config: GuideSettings) -> None:
     """Find faults of the conditions that show before a model is opened. Raises VeditError."""
     for condition in config.condition:
-        make_part("conditioners", condition.kind, condition.options)
+        CONDITIONERS.make(condition.kind, condition.options)
     for control in config.control or ():
-        make_part("annotators", control.kind, control.options)
+        ANNOTATORS.make(control.kind, control.options)
         if control.file is not None and not control.file.exists():
             raise MediaError(
                 f"control {control.kind}: {control.file} does not exist; expected keypoints (.json), or pictures "

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vedit.attention.kinds import ATTENTION
 from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
-from vedit.conditioners.control import Control
 from vedit.config import ControlSettings, EditConfig, GuidanceSettings, mask_kind
 from vedit.errors import ConfigError
 from vedit.graph import Stage
-from vedit.graph.files import File
 from vedit.jobs import controls, guidance
-from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.parts import attention_kind
 from vedit.jobs.source import Footage
+from vedit.priors import PRIORS
 from vedit.session import Model
 from vedit.stages.conditions import Conditioned, ControlPictures, Controls
 from vedit.stages.denoise import Denoise, Source
@@ -85,8 +85,8 @@ class EditStages:
 
     @cached_property
     def flow(self) -> EstimateFlow | None:
-        follows = needs_flow("attention", self.attention) or needs_flow("priors", self.config.prior)
-        return EstimateFlow(self.clip) if follows else None
+        needs = ATTENTION.load(self.attention).needs | PRIORS.load(self.config.prior).needs
+        return EstimateFlow(self.clip) if "flow" in needs else None
 
     @cached_property
     def tuned(self) -> Tune | None:
@@ -126,7 +126,9 @@ class EditStages:
     def asked(self) -> tuple[Conditions, ...]:
         """The conditions that the settings name."""
         control = (self._controls(self.config.control),) if self.config.control else ()
-        others = (Conditioned(self.clip, each.kind, each.options, self.model) for each in self.config.condition)
+        others = (
+            Conditioned(self.clip, each.kind, each.options, self.moments, self.model) for each in self.config.condition
+        )
         return (*control, *others)
 
     @cached_property
@@ -143,16 +145,9 @@ class EditStages:
         return (*self.conditions, *self.sound)
 
     def _controls(self, settings: tuple[ControlSettings, ...], differences: ComparePrompts | None = None) -> Controls:
-        settled = []
-        for each in settings:
-            control = Control(each)
-            control.settle_weights(self.moments)
-            settled.append(control.options)
-        files = (None if each.file is None else File.of(each.file) for each in settled)
-        pictures = (
-            ControlPictures(self.clip, each.kind, each.options, file) for each, file in zip(settled, files, strict=True)
-        )
-        return Controls(tuple(pictures), differences, tuple(settled), self.model)
+        pictures = tuple(ControlPictures.of(each, self.clip) for each in settings)
+        weights = tuple(tuple(each.weights(self.moments)) for each in settings)
+        return Controls(pictures, differences, settings, weights, self.model)
 
     # Where
 

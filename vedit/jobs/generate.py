@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor
 
-from vedit import registry
+from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import native_side
 from vedit.clip import Audio, Clip
@@ -24,8 +24,9 @@ from vedit.jobs import guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_files, write_result
-from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
+from vedit.priors import PRIORS
 from vedit.progress import Progress
 from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
@@ -184,12 +185,11 @@ def check_settings(config: GenerateConfig) -> None:
     """Find faults that show before a model is opened. Raises VeditError."""
     check_files(config)
     guidance.check(config)
-    prior = registry.load("priors", config.prior)
-    if getattr(prior, "needs_clip", False) or needs_flow("priors", config.prior):
+    if PRIORS.load(config.prior).needs & {"clip", "flow"}:
         raise ConfigError(
             f"the prior {config.prior} starts from a clip, and none is given; take shared, walk or gaussian."
         )
-    if config.attention is not None and needs_flow("attention", config.attention):
+    if config.attention is not None and "flow" in ATTENTION.load(config.attention).needs:
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
 
 

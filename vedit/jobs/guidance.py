@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from vedit import registry, timeline
+from vedit import timeline
 from vedit.backbone.outline import Outline
+from vedit.conditioners import CONDITIONERS, Conditioner
 from vedit.conditioners.audio import model_sound_encoder
-from vedit.conditioners.control import Control
 from vedit.conditioners.sound_encoder import check_sound_encoder
 from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, SoundtrackSettings
 from vedit.errors import ConfigError, VeditHint, VeditWarning
+from vedit.priors import PRIORS
 from vedit.session import Model
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.sound import SoundTokens
@@ -30,7 +31,7 @@ def check(config: EditConfig | GenerateConfig) -> None:
     soundtrack.check(config)
     if config.sound_encoder is not None:
         check_sound_encoder(config.sound_encoder)
-    still = not getattr(registry.load("priors", config.prior), "walks", False)
+    still = not PRIORS.load(config.prior).walks
     if still and config.noise_walk != type(config).model_fields["noise_walk"].default:
         raise ConfigError(f"noise_walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
 
@@ -45,7 +46,13 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
             if getattr(settings, name) is not None:
                 settings.per_frame(name, moments)
     for control in (config.control or ()) if isinstance(config, EditConfig) else ():
-        Control(control).settle_weights(moments)
+        control.weights(moments)
+    for conditioner in _conditioners(config):
+        for name in conditioner.options.ranges():
+            line = timeline.read(getattr(conditioner.options, name))
+            # What has a sound of its own to follow, where the job has none, tells its faults when it listens.
+            if "sound" not in conditioner.needs or line.needs <= moments.names(0).keys():
+                conditioner.options.per_frame(name, moments)
     prompt_schedule.arrivals(config, moments)
     prompt_schedule.emphasised_tokens(config, tokenizer)
 
@@ -122,5 +129,13 @@ def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
     if isinstance(config, EditConfig):
         lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
+    conditions = [each.options for each in _conditioners(config)]
+    lines += [getattr(options, name) for options in conditions for name in options.ranges()]
     counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
     return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
+
+
+def _conditioners(config: EditConfig | GenerateConfig) -> list[Conditioner]:
+    """Those that the config names beside its controls. Raises PartError and ConfigError."""
+    asked = config.condition if isinstance(config, EditConfig) else ()
+    return [CONDITIONERS.make(each.kind, each.options) for each in asked]

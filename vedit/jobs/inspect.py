@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 import torch
 from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
+from vedit.annotators import ANNOTATORS, CPU, Annotation, Annotator, FrameByFrame
 from vedit.clip import Clip, probe
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
 from vedit.config import InspectConfig
-from vedit.config.merge import Layer, make_part, merge
+from vedit.config.merge import Layer, merge
 from vedit.config.options import InspectOptions
 from vedit.errors import ConfigError, MediaError
 from vedit.graph import Stage
@@ -77,7 +77,7 @@ class Annotate(Stage[InspectResult]):
     @within_memory()
     def make(self, session: Session) -> InspectResult:
         config, device = self.config, _device(self.config.device)
-        annotator: Annotator = make_part("annotators", config.kind, config.options)
+        annotator = ANNOTATORS.make(config.kind, config.options)
         source = self._source(annotator)
         if isinstance(annotator, FrameByFrame):
             annotation = annotator.annotate(source, device)
@@ -135,7 +135,7 @@ def check_settings(config: InspectConfig) -> None:
 
     Raises ConfigError, MediaError and PartError.
     """
-    make_part("annotators", config.kind, config.options)
+    ANNOTATORS.make(config.kind, config.options)
     check_video(config)
     if config.sheet is not None and config.sheet.suffix.lower() != ".png":
         raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from torch import Tensor
 
+from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
@@ -19,7 +20,7 @@ from vedit.jobs import results
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_video
-from vedit.jobs.parts import attention_kind, needs_flow, source_prompt_of
+from vedit.jobs.parts import attention_kind, source_prompt_of
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
 from vedit.progress import Progress
@@ -108,7 +109,7 @@ class Invert(Job[InvertConfig, InvertResult]):
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, prompt)
         clip = footage.stage(config, size)
         latents, words = Encode(clip, model), Words(prompt)
-        flow = EstimateFlow(clip) if needs_flow("attention", kind) else None
+        flow = EstimateFlow(clip) if "flow" in ATTENTION.load(kind).needs else None
         start = StartingNoise(
             latents, None, flow, (), model, kind, "inversion", words, config.steps, config.inversion_corrections
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from vedit import registry
 from vedit.backbone.outline import Outline
 from vedit.config import AttentionSettings, EditConfig, InvertConfig
 
@@ -16,11 +15,6 @@ def attention_kind(config: AttentionSettings, outline: Outline) -> str:
         return config.attention
     own = outline.tuned.attention
     return DEFAULT_ATTENTION if own == "per_frame" and not outline.layers.motion else own
-
-
-def needs_flow(family: str, kind: str) -> bool:
-    """Whether a part, of the family "attention" or "priors", needs the optical flow of the clip."""
-    return bool(getattr(registry.load(family, kind), "needs_flow", False))
 
 
 def source_prompt_of(config: EditConfig | InvertConfig, outline: Outline) -> str:

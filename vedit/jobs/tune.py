@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from vedit.adapters.tuned import Adapter
+from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.config import TuneConfig
@@ -16,7 +17,7 @@ from vedit.graph import Stage
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_output, default_output
-from vedit.jobs.parts import attention_kind, needs_flow
+from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
 from vedit.progress import Progress
@@ -91,7 +92,7 @@ class TuneJob(Job[TuneConfig, TuneResult]):
         learnt = Tune(
             clip,
             Encode(clip, model),
-            EstimateFlow(clip) if needs_flow("attention", kind) else None,
+            EstimateFlow(clip) if "flow" in ATTENTION.load(kind).needs else None,
             model,
             config.prompt,
             config.steps,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
+from vedit.part import Family, Part
 from vedit.progress import Progress
 from vedit.schedule import Schedule
 
@@ -47,7 +49,7 @@ class PriorInputs:
     seed: of what is drawn
     noise_walk: how far noise wanders in each frame, 0 to 1: a number, or one for each frame (F,)
     corrections: how often each step of an inversion is corrected
-    flow: of the clip, for a prior that ``needs_flow``
+    flow: of the clip, for a prior that ``needs`` it
     conditions: what steers an inversion
     """
 
@@ -62,11 +64,15 @@ class PriorInputs:
     progress: Progress | None = None
 
 
-class Prior(Protocol):
-    """A way from clean latents to starting noise.
+class Prior(Part, ABC):
+    """A way from clean latents to starting noise."""
 
-    One that follows the clip's motion says so by a class attribute, ``needs_flow = True``; it is then given the flow.
-    One that heeds ``PriorInputs.noise_walk`` says ``walks = True``.
-    """
+    walks: ClassVar[bool] = False
+    """Whether it heeds ``PriorInputs.noise_walk``."""
 
-    def start(self, backbone: Backbone, given: PriorInputs) -> Start: ...
+    @abstractmethod
+    def start(self, backbone: Backbone, given: PriorInputs) -> Start:
+        """The noise, and the trace that leads there if it has one. ``given`` has a flow where it ``needs`` one."""
+
+
+PRIORS = Family[Prior]("priors")

@@ -11,11 +11,12 @@ from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
 from vedit.flow import Flow, centres, nearest, tracks
-from vedit.priors import PriorInputs, Start
+from vedit.part import Need
+from vedit.priors import Prior, PriorInputs, Start
 from vedit.sampling import noise
 
 
-class FlowWarped:
+class FlowWarped(Prior):
     """Gaussian noise carried along the flow, whole cells at a time.
 
     Warping noise by interpolation would blur it, and a model expects it white. So each cell of a frame is traced back
@@ -24,7 +25,7 @@ class FlowWarped:
     by (seed, frame). No draw is in a frame twice: every frame is white and Gaussian, exactly.
     """
 
-    needs_flow: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"flow"})
 
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         """Raises ConfigError without a flow, and for the flow of another clip."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.priors import PriorInputs, Start
+from vedit.priors import Prior, PriorInputs, Start
 from vedit.sampling import noise
 
 
-class Gaussian:
+class Gaussian(Prior):
     """Independent Gaussian noise for every frame, keyed by (seed, frame)."""
 
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:
@@ -24,7 +24,7 @@ class Gaussian:
         return noise(seed, frames, shape)
 
 
-class Walk:
+class Walk(Prior):
     """Noise that wanders along great circles from one Gaussian noise to the next, in each frame by ``given.noise_walk``
     of such a way. 0 is the same noise for all frames, 1 a fresh one for each; all of it is Gaussian of unit variance.
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, enter, of_source
 from vedit.guiders import Unguided
+from vedit.part import Need
 from vedit.prediction import predict
-from vedit.priors import PriorInputs, Start
+from vedit.priors import Prior, PriorInputs, Start
 from vedit.progress import Progress
 from vedit.request import Request
 from vedit.sampling import denoise
@@ -122,10 +123,10 @@ def reconstruct(
     return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=of_source(conditions), progress=progress)
 
 
-class Inversion:
+class Inversion(Prior):
     """The prior of editing: the clip's own noise, and the trace that led to it."""
 
-    needs_clip: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"clip"})
 
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         trace = invert(

@@ -6,28 +6,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
-from vedit.annotators import Annotator
+from vedit.annotators import ANNOTATORS, FromFlow
 from vedit.clip import Clip
 from vedit.condition import Condition
-from vedit.conditioners import Conditioner
-from vedit.conditioners.control import Control
+from vedit.conditioners import CONDITIONERS
+from vedit.conditioners.control import Control, DrawnControl
 from vedit.config import ControlSettings
-from vedit.config.merge import make_part
+from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.graph.files import File
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
 from vedit.stages.difference import ComparePrompts
+from vedit.stages.flow import EstimateFlow
 from vedit.stages.packing import narrow, wide
+from vedit.timeline import Moments
 
 
 @dataclass(frozen=True)
 class ControlPictures(Stage[Tensor]):
-    """What an annotator draws of a clip, or what was drawn before and lies in a file: (F, 3, H, W) in [0, 1]."""
+    """What an annotator draws of a clip, or what was drawn before and lies in a file: (F, 3, H, W) in [0, 1].
+
+    Attributes:
+        flow: the clip's, for an annotator that draws what it does of it
+    """
 
     clip: Stage[Clip]
+    flow: EstimateFlow | None
     kind: str
     options: Mapping[str, Any]
     file: File | None = None
@@ -35,9 +43,23 @@ class ControlPictures(Stage[Tensor]):
     title: ClassVar[str] = "control"
     kept: ClassVar[bool] = True
 
-    def make(self, session: Session, clip: Clip) -> Tensor:
-        annotator: Annotator = make_part("annotators", self.kind, dict(self.options))
-        return (annotator.annotate(clip) if self.file is None else annotator.read(self.file.path, clip)).frames
+    @classmethod
+    def of(cls, settings: ControlSettings, clip: Stage[Clip]) -> ControlPictures:
+        """Those that a control asks for. Raises PartError and ConfigError, as making its annotator does."""
+        kind, options = settings.kind, settings.options
+        if settings.file is not None:
+            return cls(clip, None, kind, options, File.of(settings.file))
+        annotator = ANNOTATORS.make(kind, options)
+        flow = EstimateFlow(clip, annotator.options.method) if isinstance(annotator, FromFlow) else None
+        return cls(clip, flow, kind, options)
+
+    def make(self, session: Session, clip: Clip, flow: Flow | None) -> Tensor:
+        annotator = ANNOTATORS.make(self.kind, self.options)
+        if self.file is not None:
+            return annotator.read(self.file.path, clip).frames
+        if isinstance(annotator, FromFlow) and flow is not None:
+            return annotator.draw(flow).frames
+        return annotator.annotate(clip).frames
 
     def pack(self, result: Tensor) -> Mapping[str, Tensor]:
         return {"pictures": narrow(result)}
@@ -54,12 +76,13 @@ class Controls(Stage[tuple[Condition, ...]]):
         pictures: one for each of the settings
         differences: where given, the controls are in force only if none of the changes of prompt puts another shape in
             the place of one that is there
-        settings: weights settled for each frame
+        weights: of each control, one for each frame
     """
 
     pictures: tuple[ControlPictures, ...]
     differences: ComparePrompts | None
     settings: tuple[ControlSettings, ...]
+    weights: tuple[tuple[float, ...], ...]
     model: Model
 
     title: ClassVar[str] = "control"
@@ -70,8 +93,9 @@ class Controls(Stage[tuple[Condition, ...]]):
         if differences is not None and not all(each.repaints for each in differences[1:] or differences):
             return ()
         backbone = session.plain(self.model)
-        pairs = zip(self.settings, pictures, strict=True)
-        return tuple(Control(settings).condition(drawn, backbone) for settings, drawn in pairs)
+        drawn = [DrawnControl(each, torch.tensor(own)) for each, own in zip(pictures, self.weights, strict=True)]
+        pairs = zip(self.settings, drawn, strict=True)
+        return tuple(Control(settings).condition(prepared, backbone) for settings, prepared in pairs)
 
 
 def control_work(
@@ -93,15 +117,20 @@ def control_work(
 
 @dataclass(frozen=True)
 class Conditioned(Stage[tuple[Condition, ...]]):
-    """What a conditioner of any package makes of the clip."""
+    """What a conditioner of any package makes of the clip, if there is one, and of what is heard.
 
-    clip: Stage[Clip]
+    Attributes:
+        clip: None in a job without one
+    """
+
+    clip: Stage[Clip] | None
     kind: str
     options: Mapping[str, Any]
+    moments: Moments
     model: Model
 
     title: ClassVar[str] = "control"
 
-    def make(self, session: Session, clip: Clip) -> tuple[Condition, ...]:
-        conditioner: Conditioner = make_part("conditioners", self.kind, dict(self.options))
-        return (conditioner.condition(conditioner.prepare(clip), session.plain(self.model)),)
+    def make(self, session: Session, clip: Clip | None) -> tuple[Condition, ...]:
+        conditioner = CONDITIONERS.make(self.kind, self.options)
+        return (conditioner.condition(conditioner.prepare(clip, self.moments), session.plain(self.model)),)

@@ -9,22 +9,23 @@ from typing import ClassVar
 from torch import Tensor
 
 from vedit.clip import Clip
-from vedit.flow import Flow, estimate_flow
+from vedit.flow import Flow, Method, estimate_flow
 from vedit.graph import Stage
 from vedit.session import Session
 
 
 @dataclass(frozen=True)
 class EstimateFlow(Stage[Flow]):
-    """How far each pixel of a clip moves from frame to frame, both ways."""
+    """How far each pixel of a clip moves from frame to frame, both ways, as one method estimates it."""
 
     clip: Stage[Clip]
+    method: Method = "dis"
 
     title: ClassVar[str] = "flow"
     kept: ClassVar[bool] = True
 
     def make(self, session: Session, clip: Clip) -> Flow:
-        return estimate_flow(clip.frames)
+        return estimate_flow(clip.frames, self.method)
 
     def pack(self, result: Flow) -> Mapping[str, Tensor]:
         names = ("forward", "backward", "hidden", "appeared")

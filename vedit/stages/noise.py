@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from vedit import registry
 from vedit.adapters.tuned import Adapter
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
-from vedit.priors import PriorInputs, Start
+from vedit.priors import PRIORS, PriorInputs, Start
 from vedit.priors.inversion import correction_size, passes, reconstruct
 from vedit.progress import renamed
 from vedit.quality import Fidelity, check_finite, fidelity, is_doubtful
@@ -85,7 +84,7 @@ class StartingNoise(Stage[Start]):
                 conditions=tuple(each for some in conditions for each in some),
                 progress=session.progress,
             )
-            start: Start = registry.load("priors", self.prior)().start(backbone, given)
+            start = PRIORS.make(self.prior).start(backbone, given)
             check_finite(start.noise, self.prior, backbone)
             return start
 
@@ -107,7 +106,7 @@ class StartingNoise(Stage[Start]):
 
 def starts_from_clip(prior: str) -> bool:
     """Whether a prior starts from the clip itself, as an inversion does, and draws nothing."""
-    return bool(getattr(registry.load("priors", prior), "needs_clip", False))
+    return "clip" in PRIORS.load(prior).needs
 
 
 def drawn(prior: str, seed: int, noise_walk: tuple[float, ...]) -> tuple[int, tuple[float, ...] | float]:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from vedit.annotators import CPU, Annotation, Annotator, FrameByFrame
+from vedit.annotators import CPU, Annotation, FrameByFrame
 from vedit.annotators.pose.detectors import detect
 from vedit.annotators.pose.drawing import draw
 from vedit.annotators.pose.keypoints import Keypoints, read_keypoints
@@ -19,7 +19,7 @@ from vedit.annotators.pose.smoothing import drop, fill, one_euro, savgol
 from vedit.annotators.pose.tracking import track
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
-from vedit.config import InputPath
+from vedit.config import InputPath, Settings
 
 __all__ = ["Keypoints", "Pose", "PoseAnnotation", "draw", "read_keypoints"]
 
@@ -38,7 +38,7 @@ class PoseAnnotation(Annotation):
 class Pose(FrameByFrame):
     """Skeletons in OpenPose's drawing, on black, as SD's pose ControlNets were trained."""
 
-    class Options(Annotator.Options):
+    class Options(Settings):
         """How joints are found and how they are made steady."""
 
         detector: Literal["auto", "rtmpose", "mediapipe", "openpose"] = Field(
