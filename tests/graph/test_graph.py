@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,66 +104,10 @@ def test_a_plan_makes_nothing(session: Session, store: Store) -> None:
     assert not store.folder.exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"\0" * 100, None])
-def test_a_damaged_result_is_made_again(session: Session, store: Store, damage: bytes | None) -> None:
-    Run(session, store)(goal())
-    file = store.folder / f"{goal().key}.safetensors"
-    file.write_bytes(file.read_bytes()[:-2] if damage is None else damage)
-    assert Run(session, store)(goal()).tolist() == [99.0]
-    assert session.made()[-1] == "times 3"
-    assert store.read(goal().key) is not None
-
-
 def test_where_nothing_can_be_kept_that_is_told_and_nothing_fails(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(VeditWarning, match="results are not kept for the next time"):
         assert Run(session, Store(tmp_path / "file" / "store"))(goal()).tolist() == [99.0]
-
-
-def test_what_was_not_used_for_longest_goes_first(store: Store) -> None:
-    for number in range(4):
-        store.write(f"{number}", "some", {"x": torch.zeros(1000)})
-        os.utime(store.folder / f"{number}.safetensors", (number, number))
-    store.read("0")
-    size = store.entries()[0].size
-    small = replace(store, bound=2 * size)
-    small.evict()
-    assert {entry.key for entry in store.entries()} == {"3", "0"}
-    small.write("huge", "some", {"x": torch.zeros(10_000)})  # would push out all else
-    assert not store.holds("huge")
-    assert store.empty() == 2 * size
-    assert not store.entries()
-
-
-def _work(diary: Path, folder: Path) -> None:
-    Run(Session(diary, slow=0.02), Store(folder))(goal())
-
-
-def test_two_processes_make_everything_once(session: Session, store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    both = [context.Process(target=_work, args=(session.diary, store.folder)) for _ in range(2)]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join(120)
-        assert each.exitcode == 0
-    assert sorted(session.made()) == ["number 1", "number 2", "sum of 2", "sum of 2", "times 10", "times 3"]
-    assert Run(session, store)(goal()).tolist() == [99.0]
-
-
-def test_a_killed_process_leaves_nothing_partial(session: Session, store: Store) -> None:
-    context = multiprocessing.get_context("fork")
-    chance = random.Random(0)
-    for _ in range(10):
-        one = context.Process(target=_work, args=(session.diary, store.folder))
-        one.start()
-        time.sleep(chance.uniform(0, 0.15))
-        os.kill(one.pid or 0, signal.SIGKILL)
-        one.join()
-        for entry in store.entries():
-            assert store.read(entry.key) is not None
-    assert Run(session, store)(goal()).tolist() == [99.0]
-    assert not list(store.folder.glob(".vedit-*"))
 
 
 def test_results_are_equal_to_the_bit_when_read_again(session: Session, store: Store) -> None:

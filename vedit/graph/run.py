@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -73,9 +72,10 @@ class Run:
         waits only for stages that its own are made of, so that they never wait for each other.
         """
         store = cast(Store, self.store)
-        with store.alone(stage.key) if not store.holds(stage.key) else nullcontext():
-            tensors = store.read(stage.key)
-            if tensors is not None:
+        if (tensors := store.read(stage.key)) is not None:
+            return stage.unpack(tensors)
+        with store.alone(stage.key):
+            if (tensors := store.read(stage.key)) is not None:  # another process has made it meanwhile
                 return stage.unpack(tensors)
             result = self._make(stage)
             try:

@@ -36,7 +36,7 @@ class Store:
 
     Args:
         folder: made when something is first kept
-        bound: bytes; when it is passed, what was not used for longest goes
+        bound: bytes that are never passed; what was not used for longest goes first
     """
 
     folder: Path
@@ -62,22 +62,38 @@ class Store:
         return tensors
 
     def write(self, key: str, title: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a result, whole or not at all. Raises MediaError or OSError where the disk is full or read-only."""
+        """Keep a result, whole or not at all; not one for which there is no room.
+
+        Raises MediaError or OSError where the disk is full or read-only.
+        """
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
             return
+        content = save(plain, {"title": title})
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._file(key), overwrite=True) as beside:
-            beside.write_bytes(save(plain, {"title": title}))
-        self.evict()
+        with self._changing():
+            if self._make_room(len(content)):
+                with whole_file(self._file(key), overwrite=True) as beside:
+                    beside.write_bytes(content)
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
         """Within the block, which one process enters at a time, a result can be looked for and made."""
+        with self._locked(key):
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Within the block, which one process enters at a time, the sum of what is kept can be relied on."""
+        with self._locked("store"):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
         locks = self.folder / "locks"
         try:
             locks.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(locks / f"{key}.lock")
+            lock = FileLock(locks / f"{name}.lock")
             lock.acquire()
         except OSError:  # where nothing can be kept, everyone makes their own
             yield
@@ -86,34 +102,44 @@ class Store:
             yield
 
     def entries(self) -> list[Entry]:
-        """What is kept, the least recently used first."""
+        """What is kept, the least recently used first; what is damaged too, since it takes room."""
         found = []
         for path in self.folder.glob("*.safetensors"):
-            with suppress(OSError, SafetensorError):
+            with suppress(OSError):
                 told = path.stat()
-                with safe_open(path, "pt") as file:
-                    title = (file.metadata() or {}).get("title", "")
-                found.append(Entry(path.stem, title, told.st_size, told.st_mtime))
+                found.append(Entry(path.stem, _title(path), told.st_size, told.st_mtime))
         return sorted(found, key=lambda entry: entry.used)
-
-    def evict(self) -> None:
-        """Let go of what was not used for longest, until the bound is kept; what is being made or read is left."""
-        clear_left_over(self.folder)
-        entries = self.entries()
-        size = sum(entry.size for entry in entries)
-        for entry in entries:
-            if size <= self.bound:
-                return
-            lock = FileLock(self.folder / "locks" / f"{entry.key}.lock")
-            with suppress(Timeout, OSError), lock.acquire(blocking=False):
-                self._file(entry.key).unlink(missing_ok=True)
-                size -= entry.size
 
     def empty(self) -> int:
         """Let go of everything that is not being made; returns the bytes that were freed."""
         before = sum(entry.size for entry in self.entries())
-        Store(self.folder, bound=0).evict()
+        with self._changing():
+            self._make_room(self.bound)
         return before - sum(entry.size for entry in self.entries())
+
+    def _make_room(self, wanted: int) -> bool:
+        """Let go of what was not used for longest, until so many bytes more keep the bound; what is being made is left.
+        Whether there is room then."""
+        clear_left_over(self.folder)
+        entries = self.entries()
+        size = sum(entry.size for entry in entries)
+        for entry in entries:
+            if size + wanted <= self.bound:
+                break
+            lock = FileLock(self.folder / "locks" / f"{entry.key}.lock")
+            with suppress(Timeout, OSError), lock.acquire(blocking=False):
+                self._file(entry.key).unlink(missing_ok=True)
+                size -= entry.size
+        return size + wanted <= self.bound
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
+
+
+def _title(path: Path) -> str:
+    """What a result is; empty for one that is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("title", "")
+    except (OSError, SafetensorError):
+        return ""
