@@ -110,7 +110,7 @@ def made_good(folder: Path) -> Good:
     toys.motion_adapter(model).save_pretrained(folder / "motion")
     pictures = (16, 32, 96, 256)[: backbone.vae_scale_factor.bit_length()]
     backbone = load_backbone(model)
-    net = ControlNetModel.from_unet(backbone.unet, pictures, conditioning_channels=3)
+    net = ControlNetModel.from_unet(backbone.unet, conditioning_embedding_out_channels=pictures)
     net.save_pretrained(folder / "control")
     mini = Path(shutil.copytree(Path(toys.__file__).parents[2] / "vedit" / "miniature" / "weights", folder / "mini"))
     return Good(
