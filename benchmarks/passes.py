@@ -1,8 +1,9 @@
 """What an edit costs, stage by stage: ``python -m benchmarks.passes``.
 
-The default edit of ``examples/star.mp4`` twice, with an empty cache and then with the inversion kept there: how often
-the UNet is called, for how many branches in all, and the CPU seconds (user and system, of this process), without
-loading. ``--before FILE`` shows the figures that another version kept with ``--save`` beside them.
+The default edit of ``examples/star.mp4`` with an empty cache, then another edit of it, by another prompt, with what the
+first has left there: how often the UNet is called, for how many branches in all, and the CPU seconds (user and system,
+of this process), without loading. ``--before FILE`` shows the figures that another version kept with ``--save`` beside
+them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from vedit.graph import Run, Stage
 
 CLIP = Path(__file__).parent.parent / "examples" / "star.mp4"
 SOURCE = "a red star moving left over grass"
-PROMPT = "a blue star moving left over sand"
+PROMPTS = {"first": "a blue star moving left over sand", "second": "a green star moving left over brick"}
 
 
 @dataclass
@@ -94,12 +95,12 @@ def figures(tally: Tally) -> dict[str, dict[str, float]]:
 
 
 def edits(model: str, settings: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """The figures of the same edit, first and second time."""
+    """The figures of a first edit and of a second one."""
     clip, found = vedit.read_clip(CLIP), {}
-    for turn in ("first", "second"):
+    for turn, prompt in PROMPTS.items():
         backbone = vedit.load_backbone(model)
         with counting(backbone) as tally:
-            vedit.edit(backbone, clip, PROMPT, source_prompt=SOURCE, **settings)
+            vedit.edit(backbone, clip, prompt, source_prompt=SOURCE, **settings)
         found[turn] = figures(tally)
     return found
 
@@ -115,13 +116,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--steps", type=int, help="the default's, unless it is given")
+    parser.add_argument("--tune", type=int, default=0, help="steps of tuning first")
     parser.add_argument("--save", type=Path, help="also write the figures as JSON")
     parser.add_argument("--before", type=Path, help="figures of another version")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["VEDIT_CACHE"] = cache
-        settings = {} if arguments.steps is None else {"steps": arguments.steps}
-        columns = {f"{turn} time": found for turn, found in edits(arguments.model, settings).items()}
+        settings = {"tune": arguments.tune} | ({} if arguments.steps is None else {"steps": arguments.steps})
+        columns = {f"{turn} edit": found for turn, found in edits(arguments.model, settings).items()}
     if arguments.save:
         record(arguments.save, columns)
     if arguments.before:
