@@ -31,6 +31,7 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.entrances.residuals import AddResiduals
 from vedit.guiders import ClassifierFree
+from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
 from world import Rendered
 
@@ -80,7 +81,7 @@ def pictures(kind: str, case: Case) -> Tensor:
 
 def made(backbone: Backbone, case: Case, condition: Condition | None, steps: int, guidance: float, seed: int) -> Tensor:
     """Frames (F, 3, H, W) from pure noise."""
-    guider = ClassifierFree(backbone.embed([case.prompt]), backbone.embed([""]), guidance, apg_eta=0.0)
+    guider = ClassifierFree(Prompt(backbone.embed([case.prompt])), Prompt(backbone.embed([""])), guidance, apg_eta=0.0)
     with backbone.attending("sparse_causal"):
         latents = denoise(
             backbone, noise(seed, FRAMES, (4, 16, 16)), backbone.schedule(steps), guider,

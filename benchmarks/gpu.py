@@ -37,6 +37,7 @@ from vedit.backbone import temporal
 from vedit.backbone.loading import for_inference
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import MINI
+from vedit.prompt import Prompt
 
 STABLE_DIFFUSION = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
 
@@ -197,7 +198,9 @@ def jobs(width: int, frames: int, size: int, machine: Machine) -> list[Row]:
             run("inversion, a pass", lambda: invert(backbone, latents, text, steps, corrections=1), passes(steps, 1)),
             run(
                 "guided denoising, a step",
-                lambda: denoise(backbone, latents, backbone.schedule(steps), ClassifierFree(prompt, none, 6.0)),
+                lambda: denoise(
+                    backbone, latents, backbone.schedule(steps), ClassifierFree(Prompt(prompt), Prompt(none), 6.0)
+                ),
                 steps,
             ),
         ]

@@ -23,6 +23,7 @@ from vedit import load_backbone
 from vedit.backbone.model import Backbone
 from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
+from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
 
 
@@ -71,7 +72,7 @@ def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) ->
             text = backbone.embed([scene.caption for scene in scenes])
             empty = backbone.embed([""]).expand_as(text)
             # Every picture is a clip of one frame here: the prompts are the branches' frames.
-            guider = ClassifierFree(text[None], empty[None], guidance)
+            guider = ClassifierFree(Prompt(text[None]), Prompt(empty[None]), guidance)
             x = noise(start + 1, len(scenes), (4, 16, 16))
             frames = backbone.decode(denoise(backbone, x, backbone.schedule(steps), guider))
             seen = judge.see(frames)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vedit.guiders import ClassifierFree
+from vedit.prompt import Prompt
 from vedit.sampling import noise
 from vedit.schedule import Prediction, Schedule
 
@@ -15,7 +16,7 @@ PROMPT = torch.zeros(1, 4, 8)
 
 def test_published_guidance_is_the_published_formula() -> None:
     outputs = noise(0, 2, (3, 4, 8, 8))
-    combined = ClassifierFree(PROMPT, PROMPT, 6.0).combine(outputs, lambda output: output)
+    combined = ClassifierFree(Prompt(PROMPT), Prompt(PROMPT), 6.0).combine(outputs, lambda output: output)
     torch.testing.assert_close(combined, outputs[0] + 6.0 * (outputs[1] - outputs[0]))
 
 
@@ -27,7 +28,7 @@ def test_without_saturation_guidance_leads_across_the_clean_latents(prediction: 
     before = clean(outputs[1])
 
     def added(apg_eta: float) -> torch.Tensor:
-        return clean(ClassifierFree(PROMPT, PROMPT, 6.0, apg_eta).combine(outputs, clean)) - before
+        return clean(ClassifierFree(Prompt(PROMPT), Prompt(PROMPT), 6.0, apg_eta).combine(outputs, clean)) - before
 
     across, half, whole = added(0.0), added(0.5), added(1.0)
     assert (across * before).sum((1, 2, 3)).abs().max() < 1e-2 * (whole * before).sum((1, 2, 3)).abs().min()

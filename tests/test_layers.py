@@ -17,7 +17,7 @@ FLOORS = [
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing"},
     {"part"},
-    {"attention", "texts"},
+    {"attention", "prompt"},
     {"request", "entrances", "condition"},
     {"backbone"},
     {"adapters"},

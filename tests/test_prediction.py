@@ -17,6 +17,7 @@ from vedit.entrances.image_tokens import ImageTokens
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
 from vedit.prediction import Predictor, predict
+from vedit.prompt import Prompt
 from vedit.request import Request, Timestep
 from vedit.sampling import noise
 
@@ -70,8 +71,8 @@ def test_branches_one_by_one_are_what_they_are_together(backbone: Backbone, inje
     x, text = noise(0, 2, (4, 8, 8)), backbone.embed(["", "a cat"])
     weights = torch.ones(2, 2, text.shape[1])
     weights[1, :, 2] = 2.0
-    request = enter(everything(backbone), Request(x, 300, text, weights), (0.0, 0.1))
-    source = Request(noise(1, 2, (4, 8, 8)), 300, text[:1]) if injected else None
+    request = enter(everything(backbone), Request(x, 300, Prompt(text, weights)), (0.0, 0.1))
+    source = Request(noise(1, 2, (4, 8, 8)), 300, Prompt(text[:1])) if injected else None
     together = Predictor(backbone)(request, source)
     assert together.shape == (3, 2, 4, 8, 8)
     narrow, one_by_one = Narrow(backbone, rows=4 if injected else 2), Predictor(backbone)
@@ -84,7 +85,7 @@ def test_branches_one_by_one_are_what_they_are_together(backbone: Backbone, inje
 @torch.no_grad()
 def test_a_request_that_nothing_has_entered_is_the_network_as_it_is(backbone: Backbone) -> None:
     x, text = noise(0, 2, (4, 8, 8)), backbone.embed(["", "a cat"])
-    request = Request(x, 300, text)
+    request = Request(x, 300, Prompt(text))
     assert enter(
         [Condition(each.entrance, each.envelope, 0.5) for each in everything(backbone)], request, (0, 0.1)
     ) is (request)
@@ -94,7 +95,7 @@ def test_a_request_that_nothing_has_entered_is_the_network_as_it_is(backbone: Ba
 @torch.no_grad()
 def test_residuals_of_the_source_are_its_own_or_none(backbone: Backbone) -> None:
     x, text = noise(0, 2, (4, 8, 8)), backbone.embed(["a cat"])
-    plain = Request(x, 300, text)
+    plain = Request(x, 300, Prompt(text))
     raised = residuals(backbone).enter(plain, torch.ones(2))
     own, lent = (predict(backbone, raised, source) for source in (raised, plain))
     torch.testing.assert_close(own, predict(backbone, raised), atol=1e-5, rtol=1e-4)  # lends to its equal
@@ -103,6 +104,6 @@ def test_residuals_of_the_source_are_its_own_or_none(backbone: Backbone) -> None
 
 def test_channels_of_the_source_are_zeros_where_none_hold_for_it() -> None:
     x = noise(0, 2, (4, 8, 8))
-    given = InputChannels(noise(1, 2, (4, 8, 8))).enter(Request(x, 300, torch.zeros(1, 5, 8)), torch.ones(2))
+    given = InputChannels(noise(1, 2, (4, 8, 8))).enter(Request(x, 300, Prompt(torch.zeros(1, 5, 8))), torch.ones(2))
     assert given.channels is not None
     assert given.split()[0].channels is given.channels, "all branches see the same"

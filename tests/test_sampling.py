@@ -11,8 +11,8 @@ from vedit.condition import Condition
 from vedit.entrances.tokens import Tokens
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert
+from vedit.prompt import Prompt, repeat_to_same_length
 from vedit.sampling import InjectionSource, denoise, noise
-from vedit.texts import repeat_to_same_length
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,13 @@ def test_guidance_of_one_is_the_prompt_alone(backbone: Backbone) -> None:
     x = noise(0, 3, (4, 8, 8))
     schedule = backbone.schedule(4)
     one, other = backbone.embed(["a cat"]), backbone.embed(["a dog"])
-    expected = denoise(backbone, x, schedule, Unguided(one))
+    expected = denoise(backbone, x, schedule, Unguided(Prompt(one)))
     torch.testing.assert_close(
-        denoise(backbone, x, schedule, ClassifierFree(one, other, 1.0)), expected, atol=1e-4, rtol=1e-4
+        denoise(backbone, x, schedule, ClassifierFree(Prompt(one), Prompt(other), 1.0)), expected, atol=1e-4, rtol=1e-4
     )
-    assert (denoise(backbone, x, schedule, ClassifierFree(one, other, 6.0)) - expected).abs().max() > 1e-3
+    assert (
+        denoise(backbone, x, schedule, ClassifierFree(Prompt(one), Prompt(other), 6.0)) - expected
+    ).abs().max() > 1e-3
 
 
 def test_repeated_words_change_nothing(backbone: Backbone) -> None:
@@ -54,7 +56,7 @@ def test_repeated_words_change_nothing(backbone: Backbone) -> None:
 
 def test_one_seed_gives_the_same_bits(backbone: Backbone) -> None:
     def run() -> torch.Tensor:
-        guider = ClassifierFree(backbone.embed(["a cat"]), backbone.embed([""]), 5.0)
+        guider = ClassifierFree(Prompt(backbone.embed(["a cat"])), Prompt(backbone.embed([""])), 5.0)
         with backbone.attending("sparse_causal"):
             return denoise(backbone, noise(3, 3, (4, 8, 8)), backbone.schedule(3), guider)
 
@@ -64,7 +66,9 @@ def test_one_seed_gives_the_same_bits(backbone: Backbone) -> None:
 def test_progress_is_told(backbone: Backbone) -> None:
     told: list[tuple[str, int, int]] = []
     x = noise(0, 1, (4, 8, 8))
-    denoise(backbone, x, backbone.schedule(3), Unguided(backbone.embed([""])), progress=lambda *at: told.append(at))
+    denoise(
+        backbone, x, backbone.schedule(3), Unguided(Prompt(backbone.embed([""]))), progress=lambda *at: told.append(at)
+    )
     assert told == [("denoising", 1, 3), ("denoising", 2, 3), ("denoising", 3, 3)]
 
 
@@ -72,7 +76,7 @@ def test_the_source_lends_its_layout_and_only_while_asked(backbone: Backbone) ->
     latents = noise(1, 2, (4, 8, 8))
     words, target = backbone.embed(["a dog"]), backbone.embed(["a cat"])
     trace = invert(backbone, latents, words, 4)
-    schedule, guider = backbone.schedule(4), ClassifierFree(target, backbone.embed([""]), 3.0)
+    schedule, guider = backbone.schedule(4), ClassifierFree(Prompt(target), Prompt(backbone.embed([""])), 3.0)
     plain = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider)
     lent = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=InjectionSource(words, trace, 3))
     unused = denoise(backbone, noise(2, 2, (4, 8, 8)), schedule, guider, source=InjectionSource(words, trace, 0))
@@ -100,9 +104,13 @@ def test_what_varies_in_time_is_each_frame_by_itself(backbone: Backbone) -> None
     weights = torch.ones(3, prompts.shape[1])
     weights[:, 2] = torch.tensor([0.0, 1.5, 3.0])
     scales = [1.0, 4.0, 7.5]
-    together = denoise(backbone, x, schedule, ClassifierFree(prompts[None], none, scales, 0.5, weights))
+    together = denoise(
+        backbone, x, schedule, ClassifierFree(Prompt(prompts[None], weights[None]), Prompt(none), scales, 0.5)
+    )
     for frame in range(3):
-        guider = ClassifierFree(prompts[frame][None], none, scales[frame], 0.5, weights[frame][None])
+        guider = ClassifierFree(
+            Prompt(prompts[frame][None], weights[frame][None][None]), Prompt(none), scales[frame], 0.5
+        )
         alone = denoise(backbone, x[frame][None], schedule, guider)
         torch.testing.assert_close(together[frame][None], alone, atol=1e-4, rtol=1e-4)
 
@@ -110,27 +118,29 @@ def test_what_varies_in_time_is_each_frame_by_itself(backbone: Backbone) -> None
 def test_a_source_lends_to_prompts_that_vary_and_are_weighed(backbone: Backbone) -> None:
     x, schedule, words = noise(0, 2, (4, 8, 8)), backbone.schedule(4), backbone.embed(["a cat"])
     source = InjectionSource(words, invert(backbone, x, words, 4), 4)
-    varied = ClassifierFree(words[:, None].expand(-1, 2, -1, -1), backbone.embed([""]), 5.0)
-    plain = ClassifierFree(words, backbone.embed([""]), 5.0)
+    varied = ClassifierFree(Prompt(words[:, None].expand(-1, 2, -1, -1)), Prompt(backbone.embed([""])), 5.0)
+    plain = ClassifierFree(Prompt(words), Prompt(backbone.embed([""])), 5.0)
     expected = denoise(backbone, x, schedule, plain, source=source)
     torch.testing.assert_close(denoise(backbone, x, schedule, varied, source=source), expected, atol=1e-4, rtol=1e-4)
-    broadcast_texts = ClassifierFree(words, backbone.embed([""]), 5.0, weights=torch.ones(2, words.shape[1]))
+    broadcast_states = ClassifierFree(
+        Prompt(words, torch.ones(2, words.shape[1])[None]), Prompt(backbone.embed([""])), 5.0
+    )
     torch.testing.assert_close(
-        denoise(backbone, x, schedule, broadcast_texts, source=source), expected, atol=1e-4, rtol=1e-4
+        denoise(backbone, x, schedule, broadcast_states, source=source), expected, atol=1e-4, rtol=1e-4
     )
 
 
 def test_what_a_condition_says_leads_as_a_prompt_would(backbone: Backbone) -> None:
     x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
     none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
-    expected = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0))
+    expected = denoise(backbone, x, schedule, ClassifierFree(Prompt(words[None]), Prompt(none), 5.0))
     guiding = Condition(Tokens(words, torch.zeros(2)), torch.ones(2))
-    silent = ClassifierFree(none, none, 5.0)
+    silent = ClassifierFree(Prompt(none), Prompt(none), 5.0)
     heard = denoise(backbone, x, schedule, silent, conditions=[guiding])
     torch.testing.assert_close(heard, expected, atol=1e-4, rtol=1e-4)
     # Joining the prompt: twice the same is the same.
     joining = Condition(Tokens(words, torch.ones(2)), torch.zeros(2))
-    same = denoise(backbone, x, schedule, ClassifierFree(words[None], none, 5.0), conditions=[joining])
+    same = denoise(backbone, x, schedule, ClassifierFree(Prompt(words[None]), Prompt(none), 5.0), conditions=[joining])
     torch.testing.assert_close(same, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -138,7 +148,7 @@ def test_what_a_condition_says_beside_long_words_and_a_source(backbone: Backbone
     x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
     none, words = backbone.embed([""]), backbone.embed(["a cat", "a dog"])
     long = backbone.embed(["a cat on a mat " * 20])
-    prompt = ClassifierFree(long, none, 5.0, weights=torch.ones(2, long.shape[1]))
+    prompt = ClassifierFree(Prompt(long, torch.ones(2, long.shape[1])[None]), Prompt(none), 5.0)
     source = InjectionSource(words[:1], invert(backbone, x, words[:1], 4), 4)
     alone = denoise(backbone, x, schedule, prompt, source=source)
     said = Condition(Tokens(words, torch.ones(2)), torch.ones(2))
@@ -154,9 +164,9 @@ def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> Non
 
     def run(start: float, stop: float) -> torch.Tensor:
         said = Condition(Tokens(words, torch.ones(2)), torch.ones(2), start=start, stop=stop)
-        return denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0), conditions=[said])
+        return denoise(backbone, x, schedule, ClassifierFree(Prompt(none), Prompt(none), 5.0), conditions=[said])
 
-    plain = denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0))
+    plain = denoise(backbone, x, schedule, ClassifierFree(Prompt(none), Prompt(none), 5.0))
     assert torch.equal(run(0.1, 0.2), plain)  # no whole step lies in it
     whole, late = run(0.0, 1.0), run(0.5, 1.0)
     assert 0 < (late - plain).abs().mean() < (whole - plain).abs().mean()

@@ -10,24 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vedit.prompt import Prompt
 from vedit.request import Scale
-from vedit.texts import broadcast_texts, repeat_weights
 
 
 class Guider(Protocol):
     """Chooses the prompts of the branches of a step, and combines their predictions into one."""
 
     @property
-    def text(self) -> Tensor:
-        """Text embeddings of the branches: (N, T, D), or (N, F, T, D) where they vary in time."""
+    def prompts(self) -> Prompt:
+        """Those of the branches: first the one guided away from, if there is one, and last the prompt."""
 
     @property
     def scale(self) -> Scale:
         """The guidance scale, for all frames or for each (F,)."""
-
-    @property
-    def emphasis(self) -> Tensor | None:
-        """Weights (N, F, T) of the tokens in each frame, 1 being as they are; None where all are 1."""
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         """Combine the branches' predictions (N, F, 4, h, w), the first of which is the one guided away from, to (F, 4,
@@ -38,37 +34,30 @@ class Guider(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unguided:
-    """A single prompt without guidance: ``prompt`` (1, T, D), or (1, F, T, D) where it varies in time; ``weights`` (F,
-    T) of its tokens, if any."""
+    """A single ``prompt`` without guidance."""
 
-    prompt: Tensor
-    weights: Tensor | None = None
+    prompt: Prompt
 
     @property
-    def text(self) -> Tensor:
+    def prompts(self) -> Prompt:
         return self.prompt
 
     @property
     def scale(self) -> float:
         return 1.0
 
-    @property
-    def emphasis(self) -> Tensor | None:
-        return None if self.weights is None else self.weights[None]
-
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         return outputs[0] + beside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassifierFree:
     """Classifier-free guidance (Ho & Salimans 2022): away from ``negative`` towards ``prompt``, ``scale`` times.
 
-    Both (1, T, D), or (1, F, T, D) where they vary in time; ``scale`` is a number, or one for each frame (F,), and 1 is
-    the prompt alone. ``weights`` (F, T) are those of the prompt's tokens, if any. With the source prompt as the
-    negative one, guidance is the difference that the edit asks for, and nothing else.
+    Both are of one branch; ``scale`` is a number, or one for each frame (F,), and 1 is the prompt alone. With the
+    source prompt as the negative one, guidance is the difference that the edit asks for, and nothing else.
 
     The guidance that is added to the prompt's prediction has a part parallel to the predicted clean latents of each
     frame, which makes a picture more saturated rather than more like its prompt. ``apg_eta``, 0 to 1, is the share of
@@ -76,22 +65,14 @@ class ClassifierFree:
     guidance without its momentum and threshold, Sadat et al. 2024, section 4).
     """
 
-    prompt: Tensor
-    negative: Tensor
+    prompt: Prompt
+    negative: Prompt
     scale: Scale
     apg_eta: float = 1.0
-    weights: Tensor | None = None
 
     @property
-    def text(self) -> Tensor:
-        return torch.cat(broadcast_texts(self.negative, self.prompt))
-
-    @property
-    def emphasis(self) -> Tensor | None:
-        if self.weights is None:
-            return None
-        weights = repeat_weights(self.weights, self.text.shape[-2])
-        return torch.stack([torch.ones_like(weights), weights])
+    def prompts(self) -> Prompt:
+        return Prompt.together(self.negative, self.prompt)
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         negative, positive = outputs

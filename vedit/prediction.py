@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
+from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.texts import broadcast_texts, repeat_weights
 
 
 class Predictor:
@@ -39,34 +39,30 @@ def predict(backbone: Backbone, request: Request, source: Request | None = None)
     """The network's output (N, F, C, h, w) float32 for the N branches of ``request``. A ``source`` runs beside them as
     a further branch, which is injected into them (``backbone/injection.py``); whatever has entered it has entered
     ``request`` too."""
-    x = request.latents.expand(len(request.text), *request.latents.shape)
+    x = request.latents.expand(len(request.prompt), *request.latents.shape)
     channels = None if request.channels is None else request.channels.expand(len(x), *request.channels.shape)
     if source is None:
         return backbone.predict(
             x,
             request.timestep,
-            request.text,
+            request.prompt.states,
             residuals=request.residuals(),
-            emphasis=request.emphasis,
+            emphasis=request.prompt.weights,
             tokens_apart=request.tokens_apart,
             channels=channels,
         )
-    source_text, text = broadcast_texts(source.text.to(request.text), request.text)
-    source = replace(source, latents=source.latents.to(x), text=source_text)
-    emphasis = request.emphasis
-    if emphasis is not None:
-        emphasis = repeat_weights(emphasis, text.shape[-2])
-        emphasis = torch.cat([torch.ones_like(emphasis[:1]), emphasis])
+    prompt = Prompt.together(source.prompt, request.prompt)
+    source = replace(source, latents=source.latents.to(x), prompt=prompt.branches(0, 1))
     if channels is not None:
         shown = torch.zeros_like(channels[0]) if source.channels is None else source.channels
         channels = torch.cat([shown[None], channels])
     return backbone.predict(
         torch.cat([source.latents[None], x]),
         request.timestep,
-        torch.cat([source_text, text]),
+        prompt.states,
         inject=True,
         residuals=_behind(source.residuals(), request.residuals(), frames=x.shape[1]),
-        emphasis=emphasis,
+        emphasis=prompt.weights,
         tokens_apart=[
             *(each.between(0, len(x)) for each in source.tokens_apart),
             *(each.between(1, 0) for each in request.tokens_apart),

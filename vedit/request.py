@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from vedit.attention.context import TokensApart
+from vedit.prompt import Prompt
 from vedit.schedule import Index, Schedule
-from vedit.texts import broadcast_texts, repeat_weights
 
 if TYPE_CHECKING:
     from vedit.entrances.residuals import Residuals
@@ -41,11 +40,11 @@ class BranchBeside:
     """A further branch, whose prediction guides beside the prompt's.
 
     Attributes:
-        text: (1, T, D) or (1, F, T, D)
+        prompt: of one branch
         lead: what is made of the direction from the first branch's prediction to this one's
     """
 
-    text: Tensor
+    prompt: Prompt
     lead: Lead
 
 
@@ -59,11 +58,9 @@ class Request:
     Attributes:
         latents: (F, C, h, w), noisy; they require a gradient where an energy wants one through the network
         timestep: of all frames, or of each (F,)
-        text: of the guider's branches (N, T, D), or (N, F, T, D) where it varies in time: first the one guided away
-            from, if there is one, and last the prompt
-        emphasis: how much each token counts (N, F, T); None where all count alike
+        prompt: of the guider's N branches: first the one guided away from, if there is one, and last the prompt
         controls: make residuals, which are added up
-        tokens_apart: further tokens of all N branches, which cross-attention looks at apart from the text
+        tokens_apart: further tokens of all N branches, which cross-attention looks at apart from the prompt's
         channels: further input (F, C', h, w) beside the latents, the same in all branches
         beside: further branches, after the N
         energies: gradients that steer the guided output, added up
@@ -71,8 +68,7 @@ class Request:
 
     latents: Tensor
     timestep: Timestep
-    text: Tensor
-    emphasis: Tensor | None = None
+    prompt: Prompt
     controls: tuple[Control, ...] = ()
     tokens_apart: tuple[TokensApart, ...] = ()
     channels: Tensor | None = None
@@ -82,36 +78,28 @@ class Request:
     def with_all_branches(self) -> Request:
         """The same, with the branches beside among the others. Tokens apart are in them as in the first branch, so that
         the direction between the two is that of their texts alone."""
-        further = len(self.beside)
-        text = torch.cat(broadcast_texts(self.text, *(each.text.to(self.text) for each in self.beside)))
-        emphasis = self.emphasis
-        if emphasis is not None:
-            emphasis = repeat_weights(emphasis, text.shape[-2])
-            emphasis = torch.cat([emphasis, torch.ones_like(emphasis[:1]).expand(further, -1, -1)])
-        tokens = tuple(each.repeat_first(further) for each in self.tokens_apart)
-        return replace(self, text=text, emphasis=emphasis, tokens_apart=tokens, beside=())
+        if not self.beside:
+            return self
+        prompt = Prompt.together(self.prompt, *(each.prompt for each in self.beside))
+        tokens = tuple(each.repeat_first(len(self.beside)) for each in self.tokens_apart)
+        return replace(self, prompt=prompt, tokens_apart=tokens, beside=())
 
     def split(self) -> list[Request]:
         """One request for each of the N branches."""
         return [
-            replace(
-                self,
-                text=self.text[branch, None],
-                emphasis=None if self.emphasis is None else self.emphasis[branch, None],
-                tokens_apart=tuple(each.branch(branch) for each in self.tokens_apart),
-            )
-            for branch in range(len(self.text))
+            replace(self, prompt=prompt, tokens_apart=tuple(each.branch(branch) for each in self.tokens_apart))
+            for branch, prompt in enumerate(self.prompt)
         ]
 
     def residuals(self) -> Residuals | None:
         """The sum of what the controls add to the UNet in the N branches; None where there are none."""
-        made = [control(self.latents, self.timestep, self.text) for control in self.controls]
+        made = [control(self.latents, self.timestep, self.prompt.states) for control in self.controls]
         return reduce(operator.add, made) if made else None
 
     def lead(self, outputs: Tensor, scale: Scale) -> Tensor | float:
         """The guidance (F, C, h, w) of the branches beside, given the outputs (N + ..., F, C, h, w) of all branches and
         the guidance scale."""
-        directions = [output - outputs[0] for output in outputs[len(self.text) :]]
+        directions = [output - outputs[0] for output in outputs[len(self.prompt) :]]
         return sum(each.lead(direction, scale) for each, direction in zip(self.beside, directions, strict=True))
 
     def gradient(self, output: Tensor, schedule: Schedule, index: Index) -> Tensor | None:

@@ -14,6 +14,7 @@ from vedit.condition import Condition, enter, of_source
 from vedit.guiders import Guider
 from vedit.prediction import Predictor
 from vedit.progress import Progress
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.schedule import Schedule
 
@@ -37,7 +38,7 @@ class InjectionSource:
         if index >= self.steps:
             return None
         latents = self.trace[len(self.trace) - 1 - index]
-        request = Request(latents, int(schedule.timesteps[index]), self.text)
+        request = Request(latents, int(schedule.timesteps[index]), Prompt(self.text))
         return enter(of_source(conditions), request, schedule.window(index)) if self.guided else request
 
 
@@ -60,10 +61,10 @@ def denoise(
     batch; where memory does not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    text, predict = guider.text.to(backbone.device), Predictor(backbone)
+    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone)
     conditions = [each.begin() for each in conditions]
     for index, t in enumerate(schedule.timesteps.tolist()):
-        request = enter(conditions, Request(x, t, text, guider.emphasis), schedule.window(index))
+        request = enter(conditions, Request(x, t, prompts), schedule.window(index))
         lent = source.request(schedule, index, conditions) if source is not None else None
         x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
         if after_step is not None:
@@ -81,7 +82,7 @@ def guided_output(
         outputs = predict(request, source)
         lead = request.lead(outputs, guider.scale)
         clean = partial(schedule.clean, request.latents, index=index)
-        output = guider.combine(outputs[: len(request.text)], clean, lead)
+        output = guider.combine(outputs[: len(request.prompt)], clean, lead)
     gradient = request.gradient(output, schedule, index)
     return output if gradient is None else schedule.descend(output.detach(), gradient, index)
 

@@ -19,6 +19,7 @@ from vedit.entrances.residuals import AddResiduals
 from vedit.errors import WeightsError
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert, reconstruct
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import InjectionSource, denoise, noise
 
@@ -61,7 +62,7 @@ def conditions(backbone: Backbone, nets: list[Path], frames: int = 1, **window: 
 def test_one_frame_is_diffusers_controlnet_pipeline(sd1: Path, folders: list[Path], count: int) -> None:
     backbone = load_backbone(sd1, device="cpu")
     x = noise(5, 1, (4, 8, 8))
-    guider = ClassifierFree(backbone.embed(["a cat"]), backbone.embed(["a dog"]), 5.0)
+    guider = ClassifierFree(Prompt(backbone.embed(["a cat"])), Prompt(backbone.embed(["a dog"])), 5.0)
     acting = conditions(backbone, folders[:count], start=0.0, stop=0.75)
     ours = denoise(backbone, x, backbone.schedule(STEPS), guider, conditions=acting)
 
@@ -125,7 +126,7 @@ def test_frames_may_stand_at_timesteps_of_their_own(sd1: Path, folders: list[Pat
 def test_frames_have_their_own_strength(sd1: Path, folders: list[Path]) -> None:
     backbone = load_backbone(sd1, device="cpu")
     (condition,) = conditions(backbone, folders[:1], frames=2)
-    request = Request(noise(0, 2, (4, 8, 8)), 300, backbone.embed(["a cat", "a dog"]))
+    request = Request(noise(0, 2, (4, 8, 8)), 300, Prompt(backbone.embed(["a cat", "a dog"])))
     added = condition.entrance.enter(request, torch.ones(2)).residuals()
     scaled = condition.entrance.enter(request, torch.tensor([0.0, 2.0])).residuals()
     assert added is not None
@@ -170,7 +171,7 @@ def test_an_inversion_under_control_comes_back_under_it(sd1: Path, folders: list
     # The source that lends its layout is steered where its inversion was.
     lent = [InjectionSource(text, trace, 10, guided=guided) for guided in (True, False)]
     steered, free = (
-        denoise(backbone, trace[-1], backbone.schedule(10), Unguided(text), conditions=acting, source=each)
+        denoise(backbone, trace[-1], backbone.schedule(10), Unguided(Prompt(text)), conditions=acting, source=each)
         for each in lent
     )
     assert (steered - latents).std() < 0.3 * (free - latents).std()

@@ -18,6 +18,7 @@ from vedit.backbone.frame_chunks import FRAMES_PER_CHUNK, in_chunks
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.masks import compare_prompts, word_mask
 from vedit.priors.inversion import invert
+from vedit.prompt import Prompt
 from vedit.sampling import InjectionSource, denoise, noise
 from vedit.tuning import tune
 
@@ -104,14 +105,14 @@ def looked_for(backbone: Backbone) -> Tensor:
 
 
 def reconstructed(backbone: Backbone) -> Tensor:
-    guider = Unguided(backbone.embed(["a cat"]))
+    guider = Unguided(Prompt(backbone.embed(["a cat"])))
     return denoise(backbone, noise(0, FRAMES, (4, 8, 8)), backbone.schedule(2), guider)
 
 
 def edited(backbone: Backbone) -> Tensor:
     words = backbone.embed(["a cat"])
     trace = noise(5, 3 * FRAMES, (4, 8, 8)).unflatten(0, (3, FRAMES))
-    guider = ClassifierFree(backbone.embed(["a dog"]), backbone.embed([""]), 3.0)
+    guider = ClassifierFree(Prompt(backbone.embed(["a dog"])), Prompt(backbone.embed([""])), 3.0)
     return denoise(backbone, trace[-1], backbone.schedule(2), guider, source=InjectionSource(words, trace, 1))
 
 

@@ -12,6 +12,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.errors import MediaError, PartError
 from vedit.guiders import ClassifierFree
+from vedit.prompt import Prompt
 from vedit.sampling import denoise
 
 KINDS = ["per_frame", "sparse_causal", "first_frame", "full"]
@@ -48,7 +49,7 @@ def test_one_frame_equals_the_stable_diffusion_pipeline(which: str, request: pyt
         "a cat on a mat", negative_prompt="a dog", num_inference_steps=6, guidance_scale=5.0, latents=x,
         height=side, width=side, output_type="np",
     ).images  # fmt: skip
-    guider = ClassifierFree(backbone.embed(["a cat on a mat"]), backbone.embed(["a dog"]), 5.0)
+    guider = ClassifierFree(Prompt(backbone.embed(["a cat on a mat"])), Prompt(backbone.embed(["a dog"])), 5.0)
     for kind in KINDS:
         with backbone.attending(kind):
             found = backbone.decode(denoise(backbone, x, backbone.schedule(6), guider))

@@ -17,6 +17,7 @@ from vedit.errors import ConfigError
 from vedit.guiders import ClassifierFree
 from vedit.prediction import predict
 from vedit.priors.inversion import invert
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import InjectionSource, denoise, noise
 
@@ -45,7 +46,7 @@ def wide(plain: Backbone) -> Backbone:
 
 @torch.no_grad()
 def test_it_sees_them_in_every_branch_as_strong_as_they_are(plain: Backbone, wide: Backbone) -> None:
-    request = Request(noise(0, 2, (4, 8, 8)), 300, plain.embed(["", "a cat"]))
+    request = Request(noise(0, 2, (4, 8, 8)), 300, Prompt(plain.embed(["", "a cat"])))
     without = predict(wide, request)
     torch.testing.assert_close(without, predict(plain, request), atol=1e-5, rtol=1e-4)  # zeros where none are given
     seen = predict(wide, InputChannels(noise(1, 2, (4, 8, 8))).enter(request, torch.tensor([0.0, 1.0])))
@@ -54,7 +55,7 @@ def test_it_sees_them_in_every_branch_as_strong_as_they_are(plain: Backbone, wid
 
 
 def test_several_follow_each_other() -> None:
-    request = Request(noise(0, 2, (4, 8, 8)), 300, torch.zeros(1, 5, 8))
+    request = Request(noise(0, 2, (4, 8, 8)), 300, Prompt(torch.zeros(1, 5, 8)))
     one, other = noise(1, 2, (1, 8, 8)), noise(2, 2, (3, 8, 8))
     for channels in (one, other):
         request = InputChannels(channels).enter(request, torch.ones(2))
@@ -65,7 +66,7 @@ def test_several_follow_each_other() -> None:
 def test_a_denoising_an_inversion_and_a_source_with_them(wide: Backbone) -> None:
     x, schedule, text = noise(0, 2, (4, 8, 8)), wide.schedule(3), wide.embed(["a cat"])
     shown = [Condition(InputChannels(noise(1, 2, (4, 8, 8))), torch.ones(2))]
-    guider = ClassifierFree(text, wide.embed([""]), 4.0)
+    guider = ClassifierFree(Prompt(text), Prompt(wide.embed([""])), 4.0)
     trace = invert(wide, x, text, 3, conditions=shown)
     assert (trace - invert(wide, x, text, 3)).abs().max() > 1e-3
 
@@ -78,6 +79,6 @@ def test_a_denoising_an_inversion_and_a_source_with_them(wide: Backbone) -> None
 
 
 def test_more_than_it_takes_are_refused(plain: Backbone) -> None:
-    request = Request(noise(0, 2, (4, 8, 8)), 300, plain.embed(["a cat"]))
+    request = Request(noise(0, 2, (4, 8, 8)), 300, Prompt(plain.embed(["a cat"])))
     with pytest.raises(ConfigError, match="takes 4 channels, and a condition gives 4 more"):
         predict(plain, InputChannels(noise(1, 2, (4, 8, 8))).enter(request, torch.ones(2)))

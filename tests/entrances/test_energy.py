@@ -14,6 +14,7 @@ from vedit.condition import Condition
 from vedit.entrances.energy import Energy
 from vedit.guiders import ClassifierFree, Guider
 from vedit.prediction import predict
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import denoise, noise
 from vedit.schedule import Schedule
@@ -28,7 +29,7 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 
 
 def guider(backbone: Backbone) -> Guider:
-    return ClassifierFree(backbone.embed(["a cat"]), backbone.embed([""]), 4.0)
+    return ClassifierFree(Prompt(backbone.embed(["a cat"])), Prompt(backbone.embed([""])), 4.0)
 
 
 def brightness(clean: Tensor) -> Tensor:
@@ -59,10 +60,10 @@ def test_the_gradient_is_that_of_the_whole_step(backbone: Backbone) -> None:
     index, t = 2, int(backbone.schedule(6).timesteps[2])
 
     def energy_at(latents: Tensor) -> Tensor:
-        output = predict(backbone, Request(latents, t, text))[0]
+        output = predict(backbone, Request(latents, t, Prompt(text)))[0]
         return brightness(schedule.clean(latents, output, index=index))
 
-    request = Energy(brightness).enter(Request(x, t, text), torch.ones(1))
+    request = Energy(brightness).enter(Request(x, t, Prompt(text)), torch.ones(1))
     assert request.latents.requires_grad
     gradient = request.gradient(predict(backbone, request)[0], schedule, index)
     assert gradient is not None

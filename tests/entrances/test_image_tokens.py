@@ -17,6 +17,7 @@ from vedit.entrances.image_tokens import ImageTokens
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.prediction import predict
 from vedit.priors.inversion import invert
+from vedit.prompt import Prompt
 from vedit.request import BranchBeside, Request
 from vedit.sampling import InjectionSource, denoise, noise
 
@@ -29,7 +30,7 @@ def backbone(sd1: Path) -> Backbone:
 @torch.no_grad()
 def outputs(backbone: Backbone, strength: list[float], tokens: Tensor, **more: Any) -> Tensor:
     """Of the negative and the prompt's branch (2, F, 4, 8, 8)."""
-    request = Request(noise(0, len(strength), (4, 8, 8)), 300, backbone.embed(["", "a cat"]))
+    request = Request(noise(0, len(strength), (4, 8, 8)), 300, Prompt(backbone.embed(["", "a cat"])))
     return predict(backbone, ImageTokens(tokens, **more).enter(request, torch.tensor(strength)))
 
 
@@ -75,9 +76,11 @@ def test_an_adapter_brings_its_own_projections(backbone: Backbone) -> None:
 
 def test_a_branch_beside_sees_what_the_first_sees(backbone: Backbone) -> None:
     tokens = torch.randn(2, 3, 8)
-    request = ImageTokens(tokens).enter(Request(noise(0, 2, (4, 8, 8)), 300, torch.zeros(2, 5, 8)), torch.ones(2))
-    beside = BranchBeside(torch.zeros(1, 5, 8), lambda direction, scale: direction)
-    request = Request(request.latents, 300, request.text, tokens_apart=request.tokens_apart, beside=(beside,))
+    request = ImageTokens(tokens).enter(
+        Request(noise(0, 2, (4, 8, 8)), 300, Prompt(torch.zeros(2, 5, 8))), torch.ones(2)
+    )
+    beside = BranchBeside(Prompt(torch.zeros(1, 5, 8)), lambda direction, scale: direction)
+    request = Request(request.latents, 300, request.prompt, tokens_apart=request.tokens_apart, beside=(beside,))
     (apart,) = request.with_all_branches().tokens_apart
     assert apart.scale.tolist() == [[0, 0], [1, 1], [0, 0]]
     alone = [each.tokens_apart[0].scale.tolist() for each in request.with_all_branches().split()]
@@ -93,7 +96,7 @@ def test_the_source_does_not_see_them(backbone: Backbone) -> None:
     source = InjectionSource(text, trace, 3, guided=True)
     none = Condition(ImageTokens(tokens), torch.zeros(2))
     plain, unseen, seen = (
-        denoise(backbone, trace[-1], schedule, Unguided(text), conditions=each, source=source)
+        denoise(backbone, trace[-1], schedule, Unguided(Prompt(text)), conditions=each, source=source)
         for each in ([], [none], [shown])
     )
     torch.testing.assert_close(unseen, plain, atol=1e-5, rtol=1e-4)
@@ -102,7 +105,7 @@ def test_the_source_does_not_see_them(backbone: Backbone) -> None:
 
 def test_they_lead_a_whole_denoising(backbone: Backbone) -> None:
     x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(3)
-    guider = ClassifierFree(backbone.embed(["a cat"]), backbone.embed([""]), 4.0)
+    guider = ClassifierFree(Prompt(backbone.embed(["a cat"])), Prompt(backbone.embed([""])), 4.0)
     tokens = torch.randn(2, 3, backbone.unet.config.cross_attention_dim)
 
     def run(strength: float) -> Tensor:

@@ -10,6 +10,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.condition import Condition
 from vedit.entrances.tokens import MOMENTUM_KEPT, Tokens, join_tokens
 from vedit.guiders import ClassifierFree
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import denoise, noise
 
@@ -33,7 +34,8 @@ def test_semantic_guidance_leads_where_it_says_most_and_remembers() -> None:
 def test_what_is_said_beside_joins_the_prompt_as_far_as_asked() -> None:
     text, said = noise(4, 2, (6, 8)), noise(5, 3, (4, 8))  # two branches of 6 tokens, three frames of 4
     emphasis = torch.rand(2, 3, 6)
-    wide, weights = join_tokens(text, emphasis, Tokens(said, torch.tensor([0.0, 0.5, 1.0])))
+    joined = join_tokens(Prompt(text, emphasis), Tokens(said, torch.tensor([0.0, 0.5, 1.0])))
+    wide, weights = joined.states, joined.weights
     assert wide.shape == (2, 3, 24, 8)
     assert weights is not None
     prompt, other = text[1].repeat(2, 1), said.repeat(1, 3, 1)
@@ -42,19 +44,19 @@ def test_what_is_said_beside_joins_the_prompt_as_far_as_asked() -> None:
     torch.testing.assert_close(wide[1, :, 12:], torch.stack([prompt, (prompt + other[1]) / 2, other[2]]))
     assert torch.equal(weights[:, 0], emphasis[:, 0].repeat(1, 4))
     torch.testing.assert_close(weights[1, 2], torch.cat([emphasis[1, 2].repeat(2), torch.ones(12)]))
-    assert join_tokens(text[1:], None, Tokens(said, torch.zeros(3)))[0].shape == (1, 3, 24, 8)
+    assert join_tokens(Prompt(text[1:]), Tokens(said, torch.zeros(3))).states.shape == (1, 3, 24, 8)
 
 
 def test_they_enter_as_a_branch_beside_and_leave_the_request_as_it_was() -> None:
     text, said = noise(4, 2, (6, 8)), noise(5, 3, (4, 8))
-    before = Request(noise(6, 3, (4, 8, 8)), 300, text)
+    before = Request(noise(6, 3, (4, 8, 8)), 300, Prompt(text))
     after = Tokens(said, torch.ones(3)).enter(before, torch.ones(3))
-    assert (before.text is text, before.beside) == (True, ())
-    assert after.text.shape == (2, 3, 24, 8)
+    assert (before.prompt.states is text, before.beside) == (True, ())
+    assert after.prompt.states.shape == (2, 3, 24, 8)
     whole = after.with_all_branches()
-    assert whole.text.shape == (3, 3, 24, 8)
-    assert torch.equal(whole.text[:2], after.text)
-    assert torch.equal(whole.text[2], said.repeat(1, 6, 1))
+    assert whole.prompt.states.shape == (3, 3, 24, 8)
+    assert torch.equal(whole.prompt.states[:2], after.prompt.states)
+    assert torch.equal(whole.prompt.states[2], said.repeat(1, 6, 1))
     outputs = noise(7, 3, (3, 4, 8, 8))
     torch.testing.assert_close(after.lead(outputs, 2.0), 2 * (outputs[2] - outputs[0]))
 
@@ -64,7 +66,7 @@ def test_one_condition_serves_many_denoisings(sd1: Path) -> None:
     backbone = load_backbone(sd1, device="cpu")
     words, none = backbone.embed(["a cat", "a dog"]), backbone.embed([""])
     said = Condition(Tokens(words, torch.ones(2), momentum=0.5), torch.ones(2))
-    guider = ClassifierFree(none, none, 5.0)
+    guider = ClassifierFree(Prompt(none), Prompt(none), 5.0)
     one, other = (
         denoise(backbone, noise(0, 2, (4, 8, 8)), backbone.schedule(3), guider, conditions=[said]) for _ in range(2)
     )

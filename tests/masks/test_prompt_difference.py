@@ -12,6 +12,7 @@ from vedit.backbone import Backbone
 from vedit.guiders import ClassifierFree
 from vedit.masks import LatentBlend, PromptDifference, compare_prompts
 from vedit.priors.inversion import invert
+from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
 
 
@@ -31,7 +32,7 @@ def test_what_lies_outside_the_mask_is_the_source(backbone: Backbone) -> None:
     trace = invert(backbone, latents, source, 5)
     mask = torch.zeros(2, 1, 8, 8)
     mask[..., :4] = 1
-    guider = ClassifierFree(target, source, 7.0)
+    guider = ClassifierFree(Prompt(target), Prompt(source), 7.0)
     free = denoise(backbone, trace[-1], backbone.schedule(5), guider)
     kept = denoise(backbone, trace[-1], backbone.schedule(5), guider, after_step=LatentBlend(mask, trace).blend)
     assert torch.equal(kept[..., 4:], latents[..., 4:])

@@ -32,6 +32,7 @@ from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.entrances.residuals import AddResiduals
 from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
+from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
 from world.sounds import RATE, sound
 
@@ -73,7 +74,7 @@ def test_diffusers_loads_it_as_it_is(mini: Backbone) -> None:
         "a red star moving left over grass", negative_prompt="", latents=x, num_inference_steps=4, guidance_scale=3.0,
         height=128, width=128, output_type="np",
     ).images  # fmt: skip
-    guider = ClassifierFree(mini.embed(["a red star moving left over grass"]), mini.embed([""]), 3.0)
+    guider = ClassifierFree(Prompt(mini.embed(["a red star moving left over grass"])), Prompt(mini.embed([""])), 3.0)
     found = mini.decode(denoise(mini, x, mini.schedule(4), guider))
     torch.testing.assert_close(found.permute(0, 2, 3, 1), torch.from_numpy(expected), atol=1e-4, rtol=0)
 
@@ -126,7 +127,7 @@ def test_it_draws_what_it_is_told() -> None:
     mini, judge = vedit.load_backbone("mini", device="cpu"), load_judge()
     scenes = [world.sample_scene(710_000 + k, "held_out") for k in range(64)]
     text = mini.embed([scene.caption for scene in scenes])
-    guider = ClassifierFree(text[None], mini.embed([""]).expand_as(text)[None], 5.0)
+    guider = ClassifierFree(Prompt(text[None]), Prompt(mini.embed([""]).expand_as(text)[None]), 5.0)
     seen = judge.see(mini.decode(denoise(mini, noise(1, 64, (4, 16, 16)), mini.schedule(25), guider)))
     right = [
         (seen.shape[k], seen.colour[k], seen.background[k])

@@ -240,10 +240,11 @@ def test_a_longer_clip_begins_the_same(backbone: Backbone, song: Path) -> None:
         guidance="1+5*bass",
     )
     short, long = (guider_of(config, backbone, soundtrack.prepare(config, frames, 8)) for frames in (8, 16))
-    assert torch.equal(short.text[1], long.text[1, :8])
-    assert short.emphasis is not None
-    assert long.emphasis is not None
-    assert torch.equal(short.emphasis, long.emphasis[:, :8])
+    few, many = short.prompts, long.prompts
+    assert torch.equal(few.states[1], many.states[1, :8])
+    assert few.weights is not None
+    assert many.weights is not None
+    assert torch.equal(few.weights, many.weights[:, :8])
     assert short.scale == long.scale[:8]
 
 

@@ -27,7 +27,7 @@ def test_the_prompt_goes_on_by_time_or_by_what_is_heard(backbone: Backbone, song
     def shares(**settings: object) -> list[float]:
         config = asked(prompt_at=["8:a red dog"], **settings)
         followed = soundtrack.prepare(config, 12, 8)
-        states = guider_of(config, backbone, followed).text[1]
+        states = guider_of(config, backbone, followed).prompts.states[1]
         return [float(((each - one) * (other - one)).sum() / (other - one).square().sum()) for each in states]
 
     assert shares() == pytest.approx([min(1, frame / 8) for frame in range(12)], abs=1e-4)
@@ -44,7 +44,7 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
     assert not torch.equal(whole[:, where[-1] + 1 :], without[:, where[-1] + 1 :])
     config = asked("a red cat", emphasis=["red=0:0, 2:2"], guidance=1)
     guider = guider_of(config, backbone, soundtrack.prepare(config, 4, 8))
-    text, weights = guider.text[0], guider.emphasis
+    text, weights = guider.prompts.states[0], guider.prompts.weights
     assert weights is not None
     assert weights[0, :, where[0]].tolist() == [0, 1, 2, 2]
     after = where[-1] + 1
@@ -57,12 +57,11 @@ def test_a_word_counts_more_or_less(backbone: Backbone) -> None:
 
 def test_a_word_counts_in_the_prompts_that_say_it(backbone: Backbone) -> None:
     config = asked("a cat", prompt_at=["2:a red cat"], emphasis=["red=3"])
-    text, weights = prompt_schedule.per_frame(
-        config, backbone, soundtrack.prepare(config, 4, 8).moments, lambda frames: None
-    )
+    prompt = prompt_schedule.per_frame(config, backbone, soundtrack.prepare(config, 4, 8).moments, lambda frames: None)
+    text, weights = prompt.states, prompt.weights
     place = tokens_of(backbone.tokenizer, "a red cat", "red")[0]
     assert weights is not None
-    assert weights[:, place].tolist() == [1, 2, 3, 3]
+    assert weights[0, :, place].tolist() == [1, 2, 3, 3]
     torch.testing.assert_close(text[0, 0], backbone.embed(["a cat"])[0])
 
 

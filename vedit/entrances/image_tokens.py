@@ -30,7 +30,7 @@ class ImageTokens(Entrance):
     keys_and_values: KeysAndValues = own_keys_and_values
 
     def enter(self, request: Request, strength: Tensor) -> Request:
-        branches = len(request.text)
+        branches = len(request.prompt)
         tokens = self.tokens.expand(branches, -1, -1, -1)  # (N, F, T', D)
         scale = strength.repeat(branches, 1)  # (N, F)
         if branches > 1:

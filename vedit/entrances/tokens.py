@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vedit.entrances import Entrance
+from vedit.prompt import Prompt, broadcast_states, repeat_weights
 from vedit.request import BranchBeside, Request, Scale
-from vedit.texts import broadcast_texts, repeat_weights
 
 MOMENTUM_KEPT = 0.6
 """Share of semantic guidance's mean that a step keeps (Brack et al. 2023, eq. 8, beta)."""
@@ -53,9 +53,9 @@ class SemanticGuidance(Entrance):
         self._mean: Tensor | float = 0.0
 
     def enter(self, request: Request, strength: Tensor) -> Request:
-        text, emphasis = join_tokens(request.text, request.emphasis, self.tokens)
-        branch = BranchBeside(self.tokens.text[None], partial(self.lead, strength=strength))
-        return replace(request, text=text, emphasis=emphasis, beside=(*request.beside, branch))
+        own = Prompt(self.tokens.text[None].to(request.prompt.states))
+        branch = BranchBeside(own, partial(self.lead, strength=strength))
+        return replace(request, prompt=join_tokens(request.prompt, self.tokens), beside=(*request.beside, branch))
 
     def lead(self, direction: Tensor, scale: Scale, *, strength: Tensor) -> Tensor:
         """The guidance to add.
@@ -76,18 +76,18 @@ class SemanticGuidance(Entrance):
         return lead
 
 
-def join_tokens(text: Tensor, emphasis: Tensor | None, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
-    """Append a condition's tokens to those of the prompt, which is the last branch.
+def join_tokens(prompt: Prompt, tokens: Tokens) -> Prompt:
+    """Append a condition's tokens to those of the prompt, which is the last branch of all.
 
-    ``text`` (N, T, D) or (N, F, T, D) and ``emphasis`` (N, F, T) are those of all branches. What is appended is the
-    prompt's own tokens, which alone would leave attention as it is, interpolated to the condition's by its share.
+    What is appended is the prompt's own tokens, which alone would leave attention as it is, interpolated to the
+    condition's by its share.
     """
-    prompt, other = broadcast_texts(text[-1:], tokens.text[None].to(text))
-    share = tokens.share.to(text)
-    both = torch.cat([prompt, torch.lerp(prompt, other, share.view(-1, 1, 1))], dim=2)
-    rest, both = broadcast_texts(text[:-1], both) if len(text) > 1 else (both[:0], both)
-    if emphasis is not None:
-        emphasis = repeat_weights(emphasis, both.shape[2])
-        half = both.shape[2] // 2
-        emphasis[-1, :, half:] = torch.lerp(emphasis[-1, :, half:], torch.ones(()), tokens.share.to(emphasis)[:, None])
-    return torch.cat([rest, both]), emphasis
+    states, weights = prompt.states, prompt.weights
+    last, other = broadcast_states(states[-1:], tokens.text[None].to(states))
+    both = torch.cat([last, torch.lerp(last, other, tokens.share.to(states).view(-1, 1, 1))], dim=2)  # (1, F, 2 T, D)
+    rest, both = broadcast_states(states[:-1], both) if len(states) > 1 else (both[:0], both)
+    if weights is not None:
+        weights = repeat_weights(weights, both.shape[2])
+        half, share = both.shape[2] // 2, tokens.share.to(weights)[:, None]
+        weights[-1, :, half:] = torch.lerp(weights[-1, :, half:], torch.ones(()), share)
+    return Prompt(torch.cat([rest, both]), weights)

@@ -11,9 +11,9 @@ from vedit.backbone.model import Backbone
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.progress import Progress
+from vedit.prompt import repeat_to_same_length
 from vedit.sampling import noise
 from vedit.schedule import training_levels
-from vedit.texts import repeat_to_same_length
 
 NOISE_LEVELS = (0.4, 0.5, 0.6, 0.7)
 """Shares of the training timesteps at which the two prompts are compared: where layout is decided, not texture."""

@@ -15,6 +15,7 @@ from vedit.part import Need
 from vedit.prediction import predict
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.progress import Progress
+from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import denoise
 from vedit.schedule import Schedule
@@ -57,7 +58,7 @@ def invert(
     x = x0.to(backbone.device, torch.float32)
 
     def output(latents: Tensor, index: int) -> Tensor:
-        request = Request(latents, int(schedule.timesteps[index]), text)
+        request = Request(latents, int(schedule.timesteps[index]), Prompt(text))
         return predict(backbone, enter(holding, request, schedule.window(index)))[0]
 
     trace = [x]
@@ -120,7 +121,9 @@ def reconstruct(
         Latents (F, 4, h, w).
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
-    return denoise(backbone, trace[-1], schedule, Unguided(text), conditions=of_source(conditions), progress=progress)
+    return denoise(
+        backbone, trace[-1], schedule, Unguided(Prompt(text)), conditions=of_source(conditions), progress=progress
+    )
 
 
 class Inversion(Prior):

@@ -8,6 +8,7 @@ from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import TimedSound
 from vedit.config import GuidanceSettings
 from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.prompt import Prompt
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.words import Words
 from vedit.timeline import Moments
@@ -45,14 +46,15 @@ class Guidance:
     def guider(self, backbone: Backbone) -> Guider:
         """From the negative prompt to the prompt; per frame where that is scheduled or emphasised. Raises
         ConfigError."""
-        settings, weights = self.settings, None
-        prompt, negative = self.prompt.embedded(backbone), self.negative.embedded(backbone)
+        settings = self.settings
         if settings.prompt_at or settings.emphasis:
-            prompt, weights = prompt_schedule.per_frame(settings, backbone, self.moments, self._ahead)
+            prompt = prompt_schedule.per_frame(settings, backbone, self.moments, self._ahead)
+        else:
+            prompt = Prompt(self.prompt.embedded(backbone))
         if self._unguided:
-            return Unguided(prompt, weights)
+            return Unguided(prompt)
         scale = settings.per_frame("guidance", self.moments)
-        return ClassifierFree(prompt, negative, scale, settings.apg_eta, weights)
+        return ClassifierFree(prompt, Prompt(self.negative.embedded(backbone)), scale, settings.apg_eta)
 
     def _ahead(self, frames: int) -> Moments:
         """The moments of a longer clip of so many ``frames`` that begins with this one."""

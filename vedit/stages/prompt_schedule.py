@@ -15,6 +15,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import nearest_words, tokens_of, unknown_words
 from vedit.config import EmphasisSettings, Guided, PromptAtSettings
 from vedit.errors import ConfigError, VeditHint
+from vedit.prompt import Prompt
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ LONGEST_WAY = 100_000
 """Frames up to which a prompt to go on to may lie ahead."""
 
 
-def per_frame(
-    config: Guided, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]
-) -> tuple[Tensor, Tensor | None]:
-    """The prompt's states of each frame (1, F, T, D), and the weights of its tokens (F, T); None where all are 1.
+def per_frame(config: Guided, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]) -> Prompt:
+    """The prompt of each frame, in one branch.
 
     Between two prompts their states are interpolated: by time, or by the running sum of ``prompt_blend`` (Liu et al.
     2023, "Generative Disco", section 4). ``ahead`` returns the moments of a longer clip, since the last interpolation
@@ -37,9 +36,9 @@ def per_frame(
     along = _shares(config, moments, ahead)
     mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
     if not config.emphasis:
-        return torch.stack(mixed)[None], None
+        return Prompt(torch.stack(mixed)[None])
     counted = [_mixed(weights, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
-    return torch.stack(mixed)[None], torch.stack(counted)
+    return Prompt(torch.stack(mixed)[None], torch.stack(counted)[None])
 
 
 def prompts(config: Guided) -> list[str]:
