@@ -6,15 +6,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from tests.conftest import Ran
 from vedit import registry
+from vedit.adapters.loading import load_backbone
 from vedit.clip import read_clip
+from vedit.conditioners import CONDITIONERS
+from vedit.guiders import ClassifierFree
 from vedit.jobs import jobs
+from vedit.sampling import denoise, noise
+from vedit.timeline import Moments
 
 Command = Callable[..., Ran]
 
@@ -71,6 +78,43 @@ def test_its_conditioner_steers_an_edit(vedit: Command, toy_clip: Path, toy_mode
             "edit", toy_clip, "a cat", "--condition", "toy_ramp:strenth=1", "--model", toy_model, "-o", tmp_path / "no"
         ).complaint
     )
+
+
+def test_its_own_entrance_follows_the_sound(toy_model: Path) -> None:
+    """A conditioner without a clip, and a way into the prediction that vedit does not know."""
+    backbone = load_backbone(toy_model, device="cpu")
+    moments = Moments(3, Fraction(8), {"loudness": [0.0, 0.5, 1.0]})
+    fading = CONDITIONERS.make("toy_fade", {"strength": "loudness"})
+    fades = fading.condition(fading.prepare(None, moments), backbone)
+    assert fades.envelope.tolist() == [0, 0.5, 1]
+
+    words, none = backbone.embed(["a cat"]), backbone.embed([""])
+    x, schedule = noise(0, 3, (4, 8, 8)), backbone.schedule(2)
+    faded, prompted, unprompted = (
+        denoise(backbone, x, schedule, ClassifierFree(prompt, none, 5.0), conditions=each)
+        for prompt, each in ((words, [fades]), (words, []), (none, []))
+    )
+    torch.testing.assert_close(faded[0], prompted[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(faded[2], unprompted[2], atol=1e-4, rtol=1e-4)
+    assert all((faded[1] - other[1]).abs().max() > 1e-3 for other in (prompted, unprompted))
+
+
+def test_its_strength_follows_the_sound_of_an_edit(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    def edited(strength: str, *more: object) -> Ran:
+        settings = ("--model", toy_model, "--steps", 2, "--device", "cpu", "--prior", "gaussian", "--frames", 3)
+        fade = ("--condition", f"toy_fade:strength={strength}")
+        return vedit("edit", toy_clip, "a cat", *settings, *fade, "-o", tmp_path / strength, *more)
+
+    assert "needs loudness, and there is no sound" in edited("loudness").complaint
+    followed = edited("loudness", "--audio", toy_clip)
+    assert followed.status == 0, followed.err
+    assert "nothing else follows the sound" not in followed.err
+    plain = edited("0", "--audio", toy_clip)
+    assert plain.status == 0, plain.err
+    assert "nothing else follows the sound" in plain.err
+    assert (read_clip(tmp_path / "loudness").frames - read_clip(tmp_path / "0").frames).abs().max() > 0.002
 
 
 def test_its_job_is_a_command(vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

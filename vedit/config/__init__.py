@@ -38,6 +38,7 @@ from vedit.config.fields import (
     box_of,
     mask_kind,
     raise_faults,
+    varying,
 )
 from vedit.config.groups import (
     AttentionSettings,
@@ -260,4 +261,5 @@ __all__ = [
     "default_model",
     "mask_kind",
     "user_folder",
+    "varying",
 ]

@@ -1,26 +1,30 @@
-"""An annotator and a conditioner, as a third party would write them."""
+"""An annotator and conditioners, as a third party would write them."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from toy_plugin.entrances import Fade
 from vedit.annotators import CPU, Annotation, Annotator
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.condition import Condition
 from vedit.conditioners import Conditioner
-from vedit.config import Settings
+from vedit.config import Settings, Varying, varying
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.request import Timestep
+from vedit.timeline import Moments
 
 
 class Negative(Annotator):
     """Each picture's negative."""
 
     class Options(Settings):
-        strength: float = Field(1.0, ge=0, le=1)
+        strength: float = Field(1.0, ge=0, le=1, description="1 turns it all, 0.5 leaves grey.")
 
     options: Options
 
@@ -28,17 +32,16 @@ class Negative(Annotator):
         return Annotation(clip.frames + self.options.strength * (1 - 2 * clip.frames))
 
 
-class RampOptions(Settings):
-    strength: float = Field(1.0, ge=0, le=100)
-
-
 class Ramp(Conditioner):
     """Adds to the middle of the UNet what grows from the first frame to the last."""
 
-    Options = RampOptions
+    class Options(Settings):
+        strength: float = Field(1.0, ge=0, le=100, description="What it has grown to in the last frame.")
 
-    def prepare(self, clip: Clip) -> Tensor:
-        return torch.linspace(0, self.options.strength, len(clip))
+    options: Options
+
+    def prepare(self, clip: Clip | None, moments: Moments) -> Tensor:
+        return torch.linspace(0, self.options.strength, moments.frames)
 
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
         channels = backbone.unet.config.block_out_channels
@@ -49,6 +52,21 @@ class Ramp(Conditioner):
             return Residuals((silence,) * _skips(backbone), mid)
 
         return Condition(AddResiduals(residuals), prepared)
+
+
+class Fading(Conditioner):
+    """The prompt comes and goes, in time or with the sound."""
+
+    class Options(Settings):
+        strength: Annotated[Varying, varying(0, 1)] = Field(1.0, description="How far it has faded.")
+
+    options: Options
+
+    def prepare(self, clip: Clip | None, moments: Moments) -> Tensor:
+        return torch.tensor(self.options.per_frame("strength", moments))
+
+    def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
+        return Condition(Fade(), prepared)
 
 
 def _skips(backbone: Backbone) -> int:
