@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import Tensor
 
 from tests.clip.test_audio_file import beep, write
 from tests.conftest import Ran
 from vedit.adapters.loading import load_backbone
-from vedit.clip import probe, read_clip
+from vedit.clip import Clip, probe, read_clip
 from vedit.errors import ConfigError, MediaError
 from vedit.jobs.generate import generate
 
@@ -169,3 +171,37 @@ def test_what_cannot_be_is_one_line(
     assert list(tmp_path.iterdir()) == []
     if "--motion-scale" not in flags:  # the model is not looked at
         assert said in vedit("generate", "a cat", *given, "--dry-run").complaint
+
+
+def test_drawn_pictures_steer_what_is_made(tmp_path: Path) -> None:
+    """The miniature's net for edges, shown the outline of a circle at the left or at the right."""
+
+    def made(left: int) -> Tensor:
+        ring = torch.zeros(3, 128, 128)
+        down, across = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+        ring[:, ((down - 64) ** 2 + (across - left) ** 2).sqrt().sub(20).abs() < 1] = 1
+        Clip(ring[None], Fraction(8)).save(tmp_path / f"{left}")
+        drawn = next((tmp_path / f"{left}").glob("*.png"))
+        settings = {"frames": 1, "steps": 8, "device": "cpu", "control": [f"edge:1:{drawn}"]}
+        return generate("mini", "a blue circle over sand", **settings).clip.frames[0]
+
+    blue = [frame[2] - frame[0] for frame in map(made, (36, 92))]
+    assert blue[0][:, 26:46].mean() > blue[0][:, 82:102].mean() + 0.2
+    assert blue[1][:, 82:102].mean() > blue[1][:, 26:46].mean() + 0.2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("--control", "edge"), "control edge has no clip to look at; name what is drawn, as edge:1:FILE"),
+        (("--control", "edge:1:no.png"), "no.png does not exist"),
+        (("--condition", "control:kind=edge"), "condition control looks at a clip"),
+        (("--condition", "audio"), "there is no sound; name a file with audio:file=FILE"),
+    ],
+)
+def test_conditions_that_need_a_clip_are_told(
+    vedit: Command, toy_model: Path, tmp_path: Path, settings: tuple[str, str], said: str
+) -> None:
+    given = ("generate", "a cat", "--model", toy_model, "--frames", 2, "--steps", 1, "-o", tmp_path / "o.mp4")
+    assert said in vedit(*given, *settings).complaint
+    assert list(tmp_path.iterdir()) == []

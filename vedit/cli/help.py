@@ -29,6 +29,7 @@ ELSEWHERE = {
     "attention": "Model",
     "audio_mix": "Sound",
     "check_inversion": "Inversion",
+    "control_inversion": "Control",
     "size": "Clip",
     "device": "Model",
     "sheet": "Output",

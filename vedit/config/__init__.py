@@ -24,7 +24,7 @@ from vedit.config.audio import (
     PromptAtSettings,
     SoundtrackSettings,
 )
-from vedit.config.controls import ConditionSettings, ControlSettings, GuideSettings
+from vedit.config.controls import ConditionSettings, ControlList, ControlSettings, GuideSettings
 from vedit.config.fields import (
     MAX_CONTROL_WEIGHT,
     MIN_FPS,
@@ -96,6 +96,7 @@ class EditConfig(
         True,
         description="Reconstruct the clip where its inversion was hard. Warns where that is poor.",
     )
+    control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
     sheet: OutputPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."
     )
@@ -130,7 +131,7 @@ class CompareConfig(VideoSettings):
 
 
 class GenerateConfig(
-    VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, PromptSettings, Settings
+    VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, GuideSettings, PromptSettings
 ):
     """All settings of a generated clip."""
 
@@ -141,6 +142,12 @@ class GenerateConfig(
     )
     frames: int | None = Field(
         None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
+    )
+    control: ControlList = Field(
+        None,
+        description="What steers it: edge:1:lines.mp4, pose:0.8:poses.json. In full "
+        "KIND:WEIGHT:FILE[:net=NET][@START-STOP], FILE being keypoints, or pictures drawn before, as `vedit inspect` "
+        "draws them: a video, a folder or one picture; may be given several times.",
     )
     fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")

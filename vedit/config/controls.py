@@ -111,17 +111,20 @@ def _controls(value: Any) -> Any:
     return () if value in ("none", ["none"], ("none",)) else as_tuple(value)
 
 
+ControlList = Annotated[tuple[ControlSettings, ...] | None, BeforeValidator(_controls)]
+"""Controls as they may be given: one or several, as settings or texts, or "none"."""
+
+
 class GuideSettings(Settings):
     """Control"""
 
-    control: Annotated[tuple[ControlSettings, ...] | None, BeforeValidator(_controls)] = Field(
+    control: ControlList = Field(
         None,
         description="What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full "
         "KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are listed by `vedit "
         "parts`; may be given several times. By default what the model brings for edits, where the two prompts leave "
         "shapes as they are; none: nothing.",
     )
-    control_inversion: bool = Field(False, description="Let the controls guide the inversion too.")
     condition: Annotated[tuple[ConditionSettings, ...], BeforeValidator(as_tuple)] = Field(
         (), description="Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."
     )

@@ -71,8 +71,6 @@ class EditOptions(TypedDict, total=False):
     KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are
     listed by `vedit parts`; may be given several times. By default what the model brings for edits,
     where the two prompts leave shapes as they are; none: nothing."""
-    control_inversion: bool
-    """Let the controls guide the inversion too. [default: False]"""
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
     """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
     motion_adapter: str | None
@@ -150,6 +148,8 @@ class EditOptions(TypedDict, total=False):
     check_inversion: bool
     """Reconstruct the clip where its inversion was hard. Warns where that is poor. [default:
     True]"""
+    control_inversion: bool
+    """Let the controls guide the inversion too. [default: False]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
     compare: str | Path | None
@@ -178,6 +178,12 @@ class GenerateOptions(TypedDict, total=False):
     motion_scale: float | str
     """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
     were trained; may vary in time. [default: 1.0]"""
+    control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
+    """What steers it: edge:1:lines.mp4, pose:0.8:poses.json. In full
+    KIND:WEIGHT:FILE[:net=NET][@START-STOP], FILE being keypoints, or pictures drawn before, as
+    `vedit inspect` draws them: a video, a folder or one picture; may be given several times."""
+    condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
+    """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]

@@ -1,4 +1,4 @@
-"""The controls of a job: what is wrong with them, and those that a model brings for an edit that names none."""
+"""The conditions of a job: what is wrong with them, their stages, and those that a model brings for an edit."""
 
 from __future__ import annotations
 
@@ -6,25 +6,72 @@ from difflib import SequenceMatcher
 
 from vedit.annotators import ANNOTATORS
 from vedit.backbone.notes import ModelNotes
+from vedit.clip import Clip
+from vedit.condition import Condition
 from vedit.conditioners import CONDITIONERS
 from vedit.config import ControlSettings, EditConfig, GuideSettings
-from vedit.errors import MediaError
+from vedit.errors import ConfigError, MediaError
+from vedit.graph import Stage
+from vedit.session import Model
+from vedit.stages.conditions import Conditioned, ControlPictures, Controls
+from vedit.stages.difference import ComparePrompts
+from vedit.timeline import Moments
+
+Conditions = Stage[tuple[Condition, ...]]
 
 MOST_CHANGES = 4
 """Between two prompts, that are looked at one by one."""
 
 
-def check(config: GuideSettings) -> None:
-    """Find faults of the conditions that show before a model is opened. Raises VeditError."""
+def check(config: GuideSettings, *, clip: bool = True) -> None:
+    """Find faults of the conditions that show before a model is opened; ``clip``: whether there is one to look at.
+    Raises VeditError."""
     for condition in config.condition:
-        CONDITIONERS.make(condition.kind, condition.options)
+        conditioner = CONDITIONERS.make(condition.kind, condition.options)
+        if "clip" in conditioner.needs and not clip:
+            raise ConfigError(f"condition {condition.kind} looks at a clip, and none is given; take another.")
     for control in config.control or ():
         ANNOTATORS.make(control.kind, control.options)
+        if control.file is None and not clip:
+            raise ConfigError(
+                f"control {control.kind} has no clip to look at; name what is drawn, as {control.kind}:1:FILE: "
+                "keypoints (.json), a video, a folder or one picture."
+            )
         if control.file is not None and not control.file.exists():
             raise MediaError(
                 f"control {control.kind}: {control.file} does not exist; expected keypoints (.json), or pictures "
                 "drawn before: a video, a folder or one picture."
             )
+
+
+def asked(
+    config: GuideSettings, clip: Stage[Clip] | None, drawn_on: Stage[Clip], moments: Moments, model: Model
+) -> tuple[Conditions, ...]:
+    """The conditions that settings name.
+
+    Args:
+        clip: that is looked at; None in a job without one
+        drawn_on: a clip of the frames and the size that are worked on, for pictures that were drawn before
+
+    Raises:
+        ConfigError: for weights that have no value in some frame
+    """
+    controls = (control_stage(config.control, drawn_on, moments, model),) if config.control else ()
+    others = (Conditioned(clip, each.kind, each.options, moments, model) for each in config.condition)
+    return (*controls, *others)
+
+
+def control_stage(
+    settings: tuple[ControlSettings, ...],
+    clip: Stage[Clip],
+    moments: Moments,
+    model: Model,
+    differences: ComparePrompts | None = None,
+) -> Controls:
+    """ControlNets that read what annotators draw of a clip. Raises ConfigError as ``asked``."""
+    pictures = tuple(ControlPictures.of(each, clip) for each in settings)
+    weights = tuple(tuple(each.weights(moments)) for each in settings)
+    return Controls(pictures, differences, settings, weights, model)
 
 
 def default_controls(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:

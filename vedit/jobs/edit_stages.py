@@ -12,16 +12,16 @@ from vedit.attention.kinds import ATTENTION
 from vedit.backbone.prompts import tokens_of
 from vedit.clip import Clip
 from vedit.clip.sizes import Size
-from vedit.condition import Condition
 from vedit.config import ControlSettings, EditConfig, GuidanceSettings, mask_kind
 from vedit.errors import ConfigError
 from vedit.graph import Stage
 from vedit.jobs import controls, guidance
+from vedit.jobs.controls import Conditions
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.source import Footage
 from vedit.priors import PRIORS
 from vedit.session import Model
-from vedit.stages.conditions import Conditioned, ControlPictures, Controls
+from vedit.stages.conditions import Controls
 from vedit.stages.denoise import Denoise, Source
 from vedit.stages.difference import ComparePrompts
 from vedit.stages.flow import EstimateFlow
@@ -34,8 +34,6 @@ from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words, words_of
 from vedit.timeline import Moments
-
-Conditions = Stage[tuple[Condition, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +118,15 @@ class EditStages:
     @cached_property
     def default_controls(self) -> Controls | None:
         """Those that the model brings, in force where shapes stay as they are."""
-        return self._controls(self._default_settings, self.differences) if self._default_settings else None
+        if not self._default_settings:
+            return None
+        settings = self._default_settings
+        return controls.control_stage(settings, self.clip, self.moments, self.model, self.differences)
 
     @cached_property
     def asked(self) -> tuple[Conditions, ...]:
         """The conditions that the settings name."""
-        control = (self._controls(self.config.control),) if self.config.control else ()
-        others = (
-            Conditioned(self.clip, each.kind, each.options, self.moments, self.model) for each in self.config.condition
-        )
-        return (*control, *others)
+        return controls.asked(self.config, self.clip, self.clip, self.moments, self.model)
 
     @cached_property
     def conditions(self) -> tuple[Conditions, ...]:
@@ -143,11 +140,6 @@ class EditStages:
     @property
     def all_conditions(self) -> tuple[Conditions, ...]:
         return (*self.conditions, *self.sound)
-
-    def _controls(self, settings: tuple[ControlSettings, ...], differences: ComparePrompts | None = None) -> Controls:
-        pictures = tuple(ControlPictures.of(each, self.clip) for each in settings)
-        weights = tuple(tuple(each.weights(self.moments)) for each in settings)
-        return Controls(pictures, differences, settings, weights, self.model)
 
     # Where
 

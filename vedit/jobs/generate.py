@@ -20,7 +20,7 @@ from vedit.config import GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.graph import Stage
-from vedit.jobs import guidance, results
+from vedit.jobs import controls, guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_files, write_result
@@ -31,6 +31,7 @@ from vedit.progress import Progress
 from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
+from vedit.stages.clip import BlankClip
 from vedit.stages.denoise import Denoise
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Decode
@@ -169,6 +170,8 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     moments, cell, kind = track.moments, model.outline.vae_scale_factor, config.attention or ""
     prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
     sound = guidance.sound_tokens(config, model, track)
+    blank = BlankClip(moments.frames, size, moments.rate)
+    conditions = (*controls.asked(config, None, blank, moments, model), *sound)
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
     scale = guidance.motion_scale(config, model.outline, moments)
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
@@ -176,7 +179,7 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         None, None, None, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape
     )
     denoised = Denoise(
-        start, None, None, None, sound, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
+        start, None, None, None, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
     )
     return Decode(denoised, start, model, "clip", prompt)
 
@@ -184,6 +187,7 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
 def check_settings(config: GenerateConfig) -> None:
     """Find faults that show before a model is opened. Raises VeditError."""
     check_files(config)
+    controls.check(config, clip=False)
     guidance.check(config)
     if PRIORS.load(config.prior).needs & {"clip", "flow"}:
         raise ConfigError(

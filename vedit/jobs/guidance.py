@@ -45,7 +45,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
         for name in settings.ranges():
             if getattr(settings, name) is not None:
                 settings.per_frame(name, moments)
-    for control in (config.control or ()) if isinstance(config, EditConfig) else ():
+    for control in config.control or ():
         control.weights(moments)
     for conditioner in _conditioners(config):
         for name in conditioner.options.ranges():
@@ -127,8 +127,7 @@ def follows_beats(config: EditConfig | GenerateConfig) -> bool:
 def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     """The audio features that timelines of the config use, and "b" where one, or a prompt's time, counts beats."""
     lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
-    if isinstance(config, EditConfig):
-        lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
+    lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
     conditions = [each.options for each in _conditioners(config)]
     lines += [getattr(options, name) for options in conditions for name in options.ranges()]
     counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
@@ -137,5 +136,4 @@ def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
 
 def _conditioners(config: EditConfig | GenerateConfig) -> list[Conditioner]:
     """Those that the config names beside its controls. Raises PartError and ConfigError."""
-    asked = config.condition if isinstance(config, EditConfig) else ()
-    return [CONDITIONERS.make(each.kind, each.options) for each in asked]
+    return [CONDITIONERS.make(each.kind, each.options) for each in config.condition]

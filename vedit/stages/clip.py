@@ -82,6 +82,18 @@ class GivenClip(Stage[Clip]):
         return self.clip.resized(self.size)
 
 
+@dataclass(frozen=True)
+class BlankClip(Stage[Clip]):
+    """Black frames of a clip that is to be made: as many, of its ``size`` (H, W) and rate."""
+
+    frames: int
+    size: Size
+    rate: Fraction
+
+    def make(self, session: Any) -> Clip:
+        return Clip(torch.zeros(self.frames, 3, *self.size), self.rate)
+
+
 def _fractions(*values: Fraction) -> Tensor:
     return torch.tensor([[value.numerator, value.denominator] for value in values], dtype=torch.int64)
 
