@@ -20,6 +20,7 @@ from vedit.clip import read_clip
 from vedit.conditioners import CONDITIONERS
 from vedit.guiders import ClassifierFree
 from vedit.jobs import jobs
+from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
 from vedit.timeline import Moments
 
@@ -91,7 +92,7 @@ def test_its_own_entrance_follows_the_sound(toy_model: Path) -> None:
     words, none = backbone.embed(["a cat"]), backbone.embed([""])
     x, schedule = noise(0, 3, (4, 8, 8)), backbone.schedule(2)
     faded, prompted, unprompted = (
-        denoise(backbone, x, schedule, ClassifierFree(prompt, none, 5.0), conditions=each)
+        denoise(backbone, x, schedule, ClassifierFree(Prompt(prompt), Prompt(none), 5.0), conditions=each)
         for prompt, each in ((words, [fades]), (words, []), (none, []))
     )
     torch.testing.assert_close(faded[0], prompted[0], atol=1e-4, rtol=1e-4)
@@ -99,19 +100,21 @@ def test_its_own_entrance_follows_the_sound(toy_model: Path) -> None:
     assert all((faded[1] - other[1]).abs().max() > 1e-3 for other in (prompted, unprompted))
 
 
-def test_its_strength_follows_the_sound_of_an_edit(
-    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path
+@pytest.mark.parametrize("job", ["edit", "generate"])
+def test_its_strength_follows_the_sound_in_every_job(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, job: str
 ) -> None:
-    def edited(strength: str, *more: object) -> Ran:
+    def made(strength: str, *more: object) -> Ran:
         settings = ("--model", toy_model, "--steps", 2, "--device", "cpu", "--prior", "gaussian", "--frames", 3)
         fade = ("--condition", f"toy_fade:strength={strength}")
-        return vedit("edit", toy_clip, "a cat", *settings, *fade, "-o", tmp_path / strength, *more)
+        clip = (toy_clip,) if job == "edit" else ("--fps", "29.97")
+        return vedit(job, *clip, "a cat", *settings, *fade, "-o", tmp_path / strength, *more)
 
-    assert "needs loudness, and there is no sound" in edited("loudness").complaint
-    followed = edited("loudness", "--audio", toy_clip)
+    assert "needs loudness, and there is no sound" in made("loudness").complaint
+    followed = made("loudness", "--audio", toy_clip)
     assert followed.status == 0, followed.err
     assert "nothing else follows the sound" not in followed.err
-    plain = edited("0", "--audio", toy_clip)
+    plain = made("0", "--audio", toy_clip)
     assert plain.status == 0, plain.err
     assert "nothing else follows the sound" in plain.err
     assert (read_clip(tmp_path / "loudness").frames - read_clip(tmp_path / "0").frames).abs().max() > 0.002
