@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tests.graph.toys import Number, Session, Sum, Times, goal
+from vedit.config import EditConfig
 from vedit.errors import VeditWarning
 from vedit.graph import Run, Stage, Store, plan
 from vedit.graph.recipe import digest
@@ -77,6 +78,18 @@ def test_what_differs_has_another_digest(pair: tuple[object, object]) -> None:
 def test_what_has_no_plain_form_is_refused() -> None:
     with pytest.raises(TypeError, match="recipe"):
         digest(object())
+
+
+def test_what_is_to_be_replaced_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"a clip")
+    config = EditConfig(clip=tmp_path / "clip.mp4", prompt="a cat", output=tmp_path / "o.mp4", sheet=tmp_path / "o.png")
+    before = digest(config)
+    for name in ("o.mp4", "o.png"):
+        (tmp_path / name).write_bytes(b"an older result")
+    assert digest(config) == before
+    assert digest(config.model_copy(update={"output": tmp_path / "p.mp4"})) != before
+    (tmp_path / "clip.mp4").write_bytes(b"another clip")
+    assert digest(config) != before
 
 
 def test_each_stage_is_made_once(session: Session) -> None:

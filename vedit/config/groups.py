@@ -61,6 +61,12 @@ class Settings(BaseModel):
         held = {name: getattr(self, name) for name in group.model_fields}
         return cast(Group, group.model_construct(**held))
 
+    def identity(self) -> dict[str, Any]:
+        """The settings as the name of a result tells them: a file that is written counts by its name, not by what it
+        holds before."""
+        written = named_files.fields_written(type(self))
+        return {name: str(value) if name in written else value for name, value in dict(self).items()}
+
     @classmethod
     def ranges(cls) -> dict[str, Range]:
         """The settings that may vary in time, and between which numbers."""

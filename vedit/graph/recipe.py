@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +18,14 @@ from vedit.graph.files import File
 
 DIGEST = 16
 """Bytes of a key."""
+
+
+@runtime_checkable
+class HasIdentity(Protocol):
+    """Settings of which not all count as they are."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """What of them a result depends on."""
 
 
 def digest(value: Any) -> str:
@@ -44,7 +53,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {"items": [[plain(key), plain(each)] for key, each in value.items()]}
     if isinstance(value, BaseModel):
-        return {"settings": type(value).__name__, "of": plain(dict(value))}
+        told = value.identity() if isinstance(value, HasIdentity) else dict(value)
+        return {"settings": type(value).__name__, "of": plain(told)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
         return {"record": type(value).__name__, "of": plain(fields)}
