@@ -3,6 +3,8 @@
 Runs one full edit of two frames in two steps (tuning, a control, a sound that guidance follows, a mask, attention along
 the flow) and counts each call of a Python function that stands in one file of the package and was called, directly or
 through libraries, by a function of another file. These are the moves of somebody who follows the edit in the sources.
+How many of them are different, by the function that calls and the one that is called, does not grow with frames and
+steps.
 
 Counted is the main thread from the moment the command is given to its end. Not counted are
 - what is called while a network is built or runs (within ``__init__`` or ``forward`` of a class of diffusers.models or
@@ -45,8 +47,11 @@ BUILT_OR_RUN = ("__init__", "forward")
 RESUMED = 3
 """Bits of the argument of Python's opcode RESUME that are 0 where a function begins."""
 
-Move = tuple[str, str]
-"""A call: the file of the caller, and that of the called."""
+Place = tuple[str, str]
+"""A function: its file, from the package's folder on, and its name in it."""
+
+Move = tuple[Place, Place]
+"""A call from one file to another: who calls, and who is called."""
 
 
 class Recorder:
@@ -59,7 +64,7 @@ class Recorder:
     def __init__(self, package: Path) -> None:
         self.moves: Counter[Move] = Counter()
         self._package = f"{package}{os.sep}"
-        self._files: dict[CodeType, str | None] = {}
+        self._places: dict[CodeType, Place | None] = {}
         self._within: FrameType | None = None  # a network's function or an import, until it returns
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> None:
@@ -69,26 +74,27 @@ class Recorder:
         elif event == "call":
             if _is_left_out(frame.f_code):
                 self._within = frame
-            elif (called := self._file(frame.f_code)) is not None and _begins(frame):
+            elif (called := self._place(frame.f_code)) is not None and _begins(frame):
                 caller = self._caller(frame)
-                if caller not in (None, called):
-                    self.moves[caller or "", called] += 1
+                if caller is not None and caller[0] != called[0]:
+                    self.moves[caller, called] += 1
 
-    def _caller(self, frame: FrameType) -> str | None:
-        """The file of the package from which a function was called, whatever libraries lie between."""
+    def _caller(self, frame: FrameType) -> Place | None:
+        """The function of the package from which another was called, whatever libraries lie between."""
         above = frame.f_back
         while above is not None:
-            if (file := self._file(above.f_code)) is not None:
-                return file
+            if (place := self._place(above.f_code)) is not None:
+                return place
             above = above.f_back
         return None
 
-    def _file(self, code: CodeType) -> str | None:
-        """Where a function of the package stands, from the package's folder on."""
-        if code not in self._files:
-            inside = code.co_filename.startswith(self._package)
-            self._files[code] = code.co_filename.removeprefix(self._package) if inside else None
-        return self._files[code]
+    def _place(self, code: CodeType) -> Place | None:
+        """None for a function that is not of the package."""
+        if code not in self._places:
+            file, name = code.co_filename, code.co_qualname
+            inside = file.startswith(self._package)
+            self._places[code] = (file.removeprefix(self._package), name) if inside else None
+        return self._places[code]
 
 
 def _is_left_out(code: CodeType) -> bool:
@@ -115,11 +121,14 @@ def record(command: Callable[[], Any], package: Path) -> Counter[Move]:
 def table(moves: Counter[Move]) -> list[tuple[str, str, int, int]]:
     """Each two files between which there are calls: the one that calls the other more often, the other, how often, and
     how often back. The most first."""
-    pairs = {frozenset(move) for move in moves}
+    calls = Counter[tuple[str, str]]()
+    for (caller, called), times in moves.items():
+        calls[caller[0], called[0]] += times
     rows = []
-    for pair in pairs:
-        one, other = sorted(pair, key=lambda file: (-moves[file, next(iter(pair - {file}))], file))
-        rows.append((one, other, moves[one, other], moves[other, one]))
+    for one, other in calls:
+        there, back = calls[one, other], calls[other, one]
+        if (there, other) > (back, one):
+            rows.append((one, other, there, back))
     return sorted(rows, key=lambda row: (-row[2] - row[3], row[0], row[1]))
 
 
@@ -150,7 +159,7 @@ def main(given: list[str]) -> int:
         shown.add_row(one, other, str(there), str(back or ""))
     Console().print(shown)
     both = sum(1 for row in rows if row[3])
-    print(f"{moves.total()} calls in all, between {len(rows)} pairs of files; {both} pairs call each other")
+    print(f"{moves.total()} calls in all, {len(moves)} different; {len(rows)} pairs of files, {both} call each other")
     return 0
 
 
