@@ -55,3 +55,16 @@ def flags(text: str) -> set[str]:
 def test_a_page_names_flags_that_there_are(page: Path) -> None:
     known = set(re.findall(r"--[a-z][a-z-]+", "".join(commands()))) | {"--version", "--install-completion"}
     assert flags(page.read_text(encoding="utf-8")) <= known
+
+
+def test_the_code_of_the_page_on_extending_is_code_that_is_tested() -> None:
+    """Every class that it shows stands so in the toy plug-in, or in vedit's settings."""
+    files = [*(ROOT / "tests/toy_plugin/toy_plugin").glob("*.py"), *(ROOT / "vedit/config").glob("*.py")]
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    shown = [each for each in blocks if "class " in each]
+    assert len(shown) == 4
+    assert [each for each in shown if each not in code] == []
+    lines = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert all(each in (ROOT / "tests/toy_plugin/pyproject.toml").read_text(encoding="utf-8") for each in lines)
