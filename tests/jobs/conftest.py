@@ -1,4 +1,4 @@
-"""A song, and a model that hears."""
+"""A small model, a clip, a song, and a model that hears."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
+from vedit.clip import Clip, read_clip
 from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
 
 SONG_RATE = 8000
@@ -34,6 +35,18 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def backbone(toy_model: Path) -> Backbone:
     return load_backbone(toy_model, device="cpu")
+
+
+@pytest.fixture
+def clip(toy_clip: Path) -> Clip:
+    """Three frames of the small clip, with their sound."""
+    return read_clip(toy_clip, frames=3)
+
+
+@pytest.fixture
+def quick(toy_model: Path) -> tuple[object, ...]:
+    """Flags that make an edit of a second."""
+    return "--model", toy_model, "--steps", 2
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ QUICK: dict[str, Any] = {"steps": 2, "cache": False, "check_inversion": False}
 
 
 @pytest.fixture
-def backbone(toy_model: Path) -> Backbone:
-    return load_backbone(toy_model, device="cpu")
-
-
-@pytest.fixture
 def clip(toy_clip: Path) -> Clip:
     return read_clip(toy_clip, frames=2)
 

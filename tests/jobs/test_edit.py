@@ -1,4 +1,4 @@
-"""The whole edit, with a small model: what is written, what is kept, and what is said."""
+"""The whole edit, with a small model: what comes out, what is kept, and what is said."""
 
 from __future__ import annotations
 
@@ -14,41 +14,16 @@ import torch
 import yaml
 
 import vedit as package
-from tests.backbone import toys
 from tests.conftest import Ran
+from tests.jobs.edits import edited
 from vedit import quality
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.config import EditConfig
 from vedit.errors import ConfigError, DeviceError, VeditWarning, WeightsError
-from vedit.graph import Run
-from vedit.stages import denoise
 
 Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def backbone(toy_model: Path) -> Backbone:
-    return load_backbone(toy_model, device="cpu")
-
-
-@pytest.fixture
-def clip(toy_clip: Path) -> Clip:
-    return read_clip(toy_clip, frames=3)
-
-
-@pytest.fixture
-def quick(toy_model: Path) -> tuple[object, ...]:
-    """Flags that make an edit of a second."""
-    return "--model", toy_model, "--steps", 2
-
-
-def edited(backbone: Backbone, clip: Clip | Path, prompt: str = "a cat", **settings: object) -> package.EditResult:
-    """An edit through the API, whose warnings are not under test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VeditWarning)
-        return package.edit(backbone, clip, prompt, **{"steps": 2, **settings})
 
 
 def test_the_result_has_the_sources_size_rate_length_and_sound(
@@ -62,68 +37,6 @@ def test_the_result_has_the_sources_size_rate_length_and_sound(
     assert (made.size, made.rate, made.frames, made.has_sound) == (source.size, source.rate, source.frames, True)
     assert made.rate == Fraction(30000, 1001)
     assert "toy-edited.mp4  5 frames, 46x30, 29.97 fps, with sound" in ran.out
-
-
-def test_rerun_makes_the_same_bytes_from_anywhere(
-    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = tmp_path / "first.mp4"
-    assert vedit("edit", toy_clip, "a cat", *quick, "--source-prompt", "red", "-o", first).status == 0
-    settled = yaml.safe_load((tmp_path / "first.yaml").read_text())
-    assert settled["command"] == "edit"
-    assert settled["vedit"] == package.__version__
-    assert (settled["attention"], settled["negative_prompt"]) == ("sparse_causal", "")
-
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert vedit("rerun", "../first.yaml", "-o", "second.mp4").status == 0
-    assert Path("second.mp4").read_bytes() == first.read_bytes()
-    assert vedit("rerun", "../first.yaml", "--overwrite", "--set", "seed=1").status == 0
-    assert yaml.safe_load((tmp_path / "first.yaml").read_text())["seed"] == 1
-
-
-def test_the_sheet_of_a_rerun_lies_beside_its_output(
-    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path
-) -> None:
-    first = ("edit", toy_clip, "a cat", *quick, "-o", tmp_path / "first.mp4", "--sheet", tmp_path / "sheet.png")
-    assert vedit(*first).status == 0
-    (tmp_path / "other").mkdir()
-    new, named, none = (tmp_path / "other" / f"{name}.mp4" for name in ("new", "named", "none"))
-    assert vedit("rerun", tmp_path / "first.yaml", "-o", new).status == 0
-    assert new.with_suffix(".png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
-    assert yaml.safe_load(new.with_suffix(".yaml").read_text())["sheet"] == "new.png"
-    assert vedit("rerun", new.with_suffix(".yaml"), "-o", named, "--set", f"sheet={tmp_path}/s.png").status == 0
-    assert vedit("rerun", new.with_suffix(".yaml"), "-o", none, "--set", "sheet=null").status == 0
-    assert {path.name for path in tmp_path.rglob("*.png")} == {"sheet.png", "new.png", "s.png"}
-
-
-def test_a_rerun_lies_beside_the_old_result_under_a_free_name(
-    vedit: Command, quick: tuple[object, ...], toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the sidecar's own folder, wherever its settings would write, unless -o says otherwise."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
-    extra = ("--sheet", tmp_path / "s.png", "--compare", tmp_path / "c.gif")
-    first = ("edit", toy_clip, "a cat", *quick, "--frames", 2, "-o", there / "o.mp4", *extra)
-    assert vedit(*first).status == 0
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    (there / "o-2.png").write_text("mine")
-    monkeypatch.chdir(here)
-    ran = vedit("rerun", "../there/o.yaml")
-    assert ran.status == 0, ran.err
-    assert "../there/o-3.mp4  2 frames" in ran.out
-    made = {"o-3.mp4", "o-3.yaml", "o-3.png", "o-3-compare.gif"}
-    assert {path.name for path in there.iterdir()} == {"o.mp4", "o.yaml", "o-2.png"} | made
-    assert (there / "o-3.mp4").read_bytes() == before[there / "o.mp4"]
-    assert (there / "o-3-compare.gif").read_bytes() == before[tmp_path / "c.gif"]
-    assert all(path.read_bytes() == content for path, content in before.items())
-    assert vedit("rerun", there / "o-3.yaml", "--overwrite", "--set", "seed=9").status == 0
-    moved = here / "o.yaml"
-    moved.write_text((there / "o.yaml").read_text().replace("output: o.mp4", f"output: {tmp_path}/elsewhere.mp4"))
-    assert vedit("rerun", moved, "--overwrite").status == 0
-    assert {path.name for path in here.iterdir()} == {"o.yaml", "elsewhere.mp4", "elsewhere.yaml", "s.png", "c.gif"}
-    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_settings_may_come_from_a_file(
@@ -161,41 +74,6 @@ def test_the_api_takes_a_path_and_cuts_it(backbone: Backbone, toy_clip: Path, tm
     assert [path.name for path in result.files] == ["out.gif", "out.yaml"]
 
 
-def test_an_edit_through_the_api_can_be_rerun_too(
-    vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path
-) -> None:
-    """With all that the model was loaded with; and the words of its adapter hold wherever it came from."""
-    learnt = tmp_path / "learnt.safetensors"
-    package.tune(load_backbone(toy_model, device="cpu"), read_clip(toy_clip, frames=2), "red", steps=2).save(learnt)
-    backbone = load_backbone(toy_model, device="cpu", adapter=learnt)
-    result = edited(backbone, toy_clip, output=tmp_path / "one.mp4")
-    assert result.config.source_prompt == "red"
-    assert result.config.adapter == learnt
-    assert vedit("rerun", tmp_path / "one.yaml", "-o", tmp_path / "two.mp4").status == 0
-    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
-
-
-def test_a_rerun_with_another_model_of_the_same_name_is_warned_of(
-    vedit: Command, sd1: Path, toy_clip: Path, tmp_path: Path
-) -> None:
-    model = Path(shutil.copytree(sd1, tmp_path / "model"))
-    assert vedit("edit", toy_clip, "a cat", "--model", model, "--steps", 1, "-o", tmp_path / "a.mp4").status == 0
-    assert "as it was then" not in vedit("rerun", tmp_path / "a.yaml", "--overwrite").err
-    shutil.copytree(toys.sd_folder(tmp_path / "other", seed=3) / "unet", model / "unet", dirs_exist_ok=True)
-    again = vedit("rerun", tmp_path / "a.yaml", "--overwrite")
-    assert again.status == 0
-    assert "as it was then" in again.err
-
-
-def test_a_clip_in_memory_cannot_be_rerun(
-    vedit: Command, backbone: Backbone, clip: Clip, toy_clip: Path, tmp_path: Path
-) -> None:
-    edited(backbone, clip, output=tmp_path / "out.mp4")
-    again = ("rerun", tmp_path / "out.yaml", "-o", tmp_path / "again.mp4")
-    assert "was in memory" in vedit(*again).complaint
-    assert vedit(*again, "--set", f"clip={toy_clip}").status == 0
-
-
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -211,90 +89,6 @@ def test_the_api_refuses_what_it_would_not_heed(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         package.edit(backbone, clip, "a cat", **settings)
-
-
-@pytest.mark.parametrize(
-    ("output", "said"),
-    [
-        ("no/such/out.mp4", "does not exist"),
-        ("taken.mp4", "exists already"),
-        ("free.mp4", "free.yaml exists already"),
-        ("out.xyz", ".xyz cannot be written"),
-        ("x" * 251 + ".mp4", "1 to 250 bytes"),
-        ("folder", "exists already"),
-    ],
-)
-def test_outputs_are_checked_before_any_work(
-    vedit: Command, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, said: str
-) -> None:
-    for name in ("taken.mp4", "free.yaml", "folder/notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    monkeypatch.setattr(Run, "__call__", lambda *_, **__: pytest.fail("work has begun"))
-    assert said in vedit("edit", toy_clip, "a cat", "-o", tmp_path / output).complaint
-
-
-@pytest.mark.parametrize(
-    ("flag", "said"),
-    [
-        (("--audio", "{}"), "audio"),
-        (("--mask", "{}"), "mask"),
-        (("--control", "edge"), ""),
-        (("--control", "edge:{}"), "control file"),
-        (("--condition", "audio:file={}"), "condition file"),
-        (("--lora", "{}:0.5"), "lora"),
-    ],
-)
-def test_what_is_read_is_never_replaced(
-    vedit: Command, toy_clip: Path, tmp_path: Path, flag: tuple[str, str], said: str
-) -> None:
-    name, text = flag
-    other = Path(shutil.copy(toy_clip, tmp_path / "other.mp4"))
-    before = other.read_bytes()
-    output = other if said else tmp_path / "out.mp4"
-    ran = vedit("edit", toy_clip, "a cat", name, text.format(other), "-o", output, "--overwrite", "--dry-run")
-    if said:
-        assert f"other.mp4 is the {said} itself" in ran.complaint
-    else:
-        assert ran.status == 0
-    assert other.read_bytes() == before
-
-
-def test_the_clip_itself_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
-    for output in (toy_clip, tmp_path / "link.mp4"):
-        if output != toy_clip:
-            output.symlink_to(toy_clip)
-        assert "is the clip itself" in vedit("edit", toy_clip, "a cat", "-o", output, "--overwrite").complaint
-
-
-def test_a_folder_with_other_files_is_never_replaced(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "thesis.txt").touch()
-    assert "is not replaced" in vedit("edit", toy_clip, "x", "-o", tmp_path / "thesis", "--overwrite").complaint
-
-
-def test_a_container_that_cannot_hold_the_codec_is_refused(vedit: Command, toy_clip: Path, tmp_path: Path) -> None:
-    ran = vedit("edit", toy_clip, "x", "-o", tmp_path / "out.webm", "--codec", "libx265")
-    assert "cannot hold libx265" in ran.complaint
-
-
-@pytest.mark.parametrize("fault", [KeyboardInterrupt, torch.OutOfMemoryError, RuntimeError("lost")])
-def test_nothing_partial_is_left(
-    vedit: Command,
-    quick: tuple[object, ...],
-    toy_clip: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: BaseException,
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise fault
-
-    monkeypatch.setattr(denoise, "denoise", fail)
-    ran = vedit("edit", toy_clip, "a cat", *quick, "-o", tmp_path / "out.mp4", "--sheet", tmp_path / "out.png")
-    assert list(tmp_path.iterdir()) == []
-    assert ran.status == {KeyboardInterrupt: 130, torch.OutOfMemoryError: 2}.get(fault, 1)  # type: ignore[call-overload]
-    assert ("take fewer --frames" in ran.err) == (fault is torch.OutOfMemoryError)
 
 
 def test_numbers_that_are_none_are_told(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,19 +153,6 @@ def test_an_adapter_brings_its_words(
     assert result.config.source_prompt == ""
 
 
-def test_a_poor_reconstruction_is_told_with_advice() -> None:
-    good, poor = quality.Fidelity(30.0, 29.0), quality.Fidelity(25.0, 20.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert not quality.warn_if_poor(quality.Fidelity(27.5, 20.0), good, prompted=False, tuned=False)
-    with pytest.warns(VeditWarning, match=r"25\.0 dB.*keeps 30\.0.*--steps.*--source-prompt.*--tune"):
-        assert quality.warn_if_poor(poor, good, prompted=False, tuned=False)
-    with pytest.warns(VeditWarning, match=r"take more --steps\.$"):
-        assert quality.warn_if_poor(poor, good, prompted=True, tuned=True)
-    with pytest.warns(VeditWarning):
-        assert quality.warn_if_poor(quality.Fidelity(17.0, 1.0), quality.Fidelity(19.0, 1.0), prompted=True, tuned=True)
-
-
 def test_the_gates_figure_is_measured_once(backbone: Backbone, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     first = edited(backbone, clip)
     monkeypatch.setattr("vedit.stages.noise.reconstruct", lambda *_, **__: pytest.fail("measured again"))
@@ -391,16 +172,6 @@ def test_the_gate_measures_only_what_is_in_doubt(
     monkeypatch.setattr(quality, "DOUBTFUL_CORRECTION", steady.metrics["inversion_correction"])
     assert "reconstruction_db" in edited(backbone, clip, cache=False).metrics
     assert edited(backbone, clip, cache=False).metrics["inversion_correction"] == steady.metrics["inversion_correction"]
-
-
-def test_fidelity_is_in_decibels() -> None:
-    black = torch.zeros(2, 3, 4, 4)
-    assert quality.fidelity(black, black) == quality.Fidelity(100.0, 100.0)
-    grey = torch.stack([black[0], black[1] + 0.1])
-    found = quality.fidelity(grey, black)
-    assert found.worst == pytest.approx(20.0, abs=1e-4)
-    assert found.db == pytest.approx(23.01, abs=1e-2)
-    assert quality.fidelity(black * float("nan"), black).db != 100.0
 
 
 def test_a_clip_unlike_the_models_own_is_told(toy_model: Path, clip: Clip, tmp_path: Path) -> None:

@@ -11,17 +11,11 @@ import pytest
 
 import vedit as package
 from tests.conftest import Ran
-from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import read_clip
 from vedit.errors import ConfigError, MediaError
 
 QUICK = {"steps": 2, "cache": False, "check_inversion": False}
-
-
-@pytest.fixture
-def backbone(toy_model: Path) -> Backbone:
-    return load_backbone(toy_model, device="cpu")
 
 
 def played(page: str, folder: Path) -> package.Clip:
