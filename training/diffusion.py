@@ -29,6 +29,9 @@ GAMMA = 5.0
 OFFSET_NOISE = 0.1
 BATCH = 32
 
+DELICATE = 0.5
+"""Share of a batch that shows a person or a star, whose limbs and points are learnt last."""
+
 
 def build_text(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(
@@ -110,8 +113,12 @@ def train_unet(model: Path, pools: Path, out: Path, preset: Preset, recipe: Reci
         tokens = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids
         return denoiser.text_encoder(tokens.to(device)).last_hidden_state
 
+    delicate = torch.tensor([each.objects[0].shape in ("person", "star") for each in pool.scenes]).nonzero()[:, 0]
+
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
+        wanted = int(DELICATE * BATCH)
+        chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
         rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
         first, second, share = zip(*(told(pool.scenes[index], rng) for index in chosen.tolist()), strict=True)
         words = torch.lerp(states(first), states(second), torch.tensor(share, device=device)[:, None, None])
@@ -132,13 +139,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WORKSHOP)
     parser.add_argument("--pools", type=Path, default=Path("runs/pool"))
     parser.add_argument("--out", type=Path, default=Path("runs/diffusion"), help="folder of the checkpoint")
-    parser.add_argument("--start", type=Path, help="a model's folder to begin with, instead of random weights")
+    parser.add_argument("--begin-with", type=Path, help="a model's folder to begin with, instead of random weights")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--decay-from", type=float, default=0.6)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     arguments = parser.parse_args()
-    recipe = Recipe(steps=arguments.steps, learning_rate=1.5e-3, decay_from=arguments.decay_from)
+    recipe = Recipe(steps=arguments.steps, learning_rate=arguments.learning_rate, decay_from=arguments.decay_from)
     preset = PRESETS[arguments.preset]
-    train_unet(arguments.model, arguments.pools, arguments.out, preset, recipe, arguments.start)
+    train_unet(arguments.model, arguments.pools, arguments.out, preset, recipe, arguments.begin_with)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument(
         "--modules", type=Path, help=f"folder to write; by default {OWN} in the model's, which names it"
     )
-    parser.add_argument("--start", type=Path, help="motion modules to begin with")
+    parser.add_argument("--begin-with", type=Path, help="motion modules to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/motion"), help="folder of the checkpoint")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=4, help="clips at once, for each worker")
@@ -171,7 +171,7 @@ def main() -> None:
     frames, clips = arguments.frames, arguments.clips
     found = world_clips(arguments.pools) if clips is None else own_clips(clips, backbone, frames, arguments.stride)
     torch.manual_seed(0)
-    adapter = build(backbone.unet, frames) if arguments.start is None else Motion.read(arguments.start).modules
+    adapter = build(backbone.unet, frames) if arguments.begin_with is None else Motion.read(arguments.start).modules
     backbone.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
     recipe = Recipe(arguments.steps, arguments.learning_rate)
