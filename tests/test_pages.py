@@ -64,7 +64,7 @@ def test_the_code_of_the_page_on_extending_is_code_that_is_tested() -> None:
     page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     shown = [each for each in blocks if "class " in each]
-    assert len(shown) == 4
+    assert len(shown) == 6
     assert [each for each in shown if each not in code] == []
     lines = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert all(each in (ROOT / "tests/toy_plugin/pyproject.toml").read_text(encoding="utf-8") for each in lines)
