@@ -135,7 +135,8 @@ def tune(
                     _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
                 if progress is not None:
                     progress("tuning", step + 1, steps)
-        tensors = {name: parameter.detach().to(backbone.dtype).cpu().clone() for name, parameter in chosen.items()}
+        dtype = backbone.dtype
+        tensors = {name: parameter.detach().to(dtype).cpu().clone() for name, parameter in chosen.items()}
         return Adapter(tensors, config, backbone.fingerprint)
 
 
