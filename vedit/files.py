@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -53,8 +55,11 @@ def json_object(text: str, what: str, error: Callable[[str], VeditError]) -> dic
 
 
 def file_digest(path: Path) -> bytes:
-    """16 bytes that name what a file holds; read once, for as long as the file stays as it is. Raises OSError."""
+    """16 bytes that name what a file holds; read once, for as long as the file stays as it is. Raises OSError, also for
+    a device or a pipe, which have no end."""
     told = path.stat()
+    if not stat.S_ISREG(told.st_mode):
+        raise OSError(errno.EINVAL, "no plain file", str(path))
     return _digest(path, told.st_ino, told.st_size, told.st_mtime_ns)
 
 

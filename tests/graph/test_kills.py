@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -156,7 +157,8 @@ def kill_and_go_on(trial: Trial, moments: list[float], name: str) -> None:
         desk = trial.desk(f"{name}-{number}")
         process = trial.begin(desk)
         time.sleep(moment * trial.seconds)
-        os.kill(process.pid or 0, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a quick one may have ended already
+            os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         assert desk.results().items() <= whole.items(), "what is there is whole"
         assert not desk.cache.exists() or desk.kept() <= trial.bound

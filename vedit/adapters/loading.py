@@ -14,6 +14,7 @@ from vedit.adapters.motion import Motion, MotionFiles
 from vedit.adapters.tuned import Adapter
 from vedit.backbone.loading import load_base, outline_base
 from vedit.backbone.model import Backbone
+from vedit.backbone.model_files import reading_weights
 from vedit.backbone.outline import Outline
 from vedit.config.lora import LoraSpec
 
@@ -40,6 +41,7 @@ class ModelSpec:
             loras=self.loras,
         )
 
+    @reading_weights()
     def outline(self, *, weights: bool = True) -> Outline:
         """The model as its files describe it.
 

@@ -194,6 +194,8 @@ class Identity:
 
     def also(self, files: Sequence[Path], remark: str | None = None) -> Identity:
         """That of these files too."""
+        for path in files:
+            check_plain(path, LARGEST_WEIGHTS, WeightsError)  # a device has no end
         digests = [file_digest(path) for path in files]
         remarks = self.remarks if remark is None else (*self.remarks, remark)
         return Identity((*self.files, *digests), remarks)
