@@ -27,7 +27,7 @@ class Entrance(ABC):
 
         Args:
             request: with what has entered already; it is left as it is
-            strength: (F,) in each frame; 0 changes nothing there
+            strength: (F,) how strongly it acts in each frame
         """
 
     def begin(self) -> Entrance:
