@@ -94,3 +94,21 @@ def test_diffusers_is_imported_where_models_are_loaded(path: Path) -> None:
     heavy = {"diffusers", "transformers"} | (loading if path.parent.name == "jobs" else set())
     whole = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert not (heads | whole) & heavy or str(path.relative_to(ROOT)) in LOADERS
+
+
+LONGEST = 60
+"""Lines of a function, its docstring left out."""
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = function.body[0]
+    told = ast.get_docstring(function) is not None
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if told else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - docstring
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_is_no_longer_than_a_screen(path: Path) -> None:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    found = {each.name: length(each) for each in nodes if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert {name: lines for name, lines in found.items() if lines > LONGEST} == {}

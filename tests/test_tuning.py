@@ -75,7 +75,7 @@ def test_an_adapter_brings_the_tuning_back(backbone: Backbone, sd1: Path, tmp_pa
     again = load_backbone(sd1, device="cpu", adapter=tmp_path / "cat.safetensors")
     torch.testing.assert_close(said(again), tuned, atol=1e-5, rtol=0)
     assert again.default_attention == "sparse_causal"
-    assert again.state_fingerprint() == backbone.state_fingerprint()
+    assert again.outline().state == backbone.outline().state
     loaded = Adapter.load(tmp_path / "cat.safetensors")
     assert loaded.config["prompt"] == "a cat"
     assert loaded.base == again.fingerprint
@@ -191,7 +191,7 @@ def test_tuning_leaves_the_model_as_it_was(backbone: Backbone) -> None:
 
 
 def test_a_tuning_that_stops_leaves_the_model_as_it_was(backbone: Backbone) -> None:
-    before, state = said(backbone), backbone.state_fingerprint()
+    before, state = said(backbone), backbone.outline().state
 
     def stop(stage: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -199,7 +199,7 @@ def test_a_tuning_that_stops_leaves_the_model_as_it_was(backbone: Backbone) -> N
     with pytest.raises(KeyboardInterrupt):
         tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, progress=stop)
     assert torch.equal(said(backbone), before)
-    assert backbone.state_fingerprint() == state
+    assert backbone.outline().state == state
     assert not backbone.has_temporal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,13 +71,6 @@ class Flow:
     @property
     def size(self) -> Size:
         return int(self.forward.shape[2]), int(self.forward.shape[3])
-
-    def digest(self) -> str:
-        """Names the flow, so that what was made with it can be cached."""
-        found = hashlib.blake2b(digest_size=8)
-        for each in (self.forward, self.backward, self.hidden, self.appeared):
-            found.update(each.cpu().contiguous().numpy().tobytes())
-        return found.hexdigest()
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the four arrays, under their names here, as .npz. Raises MediaError where it cannot be written."""

@@ -21,16 +21,6 @@ from vedit.graph import Run, Stage, Store, plan
 from vedit.graph.recipe import digest
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    return Session(tmp_path / "diary")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def test_a_name_tells_recipe_inputs_kind_and_version() -> None:
     named = {
         each.key

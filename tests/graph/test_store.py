@@ -20,16 +20,6 @@ from vedit.graph import Run, Store
 SPAWN = multiprocessing.get_context("spawn")
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    return Session(tmp_path / "diary")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def bytes_in(folder: Path) -> int:
     """Of all files, unfinished ones too."""
     sizes = []

@@ -122,11 +122,11 @@ def test_the_source_keeps_its_place_where_the_prompts_agree(backbone: Backbone, 
 
 
 def test_tuning_before_the_edit(backbone: Backbone, clip: Clip) -> None:
-    before = backbone.state_fingerprint()
+    before = backbone.outline().state
     result = edited(backbone, clip, tune=2, source_prompt="a dog", check_inversion=False)
     assert "tuning" in result.timings
     assert not torch.equal(result.clip.frames, edited(backbone, clip, source_prompt="a dog").clip.frames)
-    assert backbone.state_fingerprint() == before
+    assert backbone.outline().state == before
     assert not backbone.has_temporal
 
 

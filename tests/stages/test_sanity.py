@@ -53,12 +53,12 @@ def test_only_black_and_full_light_is_no_picture() -> None:
 
 def test_a_tuning_that_fails_leaves_the_model_as_it_was(toy_model: Path) -> None:
     backbone = load_backbone(toy_model, device="cpu")
-    before, names = backbone.state_fingerprint(), set(backbone.unet.state_dict())
+    before, names = backbone.outline().state, set(backbone.unet.state_dict())
     frames = torch.rand(2, 3, 16, 16)
     with pytest.raises(PartError):
         tune(backbone, frames, "a cat", steps=1, attention="sparse_casual")
     with pytest.raises(ValueError, match="learning rate"):
         tune(backbone, frames, "a cat", steps=1, learning_rate=-1.0)
-    assert backbone.state_fingerprint() == before
+    assert backbone.outline().state == before
     assert set(backbone.unet.state_dict()) == names
     assert not any(each.requires_grad for each in backbone.unet.parameters())

@@ -106,11 +106,6 @@ class Backbone:
         return str(self.identity)
 
     @property
-    def is_tuned(self) -> bool:
-        """Whether it has learnt a clip."""
-        return bool(self.tuned.digest)
-
-    @property
     def learned_prompt(self) -> str:
         """The words of the clip that was learnt; empty where none was."""
         return self.tuned.prompt
@@ -140,12 +135,6 @@ class Backbone:
         return self._attending or self.default_attention
 
     @property
-    def attention_key(self) -> str:
-        """The attention kind in force, and the flow that it follows, if any: what a cached inversion depends on."""
-        follows = self._flow is not None and "flow" in ATTENTION.load(self.attention).needs
-        return f"{self.attention}+{self._flow.digest()}" if follows and self._flow else self.attention
-
-    @property
     def vae_scale_factor(self) -> int:
         """Pixels per latent pixel: frames must be multiples of it. 8 for Stable Diffusion."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
@@ -167,10 +156,6 @@ class Backbone:
             layers=FrameLayers(self.has_temporal, self.positions, self.has_motion),
             tuned=self.tuned,
         )
-
-    def state_fingerprint(self) -> str:
-        """What the network is now: ``Outline.state``."""
-        return self.outline().state
 
     # Frames and latents
 
@@ -392,11 +377,6 @@ class Backbone:
         """
         if not self._temporal:
             self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
-
-    @property
-    def has_temporal_layers(self) -> bool:
-        """Whether any temporal layers are attached."""
-        return self.has_temporal or self.has_motion
 
     @property
     def positions(self) -> bool:

@@ -28,8 +28,8 @@ from vedit.stages.noise import CheckInversion, InversionCheck
 from vedit.stages.soundtrack import Soundtrack
 
 
-@dataclass(frozen=True)
-class EditResult:
+@dataclass(frozen=True, repr=False)
+class EditResult(results.Saved):
     """An edited clip, and how it came about.
 
     Attributes:
@@ -67,20 +67,9 @@ class EditResult:
     def source(self) -> LazyClip:
         return self.open_source()
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
-        """Write the clip as `vedit edit` does, and beside it the settings that `vedit rerun` takes.
-
-        Returns:
-            The files, the clip first.
-
-        Raises:
-            MediaError: where they cannot be written
-            ConfigError: where they would replace what is read
-        """
-        return results.save(self.video, self.config, self.made_with, path, overwrite)
-
-    def __repr__(self) -> str:
-        return results.one_line("EditResult", self.video, self.config.prompt, self.timings)
+    @property
+    def shown(self) -> LazyClip:
+        return self.video
 
     def _repr_html_(self) -> str:
         try:

@@ -47,8 +47,8 @@ FRAMES = 16
 """How many frames there are where no sound says it."""
 
 
-@dataclass(frozen=True)
-class GenerateResult:
+@dataclass(frozen=True, repr=False)
+class GenerateResult(results.Saved):
     """A generated clip, and how it came about: see ``EditResult``."""
 
     clip: Clip
@@ -58,20 +58,9 @@ class GenerateResult:
     timings: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=())
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
-        """Write the clip as `vedit generate` does, and beside it the settings that `vedit rerun` takes.
-
-        Returns:
-            The files, the clip first.
-
-        Raises:
-            MediaError: where they cannot be written
-            ConfigError: where they would replace what is read
-        """
-        return results.save(self.clip, self.config, self.made_with, path, overwrite)
-
-    def __repr__(self) -> str:
-        return results.one_line("GenerateResult", self.clip, self.config.prompt, self.timings)
+    @property
+    def shown(self) -> Clip:
+        return self.clip
 
     def _repr_html_(self) -> str:
         return results.html(self.clip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,38 @@ from vedit.jobs.outputs import check_files, write_result
 from vedit.session import Model
 
 
-def one_line(kind: str, video: Clip | LazyClip, prompt: str, timings: Mapping[str, float]) -> str:
-    """A result in a line."""
-    words = prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
-    return f"{kind}({video!r}, {words!r}, {sum(timings.values()):.1f} s)"
+class Saved:
+    """A result that can be written as its command writes it, and reads as one line."""
+
+    config: EditConfig | GenerateConfig
+    made_with: dict[str, str]
+    timings: dict[str, float]
+
+    @property
+    def shown(self) -> Clip | LazyClip:
+        """The clip itself."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the clip as the command does, and beside it the settings that `vedit rerun` takes.
+
+        Returns:
+            The files, the clip first.
+
+        Raises:
+            MediaError: where they cannot be written
+            ConfigError: where they would replace what is read
+        """
+        names = {"sheet", "compare"} & type(self.config).model_fields.keys()
+        others: dict[str, Any] = dict.fromkeys(names)
+        asked = self.config.model_copy(update={"output": Path(path).expanduser(), "overwrite": overwrite, **others})
+        check_files(asked)
+        return tuple(write_result(self.shown, asked, self.made_with))
+
+    def __repr__(self) -> str:
+        prompt = self.config.prompt
+        words = prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
+        return f"{type(self).__name__}({self.shown!r}, {words!r}, {sum(self.timings.values()):.1f} s)"
 
 
 def html(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption: str = "") -> str:
@@ -27,20 +54,6 @@ def html(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption:
     beside = source if source is not None and len(source) == len(video) else None
     said = f"{'source and result' if beside else 'result'}: {caption or repr(video)}"
     return preview(video.frames, video.rate, video.audio, said, None if beside is None else beside.frames)
-
-
-def save(
-    video: Clip | LazyClip,
-    config: EditConfig | GenerateConfig,
-    made_with: dict[str, str],
-    path: str | Path,
-    overwrite: bool,
-) -> tuple[Path, ...]:
-    """Write a result and the settings beside it, which ``vedit rerun`` takes. Raises MediaError and ConfigError."""
-    others: dict[str, Any] = {name: None for name in ("sheet", "compare") if name in type(config).model_fields}
-    asked = config.model_copy(update={"output": Path(path).expanduser(), "overwrite": overwrite, **others})
-    check_files(asked)
-    return tuple(write_result(video, asked, made_with))
 
 
 def made_with(model: Model) -> dict[str, str]:
