@@ -181,3 +181,32 @@ def test_the_options_of_a_part_say_which_are_files(
 def test_the_file_of_settings_is_read_too(tmp_path: Path) -> None:
     config = EditConfig(clip="c.mp4", prompt="a").with_config_file(tmp_path / "s.yaml")
     assert told(config)[-1] == ("config", str(tmp_path / "s.yaml"))
+
+
+def test_a_path_among_the_options_of_a_part_travels_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "song.wav").touch()
+    (folder / "job.yaml").write_text(
+        "clip: c.mp4\nprompt: a cat\ncondition: [{kind: audio, options: {file: song.wav}}]\n"
+    )
+    config = merge(EditConfig, file_layer(folder / "job.yaml", EditConfig))
+    assert config.condition[0].options == {"file": str(folder / "song.wav")}
+    short = merge(
+        EditConfig, Layer({"clip": "c.mp4", "prompt": "a cat", "condition": [f"audio:file={folder}/song.wav"]})
+    )
+
+    monkeypatch.chdir(tmp_path)
+    sidecar.save(short, folder / "o.yaml", {}, overwrite=False)
+    assert yaml.safe_load((folder / "o.yaml").read_text())["condition"][0]["options"] == {"file": "song.wav"}
+    moved = folder.rename(tmp_path / "moved")
+    again = merge(EditConfig, file_layer(moved / "o.yaml", EditConfig))
+    assert again.condition[0].options == {"file": str(moved / "song.wav")}
+
+
+def test_the_options_of_what_vedit_inspect_draws_travel_too(tmp_path: Path) -> None:
+    (tmp_path / "look.yaml").write_text("kind: pose\nclip: c.mp4\noptions: {weights: w, detector: openpose}\n")
+    config = merge(InspectConfig, file_layer(tmp_path / "look.yaml", InspectConfig))
+    assert config.options == {"weights": str(tmp_path / "w"), "detector": "openpose"}

@@ -52,7 +52,7 @@ def test_the_first_format_is_read(tmp_path: Path) -> None:
     assert (config.audio_gain, config.audio_smoothing) == (2.0, 0.5)
     assert (config.prompt_blend, config.compare_layout) == ("loudness", "stack")
     assert (config.control or ())[0].file == tmp_path / "lines.mp4"
-    assert config.condition[0].options == {"file": "b.wav", "strength": 0.5}
+    assert config.condition[0].options == {"file": str(tmp_path / "b.wav"), "strength": 0.5}
 
 
 def test_what_is_written_says_its_format_and_is_read_as_it_is(tmp_path: Path) -> None:

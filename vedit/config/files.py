@@ -13,7 +13,7 @@ from vedit.config import IN_MEMORY, safe_yaml
 from vedit.config.faults import cut, in_one_line
 from vedit.config.groups import Settings
 from vedit.config.merge import Layer
-from vedit.config.named_files import naming, settings_within
+from vedit.config.named_files import naming, part_options, settings_within
 from vedit.config.paths import absolute
 from vedit.config.sidecar_format import NOTES, is_sidecar, upgraded
 from vedit.errors import ConfigError
@@ -31,11 +31,8 @@ def file_layer(path: Path, kind: type[Settings]) -> Layer:
     if is_sidecar(values):
         values, lines = upgraded(values, lines)
     folder = absolute(path).parent
-    settings = {
-        key: _anchored(str(key).replace("-", "_"), value, folder, kind)
-        for key, value in values.items()
-        if key not in NOTES
-    }
+    own = {key: value for key, value in values.items() if key not in NOTES}
+    settings = change_each(own, kind, lambda name, value, of: _anchored(name, value, folder, of))
     for key in settings.keys() & kind.transient:
         raise ConfigError(f"{path.name}:{lines[key]}: {key} is not taken from a file; say --{key} where you mean it.")
     writer = str(values.get("vedit", __version__))
@@ -76,7 +73,7 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any
     """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
     if value is not None and (inner := settings_within(kind).get(name)):
         many = value if isinstance(value, list) else [value]
-        return [change_inner(each, inner, lambda key, part: _anchored(key, part, folder, inner)) for each in many]
+        return [change_each(each, inner, lambda key, part, of: _anchored(key, part, folder, of)) for each in many]
     if (how := naming(kind).get(name)) is None:
         return value
     if isinstance(value, list) and get_origin(kind.model_fields[name].annotation) is tuple:
@@ -84,11 +81,20 @@ def _anchored(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any
     return how.anchored(value, folder) if isinstance(value, str) and value != str(IN_MEMORY) else value
 
 
-def change_inner(value: Any, kind: type[BaseModel], change: Callable[[str, Any], Any]) -> Any:
-    """The settings of one of several things, its short text read, with ``change(name, value)`` made to each."""
+def change_each(value: Any, kind: type[BaseModel], change: Callable[[str, Any, type[BaseModel]], Any]) -> Any:
+    """Settings of a ``kind``, their short text read, with ``change(name, value, kind)`` made to each; to the options of
+    a part as settings of its own kind."""
     if isinstance(value, str) and issubclass(kind, Settings):
         try:
             value = kind.read(value)
         except ValueError:
             return value  # the config will say what is wrong with it
-    return {key: change(str(key), part) for key, part in value.items()} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    changed = dict[Any, Any]()
+    for key, each in value.items():
+        name = str(key).replace("-", "_")
+        part = part_options(kind).get(name)
+        own = None if part is None else part.of(str(value.get("kind", "")))
+        changed[key] = change(name, each, kind) if own is None else change_each(each, own, change)
+    return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,14 @@ class PartOptions:
 
     family: str
 
+    def of(self, kind: str) -> type[BaseModel] | None:
+        """The options of a part of this kind; None where it cannot be had, which whoever makes it is told."""
+        try:
+            options: type[BaseModel] = registry.load(self.family, kind).Options
+        except PartError:
+            return None
+        return options
+
 
 def files_read(config: BaseModel) -> list[NamedFile]:
     """The files and folders that the settings of ``config`` read, in the order of its fields; some may not be there."""
@@ -46,7 +55,7 @@ def files_read(config: BaseModel) -> list[NamedFile]:
         elif how is not None and not how.written:
             found += [NamedFile(field, path, how.whole) for each in _each(value) for path in how.paths(each)]
         elif part is not None:
-            found += _read_by_part(part.family, getattr(config, "kind", ""), value)
+            found += _read_by_part(part.of(getattr(config, "kind", "")), value)
     return found
 
 
@@ -83,14 +92,13 @@ def part_options(kind: type[BaseModel]) -> Mapping[str, PartOptions]:
     return {field: each for field in kind.model_fields for each in _said(kind, field) if isinstance(each, PartOptions)}
 
 
-def _read_by_part(family: str, kind: str, options: Mapping[str, Any]) -> list[NamedFile]:
+def _read_by_part(kind: type[BaseModel] | None, options: Mapping[str, Any]) -> list[NamedFile]:
     """The files that the options of a part name; of a part that cannot be had, or refuses them, any text may be one."""
-    try:
-        known = registry.load(family, kind).Options.model_validate(dict(options))
-    except (PartError, ValidationError):
-        texts = {name: text for name, text in options.items() if isinstance(text, str) and "\0" not in text}
-        return [NamedFile(name, Path(text)) for name, text in texts.items()]
-    return files_read(known)
+    if kind is not None:
+        with suppress(ValidationError):
+            return files_read(kind.model_validate(dict(options)))
+    texts = {name: text for name, text in options.items() if isinstance(text, str) and "\0" not in text}
+    return [NamedFile(name, Path(text)) for name, text in texts.items()]
 
 
 def _said(kind: type[BaseModel], field: str) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from vedit import __version__
 from vedit.atomic import whole_file
 from vedit.config import IN_MEMORY
-from vedit.config.files import change_inner
+from vedit.config.files import change_each
 from vedit.config.groups import Settings
 from vedit.config.named_files import naming, settings_within
 from vedit.config.paths import absolute
@@ -26,9 +26,8 @@ def save(config: Settings, path: Path, made_with: Mapping[str, str], *, overwrit
     import yaml
 
     folder = absolute(path).parent
-    values = config.model_dump(mode="json", exclude=set(config.transient))
-    for key, value in values.items():
-        values[key] = _portable(key, value, folder, type(config))
+    dumped = config.model_dump(mode="json", exclude=set(config.transient))
+    values = change_each(dumped, type(config), lambda name, value, kind: _portable(name, value, folder, kind))
     notes = {"command": config.job, "format": FORMAT, "vedit": __version__, "made_with": dict(made_with)}
     head = f"# Written by vedit {__version__}: `vedit rerun {path.name}` makes the same again.\n"
     body = yaml.safe_dump({**notes, **values}, sort_keys=False, allow_unicode=True, width=2**16)
@@ -42,7 +41,7 @@ def _portable(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any
     if isinstance(value, str) and issubclass(kind, Settings) and name in kind.weighted_prompts:
         return escaped(value)
     if value is not None and (inner := settings_within(kind).get(name)):
-        return [change_inner(each, inner, lambda key, part: _portable(key, part, folder, inner)) for each in value]
+        return [change_each(each, inner, lambda key, part, of: _portable(key, part, folder, of)) for each in value]
     if (how := naming(kind).get(name)) is None:
         return value
     if isinstance(value, list):

@@ -81,6 +81,16 @@ class Stage(Generic[T]):
         return digest({"kind": kind, "version": version, "recipe": recipe, "inputs": made_of})
 
 
+class TensorStage(Stage[Tensor]):
+    """One whose result is a tensor, kept as it is where it is kept."""
+
+    def pack(self, result: Tensor) -> Mapping[str, Tensor]:
+        return {"tensor": result}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        return tensors["tensor"]
+
+
 def _keys(value: Stage[Any] | tuple[Stage[Any], ...] | None) -> Any:
     if isinstance(value, tuple):
         return [each.key for each in value]

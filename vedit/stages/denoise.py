@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from vedit.adapters.tuned import Adapter
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.graph import Stage, Work
+from vedit.graph import Stage, TensorStage, Work
 from vedit.masks import LatentBlend
 from vedit.priors import Start
 from vedit.quality import check_finite
@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Denoise(Stage[Tensor]):
+class Denoise(TensorStage):
     """The latents (F, 4, h, w) that sampling ends with, on the CPU.
 
     Attributes:
@@ -119,9 +119,3 @@ class Denoise(Stage[Tensor]):
             yield Work("unet", "denoising steps with the source", lent, ours + 1, "denoising")
         if self.steps_taken > lent:
             yield Work("unet", "denoising steps", self.steps_taken - lent, ours, "denoising")
-
-    def pack(self, result: Tensor) -> Mapping[str, Tensor]:
-        return {"latents": result}
-
-    def unpack(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        return tensors["latents"]

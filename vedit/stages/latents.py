@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.clip import Clip
-from vedit.graph import Stage, Work
+from vedit.graph import Stage, TensorStage, Work
 from vedit.priors import Start
 from vedit.quality import Fidelity, check_finite, round_trip
 from vedit.session import Model, Session, within_memory
@@ -19,7 +19,7 @@ from vedit.stages.words import Words
 
 
 @dataclass(frozen=True)
-class Encode(Stage[Tensor]):
+class Encode(TensorStage):
     """A clip's latents (F, 4, h, w)."""
 
     clip: Stage[Clip]
@@ -34,12 +34,6 @@ class Encode(Stage[Tensor]):
 
     def work(self) -> tuple[Work, ...]:
         return (Work("vae encoder", "VAE, in", 1),)
-
-    def pack(self, result: Tensor) -> Mapping[str, Tensor]:
-        return {"latents": result}
-
-    def unpack(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        return tensors["latents"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +13,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.config import ClipSettings
 from vedit.flow import Flow
-from vedit.graph import Stage, Work
+from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.files import File
 from vedit.masks import PromptDifference, box_mask, fit_mask, latent_mask, read_mask, word, word_mask
 from vedit.session import Model, Session
@@ -38,7 +37,7 @@ class AutoMask(Stage[Tensor]):
 
 
 @dataclass(frozen=True)
-class WordMask(Stage[Tensor]):
+class WordMask(TensorStage):
     """Where the clip shows a word of its prompt; ``tokens`` are the word's places in it."""
 
     latents: Encode
@@ -61,12 +60,6 @@ class WordMask(Stage[Tensor]):
 
     def work(self) -> tuple[Work, ...]:
         return (Work("unet", "looks for the mask's word", len(word.NOISE_LEVELS), progress="finding the word"),)
-
-    def pack(self, result: Tensor) -> Mapping[str, Tensor]:
-        return {"mask": result}
-
-    def unpack(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        return tensors["mask"]
 
 
 @dataclass(frozen=True)
