@@ -42,6 +42,11 @@ def read_text(path: Path, error: Callable[[str], VeditError], largest: int = LAR
         raise error(f"'{path}' is not text.") from fault
 
 
+def read_json(path: Path, error: Callable[[str], VeditError]) -> dict[str, Any]:
+    """The one object that a plain JSON file holds. Raises ``error`` for other things, and OSError."""
+    return json_object(read_text(path, error), f"'{path}'", error)
+
+
 def json_object(text: str, what: str, error: Callable[[str], VeditError]) -> dict[str, Any]:
     """The one object that JSON holds. Raises ``error``, naming ``what`` was read."""
     try:

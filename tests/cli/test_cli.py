@@ -35,15 +35,18 @@ def test_help_lists_the_commands(vedit: Command) -> None:
     assert vedit("-h") == ran
 
 
-def test_help_is_quick_and_imports_no_torch() -> None:
-    code = "import sys\nfrom vedit.cli import main\nmain(['--help'])\nassert 'torch' not in sys.modules"
-    used: list[float] = []
-    for _ in range(2):  # the first call may have to compile
-        before = os.times()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        after = os.times()
-        used.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(used) < 0.5, "seconds of computing"
+def test_help_imports_nothing_heavy() -> None:
+    """What is imported decides how soon help is there; a time would depend on the machine."""
+    code = """
+import sys
+there = {*sys.modules}
+from vedit.cli import main
+main(['--help'])
+print(*sorted({name.partition('.')[0] for name in {*sys.modules} - there} - sys.stdlib_module_names), file=sys.stderr)
+"""
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr.split()
+    light = {"annotated_doc", "annotated_types", "pydantic", "pydantic_core", "typer", "typing_extensions"}
+    assert {*told} - {"vedit"} <= light | {"shellingham", "typing_inspection"}
 
 
 def test_version(vedit: Command) -> None:

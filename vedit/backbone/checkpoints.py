@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vedit.errors import WeightsError
-from vedit.files import check_plain, file_digest, json_object, read_text
+from vedit.files import check_plain, file_digest, read_json
 from vedit.warning_filters import filtered
 
 ORIGINAL_UNET = "model.diffusion_model."
@@ -50,10 +50,9 @@ _GIT_LFS = b"version https://git-lfs"
 def read_config(path: Path) -> dict[str, Any]:
     """A JSON file that holds one object. Raises WeightsError when it is missing or holds something else."""
     try:
-        text = read_text(path, WeightsError)
+        return read_json(path, WeightsError)
     except FileNotFoundError:
         raise WeightsError(f"'{path}' is missing: the folder of a model in diffusers' layout has one.") from None
-    return json_object(text, f"'{path}'", WeightsError)
 
 
 def read_header(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sound files, and the sound of videos, read whole."""
+"""Sound files, and the sound of videos: a part of it, or whole."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from numpy.typing import NDArray
 
-from vedit.clip.audio import (
+from vedit.clip.audio import Audio, AudioOrigin
+from vedit.clip.audio_stream import (
     DEMUXERS,
-    Audio,
-    AudioOrigin,
     as_audio,
     check_length,
     claimed_end,
-    copy_piece,
+    decode_part,
+    decode_whole,
     has_decoder,
-    pieces,
 )
 from vedit.clip.truncation import lacks_end
 from vedit.clip.video_track import SUFFIXES, existing, opened
@@ -46,8 +43,6 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
     """
     file = check_sound(Path(path))
     complaints: list[str] = []
-    samples = np.zeros((0, 0), np.float32)
-    length = rate = 0
     with opened(file, "sound", DEMUXERS, _EXPECTED) as container:
         if not container.streams.audio:
             raise MediaError(f"{file} has no sound{' (only pictures)' if container.streams.video else ''}; {_EXPECTED}")
@@ -58,33 +53,46 @@ def read_sound(path: str | Path, *, allow_partial: bool = False) -> Audio:
         claimed = _claimed(container, stream, origin)
         # Before all of it is decoded, and again while it is: what a file claims need not be so.
         check_length(file, claimed or 0, stream.rate, stream.channels)
-        for piece in pieces(container, stream, origin, complaints):
-            rate, length = piece.rate, max(length, piece.end)
-            check_length(file, Fraction(length, rate), rate, len(piece.samples))
-            samples = _with_room(samples, len(piece.samples), length, round((claimed or 0) * rate))
-            copy_piece(piece, samples)
-    if length <= 0:
+        decoded = decode_whole(file, container, stream, origin, claimed or Fraction(0), complaints)
+    if decoded is None:
         raise MediaError(
             f"{file} holds no sound that can be decoded: it is damaged, cut short or no sound; {_EXPECTED}"
         )
-    if claimed is not None and Fraction(length, rate) < claimed - Fraction(1, 10):
-        complaints.append(f"it claims {float(claimed):.2f} s of sound but holds {length / rate:.2f}; it is cut short")
+    if claimed is not None and decoded.seconds < claimed - Fraction(1, 10):
+        complaints.append(
+            f"it claims {float(claimed):.2f} s of sound but holds {float(decoded.seconds):.2f}; it is cut short"
+        )
     elif lacks_end(file):
         complaints.append("its end is missing; it is cut short")
     if complaints:
         _complain(f"{file}: {complaints[-1]}", allow_partial)
-    return as_audio(file, samples[:, :length], rate)
+    return as_audio(file, decoded.samples, decoded.rate)
 
 
-def _with_room(samples: NDArray[np.float32], channels: int, length: int, expected: int) -> NDArray[np.float32]:
-    """Samples (C, L) with room for `length`: at first for as many as are expected, then for a quarter more."""
-    if length <= samples.shape[1]:
-        return samples
-    room = max(length, expected) if not samples.size else length + length // 4
-    grown = np.zeros((channels, room), np.float32)
-    if samples.size:
-        grown[:, : samples.shape[1]] = samples
-    return grown
+def decode_sound(path: Path, start: Fraction, duration: Fraction) -> tuple[Audio | None, str | None]:
+    """The sound of a file from `start` (seconds on its clock) for `duration`, padded with silence to that length.
+
+    Returns None where the file has no sound, and beside it a complaint where the sound is damaged or breaks off. Sound
+    that nothing here decodes is left out, with a VeditWarning.
+    """
+    complaints: list[str] = []
+    with opened(path) as container:
+        if not container.streams.audio:
+            return None, None
+        stream = container.streams.audio[0]
+        if not has_decoder(stream):
+            told = f"{path}: its sound is of a kind that is not read; it is left out"
+            warnings.warn(told, VeditWarning, stacklevel=3)
+            return None, None
+        claimed = claimed_end(stream) if container.format.name != "matroska,webm" else None
+        decoded = decode_part(path, container, stream, start, duration, complaints)
+    complaint = f"{path}: {complaints[-1]}" if complaints else None
+    if decoded is None:
+        return None, complaint
+    expected = None if claimed is None else min(duration, claimed - start)
+    if expected is not None and decoded.seconds < expected - Fraction(1, 10):
+        complaint = f"{path}: the sound breaks off {float(expected - decoded.seconds):.2f} s early"
+    return as_audio(path, decoded.samples, decoded.rate), complaint
 
 
 def part_of(path: Path, start: float, duration: Fraction) -> AudioOrigin:

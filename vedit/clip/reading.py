@@ -20,7 +20,8 @@ from torch import Tensor
 
 from vedit.clip import webp
 from vedit.clip.arrays import check_kind
-from vedit.clip.audio import Audio, AudioOrigin, decode_sound
+from vedit.clip.audio import Audio, AudioOrigin
+from vedit.clip.audio_file import decode_sound
 from vedit.clip.frame_conversion import FrameConverter, as_frame
 from vedit.clip.images import PICTURES, list_pictures, picture_facts, read_picture
 from vedit.clip.lazy import LazyClip

@@ -20,7 +20,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from vedit.atomic import whole_file, whole_folder
 from vedit.clip.arrays import Frames, Pictures, check_kind
-from vedit.clip.audio import Audio, AudioOrigin, SoundWriter
+from vedit.clip.audio import Audio, AudioOrigin
+from vedit.clip.audio_writing import SoundWriter
 from vedit.clip.frame_conversion import EXACT
 from vedit.clip.images import RATE_KEY
 from vedit.errors import MediaError, VeditWarning

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_origin
-
-from pydantic import BaseModel
+from typing import Any
 
 from vedit import __version__
-from vedit.config import IN_MEMORY, safe_yaml
+from vedit.config import safe_yaml
+from vedit.config.anchors import anchored
 from vedit.config.faults import cut, in_one_line
 from vedit.config.groups import Settings
 from vedit.config.merge import Layer
-from vedit.config.named_files import naming, part_options, settings_within
 from vedit.config.paths import absolute
 from vedit.config.sidecar_format import NOTES, is_sidecar, upgraded
 from vedit.errors import ConfigError
@@ -32,7 +29,7 @@ def file_layer(path: Path, kind: type[Settings]) -> Layer:
         values, lines = upgraded(values, lines)
     folder = absolute(path).parent
     own = {key: value for key, value in values.items() if key not in NOTES}
-    settings = change_each(own, kind, lambda name, value, of: _anchored(name, value, folder, of))
+    settings = anchored(own, kind, folder)
     for key in settings.keys() & kind.transient:
         raise ConfigError(f"{path.name}:{lines[key]}: {key} is not taken from a file; say --{key} where you mean it.")
     writer = str(values.get("vedit", __version__))
@@ -67,34 +64,3 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     if twice:
         raise ConfigError(in_one_line(twice))
     return values, lines
-
-
-def _anchored(name: str, value: Any, folder: Path, kind: type[BaseModel]) -> Any:
-    """A value of a file with its relative paths made relative to ``folder`` instead of to where we are."""
-    if value is not None and (inner := settings_within(kind).get(name)):
-        many = value if isinstance(value, list) else [value]
-        return [change_each(each, inner, lambda key, part, of: _anchored(key, part, folder, of)) for each in many]
-    if (how := naming(kind).get(name)) is None:
-        return value
-    if isinstance(value, list) and get_origin(kind.model_fields[name].annotation) is tuple:
-        return [how.anchored(each, folder) if isinstance(each, str) else each for each in value]
-    return how.anchored(value, folder) if isinstance(value, str) and value != str(IN_MEMORY) else value
-
-
-def change_each(value: Any, kind: type[BaseModel], change: Callable[[str, Any, type[BaseModel]], Any]) -> Any:
-    """Settings of a ``kind``, their short text read, with ``change(name, value, kind)`` made to each; to the options of
-    a part as settings of its own kind."""
-    if isinstance(value, str) and issubclass(kind, Settings):
-        try:
-            value = kind.read(value)
-        except ValueError:
-            return value  # the config will say what is wrong with it
-    if not isinstance(value, dict):
-        return value
-    changed = dict[Any, Any]()
-    for key, each in value.items():
-        name = str(key).replace("-", "_")
-        part = part_options(kind).get(name)
-        own = None if part is None else part.of(str(value.get("kind", "")))
-        changed[key] = change(name, each, kind) if own is None else change_each(each, own, change)
-    return changed

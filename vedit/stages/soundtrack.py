@@ -12,8 +12,9 @@ import torch.nn.functional as F
 
 from vedit.audio import AudioFeatures, apply_envelope, extract_features
 from vedit.clip import Clip
-from vedit.clip.audio import LONGEST, Audio, AudioOrigin
+from vedit.clip.audio import Audio, AudioOrigin
 from vedit.clip.audio_file import check_sound, part_of, read_sound
+from vedit.clip.audio_stream import LONGEST
 from vedit.conditioners.audio import TimedSound
 from vedit.config import AudioInputSettings
 from vedit.errors import ConfigError, VeditWarning
