@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests.clip.making import make_video, picture_clip
-from vedit.clip import Audio, audio, read_clip
+from vedit.clip import Audio, audio_stream, read_clip
 from vedit.clip.audio_file import SOUNDS, part_of, read_sound
 from vedit.errors import MediaError, VeditWarning
 
@@ -281,12 +281,12 @@ def test_a_wav_of_unknown_length_is_whole(tmp_path: Path) -> None:
 def test_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.wav", beep())
     aac = write(tmp_path / "a.aac", beep())
-    monkeypatch.setattr(audio, "LONGEST", 1)
+    monkeypatch.setattr(audio_stream, "LONGEST", 1)
     for each in (path, aac):  # which does and does not state its length
         with pytest.raises(MediaError, match="at most 1 s of such are read; cut out the part you need"):
             read_sound(each)
     monkeypatch.undo()
-    monkeypatch.setattr(audio, "MOST_VALUES", 2 * 48000)
+    monkeypatch.setattr(audio_stream, "MOST_VALUES", 2 * 48000)
     with pytest.raises(MediaError, match="at most 1 s"):
         read_sound(path)
 
