@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,22 @@ class Pool:
     """N scenes of which F frames each are encoded."""
 
     scenes: list[Scene]
+    times: list[int]
+    """Of each scene, the time of the first frame."""
     latents: Tensor
     """(N, F, 4, h, w) scaled, in half precision."""
+
+    def near_objects(self) -> Tensor:
+        """Which of the latents (N, 1, h, w) show an object at that time, or lie next to one."""
+        side = self.latents.shape[-1]
+        centres = (torch.arange(side) + 0.5) * (world.SIZE / side)
+        near = torch.zeros(len(self.scenes), 1, side, side, dtype=torch.bool)
+        for number, (scene, time) in enumerate(zip(self.scenes, self.times, strict=True)):
+            for thing in scene.objects:
+                x, y = (at - speed * time for at, speed in zip(thing.position(time), scene.camera, strict=True))
+                reach = thing.radius + world.SIZE / side
+                near[number, 0] |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
+        return near
 
 
 def folder_of(pools: Path, frames: int) -> Path:
@@ -47,7 +62,8 @@ def read_pool(pools: Path, frames: int) -> Pool:
     if not shards:
         raise SystemExit(f"no latents in {folder_of(pools, frames)}: run python -m training.pool --frames {frames}")
     seeds = torch.cat([shard["seeds"] for shard in shards]).tolist()
-    return Pool([draw_scene(seed, VARIETY) for seed in seeds], torch.cat([shard["latents"] for shard in shards]))
+    scenes, latents = [draw_scene(seed, VARIETY) for seed in seeds], torch.cat([shard["latents"] for shard in shards])
+    return Pool(scenes, [_times(seed, frames)[0] for seed in seeds], latents)
 
 
 def fill(pools: Path, vae: AutoencoderKL, frames: int, scenes: int, rank: int, workers: int) -> None:
@@ -69,9 +85,12 @@ def fill(pools: Path, vae: AutoencoderKL, frames: int, scenes: int, rank: int, w
 def _encoded(vae: AutoencoderKL, seed: int, frames: int) -> Tensor:
     """(F, 4, h, w): a whole clip, or any one of its frames."""
     scene = draw_scene(seed, VARIETY)
-    times = range(frames) if frames > 1 else [seed % FRAMES]
-    drawn = np.stack([world.draw_frame(scene, time, scene.intensity)[0] for time in times])
+    drawn = np.stack([world.draw_frame(scene, time, scene.intensity)[0] for time in _times(seed, frames)])
     return encode(vae, torch.from_numpy(drawn)).half()
+
+
+def _times(seed: int, frames: int) -> Sequence[int]:
+    return range(frames) if frames > 1 else [seed % FRAMES]
 
 
 def main() -> None:
