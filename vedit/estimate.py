@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
 from vedit.config import Settings
 from vedit.graph import Plan, Stage, plan
-from vedit.jobs.base import Given, Job, result_store
+from vedit.jobs.base import Given, Goal, Job, result_store
 from vedit.jobs.resources import (
     FRAME,
     FRAMES_HELD,
@@ -51,28 +52,59 @@ def estimate(job: Job[Any, Any], config: Settings) -> Iterator[tuple[str, Rows]]
     WeightsError as the job itself would; and DeviceError, after the tables, where it cannot fit into the memory.
     """
     goal = job.goal(config, Session(fetches=False), Given())
-    assert goal.model is not None, "a job that is estimated has a model"
-    assert goal.canvas is not None, "and runs it on frames"
-    canvas, outline, planned = goal.canvas, goal.model.outline, plan(goal.stage, store=result_store(config))
-    runs = [each for stage in planned.to_make for each in stage.work()]
-    model = NetworkCost(outline, canvas.frames, str(getattr(goal.settings, "attention", "")), runs)
-    work, activations = _work(planned, model, canvas)
-    flop = sum(times * each for _, times, each in work)
-    stages = (*planned.to_make, *planned.there)
-    pixels = canvas.frames * canvas.own[0] * canvas.own[1] if any(isinstance(each, Decode) for each in stages) else 0
-    seconds = flop / model.speed(canvas.size, outline.device) + pixels * PIXEL_SECONDS + time.process_time()
-    memory = _memory(stages, model, activations, canvas)
-    memories = _memories(memory, outline.device)
+    planned = plan(goal.stage, store=result_store(config))
+    cost = cost_of(goal, planned)
+    canvas, outline = cost.canvas, cost.outline
+    memories = _memories(cost.memory, outline.device)
+    seconds = cost.seconds + time.process_time()
     yield "in all, about", [["time", format_duration(seconds)], *([each.name, str(each)] for each in memories)]
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     yield "clip", _clip(canvas, outline.vae_scale_factor)
-    yield "work", [*([name, f"{times} x {_flop(each)}"] for name, times, each in work), ["in all", _flop(flop)]]
+    rows = [[name, f"{times} x {_flop(each)}"] for name, times, each in cost.work]
+    yield "work", [*rows, ["in all", _flop(cost.flop)]]
     if there := dict.fromkeys(stage.title for stage in planned.there):
         yield "kept from earlier, not made again", [[title, "there"] for title in there]
-    parts = [*memory.items(), ("in all", sum(memory.values()))]
+    parts = [*cost.memory.items(), ("in all", sum(cost.memory.values()))]
     yield "memory, about", [[name, format_bytes(count)] for name, count in parts if count]
     for each in memories:
         check_fits(each.need - each.held, each.free, goal.shorten)
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """What a job takes, once it runs.
+
+    Attributes:
+        work: runs of networks: what for, how often, operations of each
+        seconds: of computing, reading and writing, about
+        memory: bytes that it holds at most, by what they are for
+    """
+
+    canvas: Canvas
+    outline: Outline
+    work: Sequence[tuple[str, int, float]]
+    seconds: float
+    memory: Mapping[str, float]
+
+    @property
+    def flop(self) -> float:
+        """Operations in all."""
+        return sum(times * each for _, times, each in self.work)
+
+
+def cost_of(goal: Goal[Any], planned: Plan) -> JobCost:
+    """What it takes to make a goal by this plan. Loads no weights."""
+    assert goal.model is not None, "a job that is estimated has a model"
+    assert goal.canvas is not None, "and runs it on frames"
+    canvas, outline = goal.canvas, goal.model.outline
+    runs = [each for stage in planned.to_make for each in stage.work()]
+    model = NetworkCost(outline, canvas.frames, str(getattr(goal.settings, "attention", "")), runs)
+    work, activations = _work(planned, model, canvas)
+    stages = (*planned.to_make, *planned.there)
+    pixels = canvas.frames * canvas.own[0] * canvas.own[1] if any(isinstance(each, Decode) for each in stages) else 0
+    flop = sum(times * each for _, times, each in work)
+    seconds = flop / model.speed(canvas.size, outline.device) + pixels * PIXEL_SECONDS
+    return JobCost(canvas, outline, work, seconds, _memory(stages, model, activations, canvas))
 
 
 def _clip(canvas: Canvas, cell: int) -> Rows:

@@ -101,7 +101,8 @@ class Report:
         self._hints.append(one_line(text))
 
     def _give_hints(self) -> None:
-        for line in dict.fromkeys(self._hints):
+        new = [line for line in dict.fromkeys(self._hints) if line not in self._warnings]
+        for line in new:
             self._warnings.append(line)
             if not self.quiet:
                 self.display.say(f"hint: {line}")

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = typer.main.get_command(app)(given, prog_name="vedit", standalone_mode=False)
         if status == 130:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
-        if status is None:  # help and the version are told without a command
+        if status in (None, 1):  # of a command: help and the version are told without one
             report.end()
         return status if isinstance(status, int) else 0
     except VeditError as error:

@@ -14,6 +14,7 @@ import typer
 
 from vedit import __version__, printing, registry
 from vedit.cli import usage
+from vedit.cli.batch import batch
 from vedit.cli.flags import AsJson, Quiet, Verbose, configured
 from vedit.cli.help import HelpCommand, HelpGroup
 from vedit.config import InspectConfig, Settings, cache_folder
@@ -160,6 +161,9 @@ app.add_typer(looking, name="inspect", help="See what an edit would be shown, be
 for _entry in OWN:
     if _entry.name != "inspect":  # which is a command for each annotator
         _add(_entry, looking if _entry.name.startswith("inspect ") else app)
+
+
+app.command(cls=HelpCommand)(batch)
 
 
 @app.command(cls=HelpCommand)

@@ -174,6 +174,7 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
     """All settings of a tuning."""
 
     job: ClassVar[str] = "tune"
+    suffix: ClassVar[str] = ".safetensors"
 
     prompt: RequiredPrompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")

@@ -27,8 +27,12 @@ def describe(error: ValidationError, labels: Mapping[str, str], kind: type[Setti
         error: what pydantic found
         labels: how to name each setting that was given, with where it was given: "--steps", "job.yaml:3: steps"
     """
-    found = error.errors(include_url=False)
-    return in_one_line([_fault(detail, labels, kind) for detail in found[:MOST_FAULTS]], len(found))
+    return in_one_line(each_of(error, labels, kind), error.error_count())
+
+
+def each_of(error: ValidationError, labels: Mapping[str, str], kind: type[Settings]) -> list[str]:
+    """The faults of a config of some ``kind``, at most ``MOST_FAULTS``; arguments as ``describe``."""
+    return [_fault(detail, labels, kind) for detail in error.errors(include_url=False)[:MOST_FAULTS]]
 
 
 def in_one_line(faults: list[str], count: int | None = None) -> str:

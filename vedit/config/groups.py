@@ -43,6 +43,9 @@ class Settings(BaseModel):
     job: ClassVar[str] = ""
     """The name of the job that these are the settings of (``vedit.jobs.JOBS``); empty for those of a part of one."""
 
+    suffix: ClassVar[str] = ".mp4"
+    """Of the output, where nothing else names it."""
+
     _config: Path | None = PrivateAttr(None)
     """The file that some of these came from."""
 

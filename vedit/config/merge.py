@@ -26,6 +26,24 @@ class Layer:
 
 def merge(kind: type[C], *layers: Layer) -> C:
     """Merge layers into one config; later ones win over earlier ones. Raises ConfigError with every fault."""
+    values, labels = _joined(layers)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(faults.describe(error, labels, kind)) from None
+
+
+def merge_or_faults(kind: type[C], *layers: Layer) -> C | list[str]:
+    """As ``merge``, but with the faults one by one."""
+    values, labels = _joined(layers)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        return faults.each_of(error, labels, kind)
+
+
+def _joined(layers: Iterable[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings of all layers, and how each is named in a message."""
     values: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for layer in layers:
@@ -33,10 +51,7 @@ def merge(kind: type[C], *layers: Layer) -> C:
             name = str(key).replace("-", "_")
             values[name] = value
             labels[name] = layer.label(cut(str(key)))
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(faults.describe(error, labels, kind)) from None
+    return values, labels
 
 
 def assignments(texts: Iterable[str]) -> Layer:

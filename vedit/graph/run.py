@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -51,10 +52,12 @@ class Run:
     Args:
         session: given to each stage: models, the device, progress
         store: where kept results are; None keeps nothing. Warns once where it cannot be written, and goes on without
+        made: told of each stage that was made, rather than found, and how many seconds it took
     """
 
     session: Any
     store: Store | None = None
+    made: Callable[[Stage[Any], float], None] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """Spent on making, by the stages' titles; not on what was found."""
     _results: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +97,9 @@ class Run:
         result = stage.make(self.session, **given)
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()  # the time is that of the work, not of asking for it
+        seconds = time.perf_counter() - begun
         if stage.title:
-            self.seconds[stage.title] = self.seconds.get(stage.title, 0.0) + time.perf_counter() - begun
+            self.seconds[stage.title] = self.seconds.get(stage.title, 0.0) + seconds
+        if self.made is not None:
+            self.made(stage, seconds)
         return result

@@ -59,6 +59,14 @@ class Stage(Generic[T]):
         """The networks that ``make`` runs; empty where it runs none, or none that counts."""
         return ()
 
+    def room(self, frames: int, size: tuple[int, int], cell: int) -> int:
+        """Bytes of what is kept of a result of so many frames of a ``size`` (H, W), about; 0 for next to nothing.
+
+        Args:
+            cell: pixels of a side for each of the latents
+        """
+        return 0
+
     @cached_property
     def inputs(self) -> dict[str, Stage[Any] | tuple[Stage[Any], ...] | None]:
         """The fields that ``make`` is given the results of."""

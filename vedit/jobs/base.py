@@ -101,26 +101,31 @@ def run(
     given: Given | None = None,
     progress: Progress | None = None,
     expect: Callable[[Mapping[str, float]], None] | None = None,
+    *,
+    session: Session | None = None,
+    made: Callable[[Stage[Any], float], None] | None = None,
 ) -> R:
     """The result of a job, its config checked; and its files.
 
     Args:
         progress: what is told of each step; None for nothing
         expect: told before of the steps to come: by their names in ``progress``, as so many passes through the UNet
+        session: with models in hand, and a progress of its own; by default a new one
+        made: told of each stage that is made, and the seconds it took
 
     Raises:
         VeditError: for all that a user can mend
     """
-    session, store = Session(progress), result_store(config)
+    session, store = session or Session(progress), result_store(config)
     goal = job.goal(config, session, given or Given())
     if goal.model is not None and goal.canvas is not None:
         stages = plan(goal.stage, store=store).to_make
         resources.check(goal.canvas, goal.model, session, stages, goal.shorten)
         if expect is not None:
             expect(expected(stages))
-    made = Run(session, store)
-    result = made(goal.stage)
-    return job.finish(config, result, made.seconds)
+    making = Run(session, store, made)
+    result = making(goal.stage)
+    return job.finish(config, result, making.seconds)
 
 
 def expected(stages: Iterable[Stage[Any]]) -> dict[str, float]:

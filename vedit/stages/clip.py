@@ -47,6 +47,9 @@ class ReadClip(Stage[Clip]):
             allow_partial=self.allow_partial,
         )
 
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1]
+
     def pack(self, result: Clip) -> Mapping[str, Tensor]:
         packed = {"frames": narrow(result.frames), "rate": _fractions(result.rate)}
         if result.audio is not None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
+from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
@@ -109,6 +110,9 @@ class Denoise(TensorStage):
                 )
             check_finite(made, self.what, backbone)
             return made.cpu()
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def work(self) -> tuple[Work, ...]:
         return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.clip import Clip
+from vedit.clip.sizes import Size
 from vedit.graph import Stage, TensorStage, Work
 from vedit.priors import Start
 from vedit.quality import Fidelity, check_finite, round_trip
@@ -31,6 +32,9 @@ class Encode(TensorStage):
     def make(self, session: Session, clip: Clip) -> Tensor:
         with within_memory():
             return session.plain(self.model).encode(clip.frames)
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def work(self) -> tuple[Work, ...]:
         return (Work("vae encoder", "VAE, in", 1),)

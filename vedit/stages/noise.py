@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
 from vedit.clip import Clip
+from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
@@ -95,6 +96,9 @@ class StartingNoise(Stage[Start]):
         again = max(1, self.corrections)
         controls = control_work(self.conditions, self.steps, self.steps, 1, ", inverting", again)
         return (inverting, *controls)
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return (self.steps + 2) * frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def pack(self, result: Start) -> Mapping[str, Tensor]:
         noise = result.noise.clone()  # a file holds no two tensors of one memory

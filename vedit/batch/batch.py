@@ -1,0 +1,185 @@
+"""A batch from its file to its page: read, planned, made, told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vedit.batch import page
+from vedit.batch.jobs import PAGE, STATUS, BatchJob, read_batch
+from vedit.batch.outcome import Outcome
+from vedit.batch.plan import PlannedJob, in_order, planned
+from vedit.batch.run import alone_in, run_jobs
+from vedit.batch.status import Status
+from vedit.batch.view import View
+from vedit.config.paths import absolute
+from vedit.errors import ConfigError, MediaError, VeditError
+from vedit.jobs import entry_of
+from vedit.progress import Progress
+from vedit.session import Session
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """How a batch stands after a run.
+
+    Attributes:
+        folder: of the outputs, of ``index.html`` and of ``status.jsonl``
+        done: names of the jobs whose outputs are there
+        failed: why each of the others failed, by their names
+        left: names of those that have not been tried
+    """
+
+    folder: Path
+    done: tuple[str, ...]
+    failed: dict[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        return self.folder / PAGE
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The jobs of a file, planned.
+
+    Attributes:
+        folder: where outputs go
+        jobs: in the order in which they are made
+        faults: what is wrong with the file, each with its place; where there are any, nothing is made
+    """
+
+    folder: Path
+    jobs: tuple[PlannedJob, ...]
+    faults: tuple[str, ...]
+
+
+def default_folder(path: Path) -> Path:
+    """Where the outputs of a jobs file go: a folder of its name here; of a folder of sidecars, one beside it."""
+    return Path(f"{absolute(path).name}-again") if path.is_dir() else Path(path.stem)
+
+
+def open_batch(
+    path: Path,
+    folder: Path | None = None,
+    *,
+    assign: Sequence[str] = (),
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Batch:
+    """Read a jobs file and plan its jobs. Nothing is made, and no folder stays.
+
+    Raises:
+        ConfigError: where nothing of the file can be read
+    """
+    folder = absolute(folder or default_folder(path))
+    jobs, faults = read_batch(path, folder, assign)
+    if faults:
+        return Batch(folder, (), tuple(faults))
+    past = Status(folder / STATUS).past()
+    session = Session(fetches=False)
+    found = []
+    for number, job in enumerate(jobs, 1):
+        found.append(planned(job, folder, session, past.get(job.name)))
+        if progress is not None:
+            progress("planning", number, len(jobs))
+    with _folders(folder, jobs):
+        faults = [fault for job in found for fault in _faults_of(job, overwrite)]
+    if not past and (folder / PAGE).exists() and not overwrite:
+        faults.append(f"{folder / PAGE} exists already, and is no batch's; give another --output")
+    return Batch(folder, tuple(in_order(found)), tuple(faults))
+
+
+def _faults_of(planned_job: PlannedJob, overwrite: bool) -> Iterator[str]:
+    """What shows to be wrong with a job's files before a model is opened."""
+    if planned_job.done:
+        return
+    job = planned_job.job
+    config = job.config.model_copy(update={"overwrite": overwrite or planned_job.past is not None})
+    try:
+        entry_of(config).load().checked(config)
+    except VeditError as fault:
+        yield f"{job.where}: {str(fault).rstrip('.')}"
+
+
+@contextmanager
+def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
+    """Within the block the folders of all outputs are there; those that were not are gone afterwards.
+
+    Raises MediaError where one cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        for parent in dict.fromkeys(job.output.parent for job in jobs):
+            for each in reversed((parent, *parent.parents)):
+                if each.is_relative_to(folder.parent) and not each.exists():
+                    each.mkdir()
+                    made.append(each)
+        yield
+    except OSError as error:
+        raise MediaError(f"{error.filename} cannot be made: {error.strerror}; give another --output.") from error
+    finally:
+        for each in reversed(made):
+            with suppress(OSError):
+                each.rmdir()
+
+
+def chosen(batch: Batch, only: Sequence[str] = ()) -> list[PlannedJob]:
+    """Those of the jobs whose names match one of the patterns ``only``; without any, all. Raises ConfigError."""
+    for pattern in only:
+        if not any(fnmatchcase(job.job.name, pattern) for job in batch.jobs):
+            names = ", ".join(job.job.name for job in batch.jobs[:5])
+            raise ConfigError(
+                f"--only {pattern}: no job is called so; they are {names}{' ...' * (len(batch.jobs) > 5)}"
+            )
+    return [
+        job for job in batch.jobs if not only or any(fnmatchcase(job.job.name, pattern) for pattern in only)
+    ]  # fmt: skip
+
+
+def run_batch(
+    batch: Batch, *, only: Sequence[str] = (), retry_failed: bool = False, overwrite: bool = False, said: bool = True
+) -> BatchResult:
+    """Make what is not there yet of a batch that has no faults.
+
+    Args:
+        only: patterns of the names of jobs; the others are left as they are
+        retry_failed: whether those that failed before are tried again
+        overwrite: whether files may be replaced that this batch did not make
+        said: whether progress is shown on stderr
+
+    Raises:
+        ConfigError: where another batch works in the folder
+    """
+    jobs = chosen(batch, only)
+    todo = [job for job in jobs if not job.done and (retry_failed or not job.failed)]
+    batch.folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(batch.folder):
+        status = Status(batch.folder / STATUS)
+        status.add("begun", jobs=len(batch.jobs), to_make=len(todo))
+        with View(todo, batch.folder, said=said) as view:
+            outcomes = run_jobs(todo, batch.folder, status, view, overwrite=overwrite)
+        page.write(batch.folder, batch.folder.name, batch.jobs, outcomes)
+        result = _result(batch, outcomes)
+        status.add("ended", done=len(result.done), failed=len(result.failed), left=len(result.left))
+    return result
+
+
+def _result(batch: Batch, outcomes: dict[str, Outcome]) -> BatchResult:
+    done, left, failed = list[str](), list[str](), dict[str, str]()
+    for job in batch.jobs:
+        name = job.job.name
+        outcome = outcomes.get(name)
+        if outcome is not None and outcome.reason:
+            failed[name] = outcome.reason
+        elif outcome is not None or job.done:
+            done.append(name)
+        elif job.failed and job.past is not None:
+            failed[name] = str(job.past.event.get("reason", ""))
+        else:
+            left.append(name)
+    return BatchResult(batch.folder, tuple(done), failed, tuple(left))

@@ -1,0 +1,121 @@
+"""What a batch takes, before any of it is made: which jobs are there already, and the stages that the others share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vedit.batch.jobs import BatchJob
+from vedit.batch.status import Past
+from vedit.config.named_files import fields_written
+from vedit.errors import VeditError
+from vedit.graph import plan
+from vedit.graph.work import passes
+from vedit.jobs import entry_of
+from vedit.jobs.base import Given, result_store
+from vedit.session import Session
+
+
+@dataclass(frozen=True)
+class StageOf:
+    """A stage of a job, as far as a plan needs it.
+
+    Attributes:
+        key: alike for two jobs that share it
+        kept: whether its result is there for others
+        there: whether it is there already
+        passes: UNet passes that it takes
+    """
+
+    key: str
+    title: str
+    kept: bool
+    there: bool
+    passes: int
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job and what it takes.
+
+    Attributes:
+        key: the name of its result, wherever it is written; empty where it could not be planned
+        model: the weights that it needs; empty for none
+        stages: inputs first
+        fault: why it cannot be made; None where it can, as far as is known before
+        past: what an earlier run made of the same job, if any, and nobody else has changed since
+        stands: whether all that it wrote is there
+    """
+
+    job: BatchJob
+    key: str = ""
+    model: str = ""
+    seed: int | None = None
+    frames: int | None = None
+    stages: tuple[StageOf, ...] = field(default=(), repr=False)
+    fault: VeditError | None = None
+    past: Past | None = None
+    stands: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether an earlier run finished it, and its files stand."""
+        return self.past is not None and self.past.state == "done" and self.stands
+
+    @property
+    def failed(self) -> bool:
+        """Whether an earlier run failed to make it."""
+        return self.past is not None and self.past.state == "failed"
+
+
+def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) -> PlannedJob:
+    """A job with what it takes. Reads no weights and no pictures; what is wrong with its files is its fault."""
+    try:
+        # As if it were written into the current folder: where a result lies does not change what it is.
+        names = {name: getattr(job.config, name) for name in fields_written(type(job.config))}
+        plain = {name: path.relative_to(folder) for name, path in names.items() if path}
+        config = job.config.model_copy(update=plain)
+        goal = entry_of(config).load().goal(config, session, Given(made_with=job.made_with))
+        store = result_store(config)
+        stages = tuple(
+            StageOf(
+                stage.key, stage.title, stage.kept, stage.kept and store is not None and store.holds(stage.key),
+                sum(passes(work) for work in stage.work() if not work.doubtful),
+            )
+            for stage in plan(goal.stage).to_make
+        )  # fmt: skip
+    except VeditError as fault:
+        return PlannedJob(job, fault=fault)
+    seed, frames = getattr(goal.settings, "seed", None), goal.canvas.frames if goal.canvas else None
+    key, model = goal.stage.key, goal.model.weights if goal.model else ""
+    same = past if past is not None and past.key == key and not past.changed(folder) else None
+    stands = same is not None and same.stands(folder)
+    return PlannedJob(job, key, model, seed, frames, stages, past=same, stands=stands)
+
+
+def in_order(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
+    """The jobs so that those of one model follow each other, and among them those that begin with the same stage."""
+    models, beginnings = dict[str, int](), dict[str, int]()
+    for job in jobs:
+        models.setdefault(job.model, len(models))
+        beginnings.setdefault(_beginning(job), len(beginnings))
+    return sorted(jobs, key=lambda job: (models[job.model], beginnings[_beginning(job)]))
+
+
+def _beginning(job: PlannedJob) -> str:
+    """The first of its stages that others may share."""
+    return next((stage.key for stage in job.stages if stage.kept), job.key)
+
+
+def shared(jobs: Sequence[PlannedJob]) -> dict[str, tuple[int, int, int]]:
+    """By the stages' titles: how often they are needed, how many different ones these are, how many are there."""
+    needed, different = dict[str, list[str]](), dict[str, bool]()
+    for job in jobs:
+        for stage in job.stages:
+            if stage.title:
+                needed.setdefault(stage.title, []).append(stage.key)
+                different[stage.key] = stage.there
+    return {
+        title: (len(keys), len({*keys}), sum(different[key] for key in {*keys})) for title, keys in needed.items()
+    }  # fmt: skip

@@ -1,0 +1,99 @@
+"""``vedit batch``: the jobs of a file, made one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vedit import printing
+from vedit.cli.flags import AsJson, Quiet, Verbose
+from vedit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vedit.batch.batch import Batch, BatchResult
+
+
+def batch(
+    jobs: Annotated[
+        Path, typer.Argument(metavar="JOBS", help="A file of jobs (.yaml, .csv, .jsonl), or a folder of sidecars.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where to write; by default a folder named like the file."
+        ),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="List all that is wrong with the jobs; run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the jobs, what they share and what they would cost; run nothing.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Make this job alone; * stands for anything. May be repeated."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try those again that failed in an earlier run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist and this batch did not make.")
+    ] = False,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of all jobs.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int | None:
+    """Make many results from one file: clips x prompts x seeds. What is there already is not made again.
+
+    Beside the outputs lie index.html, which shows them all, and status.jsonl, which says what became of each job. The
+    exit status is 0 where all are done, 1 where some failed, and 2 where nothing could start."""
+    from vedit.batch.batch import chosen, open_batch, run_batch
+
+    report = printing.report
+    opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=report.progress)
+    if check:
+        _tell_check(opened, jobs)
+        return None
+    if opened.faults:
+        _tell_faults(opened.faults, jobs)
+    if dry_run:
+        from vedit.batch.cost import tables
+
+        for title, head, rows in tables(opened, chosen(opened, only or ())):
+            report.table(rows, title=title, head=head)
+        return None
+    said = not (report.quiet or report.as_json)
+    result = run_batch(opened, only=only or (), retry_failed=retry_failed, overwrite=overwrite, said=said)
+    _tell_result(result)
+    return 1 if result.failed else None
+
+
+def _tell_faults(faults: tuple[str, ...], jobs: Path) -> None:
+    """All that is wrong with a file, each in a line; then the error that says that nothing was run."""
+    printing.report.table([[fault] for fault in faults], title="faults", head=["fault"])
+    if len(faults) == 1:
+        raise ConfigError(f"{faults[0]}; nothing was run.")
+    raise ConfigError(f"{jobs} has {len(faults)} faults, listed above; nothing was run.")
+
+
+def _tell_check(opened: Batch, jobs: Path) -> None:
+    """What ``--check`` finds; raises ConfigError where that is a fault."""
+    broken = tuple(f"{job.job.where}: {str(job.fault).rstrip('.')}" for job in opened.jobs if job.fault is not None)
+    if faults := (*opened.faults, *broken):
+        _tell_faults(faults, jobs)
+    printing.report.say(f"{len(opened.jobs)} jobs, no faults")
+    printing.report.add_data(jobs=[job.job.name for job in opened.jobs])
+
+
+def _tell_result(result: BatchResult) -> None:
+    report = printing.report
+    for name, reason in result.failed.items():
+        report.warn(f"{name} failed: {reason}")
+    if result.failed:
+        report.say(f"{len(result.failed)} failed; --retry-failed tries them again")
+    left = f", {len(result.left)} left" if result.left else ""
+    report.file(result.page, f"{len(result.done)} done, {len(result.failed)} failed{left}")
+    report.add_data(folder=str(result.folder), done=result.done, failed=result.failed, left=result.left)
