@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vedit.batch import page
+from vedit.batch.cluster import Cluster, run_on_cluster
 from vedit.batch.jobs import PAGE, STATUS, BatchJob, read_batch
 from vedit.batch.outcome import Outcome
 from vedit.batch.plan import PlannedJob, in_order, planned
@@ -142,7 +143,13 @@ def chosen(batch: Batch, only: Sequence[str] = ()) -> list[PlannedJob]:
 
 
 def run_batch(
-    batch: Batch, *, only: Sequence[str] = (), retry_failed: bool = False, overwrite: bool = False, said: bool = True
+    batch: Batch,
+    *,
+    only: Sequence[str] = (),
+    retry_failed: bool = False,
+    overwrite: bool = False,
+    cluster: Cluster | None = None,
+    said: bool = True,
 ) -> BatchResult:
     """Make what is not there yet of a batch that has no faults.
 
@@ -150,10 +157,12 @@ def run_batch(
         only: patterns of the names of jobs; the others are left as they are
         retry_failed: whether those that failed before are tried again
         overwrite: whether files may be replaced that this batch did not make
+        cluster: where they are made; None for this process
         said: whether progress is shown on stderr
 
     Raises:
         ConfigError: where another batch works in the folder
+        DeviceError: where the cluster cannot be used
     """
     jobs = chosen(batch, only)
     todo = [job for job in jobs if not job.done and (retry_failed or not job.failed)]
@@ -162,7 +171,10 @@ def run_batch(
         status = Status(batch.folder / STATUS)
         status.add("begun", jobs=len(batch.jobs), to_make=len(todo))
         with View(todo, batch.folder, said=said) as view:
-            outcomes = run_jobs(todo, batch.folder, status, view, overwrite=overwrite)
+            if cluster is None:
+                outcomes = run_jobs(todo, batch.folder, status, view, overwrite=overwrite)
+            else:
+                outcomes = run_on_cluster(todo, batch.folder, status, view, cluster, overwrite=overwrite)
         page.write(batch.folder, batch.folder.name, batch.jobs, outcomes)
         result = _result(batch, outcomes)
         status.add("ended", done=len(result.done), failed=len(result.failed), left=len(result.left))

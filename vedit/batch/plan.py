@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vedit.batch.jobs import BatchJob
 from vedit.batch.status import Past
@@ -13,7 +14,7 @@ from vedit.errors import VeditError
 from vedit.graph import plan
 from vedit.graph.work import passes
 from vedit.jobs import entry_of
-from vedit.jobs.base import Given, result_store
+from vedit.jobs.base import Given, Goal, result_store
 from vedit.session import Session
 
 
@@ -72,12 +73,7 @@ class PlannedJob:
 def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) -> PlannedJob:
     """A job with what it takes. Reads no weights and no pictures; what is wrong with its files is its fault."""
     try:
-        # As if it were written into the current folder: where a result lies does not change what it is.
-        names = {name: getattr(job.config, name) for name in fields_written(type(job.config))}
-        plain = {name: path.relative_to(folder) for name, path in names.items() if path}
-        config = job.config.model_copy(update=plain)
-        goal = entry_of(config).load().goal(config, session, Given(made_with=job.made_with))
-        store = result_store(config)
+        goal, store = goal_of(job, folder, session), result_store(job.config)
         stages = tuple(
             StageOf(
                 stage.key, stage.title, stage.kept, stage.kept and store is not None and store.holds(stage.key),
@@ -92,6 +88,14 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     same = past if past is not None and past.key == key and not past.changed(folder) else None
     stands = same is not None and same.stands(folder)
     return PlannedJob(job, key, model, seed, frames, stages, past=same, stands=stands)
+
+
+def goal_of(job: BatchJob, folder: Path, session: Session) -> Goal[Any]:
+    """What a job is to make, as if it were written into the current folder: where a result lies does not change what it
+    is. Raises VeditError."""
+    names = {name: getattr(job.config, name) for name in fields_written(type(job.config))}
+    config = job.config.model_copy(update={name: path.relative_to(folder) for name, path in names.items() if path})
+    return entry_of(config).load().goal(config, session, Given(made_with=job.made_with))
 
 
 def in_order(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:

@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from vedit.batch.outcome import Outcome
 from vedit.errors import ConfigError
 from vedit.files import file_digest, read_text
+
+if TYPE_CHECKING:
+    from vedit.batch.plan import PlannedJob
 
 State = Literal["started", "done", "failed"]
 
@@ -64,6 +68,24 @@ class Status:
             file.flush()
             os.fsync(file.fileno())
         self._torn = False
+
+    def started(self, job: PlannedJob) -> None:
+        """A job begins."""
+        self.add("started", job=job.job.name, key=job.key, seed=job.seed)
+
+    def made(self, job: PlannedJob, stage: str, key: str, seconds: float) -> None:
+        """A stage was made for a job."""
+        self.add("made", job=job.job.name, stage=stage, key=key, seconds=round(seconds, 2))
+
+    def failed(self, job: PlannedJob, outcome: Outcome, fault: str) -> None:
+        """A job failed, with a ``fault`` of this kind."""
+        self.add("failed", job=job.job.name, key=job.key, reason=outcome.reason, fault=fault)
+
+    def done(self, job: PlannedJob, outcome: Outcome, folder: Path) -> None:
+        """A job is done, its files whole."""
+        files = {file.relative_to(folder).as_posix(): digest_of(file) for file in outcome.files}
+        seconds = round(outcome.seconds, 2)
+        self.add("done", job=job.job.name, key=job.key, seed=job.seed, frames=job.frames, seconds=seconds, files=files)
 
     def past(self) -> dict[str, Past]:
         """By the jobs' names, what became of them. Raises ConfigError for a file of something else."""

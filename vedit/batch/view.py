@@ -6,13 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from vedit.batch.outcome import Outcome
 from vedit.batch.page import picture_of
 from vedit.batch.plan import PlannedJob
 from vedit.errors import one_line
-from vedit.graph import Stage
 from vedit.jobs.resources import format_duration
 
 if TYPE_CHECKING:
@@ -60,9 +59,6 @@ class View:
         if self._bars is not None:
             self._bars.update(self._tasks[1], description=one_line(job.job.name), completed=0, total=1)
             self._draw()
-
-    def made(self, job: PlannedJob, stage: Stage[Any]) -> None:
-        pass
 
     def end(self, job: PlannedJob, outcome: Outcome) -> None:
         self._over.append((job, outcome))

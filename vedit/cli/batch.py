@@ -39,6 +39,16 @@ def batch(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist and this batch did not make.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="WHERE", help="Make them on a Ray cluster: local, auto, or the address of one."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray local: jobs at a time.")
+    ] = None,
+    gpus_per_job: Annotated[
+        float, typer.Option("--gpus-per-job", metavar="N", min=0, help="With --ray: GPUs that each job has to itself.")
+    ] = 0.0,
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of all jobs.")
     ] = None,
@@ -51,6 +61,7 @@ def batch(
     Beside the outputs lie index.html, which shows them all, and status.jsonl, which says what became of each job. The
     exit status is 0 where all are done, 1 where some failed, and 2 where nothing could start."""
     from vedit.batch.batch import chosen, open_batch, run_batch
+    from vedit.batch.cluster import Cluster
 
     report = printing.report
     opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=report.progress)
@@ -66,7 +77,10 @@ def batch(
             report.table(rows, title=title, head=head)
         return None
     said = not (report.quiet or report.as_json)
-    result = run_batch(opened, only=only or (), retry_failed=retry_failed, overwrite=overwrite, said=said)
+    cluster = None if ray is None else Cluster(ray, gpus_per_job, workers)
+    result = run_batch(
+        opened, only=only or (), retry_failed=retry_failed, overwrite=overwrite, cluster=cluster, said=said
+    )
     _tell_result(result)
     return 1 if result.failed else None
 
