@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vedit.batch import page
+from vedit.batch import previews as previewing
 from vedit.batch.cluster import Cluster, run_on_cluster
 from vedit.batch.jobs import PAGE, STATUS, BatchJob, read_batch
 from vedit.batch.outcome import Outcome
@@ -149,6 +151,7 @@ def run_batch(
     retry_failed: bool = False,
     overwrite: bool = False,
     cluster: Cluster | None = None,
+    previews: bool = False,
     said: bool = True,
 ) -> BatchResult:
     """Make what is not there yet of a batch that has no faults.
@@ -158,6 +161,7 @@ def run_batch(
         retry_failed: whether those that failed before are tried again
         overwrite: whether files may be replaced that this batch did not make
         cluster: where they are made; None for this process
+        previews: whether quick looks at all of them are made first
         said: whether progress is shown on stderr
 
     Raises:
@@ -165,20 +169,74 @@ def run_batch(
         DeviceError: where the cluster cannot be used
     """
     jobs = chosen(batch, only)
-    todo = [job for job in jobs if not job.done and (retry_failed or not job.failed)]
+    todo = _todo(jobs, retry_failed)
     batch.folder.mkdir(parents=True, exist_ok=True)
     with alone_in(batch.folder):
-        status = Status(batch.folder / STATUS)
-        status.add("begun", jobs=len(batch.jobs), to_make=len(todo))
-        with View(todo, batch.folder, said=said) as view:
-            if cluster is None:
-                outcomes = run_jobs(todo, batch.folder, status, view, overwrite=overwrite)
-            else:
-                outcomes = run_on_cluster(todo, batch.folder, status, view, cluster, overwrite=overwrite)
-        page.write(batch.folder, batch.folder.name, batch.jobs, outcomes)
-        result = _result(batch, outcomes)
-        status.add("ended", done=len(result.done), failed=len(result.failed), left=len(result.left))
-    return result
+        if previews:
+            _make_previews(todo, batch, cluster, said)
+        outcomes = _made(todo, batch, batch.folder, cluster, overwrite=overwrite, said=said)
+    return _result(batch, outcomes)
+
+
+def _todo(jobs: Sequence[PlannedJob], retry_failed: bool) -> list[PlannedJob]:
+    """Those that are not done; those that failed before only where they are to be tried again."""
+    return [job for job in jobs if not job.done and (retry_failed or not job.failed)]
+
+
+def _make_previews(todo: Sequence[PlannedJob], batch: Batch, cluster: Cluster | None, said: bool) -> None:
+    """Make what is not there yet of the previews. One that fails is told in its folder's status; the job itself tells
+    why, or does better."""
+    past = {folder: Status(folder / STATUS).past() for folder in previewing.folders(batch.folder)}
+    for each in previewing.rounds(todo, batch.folder, past):
+        each.folder.mkdir(parents=True, exist_ok=True)
+        if said and each.jobs:
+            print(f"previews: {each.name}", file=sys.stderr)
+        _made(_todo(each.jobs, False), batch, each.folder, cluster, overwrite=False, said=said)
+
+
+def _made(
+    jobs: Sequence[PlannedJob], batch: Batch, folder: Path, cluster: Cluster | None, *, overwrite: bool, said: bool
+) -> dict[str, Outcome]:
+    """Make jobs whose outputs lie in a folder; the page of the batch shows each as soon as it is there."""
+    status = Status(folder / STATUS)
+    status.add("begun", jobs=len(jobs))
+    with View(jobs, folder, said=said) as view:
+        watcher = _PageWatcher(view, batch, real=folder == batch.folder)
+        if cluster is None:
+            outcomes = run_jobs(jobs, folder, status, watcher, overwrite=overwrite)
+        else:
+            outcomes = run_on_cluster(jobs, folder, status, watcher, cluster, overwrite=overwrite)
+    watcher.write()
+    status.add("ended", failed=sum(1 for each in outcomes.values() if each.reason))
+    return outcomes
+
+
+class _PageWatcher:
+    """Shows a view how a batch goes, and writes its page anew after each job.
+
+    Args:
+        real: whether the jobs are the batch's own, and not previews of them
+    """
+
+    def __init__(self, view: View, batch: Batch, *, real: bool) -> None:
+        self._view, self._batch, self._real = view, batch, real
+        self._outcomes: dict[str, Outcome] = {}
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self._view.progress(stage, done, total)
+
+    def begin(self, job: PlannedJob) -> None:
+        self._view.begin(job)
+
+    def end(self, job: PlannedJob, outcome: Outcome) -> None:
+        if self._real:
+            self._outcomes[job.job.name] = outcome
+        self.write()
+        self._view.end(job, outcome)
+
+    def write(self) -> None:
+        """The page, as the batch stands."""
+        page.write(self._batch.folder, self._batch.folder.name, self._batch.jobs, self._outcomes)
 
 
 def _result(batch: Batch, outcomes: dict[str, Outcome]) -> BatchResult:

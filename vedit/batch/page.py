@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from vedit.atomic import whole_file
+from vedit.batch import previews
 from vedit.batch.jobs import PAGE, BatchJob
 from vedit.batch.names import clean
 from vedit.batch.outcome import Outcome
@@ -84,12 +85,21 @@ def _cell(folder: Path, job: PlannedJob, outcome: Outcome | None) -> Cell:
     if isinstance(seconds, (int, float)) and there:
         lines.append(("time", format_duration(seconds)))
     picture, output = picture_of(folder, job.job), job.job.output
-    media = next(iter(sorted(output.glob("*.png"))), None) if output.is_dir() else output
+    shown = output if there else _preview_of(folder, job.job)
+    media = next(iter(sorted(shown.glob("*.png"))), None) if shown and shown.is_dir() else shown
+    if shown and not there:
+        lines.append(("shown", "a preview"))
     return Cell(
         _row(job.job), _column(job.job), job.job.name, lines,
-        PurePosixPath(media.relative_to(folder).as_posix()) if there and media else None,
+        PurePosixPath(media.relative_to(folder).as_posix()) if media else None,
         PurePosixPath(picture.relative_to(folder).as_posix()) if picture.exists() else None, reason,
     )  # fmt: skip
+
+
+def _preview_of(folder: Path, job: BatchJob) -> Path | None:
+    """The most telling preview that is there."""
+    found = (where / job.output.relative_to(folder) for where in previews.folders(folder))
+    return next((path for path in found if path.exists()), None)
 
 
 def _row(job: BatchJob) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vedit.batch.jobs import BatchJob
 from vedit.batch.status import Past
+from vedit.clip.sizes import Size
 from vedit.config.named_files import fields_written
 from vedit.errors import VeditError
 from vedit.graph import plan
@@ -43,6 +44,8 @@ class PlannedJob:
     Attributes:
         key: the name of its result, wherever it is written; empty where it could not be planned
         model: the weights that it needs; empty for none
+        frames: how many its result has
+        size: (H, W) at which the model works on them
         stages: inputs first
         fault: why it cannot be made; None where it can, as far as is known before
         past: what an earlier run made of the same job, if any, and nobody else has changed since
@@ -54,6 +57,7 @@ class PlannedJob:
     model: str = ""
     seed: int | None = None
     frames: int | None = None
+    size: Size | None = None
     stages: tuple[StageOf, ...] = field(default=(), repr=False)
     fault: VeditError | None = None
     past: Past | None = None
@@ -83,11 +87,12 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
         )  # fmt: skip
     except VeditError as fault:
         return PlannedJob(job, fault=fault)
-    seed, frames = getattr(goal.settings, "seed", None), goal.canvas.frames if goal.canvas else None
+    seed = getattr(goal.settings, "seed", None)
+    frames, size = (goal.canvas.frames, goal.canvas.size) if goal.canvas else (None, None)
     key, model = goal.stage.key, goal.model.weights if goal.model else ""
     same = past if past is not None and past.key == key and not past.changed(folder) else None
     stands = same is not None and same.stands(folder)
-    return PlannedJob(job, key, model, seed, frames, stages, past=same, stands=stands)
+    return PlannedJob(job, key, model, seed, frames, size, stages, past=same, stands=stands)
 
 
 def goal_of(job: BatchJob, folder: Path, session: Session) -> Goal[Any]:

@@ -33,6 +33,10 @@ def batch(
         list[str] | None,
         typer.Option("--only", metavar="NAME", help="Make this job alone; * stands for anything. May be repeated."),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="First make quick looks at each: a first frame, four frames, a small version."),
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try those again that failed in an earlier run.")
     ] = False,
@@ -79,7 +83,13 @@ def batch(
     said = not (report.quiet or report.as_json)
     cluster = None if ray is None else Cluster(ray, gpus_per_job, workers)
     result = run_batch(
-        opened, only=only or (), retry_failed=retry_failed, overwrite=overwrite, cluster=cluster, said=said
+        opened,
+        only=only or (),
+        retry_failed=retry_failed,
+        overwrite=overwrite,
+        cluster=cluster,
+        previews=preview,
+        said=said,
     )
     _tell_result(result)
     return 1 if result.failed else None
