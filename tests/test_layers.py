@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "files"},
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"},
     {"clip", "schedule", "miniature", "graph"},
-    {"sheet", "compare", "config", "flow", "audio", "printing"},
+    {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
     {"part"},
     {"attention", "prompt"},
     {"request", "entrances", "condition"},
@@ -29,6 +29,7 @@ FLOORS = [
     {"jobs"},
     {"network_cost"},
     {"estimate", "doctor"},
+    {"batches"},
     {"cli"},
     {"__main__"},
 ]

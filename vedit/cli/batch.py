@@ -12,50 +12,54 @@ from vedit.cli.flags import AsJson, Quiet, Verbose
 from vedit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vedit.batch.batch import Batch, BatchResult
+    from vedit.batches.batch import Batch, BatchResult
+
+
+Jobs = Annotated[
+    Path, typer.Argument(metavar="JOBS", help="A file of jobs (.yaml, .csv, .jsonl), or a folder of sidecars.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Where to write; by default a folder named like the file."),
+]
+Check = Annotated[bool, typer.Option("--check", help="List all that is wrong with the jobs; run nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the jobs, what they share and what they would cost; run nothing.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Make this job alone; * stands for anything. May be repeated."),
+]
+Preview = Annotated[
+    bool,
+    typer.Option("--preview", help="First make quick looks at each: a first frame, four frames, a small version."),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try those again that failed in an earlier run.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist and this batch did not make.")]
+OnRay = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="WHERE", help="Make them on a Ray cluster: local, auto, or the address of one."),
+]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray local: jobs at a time.")]
+GpusPerJob = Annotated[
+    float, typer.Option("--gpus-per-job", metavar="N", min=0, help="With --ray: GPUs that each job has to itself.")
+]
+Assign = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of all jobs.")]
 
 
 def batch(
-    jobs: Annotated[
-        Path, typer.Argument(metavar="JOBS", help="A file of jobs (.yaml, .csv, .jsonl), or a folder of sidecars.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where to write; by default a folder named like the file."
-        ),
-    ] = None,
-    check: Annotated[bool, typer.Option("--check", help="List all that is wrong with the jobs; run nothing.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the jobs, what they share and what they would cost; run nothing.")
-    ] = False,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="NAME", help="Make this job alone; * stands for anything. May be repeated."),
-    ] = None,
-    preview: Annotated[
-        bool,
-        typer.Option("--preview", help="First make quick looks at each: a first frame, four frames, a small version."),
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try those again that failed in an earlier run.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist and this batch did not make.")
-    ] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="WHERE", help="Make them on a Ray cluster: local, auto, or the address of one."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray local: jobs at a time.")
-    ] = None,
-    gpus_per_job: Annotated[
-        float, typer.Option("--gpus-per-job", metavar="N", min=0, help="With --ray: GPUs that each job has to itself.")
-    ] = 0.0,
-    assign: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of all jobs.")
-    ] = None,
+    jobs: Jobs,
+    output: Output = None,
+    check: Check = False,
+    dry_run: DryRun = False,
+    only: Only = None,
+    preview: Preview = False,
+    retry_failed: RetryFailed = False,
+    overwrite: Overwrite = False,
+    ray: OnRay = None,
+    workers: Workers = None,
+    gpus_per_job: GpusPerJob = 0.0,
+    assign: Assign = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -64,8 +68,8 @@ def batch(
 
     Beside the outputs lie index.html, which shows them all, and status.jsonl, which says what became of each job. The
     exit status is 0 where all are done, 1 where some failed, and 2 where nothing could start."""
-    from vedit.batch.batch import chosen, open_batch, run_batch
-    from vedit.batch.cluster import Cluster
+    from vedit.batches.batch import chosen, open_batch, run_batch
+    from vedit.batches.cluster import Cluster
 
     report = printing.report
     opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=report.progress)
@@ -75,7 +79,7 @@ def batch(
     if opened.faults:
         _tell_faults(opened.faults, jobs)
     if dry_run:
-        from vedit.batch.cost import tables
+        from vedit.batches.cost import tables
 
         for title, head, rows in tables(opened, chosen(opened, only or ())):
             report.table(rows, title=title, head=head)

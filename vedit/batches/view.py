@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from vedit.batch.outcome import Outcome
-from vedit.batch.page import picture_of
-from vedit.batch.plan import PlannedJob
+from vedit.batches.outcome import Outcome
+from vedit.batches.page import picture_of
+from vedit.batches.plan import PlannedJob
 from vedit.errors import one_line
 from vedit.jobs.resources import format_duration
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vedit.batch.jobs import PREVIEWS, BatchJob
-from vedit.batch.plan import PlannedJob, planned
-from vedit.batch.status import Past
+from vedit.batches.configs import PREVIEWS, BatchJob
+from vedit.batches.plan import PlannedJob, planned
+from vedit.batches.status import Past
 from vedit.config import Settings
 from vedit.config.named_files import fields_written
 from vedit.session import Session

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vedit.batch.outcome import Outcome
+from vedit.batches.outcome import Outcome
 from vedit.errors import ConfigError
 from vedit.files import file_digest, read_text
 
 if TYPE_CHECKING:
-    from vedit.batch.plan import PlannedJob
+    from vedit.batches.plan import PlannedJob
 
 State = Literal["started", "done", "failed"]
 

@@ -9,7 +9,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from vedit.batch.written import Written, WrittenJob
+from vedit.batches.written import Written, WrittenJob
 from vedit.config import Settings
 from vedit.config.faults import cut
 from vedit.config.named_files import naming

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from vedit.atomic import whole_file
-from vedit.batch import previews
-from vedit.batch.jobs import PAGE, BatchJob
-from vedit.batch.names import clean
-from vedit.batch.outcome import Outcome
-from vedit.batch.plan import PlannedJob
+from vedit.batches import previews
+from vedit.batches.configs import PAGE, BatchJob
+from vedit.batches.names import clean
+from vedit.batches.outcome import Outcome
+from vedit.batches.plan import PlannedJob
 from vedit.clip.arrays import to_bytes
 from vedit.clip.reading import open_clip
 from vedit.clip.writing import write_clip

@@ -19,11 +19,11 @@ from typing import Any
 import torch
 
 from vedit.atomic import clear_left_over
-from vedit.batch.make import make_job, make_stage, reason_of
-from vedit.batch.outcome import Outcome
-from vedit.batch.plan import PlannedJob
-from vedit.batch.run import Watcher
-from vedit.batch.status import Status
+from vedit.batches.make import make_job, make_stage, reason_of
+from vedit.batches.outcome import Outcome
+from vedit.batches.plan import PlannedJob
+from vedit.batches.run import Watcher
+from vedit.batches.status import Status
 from vedit.config import cache_folder
 from vedit.errors import DeviceError
 from vedit.session import Session

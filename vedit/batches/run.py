@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from vedit.batch.jobs import LOCK
-from vedit.batch.make import make_job, reason_of
-from vedit.batch.outcome import Outcome
-from vedit.batch.plan import PlannedJob
-from vedit.batch.status import Status
+from vedit.batches.configs import LOCK
+from vedit.batches.make import make_job, reason_of
+from vedit.batches.outcome import Outcome
+from vedit.batches.plan import PlannedJob
+from vedit.batches.status import Status
 from vedit.errors import ConfigError, MediaError
 from vedit.graph import Stage
 from vedit.session import Session

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vedit.batch import page
-from vedit.batch import previews as previewing
-from vedit.batch.cluster import Cluster, run_on_cluster
-from vedit.batch.jobs import PAGE, STATUS, BatchJob, read_batch
-from vedit.batch.outcome import Outcome
-from vedit.batch.plan import PlannedJob, in_order, planned
-from vedit.batch.run import alone_in, run_jobs
-from vedit.batch.status import Status
-from vedit.batch.view import View
+from vedit.batches import page
+from vedit.batches import previews as previewing
+from vedit.batches.cluster import Cluster, run_on_cluster
+from vedit.batches.configs import PAGE, STATUS, BatchJob, read_batch
+from vedit.batches.outcome import Outcome
+from vedit.batches.plan import PlannedJob, in_order, planned
+from vedit.batches.run import alone_in, run_jobs
+from vedit.batches.status import Status
+from vedit.batches.view import View
 from vedit.config.paths import absolute
 from vedit.errors import ConfigError, MediaError, VeditError
 from vedit.jobs import entry_of

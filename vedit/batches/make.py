@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from vedit.atomic import clear_left_over
-from vedit.batch import page
-from vedit.batch.jobs import BatchJob
-from vedit.batch.plan import PlannedJob, goal_of
+from vedit.batches import page
+from vedit.batches.configs import BatchJob
+from vedit.batches.plan import PlannedJob, goal_of
 from vedit.clip.reading import open_clip
 from vedit.clip.writing import OUTPUTS
 from vedit.config.named_files import fields_written

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vedit.batch.jobs import BatchJob
-from vedit.batch.status import Past
+from vedit.batches.configs import BatchJob
+from vedit.batches.status import Past
 from vedit.clip.sizes import Size
 from vedit.config.named_files import fields_written
 from vedit.errors import VeditError

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vedit.batch.axes import MOST_JOBS, Combination, axes_of, combinations
-from vedit.batch.names import TemplateError, fields_of, fill
-from vedit.batch.written import Written, WrittenJob, read_jobs
+from vedit.batches.axes import MOST_JOBS, Combination, axes_of, combinations
+from vedit.batches.names import TemplateError, fields_of, fill
+from vedit.batches.written import Written, WrittenJob, read_jobs
 from vedit.config import Settings
 from vedit.config.anchors import anchored
 from vedit.config.faults import cut
