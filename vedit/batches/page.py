@@ -37,7 +37,8 @@ def write(folder: Path, title: str, jobs: Sequence[PlannedJob], outcomes: Mappin
     """Write the page of a batch as it stands. Raises MediaError."""
     cells = [_cell(folder, job, outcomes.get(job.job.name)) for job in jobs]
     rows = {_row(job.job): job.job for job in jobs if hasattr(job.job.config, "clip")}
-    write_page(folder / PAGE, title, cells, [Source(name, _copy_of(folder, name)) for name in rows])
+    sources = [Source(name, _copy_of(folder, name)) for name in rows]
+    write_page(folder / PAGE, title, cells, sources, overwrite=True)
 
 
 def picture_of(folder: Path, job: BatchJob) -> Path:
@@ -92,7 +93,7 @@ def _cell(folder: Path, job: PlannedJob, outcome: Outcome | None) -> Cell:
     return Cell(
         _row(job.job), _column(job.job), job.job.name, lines,
         PurePosixPath(media.relative_to(folder).as_posix()) if media else None,
-        PurePosixPath(picture.relative_to(folder).as_posix()) if picture.exists() else None, reason,
+        PurePosixPath(picture.relative_to(folder).as_posix()) if picture.exists() else None, there, reason,
     )  # fmt: skip
 
 

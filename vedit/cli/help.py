@@ -33,6 +33,7 @@ ELSEWHERE = {
     "size": "Clip",
     "device": "Model",
     "sheet": "Output",
+    "report": "Output",
     "compare": "Output",
     "compare_layout": "Output",
     "save_data": "Output",

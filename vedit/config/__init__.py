@@ -59,6 +59,8 @@ from vedit.config.paths import InputPath, OutputPath, PathOrName
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
 
+REPORT = "Also write a page (.html) that plays it, with all that made it. One file, to be opened in a browser."
+
 COMPARE_LAYOUT = (
     "How both are shown: side, stack or wipe. Beside one another, above one another, or with a moving line."
 )
@@ -100,7 +102,7 @@ class EditConfig(
     sheet: OutputPath | None = Field(
         None, description="Also write a contact sheet (.png). The source above, the edit below."
     )
-
+    report: OutputPath | None = Field(None, description=REPORT)
     compare: OutputPath | None = Field(
         None, description="Also write a clip of the source and the edit together. Named as --output may be."
     )
@@ -158,6 +160,7 @@ class GenerateConfig(
         "frame to frame, or fresh in each.",
     )
     sheet: OutputPath | None = Field(None, description="Also write a contact sheet (.png).")
+    report: OutputPath | None = Field(None, description=REPORT)
 
 
 class InspectMaskConfig(EditConfig):

@@ -152,6 +152,9 @@ class EditOptions(TypedDict, total=False):
     """Let the controls guide the inversion too. [default: False]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). The source above, the edit below."""
+    report: str | Path | None
+    """Also write a page (.html) that plays it, with all that made it. One file, to be opened in a
+    browser."""
     compare: str | Path | None
     """Also write a clip of the source and the edit together. Named as --output may be."""
     compare_layout: Literal["side", "wipe", "stack"]
@@ -257,6 +260,9 @@ class GenerateOptions(TypedDict, total=False):
     frame, or fresh in each. [default: 'shared']"""
     sheet: str | Path | None
     """Also write a contact sheet (.png)."""
+    report: str | Path | None
+    """Also write a page (.html) that plays it, with all that made it. One file, to be opened in a
+    browser."""
 
 
 class TuneOptions(TypedDict, total=False):

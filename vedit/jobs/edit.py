@@ -18,6 +18,7 @@ from vedit.jobs.edit_result import EditResult, FinishEdit
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import source_prompt_of
+from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
 from vedit.progress import Progress
@@ -40,8 +41,8 @@ def edit(
 ) -> EditResult:
     """Edit a clip with a new prompt.
 
-    Nothing is written unless ``output``, ``sheet`` or ``compare`` is given. A loaded backbone comes back as it was;
-    threads that share one take turns.
+    Nothing is written unless ``output``, ``sheet``, ``report`` or ``compare`` is given. A loaded backbone comes back as
+    it was; threads that share one take turns.
 
     Args:
         backbone: a loaded model, or the name of one to load
@@ -96,6 +97,8 @@ class Edit(Job[EditConfig, EditResult]):
         if config.sheet is not None:
             contact_sheet(result.working_source, result.video, config.sheet, overwrite=config.overwrite)
             files.append(config.sheet)
+        if config.report is not None:
+            files.append(write_report(config.report, result, result.source))
         if config.compare is not None:
             from vedit.compare import compare  # moviepy takes half a second to import
 

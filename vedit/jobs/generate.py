@@ -25,6 +25,7 @@ from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_files, write_result
 from vedit.jobs.parts import attention_kind
+from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.priors import PRIORS
 from vedit.progress import Progress
@@ -76,8 +77,8 @@ def generate(
 ) -> GenerateResult:
     """Make a clip from words, and a sound if there is one.
 
-    Nothing is written unless ``output`` (or ``sheet``) is given. A loaded backbone comes back as it was; threads
-    that share one take turns.
+    Nothing is written unless ``output`` (or ``sheet``, ``report``) is given. A loaded backbone comes back as it was;
+    threads that share one take turns.
 
     Args:
         backbone: a loaded model, or the name of one to load
@@ -146,6 +147,8 @@ class Generate(Job[GenerateConfig, GenerateResult]):
                 rows += [Row("on the beats", clip, beats[:-1]), Row("between them", clip, between)]
             sheet_of(rows, config.sheet, overwrite=config.overwrite)
             files.append(config.sheet)
+        if config.report is not None:
+            files.append(write_report(config.report, result))
         return replace(result, files=tuple(files), timings=seconds)
 
     def show(self, result: GenerateResult, report: Report) -> None:

@@ -50,6 +50,10 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
         if config.sheet.suffix.lower() != ".png":
             raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
         check_output(config.sheet, config.files_read(), config.overwrite)
+    if config.report is not None:
+        if config.report.suffix.lower() != ".html":
+            raise MediaError(f"{config.report}: a report is written as .html.")
+        check_output(config.report, config.files_read(), config.overwrite)
     compare = getattr(config, "compare", None)  # only an edit has a source to compare with
     if compare is not None:
         _check_video(compare, "libx264", config)

@@ -30,8 +30,10 @@ class Cell:
         name: of the job
         lines: what made it: settings and their values
         media: its file, from the page's folder on; None where it is not there
+        done: whether it is the result, rather than a preview or nothing yet
         poster: a picture of it, from the page's folder on
         reason: why it failed; empty where it did not
+        player: HTML that plays it, in place of its file
     """
 
     row: str
@@ -40,7 +42,9 @@ class Cell:
     lines: Sequence[tuple[str, str]] = ()
     media: PurePosixPath | None = None
     poster: PurePosixPath | None = None
+    done: bool = True
     reason: str = ""
+    player: str = ""
 
     @property
     def address(self) -> str:
@@ -73,11 +77,10 @@ class Source:
         return "" if self.media is None else quote(str(self.media))
 
 
-def write_page(path: Path, title: str, cells: Sequence[Cell], sources: Sequence[Source] = ()) -> None:
-    """Write a page of results, whole or not at all, in place of an older one.
-
-    Raises MediaError where it cannot be written.
-    """
+def write_page(
+    path: Path, title: str, cells: Sequence[Cell], sources: Sequence[Source] = (), *, overwrite: bool = False
+) -> None:
+    """Write a page of results, whole or not at all. Raises MediaError where it cannot be written."""
     rows, columns = dict[str, None](), dict[str, None]()
     for cell in cells:
         rows.setdefault(cell.row)
@@ -94,9 +97,9 @@ def write_page(path: Path, title: str, cells: Sequence[Cell], sources: Sequence[
         columns=list(columns),
         cells=by_place,
         sources={source.name: source for source in sources},
-        done=sum(1 for cell in cells if cell.media is not None),
+        done=sum(1 for cell in cells if cell.done),
         failed=[cell for cell in cells if cell.reason],
         all=len(cells),
     )
-    with whole_file(path, overwrite=True) as beside:
+    with whole_file(path, overwrite) as beside:
         beside.write_text(said, encoding="utf-8")
