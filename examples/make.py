@@ -24,6 +24,7 @@ FRAMES = 8
 SCENES = {
     "star": Scene((Object("star", "red", "left", (84, 62), 3.5, 25, 0.1),), "grass", 2000, (30, 90)),
     "walker": Scene((Object("person", "yellow", "right", (34, 66), 4.0, 27, phase=0.6),), "brick", 2001, (7, 60)),
+    "triangle": Scene((Object("triangle", "orange", "down", (66, 44), 3.5, 26, 0.2),), "water", 2003, (60, 200)),
     "circle": Scene((Object("circle", "blue", "up", (60, 80), 3.5, 24),), "sand", 2002, (120, 18)),
 }
 

@@ -26,6 +26,7 @@ LIBRARIES = ("torch", "diffusers", "transformers", "safetensors", "numpy", "av",
 
 EXTRAS = {
     "xformers": ("xformers",),
+    "cluster": ("ray",),
     "annotators": ("controlnet_aux", "timm", "torchvision"),
     "rtmpose": ("rtmlib",),
     "pose": ("mediapipe",),

@@ -40,6 +40,10 @@ class Display:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, where there is one, for something else that is drawn."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None

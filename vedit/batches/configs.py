@@ -10,6 +10,7 @@ from typing import Any
 
 from vedit.batches.axes import MOST_JOBS, Combination, axes_of, combinations
 from vedit.batches.names import TemplateError, fields_of, fill
+from vedit.batches.words import filled
 from vedit.batches.written import Written, WrittenJob, read_jobs
 from vedit.config import Settings
 from vedit.config.anchors import anchored
@@ -89,7 +90,9 @@ def _jobs_of(job: WrittenJob, folder: Path, changed: Layer, faults: list[str]) -
     varying = tuple(axis.name.replace("-", "_") for axis in axes)
     outputs = _templates(job, kind, varying, faults)
     for combination in combinations(job, axes):
-        merged = merge_or_faults(kind, *(_layer(each, kind) for each in combination.layers), changed)
+        # Templates of outputs have fields of their own.
+        texts = filled((each.without(*fields_written(kind)) for each in combination.layers), faults)
+        merged = merge_or_faults(kind, *(_layer(each, kind) for each in texts), changed)
         if isinstance(merged, list):
             faults += merged
             continue
@@ -112,9 +115,8 @@ def _entry(job: WrittenJob, faults: list[str]) -> Entry | None:
 
 
 def _layer(written: Written, kind: type[Settings]) -> Layer:
-    """Settings as they count, with paths relative to where we are; but for the outputs, which are templates."""
-    plain = {key: value for key, value in written.values.items() if key.replace("-", "_") not in fields_written(kind)}
-    return Layer(anchored(plain, kind, written.folder), written.label)
+    """Settings as they count, with paths relative to where we are."""
+    return Layer(anchored(dict(written.values), kind, written.folder), written.label)
 
 
 # Outputs

@@ -20,7 +20,8 @@ import typer
 
 from vedit import printing
 from vedit.cli import usage
-from vedit.cli.commands import InterruptedWorkError, app
+from vedit.cli.commands import app
+from vedit.cli.interrupted import InterruptedWorkError
 from vedit.errors import VeditError, VeditHint, VeditWarning
 
 __all__ = ["app", "main"]

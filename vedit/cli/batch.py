@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from vedit import printing
 from vedit.cli.flags import AsJson, Quiet, Verbose
+from vedit.cli.interrupted import InterruptedWorkError
 from vedit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ def batch(
     from vedit.batches.cluster import Cluster
 
     report = printing.report
-    opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=report.progress)
+    progress = report.progress if sys.stderr.isatty() else None
+    opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=progress)
+    report.display.close()
     if check:
         _tell_check(opened, jobs)
         return None
@@ -86,15 +90,13 @@ def batch(
         return None
     said = not (report.quiet or report.as_json)
     cluster = None if ray is None else Cluster(ray, gpus_per_job, workers)
-    result = run_batch(
-        opened,
-        only=only or (),
-        retry_failed=retry_failed,
-        overwrite=overwrite,
-        cluster=cluster,
-        previews=preview,
-        said=said,
-    )
+    try:
+        result = run_batch(
+            opened, only=only or (), retry_failed=retry_failed, overwrite=overwrite, cluster=cluster,
+            previews=preview, said=said,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise InterruptedWorkError(str(opened.folder)) from None
     _tell_result(result)
     return 1 if result.failed else None
 

@@ -17,6 +17,7 @@ from vedit.cli import usage
 from vedit.cli.batch import batch
 from vedit.cli.flags import AsJson, Quiet, Verbose, configured
 from vedit.cli.help import HelpCommand, HelpGroup
+from vedit.cli.interrupted import InterruptedWorkError
 from vedit.config import InspectConfig, Settings, cache_folder
 from vedit.errors import ConfigError
 from vedit.jobs import OWN, Entry, entry_of, jobs
@@ -54,10 +55,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-class InterruptedWorkError(Exception):
-    """An interruption that left a file to go on from, and its path: typer makes a mere 130 of a KeyboardInterrupt."""
 
 
 def _version(wanted: bool) -> None:
