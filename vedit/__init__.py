@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vedit.adapters.tuned import Adapter
     from vedit.audio import AudioFeatures
     from vedit.backbone.model import Backbone
+    from vedit.batches.batch import BatchResult, batch
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
     from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
     from vedit.errors import (
@@ -51,6 +52,7 @@ _HOMES = {
     "Adapter": "vedit.adapters.tuned",
     "Audio": "vedit.clip",
     "Backbone": "vedit.backbone.model",
+    "BatchResult": "vedit.batches.batch",
     "Clip": "vedit.clip",
     "ClipInfo": "vedit.clip",
     "ConfigError": "vedit.errors",
@@ -71,6 +73,7 @@ _HOMES = {
     "VeditError": "vedit.errors",
     "VeditWarning": "vedit.errors",
     "WeightsError": "vedit.errors",
+    "batch": "vedit.batches.batch",
     "contact_sheet": "vedit.sheet",
     "edit": "vedit.jobs.edit",
     "generate": "vedit.jobs.generate",
@@ -88,6 +91,7 @@ __all__ = [
     "Audio",
     "AudioFeatures",
     "Backbone",
+    "BatchResult",
     "Clip",
     "ClipInfo",
     "ConfigError",
@@ -108,6 +112,7 @@ __all__ = [
     "VeditWarning",
     "WeightsError",
     "__version__",
+    "batch",
     "contact_sheet",
     "edit",
     "generate",

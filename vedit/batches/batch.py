@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from vedit.batches import page
 from vedit.batches import previews as previewing
 from vedit.batches.cluster import Cluster, run_on_cluster
-from vedit.batches.configs import PAGE, STATUS, BatchJob, read_batch
+from vedit.batches.configs import NOTHING, PAGE, STATUS, BatchJob, read_batch
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob, in_order, planned
 from vedit.batches.run import alone_in, run_jobs
 from vedit.batches.status import Status
 from vedit.batches.view import View
+from vedit.config.faults import in_one_line
+from vedit.config.merge import Layer
 from vedit.config.paths import absolute
 from vedit.errors import ConfigError, MediaError, VeditError
 from vedit.jobs import entry_of
@@ -70,17 +73,22 @@ def open_batch(
     path: Path,
     folder: Path | None = None,
     *,
-    assign: Sequence[str] = (),
+    changed: Layer = NOTHING,
+    *,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Batch:
     """Read a jobs file and plan its jobs. Nothing is made, and no folder stays.
 
+    Args:
+        changed: settings of all jobs, over those of the file
+        overwrite: whether files may be replaced that the batch did not make
+
     Raises:
         ConfigError: where nothing of the file can be read
     """
     folder = absolute(folder or default_folder(path))
-    jobs, faults = read_batch(path, folder, assign)
+    jobs, faults = read_batch(path, folder, changed)
     if faults:
         return Batch(folder, (), tuple(faults))
     past = Status(folder / STATUS).past()
@@ -129,6 +137,50 @@ def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
         for each in reversed(made):
             with suppress(OSError):
                 each.rmdir()
+
+
+def batch(
+    jobs: str | Path,
+    output: str | Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    retry_failed: bool = False,
+    overwrite: bool = False,
+    previews: bool = False,
+    ray: str | None = None,
+    gpus_per_job: float = 0.0,
+    workers: int | None = None,
+    said: bool = False,
+) -> BatchResult:
+    """Make what is not there yet of a file of jobs, as ``vedit batch`` does.
+
+    Args:
+        jobs: .yaml, .csv, .jsonl, or a folder of sidecars
+        output: the folder of the outputs; by default one here that is named like the file
+        only: names of jobs, in which * stands for anything; the others are left as they are
+        settings: of all jobs, over those of the file
+        retry_failed: whether those that failed in an earlier run are tried again
+        overwrite: whether files may be replaced that the batch did not make
+        previews: whether quick looks at all of them are made first
+        ray: None for this process; "local", "auto" or the address of a Ray cluster
+        gpus_per_job: GPUs that each job has to itself, on a cluster
+        workers: jobs at a time, on a local cluster
+        said: whether progress is shown on stderr
+
+    Raises:
+        ConfigError: for all that is wrong with the file; nothing is made then
+        MediaError: where the folder cannot be written into
+        DeviceError: where the cluster cannot be used
+    """
+    changed = Layer(dict(settings or {}))
+    opened = open_batch(Path(jobs), None if output is None else Path(output), changed, overwrite=overwrite)
+    if opened.faults:
+        raise ConfigError(in_one_line(list(opened.faults)))
+    cluster = None if ray is None else Cluster(ray, gpus_per_job, workers)
+    return run_batch(
+        opened, only=only, retry_failed=retry_failed, overwrite=overwrite, cluster=cluster, previews=previews, said=said
+    )
 
 
 def chosen(batch: Batch, only: Sequence[str] = ()) -> list[PlannedJob]:

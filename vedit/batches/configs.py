@@ -15,7 +15,7 @@ from vedit.batches.written import Written, WrittenJob, read_jobs
 from vedit.config import Settings
 from vedit.config.anchors import anchored
 from vedit.config.faults import cut
-from vedit.config.merge import Layer, assignments, merge_or_faults
+from vedit.config.merge import Layer, merge_or_faults
 from vedit.config.named_files import fields_written
 from vedit.config.paths import absolute, is_there
 from vedit.jobs import Entry, jobs
@@ -24,6 +24,10 @@ from vedit.synonyms import nearest
 
 PAGE, STATUS, LOCK, PREVIEWS = "index.html", "status.jsonl", ".batch.lock", "previews"
 """What a batch writes into its folder beside the outputs."""
+
+
+NOTHING = Layer({})
+"""No settings."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,18 @@ class BatchJob:
         return Path(str(getattr(self.config, "output")))  # noqa: B009 (each kind of batch's jobs has one)
 
 
-def read_batch(path: Path, folder: Path, assign: Sequence[str] = ()) -> tuple[list[BatchJob], list[str]]:
+def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list[BatchJob], list[str]]:
     """The jobs that a file holds, and all faults that show without looking at what they read.
 
     Args:
         path: YAML, CSV, JSONL, or a folder of sidecars
         folder: where outputs go
-        assign: settings of all jobs, "key=value", over those of the file
+        changed: settings of all jobs, over those of the file
 
     Raises:
         ConfigError: where nothing of the file can be read
     """
     faults: list[str] = []
-    changed = assignments(assign)
     found: list[BatchJob] = []
     for job in read_jobs(path, faults):
         found += _jobs_of(job, absolute(folder), changed, faults)

@@ -11,6 +11,7 @@ import typer
 from vedit import printing
 from vedit.cli.flags import AsJson, Quiet, Verbose
 from vedit.cli.interrupted import InterruptedWorkError
+from vedit.config.merge import assignments
 from vedit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def batch(
 
     report = printing.report
     progress = report.progress if sys.stderr.isatty() else None
-    opened = open_batch(jobs, output, assign=assign or (), overwrite=overwrite, progress=progress)
+    opened = open_batch(jobs, output, assignments(assign or ()), overwrite=overwrite, progress=progress)
     report.display.close()
     if check:
         _tell_check(opened, jobs)
