@@ -72,7 +72,6 @@ def default_folder(path: Path) -> Path:
 def open_batch(
     path: Path,
     folder: Path | None = None,
-    *,
     changed: Layer = NOTHING,
     *,
     overwrite: bool = False,
