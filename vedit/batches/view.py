@@ -57,7 +57,7 @@ class View:
 
     def begin(self, job: PlannedJob) -> None:
         if self._bars is not None:
-            self._bars.update(self._tasks[1], description=one_line(job.job.name), completed=0, total=1)
+            self._bars.reset(self._tasks[1], description=one_line(job.job.name), total=1)
             self._draw()
 
     def end(self, job: PlannedJob, outcome: Outcome) -> None:

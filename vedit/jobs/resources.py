@@ -133,7 +133,8 @@ def one_pass(backbone: Backbone, size: Size) -> float:
 def format_duration(seconds: float) -> str:
     """A time as a text."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        count = max(1, round(seconds))
+        return f"{count} second{'s' * (count != 1)}"
     if seconds < 5400:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:,.1f} hours"
