@@ -269,12 +269,7 @@ def _work(job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundin
 def _connected(cluster: Cluster) -> Iterator[tuple[Any, int]]:
     """Ray, and how many tasks it works on at a time. Raises DeviceError."""
     local = cluster.address == "local"
-    for name, value in {
-        "RAY_AUTH_MODE": "token",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        **({"RAY_AUTH_TOKEN": secrets.token_hex(32)} if local else {}),
-    }.items():
+    for name, value in _environment(local).items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -295,8 +290,20 @@ def _connected(cluster: Cluster) -> Iterator[tuple[Any, int]]:
         ray.shutdown()
 
 
+def _environment(local: bool) -> dict[str, str]:
+    """Variables that Ray heeds, most of them when it is imported. A cluster that is started here listens on this machine
+    alone, to those who know its token."""
+    common = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    if not local:
+        return common
+    # Without other machines Ray works on the loopback address, and listens there. ``_node_ip_address`` does not do it:
+    # Ray replaces a loopback address by the machine's own, and listens on all of them.
+    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    return {**common, **alone, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
 def _options(cluster: Cluster, local: bool) -> dict[str, Any]:
-    """The arguments of ``ray.init``. A cluster that is started here listens on this machine alone."""
+    """The arguments of ``ray.init``."""
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     if not local:
         return {"address": cluster.address, **common}
@@ -308,7 +315,6 @@ def _options(cluster: Cluster, local: bool) -> dict[str, Any]:
         "num_cpus": cluster.workers or max(1, fitting),
         "num_gpus": gpus,
         "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
         **common,
     }
 
