@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ import torch
 from vedit.atomic import clear_left_over
 from vedit.batches.make import make_job, make_stage, reason_of
 from vedit.batches.outcome import Outcome
-from vedit.batches.plan import PlannedJob
+from vedit.batches.plan import PlannedJob, to_make
 from vedit.batches.run import Watcher
 from vedit.batches.status import Status
 from vedit.config import cache_folder
@@ -217,19 +218,18 @@ class _Driver:
 def _tasks(jobs: Sequence[PlannedJob]) -> list[_Task]:
     """A task for each stage that several jobs share and that is not there yet, and one for each job.
 
-    A stage waits for the shared ones before it in the first job that has it, which are all that it can be made of; so
-    no two wait for each other.
+    Each waits for the shared stages that it is made of, and for no others: where one of those fails, so does it.
     """
-    users: dict[str, int] = {}
-    for job in jobs:
-        for key in {stage.key for stage in job.stages if stage.kept and not stage.there}:
-            users[key] = users.get(key, 0) + 1
+    stages = {job.job.name: {stage.key: stage for stage in job.stages} for job in jobs}
+    needed = {job.job.name: to_make(stages[job.job.name], *(stage.key for stage in job.stages[-1:])) for job in jobs}
+    users = Counter(key for name, keys in needed.items() for key in keys if stages[name][key].kept)
     tasks, known = list[_Task](), set[str]()
     for job in jobs:
-        shared = [stage.key for stage in job.stages if users.get(stage.key, 0) > 1]
-        for index, key in enumerate(shared):
+        own = stages[job.job.name]
+        shared = [key for key in own if key in needed[job.job.name] and users[key] > 1]
+        for key in shared:
             if key not in known:
-                tasks.append(_Task(job, key, {*shared[:index]}))
+                tasks.append(_Task(job, key, {each for each in to_make(own, *own[key].needs) if users[each] > 1}))
         known |= {*shared}
         tasks.append(_Task(job, waits={*shared}))
     return tasks
@@ -291,8 +291,8 @@ def _connected(cluster: Cluster) -> Iterator[tuple[Any, int]]:
 
 
 def _environment(local: bool) -> dict[str, str]:
-    """Variables that Ray heeds, most of them when it is imported. A cluster that is started here listens on this machine
-    alone, to those who know its token."""
+    """Variables that Ray heeds, some of them only when it is imported. A cluster that is started here listens on this
+    machine alone, to those who know its token."""
     common = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     if not local:
         return common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from vedit.batches.status import Past
 from vedit.clip.sizes import Size
 from vedit.config.named_files import fields_written
 from vedit.errors import VeditError
-from vedit.graph import plan
+from vedit.graph import Stage, Store, plan
 from vedit.graph.work import passes
 from vedit.jobs import entry_of
 from vedit.jobs.base import Given, Goal, result_store
@@ -28,6 +28,7 @@ class StageOf:
         kept: whether its result is there for others
         there: whether it is there already
         passes: UNet passes that it takes
+        needs: the keys of those that it is made of
     """
 
     key: str
@@ -35,6 +36,7 @@ class StageOf:
     kept: bool
     there: bool
     passes: int
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,7 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     """A job with what it takes. Reads no weights and no pictures; what is wrong with its files is its fault."""
     try:
         goal, store = goal_of(job, folder, session), result_store(job.config)
-        stages = tuple(
-            StageOf(
-                stage.key, stage.title, stage.kept, stage.kept and store is not None and store.holds(stage.key),
-                sum(passes(work) for work in stage.work() if not work.doubtful),
-            )
-            for stage in plan(goal.stage).to_make
-        )  # fmt: skip
+        stages = tuple(_stage_of(stage, store) for stage in plan(goal.stage).to_make)
     except VeditError as fault:
         return PlannedJob(job, fault=fault)
     seed = getattr(goal.settings, "seed", None)
@@ -95,12 +91,32 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     return PlannedJob(job, key, model, seed, frames, size, stages, past=same, stands=stands)
 
 
+def _stage_of(stage: Stage[Any], store: Store | None) -> StageOf:
+    kept = stage.kept and store is not None
+    taken = sum(passes(work) for work in stage.work() if not work.doubtful)
+    needs = tuple(each.key for each in stage.needs())
+    there = kept and store is not None and store.holds(stage.key)
+    return StageOf(stage.key, stage.title, kept, there, taken, needs)
+
+
 def goal_of(job: BatchJob, folder: Path, session: Session) -> Goal[Any]:
     """What a job is to make, as if it were written into the current folder: where a result lies does not change what it
     is. Raises VeditError."""
     names = {name: getattr(job.config, name) for name in fields_written(type(job.config))}
     config = job.config.model_copy(update={name: path.relative_to(folder) for name, path in names.items() if path})
     return entry_of(config).load().goal(config, session, Given(made_with=job.made_with))
+
+
+def to_make(stages: Mapping[str, StageOf], *goals: str) -> set[str]:
+    """Of a job's ``stages``, by their keys, those that the ``goals`` need, themselves too, and that are not there. What
+    only a result that is there was made of is left out."""
+    found, ahead = set[str](), list(goals)
+    while ahead:
+        stage = stages[ahead.pop()]
+        if stage.key not in found and not stage.there:
+            found.add(stage.key)
+            ahead += stage.needs
+    return found
 
 
 def in_order(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
