@@ -13,10 +13,10 @@ from typing import Any
 from vedit.batches import page
 from vedit.batches import previews as previewing
 from vedit.batches.cluster import Cluster, run_on_cluster
-from vedit.batches.configs import NOTHING, PAGE, STATUS, BatchJob, read_batch
+from vedit.batches.configs import LOCK, NOTHING, PAGE, STATUS, BatchJob, read_batch
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob, in_order, planned
-from vedit.batches.run import alone_in, run_jobs
+from vedit.batches.run import alone_in, check_alone, run_jobs
 from vedit.batches.status import Status
 from vedit.batches.view import View
 from vedit.config.faults import in_one_line
@@ -84,7 +84,7 @@ def open_batch(
         overwrite: whether files may be replaced that the batch did not make
 
     Raises:
-        ConfigError: where nothing of the file can be read
+        ConfigError: where nothing of the file can be read, or another batch works in the folder
     """
     folder = absolute(folder or default_folder(path))
     jobs, faults = read_batch(path, folder, changed)
@@ -99,8 +99,10 @@ def open_batch(
             progress("planning", number, len(jobs))
     with _folders(folder, jobs):
         faults = [fault for job in found for fault in _faults_of(job, overwrite)]
-    if not past and (folder / PAGE).exists() and not overwrite:
+    if not (folder / STATUS).exists() and (folder / PAGE).exists() and not overwrite:
         faults.append(f"{folder / PAGE} exists already, and is no batch's; give another --output")
+    if faults:
+        check_alone(folder)  # what another batch has made since the past was read would be taken for somebody else's
     return Batch(folder, tuple(in_order(found)), tuple(faults))
 
 
@@ -118,7 +120,8 @@ def _faults_of(planned_job: PlannedJob, overwrite: bool) -> Iterator[str]:
 
 @contextmanager
 def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
-    """Within the block the folders of all outputs are there; those that were not are gone afterwards.
+    """Within the block the folders of all outputs are there; those that were not are gone afterwards, unless a batch
+    that runs may have need of them by then.
 
     Raises MediaError where one cannot be made.
     """
@@ -135,7 +138,8 @@ def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
     finally:
         for each in reversed(made):
             with suppress(OSError):
-                each.rmdir()
+                if not (folder / LOCK).exists():
+                    each.rmdir()
 
 
 def batch(
@@ -224,6 +228,8 @@ def run_batch(
     batch.folder.mkdir(parents=True, exist_ok=True)
     with alone_in(batch.folder):
         if previews:
+            # By this the page is known as the batch's, should it be killed before the first of the jobs begins.
+            Status(batch.folder / STATUS).add("previews", jobs=len(todo))
             _make_previews(todo, batch, cluster, said)
         outcomes = _made(todo, batch, batch.folder, cluster, overwrite=overwrite, said=said)
     return _result(batch, outcomes)

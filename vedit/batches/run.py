@@ -52,6 +52,13 @@ def alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def check_alone(folder: Path) -> None:
+    """Raise ConfigError where a batch works in this folder."""
+    if (folder / LOCK).exists():
+        with alone_in(folder):
+            return
+
+
 def run_jobs(
     jobs: Sequence[PlannedJob], folder: Path, status: Status, watcher: Watcher, *, overwrite: bool = False
 ) -> dict[str, Outcome]:
