@@ -47,10 +47,22 @@ def read_json(path: Path, error: Callable[[str], VeditError]) -> dict[str, Any]:
     return json_object(read_text(path, error), f"'{path}'", error)
 
 
-def json_object(text: str, what: str, error: Callable[[str], VeditError]) -> dict[str, Any]:
-    """The one object that JSON holds. Raises ``error``, naming ``what`` was read."""
+def json_object(
+    text: str, what: str, error: Callable[[str], VeditError], twice: list[str] | None = None
+) -> dict[str, Any]:
+    """The one object that JSON holds. Keys that an object has twice, of which the last counts, are added to ``twice``.
+    Raises ``error``, naming ``what`` was read."""
+
+    def joined(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found and twice is not None:
+                twice.append(key)
+            found[key] = value
+        return found
+
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=joined)
     except (ValueError, RecursionError) as fault:
         reason = "it is nested too deeply" if isinstance(fault, RecursionError) else fault
         raise error(f"{what} cannot be read as JSON: {reason}.") from fault

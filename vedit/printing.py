@@ -21,7 +21,7 @@ class Report:
     """One for each run. Results go to stdout; errors, warnings and progress to stderr.
 
     With ``as_json`` stdout is one object: "files", "metrics", "timings" (seconds), "warnings", and what else the
-    command finds; or "error" and "warnings".
+    command finds; or "error", "warnings", and what was found before.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
@@ -119,7 +119,8 @@ class Report:
         line = one_line(message)
         print(f"error: {line}", file=sys.stderr)
         if self.as_json:
-            self._print({"error": line, "warnings": self._warnings})
+            found = {name: value for name, value in self._found.items() if value}
+            self._print({**found, "error": line, "warnings": self._warnings})
 
     def _print(self, content: Mapping[str, Any]) -> None:
         print(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False))

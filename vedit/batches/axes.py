@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice, product
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import Any, get_args
 
-from vedit.batches.written import Written, WrittenJob
+from vedit.batches.wildcards import matches, patterns_in
+from vedit.batches.written import MOST_JOBS, Level, Written, by_name
 from vedit.config import Settings
 from vedit.config.faults import cut
-from vedit.config.named_files import naming
-from vedit.config.paths import absolute, expand_home, is_there
 from vedit.synonyms import nearest
 
-MOST_JOBS = 10_000
-"""Jobs of one batch."""
+SEVERAL = "; several settings that vary together are given as 'label: {setting: value}'"
 
-_WILD = re.compile(r"[*?\[]")
-_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_SWEEP = re.compile(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*(?:/\s*(\d{{1,6}})\s*)?")
+_NUMBER = r"([-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,2})?)"
+_SWEEP = re.compile(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*(?:/\s*(\d{{1,9}})\s*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,18 @@ class Axis:
 
     Attributes:
         name: the setting that varies, or what several that vary together are called
+        choices: at least one
+        level: the number of the level that it is written in
     """
 
     name: str
     choices: tuple[Choice, ...]
+    level: int
+
+    @property
+    def is_named(self) -> bool:
+        """Whether names of outputs call its choices otherwise than by the setting's value."""
+        return self.choices[0].name is not None
 
 
 @dataclass(frozen=True)
@@ -62,124 +69,163 @@ class Combination:
     names: dict[str, str]
 
 
-def axes_of(job: WrittenJob, kind: type[Settings], faults: list[str]) -> list[Axis]:
-    """The axes of a job, the outermost first; what is wrong is added to ``faults``."""
-    axes: dict[str, Axis] = {}
-    for layer in job.layers:
-        for name in _wild(layer, kind):
-            axes[name] = _listed(name, [layer.values[name]], layer, kind, faults)
-    for written in job.axes.get("product", ()):
+def axes_of(levels: Sequence[Level], kind: type[Settings], faults: list[str]) -> tuple[list[Axis], set[str]]:
+    """The axes of a job, the outermost first, and the settings that have no value since something is wrong with their
+    axis; what is wrong is added to ``faults``.
+
+    What a later level settles, by a value or by an axis, is not looked at in an earlier one.
+    """
+    axes, lost = list[Axis](), set[str]()
+    for number, level in enumerate(levels):
+        later = {name for each in levels[number + 1 :] for name in each.names}
+        for name, choices in _axes_in(level, later, kind, faults):
+            if choices:
+                axes.append(Axis(name, tuple(choices), number))
+            else:
+                lost |= {name} if name in kind.model_fields else {*kind.model_fields}
+    return axes, lost
+
+
+def count(axes: Sequence[Axis]) -> int:
+    """How many combinations the axes have."""
+    return prod(len(axis.choices) for axis in axes)
+
+
+def combinations(levels: Sequence[Level], axes: Sequence[Axis]) -> Iterator[Combination]:
+    """All combinations of the axes' choices, the last axis varying first."""
+    for chosen in product(*(axis.choices for axis in axes)):
+        yield _combined(levels, axes, chosen)
+
+
+def each_choice(levels: Sequence[Level], axes: Sequence[Axis]) -> Iterator[Combination]:
+    """Combinations in which each choice is taken at least once: as few as there are choices."""
+    first = tuple(axis.choices[0] for axis in axes)
+    yield _combined(levels, axes, first)
+    for index, axis in enumerate(axes):
+        for other in axis.choices[1:]:
+            yield _combined(levels, axes, (*first[:index], other, *first[index + 1 :]))
+
+
+def _combined(levels: Sequence[Level], axes: Sequence[Axis], chosen: Sequence[Choice]) -> Combination:
+    """A choice of each axis: those of a level win over its plain settings, and over all of the levels before."""
+    layers = list[Written]()
+    for number, level in enumerate(levels):
+        layers.append(level.settings)
+        layers += [each.settings for axis, each in zip(axes, chosen, strict=True) if axis.level == number]
+    names = {axis.name: each.name for axis, each in zip(axes, chosen, strict=True) if each.name is not None}
+    return Combination(tuple(layers), names)
+
+
+def _axes_in(
+    level: Level, later: set[str], kind: type[Settings], faults: list[str]
+) -> Iterator[tuple[str, list[Choice]]]:
+    """The axes that are written in one level, by their names; one without choices for each that is wrong."""
+    own = level.settings
+    for name in patterns_in(own, kind):
+        if name not in later:
+            yield name, _listed(name, [own.values[name]], own, kind, faults)
+    settled = {*own.values}
+    for way, written in level.axes.items():
         for name, values in written.values.items():
-            axes[name] = _axis(name, values, written, kind, faults)
-    for written in job.axes.get("sweep", ()):
-        for name, value in written.values.items():
-            axes[name] = _sweep(name, value, written, kind, faults)
-    return list(axes.values())
+            if name in later:
+                continue
+            if name in settled:
+                faults.append(f"{written.label(cut(name))}: it is given in two ways; leave one out")
+            else:
+                yield name, {"product": _axis, "sweep": _sweep}[way](name, values, written, kind, faults)
+            settled.add(name)
 
 
-def combinations(job: WrittenJob, axes: list[Axis]) -> Iterator[Combination]:
-    """All combinations of the axes' choices, the last axis varying first; no more than one above ``MOST_JOBS``."""
-    for chosen in islice(product(*(axis.choices for axis in axes)), MOST_JOBS + 1):
-        names = {axis.name: each.name for axis, each in zip(axes, chosen, strict=True) if each.name is not None}
-        yield Combination((*job.layers, *(each.settings for each in chosen)), names)
-
-
-def _axis(name: str, values: Any, written: Written, kind: type[Settings], faults: list[str]) -> Axis:
+def _axis(name: str, values: Any, written: Written, kind: type[Settings], faults: list[str]) -> list[Choice]:
     """``name: [value, ...]``, or ``name: {label: value, ...}`` where a value may be a mapping of several settings."""
-    if isinstance(values, dict) and values:
-        choices: list[Choice] = []
-        for label, value in values.items():
-            several = isinstance(value, dict)
-            if not several and not _known(name, written, kind, faults):
-                return Axis(name, ())
-            settings = {str(key): each for key, each in value.items()} if several else {name: value}
-            choices += _found(_placed(settings, name, written), kind, faults, str(label))
-        return Axis(name, tuple(choices))
-    if not isinstance(values, list) or not values:
+    if not isinstance(values, (list, dict)) or not values:
         given = "nothing" if values in (None, [], {}) else cut(repr(values))
-        faults.append(f"{written.label(name)}: {given} is no list of values; expected [one, another]")
-        return Axis(name, ())
-    return _listed(name, values, written, kind, faults)
+        faults.append(f"{written.label(cut(name))}: {given} is no list of values; expected [one, another]")
+    elif len(values) > MOST_JOBS:
+        faults.append(f"{written.label(cut(name))}: {len(values):,} values; expected at most {MOST_JOBS:,}")
+    elif isinstance(values, list):
+        return _listed(name, values, written, kind, faults)
+    else:
+        return _labelled(name, values, written, kind, faults)
+    return []
 
 
-def _listed(name: str, values: list[Any], written: Written, kind: type[Settings], faults: list[str]) -> Axis:
-    if not _known(name, written, kind, faults):
-        return Axis(name, ())
-    found = [
-        choice for value in values for choice in _found(_placed({name: value}, name, written), kind, faults)
-    ]  # fmt: skip
-    return Axis(name, tuple(found))
+def _listed(name: str, values: list[Any], written: Written, kind: type[Settings], faults: list[str]) -> list[Choice]:
+    if not _known(name, written, kind, faults, SEVERAL):
+        return []
+    placed = (written.within(name, str(index), values={name: value}) for index, value in enumerate(values))
+    return [choice for each in placed for choice in _found(each, kind, faults)]
 
 
-def _sweep(name: str, value: Any, written: Written, kind: type[Settings], faults: list[str]) -> Axis:
+def _labelled(
+    name: str, values: dict[Any, Any], written: Written, kind: type[Settings], faults: list[str]
+) -> list[Choice]:
+    if not name.isidentifier():
+        faults.append(f"{written.label(cut(name))}: expected a name of letters, digits and _, to be used as {{look}}")
+        return []
+    if not all(isinstance(each, dict) for each in values.values()) and not _known(name, written, kind, faults, SEVERAL):
+        return []
+    found = []
+    for label, value in values.items():
+        placed = written.within(name, str(label), values={name: value})
+        if isinstance(value, dict):
+            placed = replace(placed, values=by_name(value, placed, faults))
+        found += _found(placed, kind, faults, str(label))
+    return found
+
+
+def _sweep(name: str, value: Any, written: Written, kind: type[Settings], faults: list[str]) -> list[Choice]:
     """``name: 0.5..0.9/5``, five numbers at equal distances; or ``0..3``, whole numbers."""
     if not _known(name, written, kind, faults):
-        return Axis(name, ())
-    match = _SWEEP.fullmatch(str(value))
-    expected = "expected FROM..TO/HOW_MANY, such as 0.5..0.9/5, or whole numbers such as 0..3"
-    if match is None:
-        faults.append(f"{written.label(name)}: {cut(repr(value))} is no sweep; {expected}")
-        return Axis(name, ())
-    low, high = float(match[1]), float(match[2])
-    count = int(match[3]) if match[3] else int(abs(high - low)) + 1 if low.is_integer() and high.is_integer() else 0
-    if not 1 <= count <= MOST_JOBS:
-        faults.append(f"{written.label(name)}: {cut(repr(value))} has {count or 'no'} values; {expected}")
-        return Axis(name, ())
-    numbers = [low + (high - low) * index / max(count - 1, 1) for index in range(count)]
-    # Without the last digits, in which a sum of fractions is wrong; whole numbers are whole.
-    rounded = [float(f"{each:.12g}") for each in numbers]
-    values = [int(each) if each.is_integer() else each for each in rounded]
-    return Axis(name, tuple(Choice(_placed({name: each}, name, written)) for each in values))
+        return []
+    label, expected = written.label(name), "expected FROM..TO/HOW_MANY, such as 0.5..0.9/5, or whole numbers: 0..3"
+    if not _holds_numbers(kind.model_fields[name].annotation):
+        faults.append(f"{label}: it is no number, and cannot be swept; list its values under 'product'")
+        return []
+    if (match := _SWEEP.fullmatch(str(value))) is None:
+        faults.append(f"{label}: {cut(repr(value))} is no sweep; {expected}")
+        return []
+    low, high = Fraction(Decimal(match[1])), Fraction(Decimal(match[2]))
+    whole = low.denominator == high.denominator == 1
+    number = int(match[3]) if match[3] else int(abs(high - low)) + 1 if whole else None
+    if number is None:
+        faults.append(f"{label}: {cut(repr(value))} does not say how many values; {expected}")
+        return []
+    if not 1 <= number <= MOST_JOBS:
+        faults.append(f"{label}: {cut(repr(value))} has {number:,} values; expected 1..{MOST_JOBS:,}")
+        return []
+    steps = (low + (high - low) * Fraction(index, max(number - 1, 1)) for index in range(number))
+    numbers = [int(each) if each.denominator == 1 else float(each) for each in steps]
+    return [Choice(written.within(name, values={name: each})) for each in numbers]
 
 
-def _placed(settings: dict[str, Any], axis: str, written: Written) -> Written:
-    """The settings of a choice, which stand where their axis does."""
-    return Written(settings, written.file, written.folder, written.part, written.lines.get(axis, written.line))
+def _holds_numbers(annotation: Any) -> bool:
+    return annotation in (int, float) or any(_holds_numbers(each) for each in get_args(annotation))
 
 
-def _known(name: str, written: Written, kind: type[Settings], faults: list[str]) -> bool:
-    plain = name.replace("-", "_")
-    known = plain in kind.model_fields and plain not in kind.transient
-    if not known:
-        own = [each for each in kind.model_fields if each not in kind.transient]
-        told = f"there is no such setting; {nearest(cut(name), own)}, or give 'label: {{setting: value}}'"
-        faults.append(f"{written.label(cut(name))}: {told}")
-    return known
+def _known(name: str, written: Written, kind: type[Settings], faults: list[str], hint: str = "") -> bool:
+    known = [each for each in kind.model_fields if each not in kind.transient]
+    if name in known:
+        return True
+    faults.append(f"{written.label(cut(name))}: there is no such setting; {nearest(cut(name), known)}{hint}")
+    return False
 
 
-# Wildcards
-
-
-def _wild(written: Written, kind: type[Settings]) -> list[str]:
-    """The settings that name files to read by a pattern."""
-    return [name for name, value in written.values.items() if _is_pattern(name, value, written.folder, kind)]
-
-
-def _is_pattern(name: str, value: Any, folder: Path, kind: type[Settings]) -> bool:
-    how = naming(kind).get(name)
-    read = how is not None and not how.written and not how.whole
-    return read and isinstance(value, str) and bool(_WILD.search(value)) and not is_there(folder / expand_home(value))
-
-
-def _found(written: Written, kind: type[Settings], faults: list[str], label: str | None = None) -> list[Choice]:
-    """A choice; for a pattern one for each file that it matches, in the order of their names."""
-    patterns = _wild(written, kind)
+def _found(
+    written: Written,
+    kind: type[Settings],
+    faults: list[str],
+    label: str | None = None,
+    matched: frozenset[str] = frozenset(),
+) -> list[Choice]:
+    """A choice; for a pattern one for each file that it matches, in the order of their names. The settings ``matched``
+    are no patterns any more."""
+    patterns = [name for name in patterns_in(written, kind) if name not in matched]
     if not patterns:
         return [Choice(written, label)]
     name, choices = patterns[0], list[Choice]()
-    pattern = absolute(written.folder / expand_home(written.values[name]))
-    for path in _matches(pattern):
-        placed = Written({**written.values, name: str(path)}, written.file, written.folder, written.part, written.line)
-        choices.append(Choice(placed, label if label is None else f"{label}-{path.stem}"))
-    if not choices:
-        faults.append(f"{written.label(name)}: no file matches {cut(str(written.values[name]))!r}")
+    for path in matches(written, name, faults):
+        placed = replace(written, values={**written.values, name: str(path)})
+        named = label if label is None else f"{label}-{path.stem}"
+        choices += _found(placed, kind, faults, named, matched | {name})
     return choices
-
-
-def _matches(pattern: Path) -> list[Path]:
-    """The files that match, hidden ones left out; no more than one above ``MOST_JOBS``."""
-    plain = list(pattern.parts[1:])
-    first = next(index for index, part in enumerate(plain) if _WILD.search(part))
-    root = Path(pattern.anchor, *plain[:first])
-    found = (path for path in root.glob("/".join(plain[first:])) if not path.name.startswith("."))
-    return sorted(islice(found, MOST_JOBS + 1))

@@ -13,7 +13,7 @@ from typing import Any
 from vedit.batches import page
 from vedit.batches import previews as previewing
 from vedit.batches.cluster import Cluster, run_on_cluster
-from vedit.batches.configs import LOCK, NOTHING, PAGE, STATUS, BatchJob, read_batch
+from vedit.batches.configs import LOCK, NOTHING, PAGE, STATUS, BatchJob, gathered, read_batch
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob, in_order, planned
 from vedit.batches.run import alone_in, check_alone, run_jobs
@@ -63,6 +63,19 @@ class Batch:
     jobs: tuple[PlannedJob, ...]
     faults: tuple[str, ...]
 
+    def all_faults(self) -> list[str]:
+        """The faults, and why jobs cannot be made, which each would tell when it is its turn; a reason that several
+        jobs have is told once."""
+        reasons: dict[str, list[str]] = {}
+        for job in self.jobs:
+            if job.fault is not None:
+                reasons.setdefault(str(job.fault).rstrip("."), []).append(job.job.where)
+        told = [
+            f"{where}: {reason}" + (f" ({len(others)} more job{'s' * (len(others) > 1)} too)" if others else "")
+            for reason, (where, *others) in reasons.items()
+        ]
+        return gathered([*self.faults, *told])
+
 
 def default_folder(path: Path) -> Path:
     """Where the outputs of a jobs file go: a folder of its name here; of a folder of sidecars, one beside it."""
@@ -103,7 +116,7 @@ def open_batch(
         faults.append(f"{folder / PAGE} exists already, and is no batch's; give another --output")
     if faults:
         check_alone(folder)  # what another batch has made since the past was read would be taken for somebody else's
-    return Batch(folder, tuple(in_order(found)), tuple(faults))
+    return Batch(folder, tuple(in_order(found)), tuple(gathered(faults)))
 
 
 def _faults_of(planned_job: PlannedJob, overwrite: bool) -> Iterator[str]:
@@ -129,7 +142,7 @@ def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
     try:
         for parent in dict.fromkeys(job.output.parent for job in jobs):
             for each in reversed((parent, *parent.parents)):
-                if each.is_relative_to(folder.parent) and not each.exists():
+                if not each.exists():
                     each.mkdir()
                     made.append(each)
         yield

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from vedit.batches.axes import MOST_JOBS, Combination, axes_of, combinations
-from vedit.batches.names import TemplateError, fields_of, fill
+from vedit.batches.axes import axes_of, combinations, count, each_choice
+from vedit.batches.collisions import collisions
+from vedit.batches.outputs import Template, default_output, outputs_of
+from vedit.batches.reading import can_be_made, read_jobs
 from vedit.batches.words import filled
-from vedit.batches.written import Written, WrittenJob, read_jobs
+from vedit.batches.written import MOST_JOBS, Assigned, Level, Written, WrittenJob
 from vedit.config import Settings
 from vedit.config.anchors import anchored
 from vedit.config.faults import cut
 from vedit.config.merge import Layer, merge_or_faults
-from vedit.config.named_files import fields_written
+from vedit.config.named_files import NamedFile, fields_written, naming
 from vedit.config.paths import absolute, is_there
-from vedit.jobs import Entry, jobs
-from vedit.jobs.outputs import sidecar_path
+from vedit.errors import one_line
+from vedit.jobs import Entry
 from vedit.synonyms import nearest
 
-PAGE, STATUS, LOCK, PREVIEWS = "index.html", "status.jsonl", ".batch.lock", "previews"
+PAGE, STATUS, LOCK, PREVIEWS, PICTURES = "index.html", "status.jsonl", ".batch.lock", "previews", "pictures"
 """What a batch writes into its folder beside the outputs."""
 
 
@@ -67,54 +67,67 @@ def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list
     Raises:
         ConfigError: where nothing of the file can be read
     """
-    faults: list[str] = []
-    found: list[BatchJob] = []
-    for job in read_jobs(path, faults):
-        found += _jobs_of(job, absolute(folder), changed, faults)
-        if len(found) > MOST_JOBS:
+    faults, found = list[str](), list[BatchJob]()
+    folder, given = absolute(folder), {str(key).replace("-", "_"): value for key, value in changed.values.items()}
+    over = Level(Assigned(given, "", Path.cwd(), said=changed.label))
+    written = read_jobs(path, faults)
+    for job in written:
+        found += _jobs_of(job, over, folder, faults)
+        if max(len(found), len(written)) > MOST_JOBS:
             faults.append(f"{path.name}: more than {MOST_JOBS:,} jobs; make several files of it")
             break
-    faults += _collisions(found, absolute(folder))
-    faults += _missing(found)
-    return found, _gathered(faults)
+    faults += collisions(found, folder, path, (PAGE, STATUS, LOCK, PREVIEWS, PICTURES))
+    return found, gathered(faults)
 
 
-def _jobs_of(job: WrittenJob, folder: Path, changed: Layer, faults: list[str]) -> Iterator[BatchJob]:
+def gathered(faults: Iterable[str]) -> list[str]:
+    """Each fault once and in one line, in their order: a fault of the defaults is one, however many jobs have it."""
+    return list(dict.fromkeys(one_line(fault) for fault in faults))
+
+
+def _jobs_of(job: WrittenJob, over: Level, folder: Path, faults: list[str]) -> list[BatchJob]:
+    """The jobs that a written one stands for; none where something is wrong with how it is multiplied, but then too
+    each of its settings is looked at."""
     entry = _entry(job, faults)
     if entry is None:
-        return
-    kind, sound = entry.config, len(faults)
-    for layer in job.layers:
-        given = kind.transient & layer.values.keys()
-        faults += [f"{layer.label(name)} is not taken from a file; say --{name} where you mean it" for name in given]
-    axes = axes_of(job, kind, faults)
-    if len(faults) > sound:
-        return
-    varying = tuple(axis.name.replace("-", "_") for axis in axes)
-    outputs = _templates(job, kind, varying, faults)
-    for combination in combinations(job, axes):
-        # Templates of outputs have fields of their own.
-        texts = filled((each.without(*fields_written(kind)) for each in combination.layers), faults)
-        merged = merge_or_faults(kind, *(_layer(each, kind) for each in texts), changed)
+        return []
+    kind, before, levels = entry.config, len(faults), (*job.levels, over)
+    axes, lost = axes_of(levels, kind, faults)
+    choices = [choice.settings for axis in axes for choice in axis.choices]
+    for written in (*(level.settings for level in levels), *choices):
+        given = kind.transient & written.values.keys()
+        faults += [f"{written.label(name)} is not taken from a file; say --{name} where you mean it" for name in given]
+    if (number := count(axes)) > MOST_JOBS:
+        faults.append(f"{job.where}: {number:,} combinations; expected at most {MOST_JOBS:,}")
+    sound = job.sound and len(faults) == before
+    unsaid = lost if job.sound else {*kind.model_fields}
+    default = Template(default_output(kind, axes), f"{job.where}: output")
+    found = []
+    for combination in (combinations if sound else each_choice)(levels, axes):
+        # Templates of outputs have fields of their own. Words may be lost with what is told of already.
+        plain = (each.without(*fields_written(kind)) for each in combination.layers)
+        texts = filled(plain, [] if unsaid else faults)
+        layers = [_layer(each, kind) for each in texts]
+        merged = merge_or_faults(kind, *layers, where=job.where, unsaid=unsaid)
         if isinstance(merged, list):
-            faults += merged
+            faults += [*merged, *_missing(_plainly_read(kind, layers), layers, job.where, unsaid)]
+            outputs_of(kind, combination, default, folder, faults)
             continue
-        named = _outputs(outputs, merged, combination, folder, job.own, faults)
-        if "output" in named:
-            where = f"{job.own.file}:{job.own.line}" + (f": {job.own.part}" if job.own.part else "")
-            name = named["output"].relative_to(folder).with_suffix("").as_posix()
-            config = merged.model_copy(update=named)
-            yield BatchJob(name, config, where, combination.names, varying, job.made_with)
+        faults += _missing(merged.files_read(), layers, job.where, unsaid)
+        outputs = outputs_of(merged, combination, default, folder, faults)
+        if sound and "output" in outputs:
+            name = outputs["output"].relative_to(folder).with_suffix("").as_posix()
+            config, varying = merged.model_copy(update=outputs), tuple(axis.name for axis in axes)
+            found.append(BatchJob(name, config, job.where, combination.names, varying, job.made_with))
+    return found
 
 
 def _entry(job: WrittenJob, faults: list[str]) -> Entry | None:
-    entry = jobs().get(job.command)
-    named = next((layer for layer in reversed(job.layers) if "command" in layer.lines), job.own)
-    can = [name for name, each in jobs().items() if "output" in each.config.model_fields]
-    if entry is None or "output" not in entry.config.model_fields:
-        faults.append(f"{named.label('command')}: {cut(repr(job.command))} is no job; {nearest(cut(job.command), can)}")
-        return None
-    return entry
+    can = can_be_made()
+    if job.command in can:
+        return can[job.command]
+    faults.append(f"{job.command_label}: {cut(repr(job.command))} is no job; {nearest(cut(job.command), can)}")
+    return None
 
 
 def _layer(written: Written, kind: type[Settings]) -> Layer:
@@ -122,99 +135,20 @@ def _layer(written: Written, kind: type[Settings]) -> Layer:
     return Layer(anchored(dict(written.values), kind, written.folder), written.label)
 
 
-# Outputs
+def _missing(files: Iterable[NamedFile], layers: Sequence[Layer], where: str, unsaid: Collection[str]) -> Iterator[str]:
+    """Faults for files that are read and are not there, but for those of the settings ``unsaid``."""
+    for file in files:
+        name, *within = file.setting.split()
+        if name not in unsaid and not is_there(file.path):
+            layer = next((each for each in reversed(layers) if name in each.values), None)
+            label = f"{where}: {name}" if layer is None else layer.label(name)
+            yield f"{' '.join((label, *within))}: {cut(str(file.path))} does not exist"
 
 
-@dataclass(frozen=True)
-class _Template:
-    text: str
-    label: str
-
-
-def _templates(
-    job: WrittenJob, kind: type[Settings], varying: Sequence[str], faults: list[str]
-) -> dict[str, _Template]:
-    """The templates of the files that a job writes, by the settings that name them."""
-    found: dict[str, _Template] = {"output": _Template(_default_output(kind, varying), job.own.label("output"))}
-    known = {*kind.model_fields, *varying}
-    for layer in job.layers:
-        for key in layer.values:
-            if (name := key.replace("-", "_")) in fields_written(kind) and layer.values[key] is not None:
-                found[name] = _Template(str(layer.values[key]), layer.label(key))
-    for template in found.values():
-        try:
-            unknown = [each for each in fields_of(template.text) if each not in known]
-        except TemplateError as fault:
-            faults.append(f"{template.label}: {fault}")
-            continue
-        faults += [f"{template.label}: {{{each}}} is no setting; {nearest(cut(each), known)}" for each in unknown]
-    return found
-
-
-def _default_output(kind: type[Settings], varying: Sequence[str]) -> str:
-    """A folder for each clip, and in it names of all that varies beside it; without a clip, of all that varies."""
-    clip = "clip" in kind.model_fields
-    others = [name for name in varying if name != "clip"] or ["prompt" if "prompt" in kind.model_fields else kind.job]
-    plain = "-".join(f"{{{name}}}" if name in {*kind.model_fields, *varying} else name for name in others)
-    return f"{'{clip}/' if clip else ''}{plain}{kind.suffix}"
-
-
-def _outputs(
-    templates: Mapping[str, _Template],
-    config: Settings,
-    combination: Combination,
-    folder: Path,
-    own: Written,
-    faults: list[str],
-) -> dict[str, Path]:
-    """The paths in ``folder`` that the templates become; those that lead out of it are faults."""
-
-    def value_of(name: str) -> Any:
-        return combination.names.get(name, getattr(config, name, None))
-
-    named = {}
-    for name, template in templates.items():
-        try:
-            named[name] = folder / fill(template.text, value_of)
-        except TemplateError as fault:
-            faults.append(f"{template.label}: {fault}")
-    return named
-
-
-def _collisions(found: Sequence[BatchJob], folder: Path) -> Iterator[str]:
-    """Faults for files that two jobs would write, or a job and the batch itself, or one job twice."""
-    owners = {_plain(folder / name): "the batch itself" for name in (PAGE, STATUS, LOCK, PREVIEWS)}
-    for job in found:
-        paths = [Path(path) for name in fields_written(type(job.config)) if (path := getattr(job.config, name))]
-        if jobs()[job.config.job].again:
-            paths.append(sidecar_path(job.output))
-        for path in paths:
-            above = (each for each in path.parents if each.is_relative_to(folder) and each != folder)
-            taken = next((owners[each] for each in map(_plain, (path, *above)) if each in owners), None)
-            if taken is not None:
-                told = {job.name: "the same job", job.where: "another of its combinations"}.get(taken, taken)
-                yield (
-                    f"{job.where}: {cut(path.relative_to(folder).as_posix())} is written by {told} too; put what "
-                    "differs into the name, such as {seed}"
-                )
-                break
-            owners[_plain(path)] = job.name
-        owners |= {_plain(path): job.where for path in paths}
-
-
-def _missing(found: Sequence[BatchJob]) -> Iterator[str]:
-    """Faults for files that are read and are not there."""
-    for job in found:
-        for file in job.config.files_read():
-            if not is_there(file.path):
-                yield f"{job.where}: {file.setting}: {cut(str(file.path))} does not exist"
-
-
-def _plain(path: Path) -> str:
-    """A path as file systems compare it that tell neither case nor the composition of letters apart."""
-    return unicodedata.normalize("NFC", str(path)).casefold()
-
-
-def _gathered(faults: Sequence[str]) -> list[str]:
-    """Each fault once, in their order: a fault of the defaults is one, however many jobs have it."""
-    return list(dict.fromkeys(faults))
+def _plainly_read(kind: type[Settings], layers: Sequence[Layer]) -> Iterator[NamedFile]:
+    """The files that settings name each by itself, for where no config can be made of them all."""
+    values = {name: value for layer in layers for name, value in layer.values.items()}
+    for name, how in naming(kind).items():
+        value = values.get(name)
+        if isinstance(value, str) and value and "\0" not in value and not how.written:
+            yield from (NamedFile(name, path) for path in how.paths(value))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.batches import previews
-from vedit.batches.configs import PAGE, BatchJob
+from vedit.batches.configs import PAGE, PICTURES, BatchJob
 from vedit.batches.names import clean
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob
@@ -22,9 +22,6 @@ from vedit.errors import VeditError, VeditWarning
 from vedit.jobs.resources import format_duration
 from vedit.report.page import Cell, Source, write_page
 from vedit.warning_filters import filtered
-
-PICTURES = "pictures"
-"""The folder of what the page shows beside the outputs: a last frame of each, and small copies of the sources."""
 
 SOURCE_SIDE, SOURCE_FRAMES = 192, 96
 """Pixels of the longer side of a source's copy, and how many of its frames it has at most."""
@@ -42,7 +39,7 @@ def write(folder: Path, title: str, jobs: Sequence[PlannedJob], outcomes: Mappin
 
 
 def picture_of(folder: Path, job: BatchJob) -> Path:
-    """Where the last frame of a job's result is."""
+    """Where the last frame of a job's result is, beside small copies of the sources."""
     return folder / PICTURES / f"{clean(job.name)}.png"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,20 +103,21 @@ def batch(
     return 1 if result.failed else None
 
 
-def _tell_faults(faults: tuple[str, ...], jobs: Path) -> None:
+def _tell_faults(faults: Sequence[str], jobs: Path) -> None:
     """All that is wrong with a file, each in a line; then the error that says that nothing was run."""
-    printing.report.table([[fault] for fault in faults], title="faults", head=["fault"])
+    printing.report.add_data(faults=faults)
     if len(faults) == 1:
         raise ConfigError(f"{faults[0]}; nothing was run.")
+    for fault in faults:
+        printing.report.display.say(fault)
     raise ConfigError(f"{jobs} has {len(faults)} faults, listed above; nothing was run.")
 
 
 def _tell_check(opened: Batch, jobs: Path) -> None:
     """What ``--check`` finds; raises ConfigError where that is a fault."""
-    broken = tuple(f"{job.job.where}: {str(job.fault).rstrip('.')}" for job in opened.jobs if job.fault is not None)
-    if faults := (*opened.faults, *broken):
+    if faults := opened.all_faults():
         _tell_faults(faults, jobs)
-    printing.report.say(f"{len(opened.jobs)} jobs, no faults")
+    printing.report.say(f"{len(opened.jobs)} job{'s' * (len(opened.jobs) != 1)}, no faults")
     printing.report.add_data(jobs=[job.job.name for job in opened.jobs])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
-from itertools import accumulate
+from collections.abc import Collection, Mapping
+from itertools import accumulate, islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -30,9 +30,25 @@ def describe(error: ValidationError, labels: Mapping[str, str], kind: type[Setti
     return in_one_line(each_of(error, labels, kind), error.error_count())
 
 
-def each_of(error: ValidationError, labels: Mapping[str, str], kind: type[Settings]) -> list[str]:
-    """The faults of a config of some ``kind``, at most ``MOST_FAULTS``; arguments as ``describe``."""
-    return [_fault(detail, labels, kind) for detail in error.errors(include_url=False)[:MOST_FAULTS]]
+def each_of(
+    error: ValidationError,
+    labels: Mapping[str, str],
+    kind: type[Settings],
+    where: str = "",
+    unsaid: Collection[str] = (),
+) -> list[str]:
+    """The faults of a config of some ``kind``, at most ``MOST_FAULTS``; other arguments as ``describe``.
+
+    Args:
+        where: begins the faults that are of no setting that was given
+        unsaid: settings of which it is not told that they are missing
+    """
+    details = (
+        detail
+        for detail in error.errors(include_url=False)
+        if not (detail["type"] == "missing" and len(detail["loc"]) == 1 and detail["loc"][0] in unsaid)
+    )
+    return [_fault(detail, labels, kind, where) for detail in islice(details, MOST_FAULTS)]
 
 
 def in_one_line(faults: list[str], count: int | None = None) -> str:
@@ -51,9 +67,9 @@ def cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel]) -> str:
-    name = str(detail["loc"][0]) if detail["loc"] else ""
-    label = labels.get(name, name)
+def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel], where: str) -> str:
+    name, place = str(detail["loc"][0]) if detail["loc"] else "", f"{where}: " if where else ""
+    label = labels.get(name, f"{place}{name}")
     said, context = detail["type"], detail.get("ctx", {})
     given = _brief(detail["input"])
     field = kind.model_fields.get(name)
@@ -62,7 +78,7 @@ def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel
         label, kind = f"{label}: {name}", inner
     match said:
         case "missing":
-            return f"{name} is missing: {field.description if field else ''}"
+            return f"{label} is missing: {field.description if field else ''}"
         case "extra_forbidden":
             return f"{label}: there is no such setting; {nearest(name, kind.model_fields)}"
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than" if field is not None:
@@ -90,7 +106,7 @@ def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel
             return f"{label}: {len(detail['input']):,} characters; expected at most {context['max_length']:,}"
         case "value_error":
             reason = str(context.get("error", detail["msg"]))
-            return f"{label}: {given} {reason}" if name else reason
+            return f"{label}: {given} {reason}" if name else f"{place}{reason}"
     return f"{label}: {given}: {detail['msg']}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,13 +33,14 @@ def merge(kind: type[C], *layers: Layer) -> C:
         raise ConfigError(faults.describe(error, labels, kind)) from None
 
 
-def merge_or_faults(kind: type[C], *layers: Layer) -> C | list[str]:
-    """As ``merge``, but with the faults one by one."""
+def merge_or_faults(kind: type[C], *layers: Layer, where: str, unsaid: Collection[str] = ()) -> C | list[str]:
+    """As ``merge``, but with the faults one by one; ``where`` and ``unsaid`` as for ``faults.each_of``. There are none
+    where all that is wrong is left unsaid."""
     values, labels = _joined(layers)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        return faults.each_of(error, labels, kind)
+        return faults.each_of(error, labels, kind, where, unsaid)
 
 
 def _joined(layers: Iterable[Layer]) -> tuple[dict[str, Any], dict[str, str]]:

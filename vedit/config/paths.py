@@ -99,8 +99,8 @@ class MayBePath(NamesFiles):
 
 def expand_home(path: str | Path) -> Path:
     """A path with its ~ replaced by the home folder; a name that only looks like a user's, such as ~.mp4, stays."""
-    # Path.expanduser raises where there is no such user.
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+    # Path.expanduser raises where there is no such user, and both where a user's name holds what none can.
+    return Path(path if "\0" in str(path) else os.path.expanduser(path))  # noqa: PTH111
 
 
 def absolute(path: Path) -> Path:
