@@ -70,7 +70,7 @@ def test_a_field_that_is_added_needs_no_list(tmp_path: Path) -> None:
         ("single picture", "3.png"),
     ]
     assert [file.setting for file in config.files_read() if file.whole] == ["network"]
-    assert set(fields_written(Own)) == {"output", "sheet", "compare", "trace"}
+    assert set(fields_written(Own)) == {"output", "sheet", "report", "compare", "trace"}
 
 
 def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +96,9 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
     ("kind", "read", "written"),
     [
         (EditConfig, {"clip", "mask", "audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora"},
-         {"output", "sheet", "compare"}),
-        (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora"}, {"output", "sheet"}),
+         {"output", "sheet", "report", "compare"}),
+        (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora"},
+         {"output", "sheet", "report"}),
         (TuneConfig, {"clip", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
         (CompareConfig, {"source", "edit"}, {"output"}),
         (InspectConfig, {"clip"}, {"output", "sheet", "save_data"}),

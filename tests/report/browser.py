@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-PROBE = """<script>
-for (const video of document.querySelectorAll("video"))
+PROBE = """<img src="http://127.0.0.1:{port}/over" hidden><script>
+const waiting = new Set(document.querySelectorAll("video"));
+const tell = () => {{ if (!waiting.size) new Image().src = "http://127.0.0.1:{port}/all"; }};
+for (const video of [...waiting])
   for (const event of ["playing", "error"])
-    video.addEventListener(event, () => { video.dataset[event] = video.currentTime; });
+    video.addEventListener(event, () => {{ video.dataset[event] = 1; waiting.delete(video); tell(); }});
+tell();
 </script></body>"""
-"""Notes at each video what became of it. Added to a copy of the page."""
+"""Notes at each video what became of it, and keeps the page loading until all have begun to play, or failed. Added to a
+copy of the page."""
+
+PATIENCE = 60
+"""Seconds in which videos begin to play, however much else this machine does."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +53,30 @@ def browser() -> str:
 
 
 def open_page(page: Path) -> Opened:
-    """Open a page from the disk, all of it in view, for some seconds of its own time."""
-    probe = page.with_name("probe.html")
-    probe.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
-    arguments = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=4000,6000",
-        "--virtual-time-budget=8000", "--dump-dom", probe.resolve().as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run([browser(), *arguments], capture_output=True, text=True, check=True, timeout=120)
+    """Open a page from the disk, all of it in view, until its videos play."""
+    probe, every = page.with_name("probe.html"), threading.Event()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/all":
+                every.set()
+            every.wait(PATIENCE)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        watched = page.read_text(encoding="utf-8").replace("</body>", PROBE.format(port=server.server_port))
+        probe.write_text(watched, encoding="utf-8")
+        arguments = [
+            "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=4000,6000",
+            "--dump-dom", probe.resolve().as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run([browser(), *arguments], capture_output=True, text=True, check=True, timeout=3 * PATIENCE)
+        server.shutdown()
     probe.unlink()
     tags = re.findall(r"<video[^>]*>", done.stdout)
     source = [re.search(r'src="([^"]{0,200})', tag)[1] for tag in tags]
