@@ -140,7 +140,7 @@ def _folders(folder: Path, jobs: Sequence[BatchJob]) -> Iterator[None]:
     """
     made: list[Path] = []
     try:
-        for parent in dict.fromkeys(job.output.parent for job in jobs):
+        for parent in dict.fromkeys(file.parent for job in jobs for file in job.files):
             for each in reversed((parent, *parent.parents)):
                 if not each.exists():
                     each.mkdir()

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.config.faults import cut
-from vedit.config.named_files import fields_written
 from vedit.config.paths import absolute
-from vedit.jobs import jobs
-from vedit.jobs.outputs import sidecar_path
 
 if TYPE_CHECKING:
     from vedit.batches.configs import BatchJob
@@ -44,7 +41,7 @@ def collisions(found: Sequence[BatchJob], folder: Path, file: Path, own: Sequenc
     holding, called = dict[str, _Owner](), dict[str, _Owner]()
     for job in found:
         met: list[tuple[Path, _Owner]] = []
-        for path in _files_of(job):
+        for path in job.files:
             inside = [each for each in path.parents if each.is_relative_to(folder) and each != folder]
             key, *above = map(_plain, (path, *inside))
             met += [(path, owners[each]) for owners, each in ((holding, key), (read, key)) if each in owners]
@@ -56,12 +53,6 @@ def collisions(found: Sequence[BatchJob], folder: Path, file: Path, own: Sequenc
         called.setdefault(name, _Owner(job.output, job))
         if met:
             yield _told(*met[0], job, folder)
-
-
-def _files_of(job: BatchJob) -> list[Path]:
-    """All that a job writes, its sidecar too."""
-    written = [Path(path) for name in fields_written(type(job.config)) if (path := getattr(job.config, name))]
-    return [*written, *([sidecar_path(job.output)] if jobs()[job.config.job].again else [])]
 
 
 def _told(path: Path, owner: _Owner, job: BatchJob, folder: Path) -> str:
@@ -78,13 +69,17 @@ def _told(path: Path, owner: _Owner, job: BatchJob, folder: Path) -> str:
         met = f"is written by {who} too"
     elif _plain(path) == _plain(owner.path):
         met = f"is, to some file systems, {theirs} of {who}"
-    elif path.is_relative_to(owner.path) or owner.path.is_relative_to(path):
+    elif _holds(path, owner.path) or _holds(owner.path, path):
         met = f"and {theirs} of {who} lie within each other"
     else:
         met = f"differs in its suffix alone from {theirs} of {who}"
     fields = ", ".join(f"{{{name}}}" for name in job.varying) or "{prompt} or {seed}"
     advice = "give each its own name" if owner.job is job else f"put what differs into the name, such as {fields}"
     return f"{job.where}: {shown} {met}; {advice}"
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return Path(_plain(path)).is_relative_to(_plain(folder))
 
 
 def _plain(path: Path) -> str:

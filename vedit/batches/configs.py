@@ -10,7 +10,7 @@ from vedit.batches.axes import axes_of, combinations, count, each_choice
 from vedit.batches.collisions import collisions
 from vedit.batches.outputs import Template, default_output, outputs_of
 from vedit.batches.reading import can_be_made, read_jobs
-from vedit.batches.words import filled
+from vedit.batches.words import WORDS, filled
 from vedit.batches.written import MOST_JOBS, Assigned, Level, Written, WrittenJob
 from vedit.config import Settings
 from vedit.config.anchors import anchored
@@ -19,7 +19,8 @@ from vedit.config.merge import Layer, merge_or_faults
 from vedit.config.named_files import NamedFile, fields_written, naming
 from vedit.config.paths import absolute, is_there
 from vedit.errors import one_line
-from vedit.jobs import Entry
+from vedit.jobs import Entry, entry_of
+from vedit.jobs.outputs import sidecar_path
 from vedit.synonyms import nearest
 
 PAGE, STATUS, LOCK, PREVIEWS, PICTURES = "index.html", "status.jsonl", ".batch.lock", "previews", "pictures"
@@ -55,6 +56,13 @@ class BatchJob:
         """Its main output."""
         return Path(str(getattr(self.config, "output")))  # noqa: B009 (each kind of batch's jobs has one)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it writes, the main output first."""
+        beside = [sidecar_path(self.output)] if entry_of(self.config).again else []
+        others = [getattr(self.config, name) for name in fields_written(type(self.config)) if name != "output"]
+        return (self.output, *beside, *(Path(path) for path in others if path))
+
 
 def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list[BatchJob], list[str]]:
     """The jobs that a file holds, and all faults that show without looking at what they read.
@@ -71,8 +79,10 @@ def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list
     folder, given = absolute(folder), {str(key).replace("-", "_"): value for key, value in changed.values.items()}
     over = Level(Assigned(given, "", Path.cwd(), said=changed.label))
     written = read_jobs(path, faults)
+    kinds = {entry.config for job in written if (entry := can_be_made().get(job.command)) is not None}
+    shared = dict.fromkeys(name for kind in sorted(kinds, key=lambda kind: kind.job) for name in kind.model_fields)
     for job in written:
-        found += _jobs_of(job, over, folder, faults)
+        found += _jobs_of(job, over, shared, folder, faults)
         if max(len(found), len(written)) > MOST_JOBS:
             faults.append(f"{path.name}: more than {MOST_JOBS:,} jobs; make several files of it")
             break
@@ -85,13 +95,20 @@ def gathered(faults: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(one_line(fault) for fault in faults))
 
 
-def _jobs_of(job: WrittenJob, over: Level, folder: Path, faults: list[str]) -> list[BatchJob]:
+def _jobs_of(job: WrittenJob, over: Level, shared: Collection[str], folder: Path, faults: list[str]) -> list[BatchJob]:
     """The jobs that a written one stands for; none where something is wrong with how it is multiplied, but then too
-    each of its settings is looked at."""
+    each of its settings is looked at.
+
+    Args:
+        over: settings over its own
+        shared: names of the settings that the jobs of the file have
+    """
     entry = _entry(job, faults)
     if entry is None:
         return []
-    kind, before, levels = entry.config, len(faults), (*job.levels, over)
+    kind, before, (*defaults, own) = entry.config, len(faults), job.levels
+    *defaults, over = (_meant_for(kind, each, shared, faults) for each in (*defaults, over))
+    levels = (*defaults, own, over)
     axes, lost = axes_of(levels, kind, faults)
     choices = [choice.settings for axis in axes for choice in axis.choices]
     for written in (*(level.settings for level in levels), *choices):
@@ -130,6 +147,15 @@ def _entry(job: WrittenJob, faults: list[str]) -> Entry | None:
     return None
 
 
+def _meant_for(kind: type[Settings], level: Level, shared: Collection[str], faults: list[str]) -> Level:
+    """Of what is said for all jobs of a file, what jobs of this ``kind`` have. What none has is a fault."""
+    unknown = [name for name in level.settings.values if name not in (*shared, WORDS)]
+    for name in unknown:
+        told = f"there is no such setting; {nearest(cut(name), shared)}"
+        faults.append(f"{level.settings.label(cut(name))}: {told}")
+    return level.without(*unknown, *(name for name in shared if name not in kind.model_fields))
+
+
 def _layer(written: Written, kind: type[Settings]) -> Layer:
     """Settings as they count, with paths relative to where we are."""
     return Layer(anchored(dict(written.values), kind, written.folder), written.label)
@@ -142,7 +168,7 @@ def _missing(files: Iterable[NamedFile], layers: Sequence[Layer], where: str, un
         if name not in unsaid and not is_there(file.path):
             layer = next((each for each in reversed(layers) if name in each.values), None)
             label = f"{where}: {name}" if layer is None else layer.label(name)
-            yield f"{' '.join((label, *within))}: {cut(str(file.path))} does not exist"
+            yield f"{' '.join((label, *within))}: {file.path} does not exist"
 
 
 def _plainly_read(kind: type[Settings], layers: Sequence[Layer]) -> Iterator[NamedFile]:

@@ -10,16 +10,13 @@ from torch import Tensor
 
 from vedit.atomic import clear_left_over
 from vedit.batches import page
-from vedit.batches.configs import BatchJob
 from vedit.batches.plan import PlannedJob, goal_of
 from vedit.clip.reading import open_clip
 from vedit.clip.writing import OUTPUTS
-from vedit.config.named_files import fields_written
 from vedit.errors import MediaError, VeditError, one_line
 from vedit.graph import Run, Stage, plan
 from vedit.jobs import base, entry_of
 from vedit.jobs.base import Given, result_store
-from vedit.jobs.outputs import sidecar_path
 from vedit.session import Session
 from vedit.warning_filters import filtered
 
@@ -40,17 +37,17 @@ def make_job(planned: PlannedJob, folder: Path, session: Session, made: Made, *,
     if planned.fault is not None:
         raise planned.fault
     job = planned.job
-    job.output.parent.mkdir(parents=True, exist_ok=True)
-    clear_left_over(job.output.parent)
+    for parent in dict.fromkeys(file.parent for file in job.files):
+        parent.mkdir(parents=True, exist_ok=True)
+        clear_left_over(parent)
     work = entry_of(job.config).load()
     config = work.checked(job.config.model_copy(update={"overwrite": overwrite}))
     base.run(work, config, Given(made_with=job.made_with), session=session, made=made)
-    files = files_of(job)
-    last = check_video(files[0], planned.frames)
+    last = check_video(job.output, planned.frames)
     if last is not None:
         page.save_picture(last, folder, job)
         page.copy_source(folder, job)
-    return files
+    return job.files
 
 
 def make_stage(planned: PlannedJob, folder: Path, key: str, session: Session, made: Made) -> None:
@@ -61,13 +58,6 @@ def make_stage(planned: PlannedJob, folder: Path, key: str, session: Session, ma
     goal = goal_of(planned.job, folder, session)
     stage = next(each for each in plan(goal.stage).to_make if each.key == key)
     Run(session, result_store(planned.job.config), made)(stage)
-
-
-def files_of(job: BatchJob) -> tuple[Path, ...]:
-    """The files that a job writes, the main output first."""
-    beside = [sidecar_path(job.output)] if entry_of(job.config).again else []
-    others = [getattr(job.config, name) for name in fields_written(type(job.config)) if name != "output"]
-    return (job.output, *beside, *(Path(path) for path in others if path))
 
 
 def check_video(path: Path, frames: int | None) -> Tensor | None:

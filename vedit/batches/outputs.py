@@ -50,13 +50,14 @@ def outputs_of(
 
 
 def _templates(kind: type[Settings], combination: Combination) -> dict[str, Template]:
-    """The templates that settings give."""
-    return {
+    """The templates that settings give, later ones in place of earlier; none for a name that is settled as null."""
+    given = {
         name: Template(layer.values[name], layer.label(name))
         for layer in combination.layers
         for name in fields_written(kind)
-        if layer.values.get(name) is not None
+        if name in layer.values
     }
+    return {name: template for name, template in given.items() if template.text is not None}
 
 
 def _filled(template: Any, kind: type[Settings], config: Settings | None, combination: Combination) -> Path:

@@ -102,6 +102,10 @@ class Level:
         """All that is settled here."""
         return {*self.settings.values, *(name for axes in self.axes.values() for name in axes.values)}
 
+    def without(self, *names: str) -> Level:
+        """The same but for some settings and axes."""
+        return Level(self.settings.without(*names), {kind: axes.without(*names) for kind, axes in self.axes.items()})
+
 
 @dataclass(frozen=True)
 class WrittenJob:

@@ -57,7 +57,8 @@ class IsPath(NamesFiles):
     keyword: Callable[[str], bool] = _no_keyword
 
     def anchored(self, text: str, folder: Path) -> str:
-        return text if not text or self.keyword(text) else str(absolute(folder / expand_home(text)))
+        kept = not text or self.keyword(text) or _ADDRESS.match(text)  # what is wrong with an address is told of it
+        return text if kept else str(absolute(folder / expand_home(text)))
 
     def portable(self, text: str, folder: Path) -> str:
         if self.keyword(text):
