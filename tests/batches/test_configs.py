@@ -131,8 +131,8 @@ jobs:
   - product: {prompt: [y, z]}
 """)
     assert faults == [
-        "j.yaml:4: defaults: seed: 'often' is not a whole number",
         f"j.yaml:3: defaults: clip: {here}/no.mp4 does not exist",
+        "j.yaml:4: defaults: seed: 'often' is not a whole number",
         "j.yaml:5: defaults: output: {promt} is no setting; did you mean 'prompt'?",
     ]
 

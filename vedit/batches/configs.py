@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vedit.batches.axes import axes_of, combinations, count, each_choice
+from vedit.batches.axes import Axis, axes_of, combinations, count, each_choice
 from vedit.batches.collisions import collisions
 from vedit.batches.outputs import Template, default_output, outputs_of
 from vedit.batches.reading import can_be_made, read_jobs
@@ -17,7 +19,7 @@ from vedit.config.anchors import anchored
 from vedit.config.faults import cut
 from vedit.config.merge import Layer, merge_or_faults
 from vedit.config.named_files import NamedFile, fields_written, naming
-from vedit.config.paths import absolute, is_there
+from vedit.config.paths import absolute, is_there, local_path
 from vedit.errors import one_line
 from vedit.jobs import Entry, entry_of
 from vedit.jobs.outputs import sidecar_path
@@ -81,23 +83,50 @@ def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list
     written = read_jobs(path, faults)
     kinds = {entry.config for job in written if (entry := can_be_made().get(job.command)) is not None}
     shared = dict.fromkeys(name for kind in sorted(kinds, key=lambda kind: kind.job) for name in kind.model_fields)
-    for job in written:
-        found += _jobs_of(job, over, shared, folder, faults)
-        if max(len(found), len(written)) > MOST_JOBS:
-            faults.append(f"{path.name}: more than {MOST_JOBS:,} jobs; make several files of it")
-            break
+    if too_many := len(written) > MOST_JOBS:
+        written = []
+    multiplied = [each for job in written if (each := _multiplied(job, over, shared, faults)) is not None]
+    if too_many or sum(count(each.axes) for each in multiplied if each.sound) > MOST_JOBS:
+        faults.append(f"{path.name}: more than {MOST_JOBS:,} jobs; make several files of it")
+        multiplied = [replace(each, sound=False) for each in multiplied]
+    for each in multiplied:
+        found += _jobs_of(each, folder, faults)
     faults += collisions(found, folder, path, (PAGE, STATUS, LOCK, PREVIEWS, PICTURES))
     return found, gathered(faults)
 
 
 def gathered(faults: Iterable[str]) -> list[str]:
-    """Each fault once and in one line, in their order: a fault of the defaults is one, however many jobs have it."""
-    return list(dict.fromkeys(one_line(fault) for fault in faults))
+    """Each fault once and in one line, in the order of their lines, those without one last: a fault of the defaults is
+    one, however many jobs have it."""
+
+    def place(fault: str) -> tuple[bool, str, int]:
+        found = re.match(r"(.+?):(\d+):", fault)
+        return (False, found[1], int(found[2])) if found else (True, "", 0)
+
+    return sorted(dict.fromkeys(one_line(fault) for fault in faults), key=place)
 
 
-def _jobs_of(job: WrittenJob, over: Level, shared: Collection[str], folder: Path, faults: list[str]) -> list[BatchJob]:
-    """The jobs that a written one stands for; none where something is wrong with how it is multiplied, but then too
-    each of its settings is looked at.
+@dataclass(frozen=True)
+class _Multiplied:
+    """A written job with its axes, before their combinations are made.
+
+    Attributes:
+        kind: of its config
+        levels: the defaults, its own settings, those over them
+        unsaid: settings that have no value since something is wrong with theirs, which is told already
+        sound: whether there are jobs of it; else its values are looked at alone
+    """
+
+    job: WrittenJob
+    kind: type[Settings]
+    levels: tuple[Level, ...]
+    axes: tuple[Axis, ...]
+    unsaid: Collection[str]
+    sound: bool
+
+
+def _multiplied(job: WrittenJob, over: Level, shared: Collection[str], faults: list[str]) -> _Multiplied | None:
+    """A written job with its axes; None for one of no kind.
 
     Args:
         over: settings over its own
@@ -105,7 +134,7 @@ def _jobs_of(job: WrittenJob, over: Level, shared: Collection[str], folder: Path
     """
     entry = _entry(job, faults)
     if entry is None:
-        return []
+        return None
     kind, before, (*defaults, own) = entry.config, len(faults), job.levels
     *defaults, over = (_meant_for(kind, each, shared, faults) for each in (*defaults, over))
     levels = (*defaults, own, over)
@@ -117,14 +146,17 @@ def _jobs_of(job: WrittenJob, over: Level, shared: Collection[str], folder: Path
     if (number := count(axes)) > MOST_JOBS:
         faults.append(f"{job.where}: {number:,} combinations; expected at most {MOST_JOBS:,}")
     sound = job.sound and len(faults) == before
-    unsaid = lost if job.sound else {*kind.model_fields}
-    default = Template(default_output(kind, axes), f"{job.where}: output")
-    found = []
-    for combination in (combinations if sound else each_choice)(levels, axes):
-        # Templates of outputs have fields of their own. Words may be lost with what is told of already.
+    return _Multiplied(job, kind, levels, tuple(axes), lost if job.sound else {*kind.model_fields}, sound)
+
+
+def _jobs_of(given: _Multiplied, folder: Path, faults: list[str]) -> list[BatchJob]:
+    """The jobs that a written one stands for; none where it is not sound, but then too each value is looked at."""
+    job, kind, axes, unsaid = given.job, given.kind, given.axes, given.unsaid
+    default, found = Template(default_output(kind, axes), f"{job.where}: output"), list[BatchJob]()
+    for combination in (combinations if given.sound else each_choice)(given.levels, axes):
+        # Templates of outputs have fields of their own. Words may be lost with what is told already.
         plain = (each.without(*fields_written(kind)) for each in combination.layers)
-        texts = filled(plain, [] if unsaid else faults)
-        layers = [_layer(each, kind) for each in texts]
+        layers = [_layer(each, kind) for each in filled(plain, [] if unsaid else faults)]
         merged = merge_or_faults(kind, *layers, where=job.where, unsaid=unsaid)
         if isinstance(merged, list):
             faults += [*merged, *_missing(_plainly_read(kind, layers), layers, job.where, unsaid)]
@@ -132,7 +164,7 @@ def _jobs_of(job: WrittenJob, over: Level, shared: Collection[str], folder: Path
             continue
         faults += _missing(merged.files_read(), layers, job.where, unsaid)
         outputs = outputs_of(merged, combination, default, folder, faults)
-        if sound and "output" in outputs:
+        if given.sound and "output" in outputs:
             name = outputs["output"].relative_to(folder).with_suffix("").as_posix()
             config, varying = merged.model_copy(update=outputs), tuple(axis.name for axis in axes)
             found.append(BatchJob(name, config, job.where, combination.names, varying, job.made_with))
@@ -176,5 +208,7 @@ def _plainly_read(kind: type[Settings], layers: Sequence[Layer]) -> Iterator[Nam
     values = {name: value for layer in layers for name, value in layer.values.items()}
     for name, how in naming(kind).items():
         value = values.get(name)
-        if isinstance(value, str) and value and "\0" not in value and not how.written:
-            yield from (NamedFile(name, path) for path in how.paths(value))
+        if not isinstance(value, str) or how.written:
+            continue
+        with suppress(ValueError):  # what is no path is told as a value that is wrong
+            yield from [NamedFile(name, path) for path in how.paths(str(local_path(value)))]
