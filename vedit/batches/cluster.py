@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,17 +87,18 @@ class _Task:
     stage: str = ""
     waits: set[str] = field(default_factory=set)
     losses: int = 0
-    begun: float = 0.0
+    begun: bool = False
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a task told: the stages that it made (title, key, seconds), its files, or why it failed."""
+    """What a task told: the stages that it made (title, key, seconds), its files, or why it failed; and its seconds."""
 
     made: tuple[tuple[str, str, float], ...]
     files: tuple[Path, ...] = ()
     reason: str = ""
     fault: str = ""
+    seconds: float = 0.0
 
 
 def run_on_cluster(
@@ -166,7 +169,7 @@ class _Driver:
 
     def _begin(self, task: _Task) -> None:
         if not task.losses:
-            task.begun = time.perf_counter()
+            task.begun = True
             if not task.stage:
                 self._watcher.begin(task.job)
                 self._status.started(task.job)
@@ -193,7 +196,7 @@ class _Driver:
         elif task.stage:
             self._there.add(task.stage)
         else:
-            outcome = Outcome(answer.files, seconds=time.perf_counter() - task.begun)
+            outcome = Outcome(answer.files, seconds=answer.seconds)
             self._status.done(task.job, outcome, self._folder)
             self._end(task, outcome)
 
@@ -204,8 +207,7 @@ class _Driver:
         if not task.begun:
             self._watcher.begin(task.job)
             self._status.started(task.job)
-        seconds = time.perf_counter() - task.begun if task.begun else 0.0
-        outcome = Outcome(reason=answer.reason, seconds=seconds)
+        outcome = Outcome(reason=answer.reason, seconds=answer.seconds)
         self._status.failed(task.job, outcome, answer.fault)
         self._end(task, outcome)
 
@@ -247,6 +249,10 @@ def _work(job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundin
     surroundings.enter()
     _session = _session or Session()
     made: list[tuple[str, str, float]] = []
+    begun = time.perf_counter()
+
+    def answer(**told: Any) -> _Answer:
+        return _Answer(tuple(made), seconds=time.perf_counter() - begun, **told)
 
     def tell(done: Any, seconds: float) -> None:
         if done.title:
@@ -255,11 +261,10 @@ def _work(job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundin
     try:
         if stage:
             make_stage(job, folder, stage, _session, tell)
-            return _Answer(tuple(made))
-        files = make_job(job, folder, _session, tell, overwrite=overwrite)
-        return _Answer(tuple(made), files)
+            return answer()
+        return answer(files=make_job(job, folder, _session, tell, overwrite=overwrite))
     except Exception as error:  # as in a plain run: whatever it is, the others go on
-        return _Answer(tuple(made), reason=reason_of(error), fault=type(error).__name__)
+        return answer(reason=reason_of(error), fault=type(error).__name__)
 
 
 # Ray
@@ -275,8 +280,11 @@ def _connected(cluster: Cluster) -> Iterator[tuple[Any, int]]:
         import ray
     except ImportError as error:
         raise DeviceError("--ray needs Ray, which is not installed; pip install 'vedit[cluster]'.") from error
+    # What Ray tells of workers that were lost would be printed among the results; the status tells of them.
+    ray._private.worker._worker_logs_enabled = False
     try:
-        ray.init(**_options(cluster, local))
+        with _own_sigterm():
+            ray.init(**_options(cluster, local))
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise DeviceError(f"--ray {cluster.address}: the cluster cannot be used: {_first_line(error)}") from error
     try:
@@ -288,6 +296,18 @@ def _connected(cluster: Cluster) -> Iterator[tuple[Any, int]]:
         yield ray, max(1, int(slots))
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """After the block a request to end (SIGTERM) is met as it was before: by Ray's own handler the process would be
+    aborted, and the cluster not shut down."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _environment(local: bool) -> dict[str, str]:

@@ -1,0 +1,263 @@
+"""Batches on a Ray cluster of this machine: workers and drivers that are killed, inputs that cannot be used."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.batches import desks
+from tests.batches.desks import Desk
+from vedit.batches.batch import open_batch, run_batch
+
+psutil = pytest.importorskip("psutil")
+pytest.importorskip("ray")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+BETWEEN = 5.0
+"""Seconds from one kill to the next."""
+
+KILLS = 10
+"""Of workers, at least."""
+
+PATIENCE = 2400
+"""Seconds in which a batch ends, however much else this machine does."""
+
+OF_A_CLUSTER = ("raylet", "gcs_server", "ray::", "ray/_private", "ray/dashboard", "ray/autoscaler")
+"""What the command lines of a cluster's processes hold."""
+
+
+def begin(desk: Desk, jobs: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """``vedit batch`` on two workers of a cluster of its own; ``variables`` of its environment."""
+    told = "-o", str(desk.out), "--ray", "local", "--workers", "2", "--quiet"
+    command = [sys.executable, "-m", "vedit", "batch", str(jobs), *told]
+    environment = os.environ | {"VEDIT_CACHE": str(desk.cache)} | variables
+    with (desk.folder / "said.txt").open("ab") as said:
+        return subprocess.Popen(command, stdout=said, stderr=said, env=environment, cwd=desk.folder)
+
+
+def cluster_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """All processes that a driver has begun, and they have."""
+    try:
+        return psutil.Process(driver.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def told(process: psutil.Process) -> str:
+    """The command line of a process; empty for one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def left_over(cache: Path) -> list[str]:
+    """Command lines of what is left of clusters whose batches had this cache."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line, variables = " ".join(process.cmdline()), process.environ()
+        except psutil.Error:
+            continue
+        if variables.get("VEDIT_CACHE") == str(cache) and any(each in line for each in OF_A_CLUSTER):
+            found.append(line)
+    return found
+
+
+def wait_until_gone(cache: Path) -> None:
+    """Processes of a cluster notice that their driver has ended, and end too: within half a minute."""
+    until = time.monotonic() + 30
+    while (found := left_over(cache)) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert not found
+
+
+def kill_workers(driver: subprocess.Popen[bytes], chance: random.Random, until: float = float("inf")) -> int:
+    """Kill one of the workers again and again, until the batch ends or a time has come; how many were killed."""
+    killed, following = 0, time.monotonic() + BETWEEN
+    while driver.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+        if time.monotonic() < following:
+            continue
+        workers = [each for each in cluster_of(driver) if told(each).startswith("ray::_work")]
+        if workers:
+            chance.choice(workers).kill()
+            killed, following = killed + 1, following + BETWEEN
+    return killed
+
+
+def settings(model: Path) -> str:
+    return f"""
+        model: {model}
+        device: cpu
+        source-prompt: a red dog
+        frames: 2
+        size: 16
+        steps: 2
+        tune: 1
+    """
+
+
+def poison(folder: Path, count: int) -> list[Path]:
+    """Clips whose headers are sound, and whose pictures cannot be decoded: found only when they are read."""
+    found = []
+    for number, clip in enumerate(desks.clips(folder, count, frames=5)):
+        content = bytearray(clip.read_bytes())
+        begin = content.index(b"mdat") + 4
+        content[begin : begin + 2000] = random.Random(number).randbytes(len(content[begin : begin + 2000]))
+        found.append(clip.with_name(f"poison{number}.mp4"))
+        found[-1].write_bytes(content)
+    return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk for a batch on a cluster, of which nothing may be left."""
+    desk = Desk.new(tmp_path / "cluster")
+    yield desk
+    wait_until_gone(desk.cache)
+
+
+def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
+    toy_model: Path, tmp_path: Path, desk: Desk
+) -> None:
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 1), ["a blue dog"], settings(toy_model))
+    driver = begin(desk, jobs)
+    listening, tokens = dict[tuple[str, int], str](), set[str]()
+    while driver.poll() is None:
+        for process in [psutil.Process(driver.pid), *cluster_of(driver)]:
+            try:
+                connections, variables = process.net_connections("inet"), process.environ()
+            except psutil.Error:
+                continue
+            listening |= {each.laddr: told(process) for each in connections if each.status == psutil.CONN_LISTEN}
+            if "raylet" in told(process) or "gcs_server" in told(process):
+                tokens.add(variables.get("RAY_AUTH_MODE", "") + variables.get("RAY_AUTH_TOKEN", ""))
+        time.sleep(0.2)
+    assert driver.returncode == 0, desk.said
+    assert len(listening) >= 3, "of the driver, the server of the cluster's state, and the worker's node"
+    plain = {address: ipaddress.ip_address(address[0].removeprefix("::ffff:")) for address in listening}
+    assert not [(address, listening[address]) for address, ip in plain.items() if not ip.is_loopback]
+    (token,) = tokens
+    assert token.startswith("token")
+    assert len(token) == len("token") + 64
+
+
+def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_used(
+    toy_model: Path, tmp_path: Path, desk: Desk
+) -> None:
+    prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white", "black", "pink")]
+    good, bad = desks.clips(tmp_path, 9), poison(tmp_path, 6)
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", good, prompts, settings(toy_model))
+    listed = "".join(f"  - clip: '{clip}'\n    prompt: '{prompts[0]}'\n" for clip in bad)
+    jobs.write_text(jobs.read_text() + listed)
+
+    plain = Desk.new(tmp_path / "plain")
+    environment = pytest.MonkeyPatch()
+    environment.setenv("VEDIT_CACHE", str(plain.cache))
+    try:
+        alone = run_batch(open_batch(jobs, plain.out), said=False)
+    finally:
+        environment.undo()
+    assert len(alone.done) == 54
+    assert len(alone.failed) == 6
+
+    chance = random.Random(3)
+    driver = begin(desk, jobs)
+    killed = 0
+    while driver.poll() is None and len([each for each in desk.events() if each["event"] == "done"]) < 20:
+        killed += kill_workers(driver, chance, time.monotonic() + BETWEEN)
+    assert driver.poll() is None, desk.said
+    driver.kill()  # in the middle
+    driver.wait()
+    wait_until_gone(desk.cache)
+    assert desk.outputs().items() <= plain.outputs().items(), "what is there is whole"
+    done = {each["job"] for each in desk.events() if each["event"] == "done"}
+
+    driver = begin(desk, jobs)
+    killed += kill_workers(driver, chance)
+    assert driver.wait(PATIENCE) == 1, desk.said
+    assert killed >= KILLS
+    assert desk.outputs() == plain.outputs()
+    assert not desk.hidden()
+    counted = Counter(each["job"] for each in desk.events() if each["event"] == "done")
+    assert counted == Counter(alone.done), "each once, those that were done before the driver was killed too"
+    assert done <= counted.keys()
+    failed = {each["job"]: each["reason"] for each in desk.events() if each["event"] == "failed"}
+    assert failed == alone.failed
+    assert all(f"poison{number}.mp4" in " ".join(failed.values()) for number in range(6))
+
+
+def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
+    toy_model: Path, tmp_path: Path, desk: Desk
+) -> None:
+    (clip,) = desks.clips(tmp_path, 1)
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", [clip], ["a blue dog"], settings(toy_model))
+    jobs.write_text(jobs.read_text() + f"  - clip: '{clip}'\n    prompt: a green dog\n    condition: [deadly]\n")
+    plugin = tmp_path / "plugin"
+    (plugin / "deadly-1.0.dist-info").mkdir(parents=True)
+    (plugin / "deadly-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
+    (plugin / "deadly-1.0.dist-info" / "entry_points.txt").write_text("[vedit.conditioners]\ndeadly = deadly:Deadly\n")
+    (plugin / "deadly.py").write_text(DEADLY)
+    path = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
+    driver = begin(desk, jobs, PYTHONPATH=path)
+    assert driver.wait(PATIENCE) == 1, desk.said
+    events = desk.events()
+    assert [each["job"] for each in events if each["event"] == "done"] == ["clip0/a-blue-dog"]
+    (failed,) = (each for each in events if each["event"] == "failed")
+    assert failed["job"] == "clip0/a-green-dog"
+    assert "workers were lost while they made it" in failed["reason"]
+    losses = [each["losses"] for each in events if each["event"] == "lost"]
+    assert losses == list(range(1, len(losses) + 1))
+    outputs = [name for name in desk.outputs() if name.startswith("clip0/")]
+    assert sorted(outputs) == ["clip0/a-blue-dog.mp4", "clip0/a-blue-dog.yaml"]
+    assert not desk.hidden()
+
+
+DEADLY = """
+import os, signal
+
+import torch
+
+from vedit.conditioners import Conditioner
+
+
+class Deadly(Conditioner):
+    \"\"\"Ends its process, as a library may that has a fault.\"\"\"
+
+    def prepare(self, clip, moments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def condition(self, prepared, backbone):
+        raise AssertionError
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_batch_that_is_interrupted_takes_its_cluster_with_it(
+    toy_model: Path, tmp_path: Path, desk: Desk, number: signal.Signals
+) -> None:
+    prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white")]
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 3), prompts, settings(toy_model))
+    driver = begin(desk, jobs)
+    while driver.poll() is None and not [each for each in desk.events() if each["event"] == "done"]:
+        time.sleep(0.1)
+    assert driver.poll() is None, desk.said
+    driver.send_signal(number)
+    assert driver.wait(60) in (130, 143), desk.said
+    wait_until_gone(desk.cache)
+    assert [each["event"] for each in desk.events()][-1] == "interrupted"
+    again = begin(desk, jobs)
+    assert again.wait(PATIENCE) == 0, desk.said
+    assert not desk.hidden()
