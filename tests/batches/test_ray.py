@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.batches import desks
@@ -110,14 +111,16 @@ def settings(model: Path) -> str:
 
 
 def poison(folder: Path, count: int) -> list[Path]:
-    """Clips whose headers are sound, and whose pictures cannot be decoded: found only when they are read."""
-    found = []
-    for number, clip in enumerate(desks.clips(folder, count, frames=5)):
+    """Clips of which only the first picture can be decoded: found when they are read, not when they are planned."""
+    folder.mkdir()
+    found = desks.clips(folder, count, frames=5)
+    for clip in found:
+        with av.open(str(clip)) as file:
+            packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
         content = bytearray(clip.read_bytes())
-        begin = content.index(b"mdat") + 4
-        content[begin : begin + 2000] = random.Random(number).randbytes(len(content[begin : begin + 2000]))
-        found.append(clip.with_name(f"poison{number}.mp4"))
-        found[-1].write_bytes(content)
+        for begin, size in packets[1:]:
+            content[begin : begin + size] = bytes([255]) * size
+        clip.write_bytes(content)
     return found
 
 
@@ -158,10 +161,10 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
     toy_model: Path, tmp_path: Path, desk: Desk
 ) -> None:
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white", "black", "pink")]
-    good, bad = desks.clips(tmp_path, 9), poison(tmp_path, 6)
+    good, bad = desks.clips(tmp_path, 9), poison(tmp_path / "bad", 6)
     jobs = desks.jobs_file(tmp_path / "jobs.yaml", good, prompts, settings(toy_model))
-    listed = "".join(f"  - clip: '{clip}'\n    prompt: '{prompts[0]}'\n" for clip in bad)
-    jobs.write_text(jobs.read_text() + listed)
+    own = "    prompt: a blue dog\n    output: bad/{clip}.mp4\n"
+    jobs.write_text(jobs.read_text() + "".join(f"  - clip: '{clip}'\n{own}" for clip in bad))
 
     plain = Desk.new(tmp_path / "plain")
     environment = pytest.MonkeyPatch()
@@ -196,7 +199,7 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
     assert done <= counted.keys()
     failed = {each["job"]: each["reason"] for each in desk.events() if each["event"] == "failed"}
     assert failed == alone.failed
-    assert all(f"poison{number}.mp4" in " ".join(failed.values()) for number in range(6))
+    assert all(f"bad/clip{number}.mp4" in " ".join(failed.values()) for number in range(6))
 
 
 def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
