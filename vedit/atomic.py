@@ -93,9 +93,14 @@ def whole_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             beside.replace(target)
 
 
+def hidden_name(folder: Path, suffix: str = "") -> Path:
+    """A new name in a folder for what ``clear_left_over`` removes once this process has ended."""
+    return folder / f".vedit-{_here()}-{os.getpid()}-{secrets.token_hex(8)}{suffix}"
+
+
 def _beside(target: Path) -> Path:
     # without the target's stem, with which the name could be too long for a file system
-    return target.with_name(f".vedit-{_here()}-{os.getpid()}-{secrets.token_hex(8)}{target.suffix}")
+    return hidden_name(target.parent, target.suffix)
 
 
 _BESIDE = re.compile(r"\.vedit-([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{16}(\..*)?")

@@ -196,5 +196,5 @@ def _keep_diary(path: Path) -> None:
         tell("made", f"files {config.output.name}", False)
         return result
 
-    Run._make = told_make  # type: ignore[method-assign]
-    Edit.finish = told_finish  # type: ignore[method-assign]
+    Run._make = told_make
+    Edit.finish = told_finish

@@ -57,12 +57,12 @@ class Trial:
     def weights(self) -> dict[str, float]:
         """Seconds that each piece of work took undisturbed."""
         begun: dict[str, float] = {}
-        taken = Counter[str]()
+        taken: dict[str, float] = {}
         for entry in self.undisturbed.entries():
             if entry.event == "begun":
                 begun[entry.work] = entry.at
             else:
-                taken[entry.work] += entry.at - begun[entry.work]
+                taken[entry.work] = entry.at - begun[entry.work]
         return taken
 
 

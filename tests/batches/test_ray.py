@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -34,17 +34,35 @@ KILLS = 10
 PATIENCE = 2400
 """Seconds in which a batch ends, however much else this machine does."""
 
-OF_A_CLUSTER = ("raylet", "gcs_server", "ray::", "ray/_private", "ray/dashboard", "ray/autoscaler")
-"""What the command lines of a cluster's processes hold."""
 
+@dataclass
+class Place:
+    """A desk for batches on clusters of their own, of two workers each."""
 
-def begin(desk: Desk, jobs: Path, **variables: str) -> subprocess.Popen[bytes]:
-    """``vedit batch`` on two workers of a cluster of its own; ``variables`` of its environment."""
-    told = "-o", str(desk.out), "--ray", "local", "--workers", "2", "--quiet"
-    command = [sys.executable, "-m", "vedit", "batch", str(jobs), *told]
-    environment = os.environ | {"VEDIT_CACHE": str(desk.cache)} | variables
-    with (desk.folder / "said.txt").open("ab") as said:
-        return subprocess.Popen(command, stdout=said, stderr=said, env=environment, cwd=desk.folder)
+    desk: Desk
+    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def begin(self, jobs: Path, **variables: str) -> subprocess.Popen[bytes]:
+        """``vedit batch`` in a session of its own; ``variables`` of its environment."""
+        given = "-o", str(self.desk.out), "--ray", "local", "--workers", "2", "--quiet"
+        command = [sys.executable, "-m", "vedit", "batch", str(jobs), *given]
+        environment = os.environ | {"VEDIT_CACHE": str(self.desk.cache)} | variables
+        with (self.desk.folder / "said.txt").open("ab") as said:
+            driver = subprocess.Popen(
+                command, stdout=said, stderr=said, env=environment, cwd=self.desk.folder, start_new_session=True
+            )
+        self.drivers.append(driver)
+        return driver
+
+    def wait_until_gone(self) -> None:
+        """Processes of a cluster notice that their driver has ended, and end too: within half a minute."""
+        until = time.monotonic() + 30
+        while (found := self.left()) and time.monotonic() < until:
+            time.sleep(0.5)
+        assert not [told(psutil.Process(each)) for each in found]
+
+    def left(self) -> list[int]:
+        return [process for driver in self.drivers for process in desks.processes_of(driver.pid)]
 
 
 def cluster_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -63,36 +81,13 @@ def told(process: psutil.Process) -> str:
         return ""
 
 
-def left_over(cache: Path) -> list[str]:
-    """Command lines of what is left of clusters whose batches had this cache."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line, variables = " ".join(process.cmdline()), process.environ()
-        except psutil.Error:
-            continue
-        if variables.get("VEDIT_CACHE") == str(cache) and any(each in line for each in OF_A_CLUSTER):
-            found.append(line)
-    return found
-
-
-def wait_until_gone(cache: Path) -> None:
-    """Processes of a cluster notice that their driver has ended, and end too: within half a minute."""
-    until = time.monotonic() + 30
-    while (found := left_over(cache)) and time.monotonic() < until:
-        time.sleep(0.5)
-    assert not found
-
-
-def kill_workers(driver: subprocess.Popen[bytes], chance: random.Random, until: float = float("inf")) -> int:
-    """Kill one of the workers again and again, until the batch ends or a time has come; how many were killed."""
+def kill_workers(driver: subprocess.Popen[bytes], chance: random.Random, enough: Callable[[], bool]) -> int:
+    """Kill one of the workers again and again, until it is enough or the batch ends; how many were killed."""
     killed, following = 0, time.monotonic() + BETWEEN
-    while driver.poll() is None and time.monotonic() < until:
+    while driver.poll() is None and not enough():
         time.sleep(0.1)
-        if time.monotonic() < following:
-            continue
         workers = [each for each in cluster_of(driver) if told(each).startswith("ray::_work")]
-        if workers:
+        if workers and time.monotonic() >= following:
             chance.choice(workers).kill()
             killed, following = killed + 1, following + BETWEEN
     return killed
@@ -125,18 +120,21 @@ def poison(folder: Path, count: int) -> list[Path]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk for a batch on a cluster, of which nothing may be left."""
-    desk = Desk.new(tmp_path / "cluster")
-    yield desk
-    wait_until_gone(desk.cache)
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Of whose clusters nothing may be left."""
+    place = Place(Desk.new(tmp_path / "cluster"))
+    yield place
+    for driver in place.drivers:
+        driver.kill()  # where a test has failed
+        driver.wait()
+    place.wait_until_gone()
 
 
 def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
-    toy_model: Path, tmp_path: Path, desk: Desk
+    toy_model: Path, tmp_path: Path, place: Place
 ) -> None:
     jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 1), ["a blue dog"], settings(toy_model))
-    driver = begin(desk, jobs)
+    driver = place.begin(jobs)
     listening, tokens = dict[tuple[str, int], str](), set[str]()
     while driver.poll() is None:
         for process in [psutil.Process(driver.pid), *cluster_of(driver)]:
@@ -148,7 +146,7 @@ def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
             if "raylet" in told(process) or "gcs_server" in told(process):
                 tokens.add(variables.get("RAY_AUTH_MODE", "") + variables.get("RAY_AUTH_TOKEN", ""))
         time.sleep(0.2)
-    assert driver.returncode == 0, desk.said
+    assert driver.returncode == 0, place.desk.said
     assert len(listening) >= 3, "of the driver, the server of the cluster's state, and the worker's node"
     plain = {address: ipaddress.ip_address(address[0].removeprefix("::ffff:")) for address in listening}
     assert not [(address, listening[address]) for address, ip in plain.items() if not ip.is_loopback]
@@ -158,7 +156,7 @@ def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
 
 
 def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_used(
-    toy_model: Path, tmp_path: Path, desk: Desk
+    toy_model: Path, tmp_path: Path, place: Place
 ) -> None:
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white", "black", "pink")]
     good, bad = desks.clips(tmp_path, 9), poison(tmp_path / "bad", 6)
@@ -176,34 +174,32 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
     assert len(alone.done) == 54
     assert len(alone.failed) == 6
 
+    def done() -> list[str]:
+        return [each["job"] for each in place.desk.events() if each["event"] == "done"]
+
     chance = random.Random(3)
-    driver = begin(desk, jobs)
-    killed = 0
-    while driver.poll() is None and len([each for each in desk.events() if each["event"] == "done"]) < 20:
-        killed += kill_workers(driver, chance, time.monotonic() + BETWEEN)
-    assert driver.poll() is None, desk.said
+    driver = place.begin(jobs)
+    killed = kill_workers(driver, chance, lambda: len(done()) >= 20)
+    assert driver.poll() is None, place.desk.said
     driver.kill()  # in the middle
     driver.wait()
-    wait_until_gone(desk.cache)
-    assert desk.outputs().items() <= plain.outputs().items(), "what is there is whole"
-    done = {each["job"] for each in desk.events() if each["event"] == "done"}
+    place.wait_until_gone()
+    assert place.desk.outputs().items() <= plain.outputs().items(), "what is there is whole"
 
-    driver = begin(desk, jobs)
-    killed += kill_workers(driver, chance)
-    assert driver.wait(PATIENCE) == 1, desk.said
+    driver = place.begin(jobs)
+    killed += kill_workers(driver, chance, lambda: False)
+    assert driver.wait(PATIENCE) == 1, place.desk.said
     assert killed >= KILLS
-    assert desk.outputs() == plain.outputs()
-    assert not desk.hidden()
-    counted = Counter(each["job"] for each in desk.events() if each["event"] == "done")
-    assert counted == Counter(alone.done), "each once, those that were done before the driver was killed too"
-    assert done <= counted.keys()
-    failed = {each["job"]: each["reason"] for each in desk.events() if each["event"] == "failed"}
+    assert place.desk.outputs() == plain.outputs()
+    assert not place.desk.hidden()
+    assert sorted(done()) == sorted(alone.done), "each once, those that were done before the driver was killed too"
+    failed = {each["job"]: each["reason"] for each in place.desk.events() if each["event"] == "failed"}
     assert failed == alone.failed
     assert all(f"bad/clip{number}.mp4" in " ".join(failed.values()) for number in range(6))
 
 
 def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
-    toy_model: Path, tmp_path: Path, desk: Desk
+    toy_model: Path, tmp_path: Path, place: Place
 ) -> None:
     (clip,) = desks.clips(tmp_path, 1)
     jobs = desks.jobs_file(tmp_path / "jobs.yaml", [clip], ["a blue dog"], settings(toy_model))
@@ -214,18 +210,18 @@ def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
     (plugin / "deadly-1.0.dist-info" / "entry_points.txt").write_text("[vedit.conditioners]\ndeadly = deadly:Deadly\n")
     (plugin / "deadly.py").write_text(DEADLY)
     path = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
-    driver = begin(desk, jobs, PYTHONPATH=path)
-    assert driver.wait(PATIENCE) == 1, desk.said
-    events = desk.events()
+    driver = place.begin(jobs, PYTHONPATH=path)
+    assert driver.wait(PATIENCE) == 1, place.desk.said
+    events = place.desk.events()
     assert [each["job"] for each in events if each["event"] == "done"] == ["clip0/a-blue-dog"]
     (failed,) = (each for each in events if each["event"] == "failed")
     assert failed["job"] == "clip0/a-green-dog"
     assert "workers were lost while they made it" in failed["reason"]
     losses = [each["losses"] for each in events if each["event"] == "lost"]
     assert losses == list(range(1, len(losses) + 1))
-    outputs = [name for name in desk.outputs() if name.startswith("clip0/")]
+    outputs = [name for name in place.desk.outputs() if name.startswith("clip0/")]
     assert sorted(outputs) == ["clip0/a-blue-dog.mp4", "clip0/a-blue-dog.yaml"]
-    assert not desk.hidden()
+    assert not place.desk.hidden()
 
 
 DEADLY = """
@@ -249,18 +245,18 @@ class Deadly(Conditioner):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_batch_that_is_interrupted_takes_its_cluster_with_it(
-    toy_model: Path, tmp_path: Path, desk: Desk, number: signal.Signals
+    toy_model: Path, tmp_path: Path, place: Place, number: signal.Signals
 ) -> None:
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white")]
     jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 3), prompts, settings(toy_model))
-    driver = begin(desk, jobs)
-    while driver.poll() is None and not [each for each in desk.events() if each["event"] == "done"]:
+    driver = place.begin(jobs)
+    while driver.poll() is None and not [each for each in place.desk.events() if each["event"] == "done"]:
         time.sleep(0.1)
-    assert driver.poll() is None, desk.said
+    assert driver.poll() is None, place.desk.said
     driver.send_signal(number)
-    assert driver.wait(60) in (130, 143), desk.said
-    wait_until_gone(desk.cache)
-    assert [each["event"] for each in desk.events()][-1] == "interrupted"
-    again = begin(desk, jobs)
-    assert again.wait(PATIENCE) == 0, desk.said
-    assert not desk.hidden()
+    assert driver.wait(60) in (130, 143), place.desk.said
+    place.wait_until_gone()
+    assert [each["event"] for each in place.desk.events()][-1] == "interrupted"
+    again = place.begin(jobs)
+    assert again.wait(PATIENCE) == 0, place.desk.said
+    assert not place.desk.hidden()

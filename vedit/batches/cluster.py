@@ -7,6 +7,7 @@ lost with its worker is simply made again, and what it had kept is found.
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import signal
@@ -21,7 +22,7 @@ from typing import Any
 
 import torch
 
-from vedit.atomic import clear_left_over
+from vedit.atomic import clear_left_over, hidden_name
 from vedit.batches.make import make_job, make_stage, reason_of
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob, to_make
@@ -29,10 +30,14 @@ from vedit.batches.run import Watcher
 from vedit.batches.status import Status
 from vedit.config import cache_folder
 from vedit.errors import DeviceError
+from vedit.jobs import entry_of
 from vedit.session import Session
 
 MOST_LOSSES = 5
 """Workers that a task may take down with it before it counts as what kills them."""
+
+MOST_FALSE_STARTS = 50
+"""Workers that may be lost before they begin a task, which is not to blame: as long as one starts, others may end."""
 
 AHEAD = 2
 """Tasks for each worker that are handed over at a time."""
@@ -81,13 +86,18 @@ class _Task:
     Attributes:
         stage: the key of the stage; empty for the job itself
         waits: keys of the stages that have to be there first
+        losses: workers that were lost while they made it
+        false_starts: workers that were lost before they began it
+        sign: a file by which a worker tells that it has begun
     """
 
     job: PlannedJob
     stage: str = ""
     waits: set[str] = field(default_factory=set)
     losses: int = 0
+    false_starts: int = 0
     begun: bool = False
+    sign: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,7 @@ class _Driver:
                     self._take(reference, self._running.pop(reference))
         except BaseException:
             for task in self._running.values():
+                task.sign.unlink(missing_ok=True)
                 self._status.add("interrupted", job=task.job.job.name, key=task.job.key)
             raise
         return self._outcomes
@@ -168,27 +179,29 @@ class _Driver:
                 self._begin(task)
 
     def _begin(self, task: _Task) -> None:
-        if not task.losses:
+        if not task.begun:
             task.begun = True
             if not task.stage:
                 self._watcher.begin(task.job)
                 self._status.started(task.job)
         # A worker that was lost may have written the output before it could tell.
         overwrite = self._overwrite or task.job.past is not None or task.losses > 0
-        reference = self._remote.remote(task.job, self._folder, task.stage, overwrite, self._surroundings)
-        self._running[reference] = task
+        task.sign = hidden_name(self._folder)
+        given = task.job, self._folder, task.stage, overwrite, self._surroundings, task.sign
+        self._running[self._remote.remote(*given)] = task
 
     def _take(self, reference: Any, task: _Task) -> None:
         try:
             answer: _Answer = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            task.losses += 1
-            self._status.add("lost", job=task.job.job.name, stage=task.stage, losses=task.losses)
-            if task.losses <= MOST_LOSSES:
+            if not self._lost(task):
                 self._waiting.insert(0, task)
                 return
-            reason = f"{task.losses} workers were lost while they made it; the last: {_first_line(error)}"
+            lost = task.losses + task.false_starts
+            reason = f"{lost} workers were lost while they made it; the last: {_first_line(error)}"
             answer = _Answer((), reason=reason, fault=type(error).__name__)
+        finally:
+            task.sign.unlink(missing_ok=True)
         for title, key, seconds in answer.made:
             self._status.made(task.job, title, key, seconds)
         if answer.reason:
@@ -199,6 +212,14 @@ class _Driver:
             outcome = Outcome(answer.files, seconds=answer.seconds)
             self._status.done(task.job, outcome, self._folder)
             self._end(task, outcome)
+
+    def _lost(self, task: _Task) -> bool:
+        """Take down that a worker was lost; whether the task counts as what kills them."""
+        begun = task.sign.exists()
+        task.losses += begun
+        task.false_starts += not begun
+        self._status.add("lost", job=task.job.job.name, stage=task.stage, begun=begun, losses=task.losses)
+        return task.losses > MOST_LOSSES or task.false_starts > MOST_FALSE_STARTS
 
     def _fail(self, task: _Task, answer: _Answer) -> None:
         if task.stage:
@@ -243,8 +264,14 @@ _session: Session | None = None
 """Of this worker: models stay loaded from task to task."""
 
 
-def _work(job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundings: Surroundings) -> _Answer:
-    """What a task does. A fault is an answer: the same input would fail again, and is not tried again."""
+def _work(
+    job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundings: Surroundings, sign: Path
+) -> _Answer:
+    """What a task does. A fault is an answer: the same input would fail again, and is not tried again.
+
+    Args:
+        sign: a file that is made when the work begins, after all that a new worker takes seconds to import
+    """
     global _session
     surroundings.enter()
     _session = _session or Session()
@@ -259,6 +286,9 @@ def _work(job: PlannedJob, folder: Path, stage: str, overwrite: bool, surroundin
             made.append((done.title, done.key, seconds))
 
     try:
+        entry_of(job.job.config).load()
+        importlib.import_module("vedit.adapters.loading")
+        sign.touch()
         if stage:
             make_stage(job, folder, stage, _session, tell)
             return answer()
