@@ -32,6 +32,12 @@ SETTINGS: dict[str, Case] = {
     "a number as prompt": (lambda d: with_config(d, "source_prompt: 3"), "source_prompt: 3", "put quotes"),
     "a number as LoRA": (lambda d: with_config(d, "lora: 3"), "lora: 3 is neither", "a list"),
     "a number as path": (lambda d: with_config(d, "sheet: 3"), "sheet: 3 is no path", "put quotes"),
+    "an address in a file": (
+        lambda d: with_config(d, "audio: http://a/b.wav"),
+        "'http://a/b.wav' is an address",
+        "file on",
+    ),
+    "a home of nobody": (lambda d: with_config(d, 'audio: "~\\0"'), "audio: '", "is no path"),
     "one LoRA": (lambda d: d.edit("--set", "lora=abc"), "the LoRA 'abc' is no file", "expected file.safetensors"),
     "a list as settings": (lambda d: with_config(d, "- steps\n"), "holds no settings", "steps: 20"),
     "a picture as settings": (lambda d: with_config(d, b"\x89PNG\xff\xfe"), "is not text", "expected a YAML file"),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,16 +81,25 @@ def told(process: psutil.Process) -> str:
         return ""
 
 
-def kill_workers(driver: subprocess.Popen[bytes], chance: random.Random, enough: Callable[[], bool]) -> int:
-    """Kill one of the workers again and again, until it is enough or the batch ends; how many were killed."""
-    killed, following = 0, time.monotonic() + BETWEEN
-    while driver.poll() is None and not enough():
+def kill_workers(driver: subprocess.Popen[bytes], desk: Desk, enough: int = 10**9) -> int:
+    """Kill one of the workers again and again, until so many jobs are done or the batch ends; how many were killed.
+
+    One every ``BETWEEN`` seconds, but none before something was made since the last: on a slow machine a worker takes
+    longer than that to start, and a cluster would never come to work.
+    """
+    chance, killed, following, made = random.Random(3), 0, time.monotonic() + BETWEEN, 0
+    while driver.poll() is None and len(told_of(desk, "done")) < enough:
         time.sleep(0.1)
         workers = [each for each in cluster_of(driver) if told(each).startswith("ray::_work")]
-        if workers and time.monotonic() >= following:
+        if workers and time.monotonic() >= following and (now := len(told_of(desk, "made"))) > made:
             chance.choice(workers).kill()
-            killed, following = killed + 1, following + BETWEEN
+            killed, following, made = killed + 1, time.monotonic() + BETWEEN, now
     return killed
+
+
+def told_of(desk: Desk, event: str) -> list[str]:
+    """The jobs of which the status tells this."""
+    return [each["job"] for each in desk.events() if each["event"] == event]
 
 
 def settings(model: Path) -> str:
@@ -174,12 +183,8 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
     assert len(alone.done) == 54
     assert len(alone.failed) == 6
 
-    def done() -> list[str]:
-        return [each["job"] for each in place.desk.events() if each["event"] == "done"]
-
-    chance = random.Random(3)
     driver = place.begin(jobs)
-    killed = kill_workers(driver, chance, lambda: len(done()) >= 20)
+    killed = kill_workers(driver, place.desk, enough=20)
     assert driver.poll() is None, place.desk.said
     driver.kill()  # in the middle
     driver.wait()
@@ -187,12 +192,14 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
     assert place.desk.outputs().items() <= plain.outputs().items(), "what is there is whole"
 
     driver = place.begin(jobs)
-    killed += kill_workers(driver, chance, lambda: False)
+    killed += kill_workers(driver, place.desk)
     assert driver.wait(PATIENCE) == 1, place.desk.said
     assert killed >= KILLS
     assert place.desk.outputs() == plain.outputs()
     assert not place.desk.hidden()
-    assert sorted(done()) == sorted(alone.done), "each once, those that were done before the driver was killed too"
+    assert sorted(told_of(place.desk, "done")) == sorted(alone.done), (
+        "each once, those that were done before the driver was killed too"
+    )
     failed = {each["job"]: each["reason"] for each in place.desk.events() if each["event"] == "failed"}
     assert failed == alone.failed
     assert all(f"bad/clip{number}.mp4" in " ".join(failed.values()) for number in range(6))
@@ -213,7 +220,7 @@ def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
     driver = place.begin(jobs, PYTHONPATH=path)
     assert driver.wait(PATIENCE) == 1, place.desk.said
     events = place.desk.events()
-    assert [each["job"] for each in events if each["event"] == "done"] == ["clip0/a-blue-dog"]
+    assert told_of(place.desk, "done") == ["clip0/a-blue-dog"]
     (failed,) = (each for each in events if each["event"] == "failed")
     assert failed["job"] == "clip0/a-green-dog"
     assert "workers were lost while they made it" in failed["reason"]
@@ -250,7 +257,7 @@ def test_a_batch_that_is_interrupted_takes_its_cluster_with_it(
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white")]
     jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 3), prompts, settings(toy_model))
     driver = place.begin(jobs)
-    while driver.poll() is None and not [each for each in place.desk.events() if each["event"] == "done"]:
+    while driver.poll() is None and not told_of(place.desk, "done"):
         time.sleep(0.1)
     assert driver.poll() is None, place.desk.said
     driver.send_signal(number)

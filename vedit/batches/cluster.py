@@ -348,8 +348,9 @@ def _environment(local: bool) -> dict[str, str]:
         return common
     # Without other machines Ray works on the loopback address, and listens there. ``_node_ip_address`` does not do it:
     # Ray replaces a loopback address by the machine's own, and listens on all of them.
-    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    return {**common, **alone, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # Workers have the priority of this process, not one of the least, at which other work would leave them no time.
+    return {**common, **alone, "RAY_worker_niceness": "0"}
 
 
 def _options(cluster: Cluster, local: bool) -> dict[str, Any]:

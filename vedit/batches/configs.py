@@ -208,7 +208,7 @@ def _plainly_read(kind: type[Settings], layers: Sequence[Layer]) -> Iterator[Nam
     values = {name: value for layer in layers for name, value in layer.values.items()}
     for name, how in naming(kind).items():
         value = values.get(name)
-        if not isinstance(value, str) or how.written:
+        if not isinstance(value, str) or how.written or how.whole:
             continue
         with suppress(ValueError):  # what is no path is told as a value that is wrong
             yield from [NamedFile(name, path) for path in how.paths(str(local_path(value)))]
