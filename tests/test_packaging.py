@@ -26,6 +26,7 @@ BROUGHT = {
     "tokenizers": "transformers",
     "torchvision": "controlnet_aux",
     "packaging": "pytest",
+    "numba": "librosa",
 }
 """Modules that are imported, and whose versions are the affair of who brings them."""
 

@@ -129,9 +129,9 @@ def _peak_near(alike: Array, lag: float) -> float:
 
 def _track_beats(curve: OnsetCurve, tempo: float, tightness: float, times: Array) -> Array:
     """Seconds of the beats by dynamic programming (Ellis 2007), from the first onset to the last."""
-    from librosa.beat import beat_track
+    from vedit.audio.compiled import librosa
 
-    _, indices = beat_track(
+    _, indices = librosa.beat.beat_track(
         onset_envelope=curve.strength,
         sr=1.0 / curve.hop_seconds,
         hop_length=1,

@@ -38,13 +38,13 @@ class OnsetCurve:
 
 def find_onsets(curve: OnsetCurve) -> tuple[Array, Array]:
     """Seconds and strengths of the onsets: peaks that stand out of their surroundings (Boeck, Krebs, Schedl 2012)."""
-    from librosa.util import peak_pick
+    from vedit.audio.compiled import librosa
 
     if not curve.strength.any():
         return np.zeros(0), np.zeros(0)
     strength = curve.strength / max(float(np.percentile(curve.strength, 99.5)), 1e-3)
     near, around = round(0.03 / curve.hop_seconds), round(0.1 / curve.hop_seconds)
-    peaks = peak_pick(
+    peaks = librosa.util.peak_pick(
         strength,
         pre_max=near,
         post_max=near + 1,

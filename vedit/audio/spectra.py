@@ -76,14 +76,11 @@ def analyse(audio: Audio) -> Spectra:
     Channels are joined as powers, so that what is out of phase does not vanish. Raises MediaError for samples that are
     no numbers.
     """
-    from librosa import fft_frequencies
-    from librosa.decompose import hpss
-    from librosa.feature import chroma_stft
-    from librosa.filters import mel as mel_filters
+    from vedit.audio.compiled import librosa
 
     samples = _resampled(audio)
-    mels = mel_filters(sr=RATE, n_fft=WINDOW, n_mels=_MELS, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])
-    hertz = fft_frequencies(sr=RATE, n_fft=WINDOW)
+    mels = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=_MELS, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])
+    hertz = librosa.fft_frequencies(sr=RATE, n_fft=WINDOW)
     inside = {name: (hertz >= low) & (hertz < high) for name, (low, high) in BANDS.items()}
     reach = _KERNEL // 2
     powers: dict[str, list[Array]] = {name: [] for name in ("loudness", "percussive", *BANDS)}
@@ -91,7 +88,7 @@ def analyse(audio: Audio) -> Spectra:
     for spectra, before, after in _blocks(samples, WINDOW, HOP, reach):
         kept = slice(before, spectra.shape[1] - after)
         amplitude = np.sqrt(spectra)
-        percussive = hpss(amplitude, kernel_size=_KERNEL, margin=SEPARATION)[1][:, kept] ** 2
+        percussive = librosa.decompose.hpss(amplitude, kernel_size=_KERNEL, margin=SEPARATION)[1][:, kept] ** 2
         spectra, amplitude = spectra[:, kept], amplitude[:, kept]
         powers["loudness"].append(spectra.sum(0))
         powers["percussive"].append(percussive.sum(0))
@@ -101,7 +98,7 @@ def analyse(audio: Audio) -> Spectra:
         weight.append(amplitude.sum(0))
         moment.append((hertz[:, None] * amplitude).sum(0))
     tones = [
-        chroma_stft(S=spectra, sr=RATE, n_fft=TONE_WINDOW, tuning=0.0, norm=None)
+        librosa.feature.chroma_stft(S=spectra, sr=RATE, n_fft=TONE_WINDOW, tuning=0.0, norm=None)
         for spectra, _, _ in _blocks(samples, TONE_WINDOW, TONE_HOP, 0)
     ]
     return Spectra(
@@ -119,7 +116,7 @@ def analyse(audio: Audio) -> Spectra:
 
 def _resampled(audio: Audio) -> NDArray[np.float32]:
     """Samples (C, L) at RATE with silence around them."""
-    from librosa import resample
+    from vedit.audio.compiled import librosa
 
     samples = audio.samples.detach().to("cpu").float().numpy()
     numbers = np.isfinite(samples).all(0)
@@ -131,7 +128,7 @@ def _resampled(audio: Audio) -> NDArray[np.float32]:
     padded = np.zeros((0, 0), np.float32)
     for index, channel in enumerate(samples):  # one by one, as an hour of them is gigabytes
         if audio.rate != RATE and len(channel):
-            channel = resample(channel, orig_sr=audio.rate, target_sr=RATE)
+            channel = librosa.resample(channel, orig_sr=audio.rate, target_sr=RATE)
         if not index:
             padded = np.zeros((len(samples), MARGIN + len(channel) + MARGIN + WINDOW), np.float32)
         padded[index, MARGIN : MARGIN + len(channel)] = channel
@@ -144,10 +141,9 @@ def _blocks(samples: NDArray[np.float32], window: int, hop: int, reach: int) -> 
     A block also holds up to `reach` spectra of its neighbours; how many before and after comes with it. A full-scale
     square wave has a sum of 1.
     """
-    from librosa import stft
-    from librosa.filters import get_window
+    from vedit.audio.compiled import librosa
 
-    shape = get_window("hann", window).astype(np.float32)
+    shape = librosa.filters.get_window("hann", window).astype(np.float32)
     scale = 2.0 / (window * float((shape**2).sum()) * len(samples))  # 2: the negative frequencies are not there
     count = (samples.shape[1] - 1) // hop + 1
     for start in range(0, count, _BLOCK):
@@ -157,7 +153,7 @@ def _blocks(samples: NDArray[np.float32], window: int, hop: int, reach: int) -> 
         piece = np.pad(samples[:, max(0, begin) : end], ((0, 0), lacking))
         spectra: Array = np.zeros((window // 2 + 1, last - first), np.float32)
         for channel in piece:
-            spectrum = stft(channel, n_fft=window, hop_length=hop, window=shape, center=False)
+            spectrum = librosa.stft(channel, n_fft=window, hop_length=hop, window=shape, center=False)
             spectra += np.abs(spectrum) ** 2
         yield spectra * np.float32(scale), start - first, last - min(count, start + _BLOCK)
 
@@ -167,14 +163,13 @@ def _onset_strength(mel: Array) -> Array:
 
     Each third is scaled to its own strong onsets, as the snare would otherwise drown the bass drum.
     """
-    from librosa import mel_frequencies
-    from librosa.onset import onset_strength_multi
+    from vedit.audio.compiled import librosa
 
     reference = max(float(np.percentile(mel.max(0), 98)), SILENCE / _MELS)
     compressed = np.log1p(_COMPRESSION * np.sqrt(mel / reference))
-    centres = mel_frequencies(_MELS + 2, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])[1:-1]
+    centres = librosa.mel_frequencies(_MELS + 2, fmin=_MEL_RANGE[0], fmax=_MEL_RANGE[1])[1:-1]
     edges = [0, *(int(np.searchsorted(centres, edge)) for edge in _MEL_EDGES), _MELS]
-    thirds = onset_strength_multi(
+    thirds = librosa.onset.onset_strength_multi(
         S=compressed, sr=RATE, hop_length=HOP, lag=1, max_size=3, center=False, channels=edges
     )
     strong = np.percentile(thirds, 99.5, axis=1, keepdims=True)

@@ -125,7 +125,7 @@ def check_encoder(encoder: SoundEncoder, path: Path, backbone: Backbone) -> Soun
 
 def encode_sound(encoder: SoundEncoder, sound: Sound) -> SoundEncoding:
     """Encode a sound (C, L) of any sample rate, resampled to the encoder's. On the encoder's device."""
-    import librosa
+    from vedit.audio.compiled import librosa
 
     mono = sound.samples.mean(0).numpy()
     brought = librosa.resample(mono, orig_sr=sound.rate, target_sr=encoder.config.rate)

@@ -109,7 +109,7 @@ def add_to(clip: Clip, track: Soundtrack, *, mixed: bool) -> Clip:
         if mixed:
             warnings.warn("audio_mix: the clip has no sound of its own to mix with.", VeditWarning, stacklevel=2)
         return replace(clip, audio=track.audio, audio_origin=track.origin)
-    import librosa
+    from vedit.audio.compiled import librosa
 
     own, other = clip.audio, track.audio
     sound = (
