@@ -49,20 +49,32 @@ class Place:
         environment = os.environ | {"VEDIT_CACHE": str(self.desk.cache)} | variables
         with (self.desk.folder / "said.txt").open("ab") as said:
             driver = subprocess.Popen(
-                command, stdout=said, stderr=said, env=environment, cwd=self.desk.folder, start_new_session=True
+                command,
+                stdout=said,
+                stderr=said,
+                env=environment,
+                cwd=self.desk.folder,
+                start_new_session=True,
+                preexec_fn=heed_interruptions,
             )
         self.drivers.append(driver)
         return driver
 
     def wait_until_gone(self) -> None:
-        """Processes of a cluster notice that their driver has ended, and end too: within half a minute."""
-        until = time.monotonic() + 30
+        """Processes of a cluster notice that their driver has ended, and end too. Where it was killed, its agents
+        try for a minute to tell a server that has ended as well."""
+        until = time.monotonic() + 120
         while (found := self.left()) and time.monotonic() < until:
             time.sleep(0.5)
         assert not [told(psutil.Process(each)) for each in found]
 
     def left(self) -> list[int]:
         return [process for driver in self.drivers for process in desks.processes_of(driver.pid)]
+
+
+def heed_interruptions() -> None:
+    """SIGINT ends a process also where the tests run in the background of a shell, which has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def cluster_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
