@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +25,22 @@ import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import Recipe, note, ship, start_workers, train
+from training.loop import Recipe, in_parallel, note, ship, start_workers, train
 from training.poses import exact
 from training.presets import WORKSHOP
 from vedit.annotators.edge import Edge
+from vedit.annotators.flow import draw_flow as flow_on_wheel
+from vedit.annotators.flow import own_scale
 from vedit.annotators.pose.drawing import draw
 from vedit.backbone.notes import read_notes
 from vedit.clip import Clip
 from world.scene import Scene
 
-BATCH = 32
-POOL = 8192
-"""Frames."""
+TOGETHER = 32
+"""Frames that one process draws at a time."""
+
+TELLINGS = 8
+"""How often the words for a frame are drawn."""
 
 OTHERS = 0.3
 """Share of scenes that are not one object in clear air and the plain look."""
@@ -76,11 +81,8 @@ def draw_pose(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
 
 
 def draw_flow(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
-    from vedit.annotators.flow import draw_flow as draw_on_wheel
-
-    flow = torch.from_numpy(world.exact_flow(scene, time))
-    largest = float(flow.norm(dim=0).max())
-    return draw_on_wheel(flow[None], scale=largest * float(chance.uniform(0.9, 1.4)))[0]
+    flow = torch.from_numpy(world.exact_flow(scene, time))[None]
+    return flow_on_wheel(flow, scale=own_scale(flow) * float(chance.uniform(0.9, 1.4)))[0]
 
 
 DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow}
@@ -92,66 +94,73 @@ def suits(kind: str, scene: Scene, chance: np.random.Generator) -> bool:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """What is drawn once and learned from many times."""
+class Drawn:
+    """N frames, drawn once and learned from many times."""
 
-    latents: Tensor
-    """(N, 4, h, w), scaled."""
-    scenes: list[Scene]
+    frames: Tensor
+    """(N, 3, H, W), uint8."""
     shown: Tensor
-    """Control pictures (N, 3, H, W), uint8."""
+    """Their control pictures (N, 3, H, W), uint8."""
+    tokens: Tensor
+    """(N, K, T): K prompts for each, of which a share ``EMPTY`` is empty."""
 
 
-def draw_pool(kind: str, vae: AutoencoderKL, size: int) -> Pool:
-    chance = np.random.default_rng(50_000_000)
-    scenes: list[Scene] = []
-    times: list[int] = []
-    while len(scenes) < size:
-        seed = int(chance.integers(2**40))
-        scene = draw_scene(seed, OTHERS)
-        if suits(kind, scene, chance):
-            scenes.append(scene)
-            times.append(seed % FRAMES)
-    moments = list(zip(scenes, times, strict=True))
-    shown = [DRAW[kind](scene, time, chance).mul(255).round().byte() for scene, time in moments]
-    latents = []
-    for at in range(0, size, BATCH):
-        drawn = [world.draw_frame(scene, time, scene.intensity)[0] for scene, time in moments[at : at + BATCH]]
-        latents.append(encode(vae, torch.from_numpy(np.stack(drawn))))
-    return Pool(torch.cat(latents), scenes, torch.stack(shown))
+def draw_some(seed: int, kind: str, count: int, tokenizer: Path) -> tuple[np.ndarray, ...]:
+    """``count`` frames, as Drawn has them."""
+    chance = np.random.default_rng([50_000_000, seed])
+    frames: list[np.ndarray] = []
+    shown: list[np.ndarray] = []
+    texts: list[str] = []
+    while len(frames) < count:
+        number = int(chance.integers(2**40))
+        scene, time = draw_scene(number, OTHERS), number % FRAMES
+        if not suits(kind, scene, chance):
+            continue
+        frames.append(world.draw_frame(scene, time, scene.intensity)[0])
+        shown.append(DRAW[kind](scene, time, chance).numpy())
+        texts += ["" if chance.random() < EMPTY else sentence(scene, chance) for _ in range(TELLINGS)]
+    read = CLIPTokenizer.from_pretrained(tokenizer)
+    tokens = read(texts, padding="max_length", truncation=True, return_tensors="np").input_ids
+    pictures = ((np.stack(each).clip(0, 1) * 255).round().astype(np.uint8) for each in (frames, shown))
+    return *pictures, tokens.reshape(count, TELLINGS, -1)
 
 
-def train_control(control: ControlNetModel, kind: str, model: Path, out: Path, recipe: Recipe) -> None:
+def draw_all(kind: str, count: int, tokenizer: Path) -> Drawn:
+    made = in_parallel(partial(draw_some, kind=kind, count=TOGETHER, tokenizer=tokenizer), range(count // TOGETHER))
+    return Drawn(*(torch.from_numpy(np.concatenate(part)) for part in zip(*made, strict=True)))
+
+
+def train_control(
+    control: ControlNetModel, drawn: Drawn, model: Path, checkpoint: Path, recipe: Recipe, batch: int
+) -> None:
     """Teach ``control`` beside the frozen Stable Diffusion in the folder ``model``."""
     _, _, device = start_workers()
-    unet = UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32).to(device)
-    vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32).to(device)
+    unet = UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
     encoder = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(device)
-    tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
     for frozen in (unet, vae, encoder):
         frozen.eval().requires_grad_(False)
-    control.to(device, memory_format=torch.channels_last).train()
-    unet.to(memory_format=torch.channels_last)
-    pool = draw_pool(kind, vae.to(memory_format=torch.channels_last), POOL)
+    for network in (unet, vae, control):
+        network.to(device, memory_format=torch.channels_last)
+    control.train()
+    clean = torch.cat([encode(vae, some / 255) for some in drawn.frames.split(64)]).to(device)
+    shown, tokens = drawn.shown.to(device), drawn.tokens.to(device)
     alpha_bar = DDIMScheduler.from_pretrained(model / "scheduler").alphas_cumprod.to(device)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        chance = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
-        chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
-        texts = ["" if chance.random() < EMPTY else sentence(pool.scenes[index], chance) for index in chosen.tolist()]
-        tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
-        shown = pool.shown[chosen].to(device) / 255
+        chosen = torch.randint(0, len(clean), (batch,), generator=generator).to(device)
+        which = torch.randint(0, TELLINGS, (batch,), generator=generator).to(device)
         with torch.no_grad():
-            words = encoder(tokens).last_hidden_state
-        noised = add_noise(pool.latents[chosen], alpha_bar, generator)
+            words = encoder(tokens[chosen, which]).last_hidden_state
+        noised = add_noise(clean[chosen], alpha_bar, generator)
         inputs = (noised.latents, noised.times, words)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            down, mid = control(*inputs, shown, return_dict=False)
+            down, mid = control(*inputs, shown[chosen] / 255, return_dict=False)
             predicted = unet(*inputs, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
         weight = (1 / noised.level).clamp(max=HEAVIEST)
         return (weight * (predicted.float() - noised.noise).square()).mean()
 
-    train(control, loss, recipe, out / f"{kind}.pt")
+    train(control, loss, recipe, checkpoint)
 
 
 def add(control: ControlNetModel, kind: str, model: Path) -> None:
@@ -167,6 +176,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WORKSHOP)
     parser.add_argument("--out", type=Path, default=Path("runs/control"))
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, help="instead of the steps")
+    parser.add_argument("--batch", type=int, default=32, help="pictures at once, for each worker")
+    parser.add_argument("--pool", type=int, default=8192, help="frames that are drawn once")
     parser.add_argument("--more", action="store_true", help="begin with the ControlNet that is in the model's folder")
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -176,8 +188,10 @@ def main() -> None:
         )
     else:
         control = build_control(UNet2DConditionModel.from_pretrained(arguments.model / "unet"))
-    recipe = Recipe(steps=arguments.steps, learning_rate=1e-3, ema=0.998)
-    train_control(control, arguments.kind, arguments.model, arguments.out, recipe)
+    drawn = draw_all(arguments.kind, arguments.pool, arguments.model / "tokenizer")
+    recipe = Recipe(arguments.steps, learning_rate=1e-3, ema=0.998, minutes=arguments.minutes)
+    checkpoint = arguments.out / f"{arguments.kind}.pt"
+    train_control(control, drawn, arguments.model, checkpoint, recipe, arguments.batch)
     add(control, arguments.kind, arguments.model)
 
 

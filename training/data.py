@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 import world
+from training.loop import in_parallel
 from world.scene import Scene
 
 FRAMES = 16
@@ -48,32 +50,41 @@ class Pictures:
     """Frames and what an autoencoder should mind in them. B frames."""
 
     pixels: Tensor
-    """(B, 3, H, W) in [-1, 1]."""
+    """(B, 3, H, W), uint8."""
     masks: Tensor
-    """(B, 1, H, W) in [0, 1]: any object."""
+    """(B, 1, H, W), uint8: any object."""
     contrast: Tensor
-    """(B, 3, H, W): the object's colour minus the ground's, in and around objects in clear air and the plain look; zero
-    elsewhere."""
+    """(B, 3, H, W), half: the object's colour minus the ground's, in and around objects in clear air and the plain
+    look; zero elsewhere."""
+
+    def to(self, device: torch.device) -> Pictures:
+        return Pictures(self.pixels.to(device), self.masks.to(device), self.contrast.to(device))
 
 
-def pictures(size: int, generator: torch.Generator, variety: float, delicate: float) -> Pictures:
-    """A batch of training frames, of which a share ``delicate`` shows a person or a star."""
-    frames, masks, contrasts = [], [], []
-    for _ in range(size):
-        wanted = float(torch.rand((), generator=generator)) < delicate
+def pictures(seed: int, count: int, variety: float, delicate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """So many training frames, of which a share ``delicate`` shows a person or a star, as Pictures has them."""
+    chance = np.random.default_rng([23, seed])
+    frames, covers, contrasts = [], [], []
+    for _ in range(count):
+        wanted = chance.random() < delicate
         while True:
-            seed = int(torch.randint(0, 2**40, (1,), generator=generator))
-            scene = draw_scene(seed, variety)
+            number = int(chance.integers(2**40))
+            scene = draw_scene(number, variety)
             if not wanted or scene.objects[0].shape in ("person", "star"):
                 break
-        frame, mask = world.draw_frame(scene, seed % FRAMES, scene.intensity)
+        frame, mask = world.draw_frame(scene, number % FRAMES, scene.intensity)
         frames.append(frame)
-        masks.append(mask.max(axis=0, keepdims=True))
-        contrasts.append(_contrast(scene, seed % FRAMES, mask))
-    pixels, covers, contrast = (
-        torch.from_numpy(np.stack(each).astype(np.float32)) for each in (frames, masks, contrasts)
-    )
-    return Pictures(2 * pixels.clamp(0, 1) - 1, covers, contrast)
+        covers.append(mask.max(axis=0, keepdims=True))
+        contrasts.append(_contrast(scene, number % FRAMES, mask))
+    pixels, masks = ((np.stack(each).clip(0, 1) * 255).round().astype(np.uint8) for each in (frames, covers))
+    return pixels, masks, np.stack(contrasts).astype(np.float16)
+
+
+def draw_pictures(count: int, variety: float, delicate: float) -> Pictures:
+    """As ``pictures``, drawn by a process for each core."""
+    one = partial(pictures, count=32, variety=variety, delicate=delicate)
+    made = zip(*in_parallel(one, range(count // 32)), strict=True)
+    return Pictures(*(torch.from_numpy(np.concatenate(part)) for part in made))
 
 
 def _contrast(scene: Scene, time: int, masks: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Stage 2, text encoder and UNet on frozen latents: ``torchrun --nproc-per-node 2 -m training.diffusion``.
 
-Learns epsilon on Stable Diffusion's own noise schedule, weighted by min-SNR (Hang et al. 2023, eq. 8, gamma 5), with a
-little offset noise so that a scene's mean colour is learned from the words instead of being read off the noise.
+Learns epsilon on Stable Diffusion's own noise schedule, weighted as v and bounded as in min-SNR (Hang et al. 2023,
+eq. 8, gamma 5), with a little offset noise so that a scene's mean colour is learned from the words instead of being
+read off the noise.
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.captions import save_tokenizer, told
-from training.loop import Recipe, ship, start_workers, train
-from training.pool import read_pool
+from training.captions import save_tokenizer
+from training.loop import Recipe, normal, ship, start_workers, train
+from training.pool import Pool, read_pool
 from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
 
 SCHEDULE = {
@@ -27,7 +27,9 @@ SCHEDULE = {
 }  # fmt: skip
 GAMMA = 5.0
 OFFSET_NOISE = 0.1
-BATCH = 32
+
+HEAVIEST = 20.0
+"""Most that an error of epsilon counts."""
 
 DELICATE = 0.5
 """Share of a batch that shows a person or a star, whose limbs and points are learnt last."""
@@ -80,27 +82,40 @@ class Noised:
     level: Tensor
 
     def error(self, predicted: Tensor, weights: Tensor) -> Tensor:
-        """Squared error of the predicted noise, weighted by min-SNR and by where (B, 1, h, w) it is made."""
+        """Squared error of the predicted noise, weighted by its level and by where (B, 1, h, w) it is made.
+
+        As an error of v counts (Salimans & Ho 2022, section 4), but at most ``GAMMA`` times one of the latents, and in
+        near pure noise at most ``HEAVIEST`` times one of epsilon: where limbs go is decided there, of which errors of
+        epsilon hardly speak.
+        """
         signal_to_noise = self.level / (1 - self.level)
-        weight = signal_to_noise.clamp(max=GAMMA) / signal_to_noise
+        weight = ((1 + signal_to_noise).clamp(max=GAMMA) / signal_to_noise).clamp(max=HEAVIEST)
         return (weights * weight * (predicted.float() - self.noise).square()).mean() / weights.mean()
 
 
 def add_noise(clean: Tensor, alpha_bar: Tensor, generator: torch.Generator) -> Noised:
-    """Noise latents (B, 4, h, w), drawn on the CPU, each at a time of its own; the result is where ``alpha_bar`` is."""
-    noise = torch.randn(clean.shape, generator=generator)
-    noise = noise + OFFSET_NOISE * torch.randn((len(clean), 4, 1, 1), generator=generator)
-    times = torch.randint(0, len(alpha_bar), (len(clean),), generator=generator)
-    clean, noise, times = (tensor.to(alpha_bar.device, non_blocking=True) for tensor in (clean, noise, times))
+    """Noise latents (B, 4, h, w), each at a time of its own; all are where ``alpha_bar`` is."""
+    device = alpha_bar.device
+    noise = normal(clean.shape, generator, device)
+    noise = noise + OFFSET_NOISE * normal((len(clean), 4, 1, 1), generator, device)
+    times = torch.randint(0, len(alpha_bar), (len(clean),), generator=generator).to(device)
     level = alpha_bar[times][:, None, None, None]
     return Noised(level.sqrt() * clean + (1 - level).sqrt() * noise, noise, times, level)
 
 
-def train_unet(model: Path, pools: Path, out: Path, preset: Preset, recipe: Recipe, start: Path | None) -> None:
+def embedded(encoder: CLIPTextModel, tokens: Tensor, shares: Tensor) -> Tensor:
+    """What the UNet is told (B, T, D) by two prompts (B, 2, T) and the share (B,) of the second."""
+    states = encoder(tokens.flatten(0, 1)).last_hidden_state.unflatten(0, (-1, 2))
+    return torch.lerp(states[:, 0], states[:, 1], shares.to(states)[:, None, None])
+
+
+def train_unet(
+    model: Path, pool: Pool, out: Path, preset: Preset, recipe: Recipe, batch: int, start: Path | None
+) -> None:
     """Teach the text encoder and the UNet, from the start or from those in the folder ``start``, and put them into the
     folder ``model``, with their tokenizer and noise schedule."""
     _, _, device = start_workers()
-    pool = read_pool(pools, 1)
+    pool = pool.to(device)
     folder = model / "tokenizer"
     tokenizer = CLIPTokenizer.from_pretrained(folder) if folder.exists() else save_tokenizer(folder)
     torch.manual_seed(0)
@@ -113,24 +128,19 @@ def train_unet(model: Path, pools: Path, out: Path, preset: Preset, recipe: Reci
     denoiser.to(device, memory_format=torch.channels_last).train()
     alpha_bar = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
 
-    def states(texts: tuple[str, ...]) -> Tensor:
-        tokens = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return denoiser.text_encoder(tokens.to(device)).last_hidden_state
-
-    where = 1.0 + FOCUS * pool.near_objects()
-    delicate = torch.tensor([each.objects[0].shape in ("person", "star") for each in pool.scenes]).nonzero()[:, 0]
+    delicate = pool.delicate.nonzero()[:, 0].cpu()
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(0, len(pool.scenes), (BATCH,), generator=generator)
-        wanted = int(DELICATE * BATCH)
+        chosen = torch.randint(0, len(pool), (batch,), generator=generator)
+        wanted = int(DELICATE * batch)
         chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
-        rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
-        first, second, share = zip(*(told(pool.scenes[index], rng) for index in chosen.tolist()), strict=True)
-        words = torch.lerp(states(first), states(second), torch.tensor(share, device=device)[:, None, None])
-        noised = add_noise(pool.latents[chosen, 0].float(), alpha_bar, generator)
+        chosen = chosen.to(device)
+        frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
+        noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)
         with torch.autocast(device.type, torch.bfloat16):
+            words = embedded(denoiser.text_encoder, *pool.telling(chosen, generator))
             predicted = denoiser.unet(noised.latents, noised.times, words).sample
-        return noised.error(predicted, where[chosen].to(device))
+        return noised.error(predicted, 1 + FOCUS * pool.near[chosen, frame])
 
     train(denoiser, loss, recipe, out / "unet.pt")
     ship(denoiser.unet, model / "unet")
@@ -148,10 +158,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--decay-from", type=float, default=0.6)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--minutes", type=float, help="instead of the steps")
+    parser.add_argument("--batch", type=int, default=32, help="pictures at once, for each worker")
+    parser.add_argument("--frames", type=int, default=1, help="of each scene in the pool; a picture is any of them")
     arguments = parser.parse_args()
-    recipe = Recipe(steps=arguments.steps, learning_rate=arguments.learning_rate, decay_from=arguments.decay_from)
-    preset = PRESETS[arguments.preset]
-    train_unet(arguments.model, arguments.pools, arguments.out, preset, recipe, arguments.begin_with)
+    recipe = Recipe(
+        arguments.steps, arguments.learning_rate, decay_from=arguments.decay_from, minutes=arguments.minutes
+    )
+    pool, preset = read_pool(arguments.pools, arguments.frames), PRESETS[arguments.preset]
+    train_unet(arguments.model, pool, arguments.out, preset, recipe, arguments.batch, arguments.begin_with)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,24 @@ about twice as fast as one process with as many threads), or plainly for one.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from vedit.backbone.notes import ModelNotes, read_notes
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """(step, generator of this worker and step) -> scalar loss. Data is drawn from the generator, so a run resumes
@@ -33,22 +39,28 @@ class Recipe:
     learning_rate: float
     warmup: int = 100
     decay_from: float = 0.6
-    """Share of the steps after which the rate falls linearly to zero."""
+    """Share of the steps, or of the time, after which the rate falls linearly to zero."""
+    minutes: float | None = None
+    """Of one run; if given, it ends after so long, whatever the steps, and does not resume."""
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
     ema: float = 0.999
     checkpoint_seconds: float = 120.0
 
-    def rate(self, step: int) -> float:
+    def done(self, step: int, seconds: float) -> float:
+        """How much of the work is behind, in [0, 1], after so many steps or seconds."""
+        return min(1.0, step / self.steps if self.minutes is None else seconds / (60 * self.minutes))
+
+    def rate(self, step: int, done: float) -> float:
         rising = min(1.0, (step + 1) / self.warmup)
-        start = self.decay_from * self.steps
-        falling = 1.0 if step < start else max(0.0, (self.steps - step) / max(self.steps - start, 1))
+        falling = min(1.0, (1 - done) / max(1 - self.decay_from, 1e-6))
         return self.learning_rate * rising * falling
 
 
 def start_workers() -> tuple[int, int, torch.device]:
     """Join the other workers, if any: (rank, number of workers, device)."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_float32_matmul_precision("high")
     if "RANK" not in os.environ:
         return 0, 1, device
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -63,11 +75,14 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
     """
     rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     parameters = [p for p in model.parameters() if p.requires_grad]
+    device = parameters[0].device
     average = [p.detach().clone() for p in parameters]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=device.type == "cuda"
+    )
     first = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=parameters[0].device, weights_only=True)
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average = state["average"]
@@ -82,10 +97,11 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
             beside.replace(checkpoint)
 
     started = saved = time.monotonic()
-    running = 0.0
-    for step in range(first, recipe.steps):
+    running = torch.zeros((), device=device)
+    step = first
+    while (done := recipe.done(step, time.monotonic() - started)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate(step)
+            group["lr"] = recipe.rate(step, done)
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * workers + rank)
         value = loss(step, generator)
         optimizer.zero_grad(set_to_none=True)
@@ -97,18 +113,43 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
         # Early in training the average forgets faster, or it would remember the random start.
         keep = min(recipe.ema, (1 + step) / (10 + step))
         torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - keep)
-        running += 0.02 * (float(value.detach()) - running) if step > first else float(value.detach())
+        # Stays on the device: to read it at every step would be to wait for every step.
+        running.lerp_(value.detach(), 0.02 if step > first else 1.0)
         if rank == 0 and step % 50 == 0:
-            pace = (step - first + 1) / (time.monotonic() - started)
-            print(f"step {step}/{recipe.steps} loss {running:.4f} {pace:.2f} steps/s", flush=True)
+            told, pace = float(running), (step - first + 1) / (time.monotonic() - started)
+            print(f"step {step}/{recipe.steps} ({done:.0%}) loss {told:.4f} {pace:.2f} steps/s", flush=True)
+        step += 1
         if time.monotonic() - saved > recipe.checkpoint_seconds:
-            save(step + 1)
+            save(step)
             saved = time.monotonic()
-    save(recipe.steps)
+    save(step)
     with torch.no_grad():
         for parameter, mean in zip(parameters, average, strict=True):
             parameter.copy_(mean)
     return model
+
+
+def normal(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Normal numbers on ``device``, keyed by ``generator``, which is on the CPU."""
+    if device.type == "cpu":
+        return torch.randn(tuple(shape), generator=generator)
+    there = torch.Generator(device).manual_seed(int(torch.randint(0, 2**40, (1,), generator=generator)))
+    return torch.randn(tuple(shape), generator=there, device=device)
+
+
+def in_parallel(function: Callable[[In], Out], each: Iterable[In]) -> Iterator[Out]:
+    """What the function makes of each, in order, made by a process for each core; none is far ahead of its taker."""
+    there = multiprocessing.get_context("forkserver")
+    there.set_forkserver_preload([function.__module__])
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, mp_context=there, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        ahead: deque[Future[Out]] = deque()
+        for one in each:
+            ahead.append(pool.submit(function, one))
+            if len(ahead) > 4 * cores:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def ship(network: Any, folder: Path) -> None:

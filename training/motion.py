@@ -15,19 +15,19 @@ shows it faintly there (Lin et al. 2024, section 3.1), and who may read the moti
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from torch import Tensor
 
-from training.captions import EMPTY, told
+from training.captions import EMPTY
 from training.data import FRAMES
-from training.loop import Recipe, note, ship, start_workers, train
-from training.pool import read_pool
+from training.diffusion import embedded
+from training.loop import Recipe, normal, note, ship, start_workers, train
+from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
 from vedit.adapters.motion import Motion
@@ -53,18 +53,23 @@ VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".m4v"}
 
 @dataclass(frozen=True)
 class Clips:
-    """What the motion modules learn from."""
+    """What the motion modules learn from: N clips."""
 
-    latents: list[Tensor]
+    latents: Sequence[Tensor] | Tensor
     """Of each clip (F, 4, h, w), scaled; all of one h and w, F at least as many as are learnt at once."""
-    told: Callable[[int, np.random.Generator], tuple[str, str, float]]
-    """Of a clip's number: two prompts, and how much of the second there is in the mix of their embeddings."""
+    words: Callable[[Tensor, torch.Generator], Tensor]
+    """Of the numbers (B,) of clips, what the UNet is told (B, T, D)."""
 
 
-def world_clips(pools: Path) -> Clips:
+def world_clips(pool: Pool, backbone: Backbone) -> Clips:
     """The clips that ``training.pool`` encoded."""
-    pool = read_pool(pools, FRAMES)
-    return Clips(list(pool.latents), lambda number, rng: told(pool.scenes[number], rng))
+    there = pool.to(backbone.device)
+
+    @torch.no_grad()
+    def words(chosen: Tensor, generator: torch.Generator) -> Tensor:
+        return embedded(backbone.text_encoder, *there.telling(chosen.to(backbone.device), generator))
+
+    return Clips(there.latents, words)
 
 
 def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
@@ -85,12 +90,13 @@ def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Cli
         captions.append(caption.read_text(encoding="utf-8").strip())
     if not latents:
         raise SystemExit(f"{folder}: no clip of {frames} frames with a caption; expected such as a.mp4 beside a.txt")
+    states = torch.cat(backbone.embed_alike([*captions, ""]))
 
-    def tell(number: int, rng: np.random.Generator) -> tuple[str, str, float]:
-        text = "" if rng.random() < EMPTY else captions[number]
-        return text, text, 0.0
+    def words(chosen: Tensor, generator: torch.Generator) -> Tensor:
+        silent = torch.rand(chosen.shape, generator=generator) < EMPTY
+        return states[torch.where(silent, len(captions), chosen).to(states.device)]
 
-    return Clips(latents, tell)
+    return Clips(latents, words)
 
 
 def build(unet: UNet2DConditionModel, frames: int) -> MotionAdapter:
@@ -116,31 +122,24 @@ def learn(
     levels = Levels.of(shares)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
-    def words(chosen: list[int], rng: np.random.Generator) -> Tensor:
-        first, second, share = zip(*(clips.told(number, rng) for number in chosen), strict=True)
-        states = backbone.embed([*first, *second])
-        return torch.lerp(*states.chunk(2), torch.tensor(share, device=device)[:, None, None])
-
     def excerpt(number: int, generator: torch.Generator) -> Tensor:
         whole = clips.latents[number]
         begin = int(torch.randint(0, len(whole) - frames + 1, (1,), generator=generator))
-        return whole[begin : begin + frames].float()
+        return whole[begin : begin + frames]
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        rng = np.random.default_rng(int(torch.randint(0, 2**40, (1,), generator=generator)))
-        chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator).tolist()
-        clean = torch.stack([excerpt(number, generator) for number in chosen])
-        noise = torch.randn(clean.shape, generator=generator)
+        chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
+        clean = torch.stack([excerpt(number, generator) for number in chosen.tolist()]).to(device).float()
+        noise = normal(clean.shape, generator, device)
         share = torch.rand((batch,), generator=generator).sqrt()
         pure = torch.rand((batch,), generator=generator) < FROM_NOISE
         share = torch.where(pure, UNDECIDED + (1 - UNDECIDED) * share, share)
         time = (share * len(levels)).long().clamp(max=len(levels) - 1).to(device)
-        clean, noise, pure = clean.to(device), noise.to(device), pure.to(device)
         level = levels[time[:, None, None, None, None]]
-        noisy = torch.where(pure[:, None, None, None, None], noise, level.noised(clean, noise))
+        noisy = torch.where(pure.to(device)[:, None, None, None, None], noise, level.noised(clean, noise))
         target = schedule.output_for(noisy, clean, level)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output = backbone.predict(noisy, time[:, None].expand(-1, frames), words(chosen, rng))
+            output = backbone.predict(noisy, time[:, None].expand(-1, frames), clips.words(chosen, generator))
         error = (output - target).square().mean((1, 2, 3, 4))
         if schedule.prediction == "epsilon":
             error = error * (1 / shares[time]).clamp(max=HEAVIEST)
@@ -162,6 +161,7 @@ def main() -> None:
     parser.add_argument("--begin-with", type=Path, help="motion modules to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/motion"), help="folder of the checkpoint")
     parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--minutes", type=float, help="instead of the steps")
     parser.add_argument("--batch", type=int, default=4, help="clips at once, for each worker")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="1e-4 suits Stable Diffusion 1.5")
     arguments = parser.parse_args()
@@ -169,12 +169,17 @@ def main() -> None:
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
     backbone.detach_motion()
     frames, clips = arguments.frames, arguments.clips
-    found = world_clips(arguments.pools) if clips is None else own_clips(clips, backbone, frames, arguments.stride)
+    if clips is None:
+        found = world_clips(read_pool(arguments.pools, FRAMES), backbone)
+    else:
+        found = own_clips(clips, backbone, frames, arguments.stride)
     torch.manual_seed(0)
-    adapter = build(backbone.unet, frames) if arguments.begin_with is None else Motion.read(arguments.start).modules
+    adapter = (
+        build(backbone.unet, frames) if arguments.begin_with is None else Motion.read(arguments.begin_with).modules
+    )
     backbone.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
-    recipe = Recipe(arguments.steps, arguments.learning_rate)
+    recipe = Recipe(arguments.steps, arguments.learning_rate, minutes=arguments.minutes)
     learn(backbone, adapter, found, recipe, frames, arguments.batch, arguments.out)
     ship(adapter, arguments.modules or arguments.model / OWN)
     DDIMScheduler.from_config(backbone.scheduler_config).save_config(arguments.modules or arguments.model / OWN)

@@ -1,14 +1,16 @@
 """Latents of the world's scenes, encoded once and learned from many times.
 
-``torchrun --nproc-per-node 2 -m training.pool --frames 1 --scenes 32768`` for the UNet (a picture of each scene),
-``--frames 16 --scenes 4096`` for the motion modules (a clip of each). Written in shards; what is there stays.
+``python -m training.pool --frames 1 --scenes 32768`` for the UNet (a picture of each scene), ``--frames 16 --scenes
+4096`` for the motion modules (a clip of each); where drawing costs little, clips serve both. A process for each core
+draws. Written in shards; what is there stays.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,40 +18,52 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 import world
+from training.captions import save_tokenizer, told
 from training.data import FRAMES, VARIETY, draw_scene, encode
-from training.loop import start_workers
+from training.loop import in_parallel, start_workers
 from training.presets import WORKSHOP
 from world import Scene
 
 SHARD = 256
 """Scenes of a shard."""
 
+TOGETHER = 16
+"""Scenes that one process draws at a time."""
+
 FIRST_SEED = 50_000_000
+
+TELLINGS = 8
+"""How often the words for a scene are drawn."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """N scenes of which F frames each are encoded."""
+    """N scenes of which F frames each are encoded, each told K times in T tokens."""
 
-    scenes: list[Scene]
-    times: list[int]
-    """Of each scene, the time of the first frame."""
     latents: Tensor
     """(N, F, 4, h, w) scaled, in half precision."""
+    near: Tensor
+    """(N, F, 1, h, w), bool: which of them show an object, or lie next to one."""
+    tokens: Tensor
+    """(N, K, 2, T), int16: two prompts,"""
+    shares: Tensor
+    """(N, K): and how much of the second there is in the mix of their embeddings."""
+    delicate: Tensor
+    """(N,), bool: which scenes are of a person or a star."""
 
-    def near_objects(self) -> Tensor:
-        """Which of the latents (N, 1, h, w) show an object at that time, or lie next to one."""
-        side = self.latents.shape[-1]
-        centres = (torch.arange(side) + 0.5) * (world.SIZE / side)
-        near = torch.zeros(len(self.scenes), 1, side, side, dtype=torch.bool)
-        for number, (scene, time) in enumerate(zip(self.scenes, self.times, strict=True)):
-            for thing in scene.objects:
-                x, y = (at - speed * time for at, speed in zip(thing.position(time), scene.camera, strict=True))
-                reach = thing.radius + world.SIZE / side
-                near[number, 0] |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
-        return near
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def to(self, device: torch.device) -> Pool:
+        return Pool(*(getattr(self, each.name).to(device) for each in fields(self)))
+
+    def telling(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Of the scenes ``chosen`` (B,), one of the K tellings: tokens (B, 2, T) and shares (B,)."""
+        which = torch.randint(0, self.tokens.shape[1], chosen.shape, generator=generator).to(chosen.device)
+        return self.tokens[chosen, which].long(), self.shares[chosen, which]
 
 
 def folder_of(pools: Path, frames: int) -> Path:
@@ -61,36 +75,68 @@ def read_pool(pools: Path, frames: int) -> Pool:
     shards = [load_file(path) for path in sorted(folder_of(pools, frames).glob("*.safetensors"))]
     if not shards:
         raise SystemExit(f"no latents in {folder_of(pools, frames)}: run python -m training.pool --frames {frames}")
-    seeds = torch.cat([shard["seeds"] for shard in shards]).tolist()
-    scenes, latents = [draw_scene(seed, VARIETY) for seed in seeds], torch.cat([shard["latents"] for shard in shards])
-    return Pool(scenes, [_times(seed, frames)[0] for seed in seeds], latents)
+    return Pool(**{each.name: torch.cat([shard[each.name] for shard in shards]) for each in fields(Pool)})
 
 
-def fill(pools: Path, vae: AutoencoderKL, frames: int, scenes: int, rank: int, workers: int) -> None:
-    """Encode until so many ``scenes`` are there; each of W ``workers`` takes every W-th shard."""
+def draw(seeds: Sequence[int], frames: int, tokenizer: Path) -> dict[str, np.ndarray]:
+    """Of the scene of each seed so many ``frames`` (n, F, 3, H, W), uint8, and what else a Pool knows of it."""
+    scenes = [draw_scene(seed, VARIETY) for seed in seeds]
+    times = [range(frames) if frames > 1 else [seed % FRAMES] for seed in seeds]
+    drawn = [
+        np.stack([world.draw_frame(scene, time, scene.intensity)[0] for time in moments])
+        for scene, moments in zip(scenes, times, strict=True)
+    ]
+    near = [near_objects(scene, moments) for scene, moments in zip(scenes, times, strict=True)]
+    rng = np.random.default_rng([22, seeds[0]])
+    first, second, share = zip(*(told(scene, rng) for scene in scenes for _ in range(TELLINGS)), strict=True)
+    read = CLIPTokenizer.from_pretrained(tokenizer)
+    texts = [text for pair in zip(first, second, strict=True) for text in pair]
+    tokens = read(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return {
+        "frames": (np.stack(drawn).clip(0, 1) * 255).round().astype(np.uint8),
+        "near": torch.stack(near).numpy(),
+        "tokens": tokens.view(len(seeds), TELLINGS, 2, -1).short().numpy(),
+        "shares": np.array(share, dtype=np.float32).reshape(len(seeds), TELLINGS),
+        "delicate": np.array([scene.objects[0].shape in ("person", "star") for scene in scenes]),
+    }
+
+
+def near_objects(scene: Scene, times: Iterable[int]) -> Tensor:
+    """Which latents (F, 1, h, w) show an object at these times, or lie next to one."""
+    side = world.SIZE // 8
+    centres = (torch.arange(side) + 0.5) * (world.SIZE / side)
+    near = torch.zeros(len(list(times)), 1, side, side, dtype=torch.bool)
+    for there, time in zip(near, times, strict=True):
+        for thing in scene.objects:
+            x, y = (at - speed * time for at, speed in zip(thing.position(time), scene.camera, strict=True))
+            reach = thing.radius + world.SIZE / side
+            there[0] |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
+    return near
+
+
+def fill(pools: Path, vae: AutoencoderKL, tokenizer: Path, frames: int, scenes: int) -> None:
+    """Encode until so many ``scenes`` are there."""
     folder = folder_of(pools, frames)
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(rank, scenes // SHARD, workers):
-        path = folder / f"{number:04d}.safetensors"
-        if path.exists():
-            continue
-        generator = torch.Generator().manual_seed(FIRST_SEED + number)
-        seeds = torch.randint(0, 2**40, (SHARD,), generator=generator)
-        latents = torch.stack([_encoded(vae, seed, frames) for seed in seeds.tolist()]).contiguous()
+    missing = [path for number in range(scenes // SHARD) if not (path := folder / f"{number:05d}.safetensors").exists()]
+    pieces = []
+    for path in missing:
+        generator = torch.Generator().manual_seed(FIRST_SEED + int(path.stem))
+        seeds = torch.randint(0, 2**40, (SHARD,), generator=generator).tolist()
+        pieces += [seeds[begin : begin + TOGETHER] for begin in range(0, SHARD, TOGETHER)]
+    at_once = 256 if vae.device.type == "cuda" else 16
+    drawn = in_parallel(partial(draw, frames=frames, tokenizer=tokenizer), pieces)
+    for path in missing:
+        parts = []
+        for _ in range(SHARD // TOGETHER):
+            part = {name: torch.from_numpy(each) for name, each in next(drawn).items()}
+            whole = part.pop("frames")
+            latents = [encode(vae, some.to(vae.device) / 255).half() for some in whole.flatten(0, 1).split(at_once)]
+            parts.append({"latents": torch.cat(latents).unflatten(0, whole.shape[:2]), **part})
         beside = path.with_suffix(".part")
-        save_file({"seeds": seeds, "latents": latents}, beside)
+        save_file({name: torch.cat([part[name] for part in parts]) for name in parts[0]}, beside)
         beside.replace(path)
-
-
-def _encoded(vae: AutoencoderKL, seed: int, frames: int) -> Tensor:
-    """(F, 4, h, w): a whole clip, or any one of its frames."""
-    scene = draw_scene(seed, VARIETY)
-    drawn = np.stack([world.draw_frame(scene, time, scene.intensity)[0] for time in _times(seed, frames)])
-    return encode(vae, torch.from_numpy(drawn)).half()
-
-
-def _times(seed: int, frames: int) -> Sequence[int]:
-    return range(frames) if frames > 1 else [seed % FRAMES]
+        print(path, flush=True)
 
 
 def main() -> None:
@@ -100,10 +146,13 @@ def main() -> None:
     parser.add_argument("--frames", type=int, choices=(1, FRAMES), required=True, help="of each scene")
     parser.add_argument("--scenes", type=int, required=True)
     arguments = parser.parse_args()
-    rank, workers, device = start_workers()
+    _, _, device = start_workers()
     vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32)
     vae = vae.to(device, memory_format=torch.channels_last)
-    fill(arguments.out, vae, arguments.frames, arguments.scenes, rank, workers)
+    tokenizer = arguments.model / "tokenizer"
+    if not tokenizer.exists():
+        save_tokenizer(tokenizer)
+    fill(arguments.out, vae, tokenizer, arguments.frames, arguments.scenes)
 
 
 if __name__ == "__main__":

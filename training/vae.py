@@ -9,7 +9,7 @@ convolutions; later the decoder of the finished model learns on alone (``decoder
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,13 +19,12 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.data import Pictures, frame_batch, pictures
-from training.loop import Recipe, ship, start_workers, train
+from training.data import Pictures, draw_pictures, frame_batch
+from training.loop import Recipe, normal, ship, start_workers, train
 from training.presets import LATENT_SCALE, PRESETS, WORKSHOP, Preset
 
 JOINT = Recipe(steps=2450, learning_rate=1.6e-3, decay_from=0.55)
 DECODER = Recipe(steps=1500, learning_rate=8e-4, decay_from=0.3)
-BATCH = 8
 VARIETY = 0.35
 DECODER_VARIETY = 0.6
 """Share of scenes with weather, looks or two objects."""
@@ -42,6 +41,12 @@ TAUGHT = 600
 """Steps until the teacher no longer pulls."""
 
 PATCH = 8
+
+CROP = 64
+"""Pixels along each side."""
+
+POOL = 4096
+"""Frames that are drawn once."""
 
 
 def build(preset: Preset) -> AutoencoderKL:
@@ -79,7 +84,7 @@ def pca_latents(pca: dict[str, Tensor], pixels: Tensor) -> Tensor:
     return F.conv2d(centred, weight, stride=PATCH)
 
 
-def pixel_loss(output: Tensor, shown: Pictures) -> Tensor:
+def pixel_loss(output: Tensor, shown: Shown) -> Tensor:
     """What is wrong with ``output`` (B, 3, H, W) as eyes see it.
 
     L1 and squared error, weighted to objects; L1 of 4 and 8 px means, for colour; of differences between neighbours,
@@ -99,49 +104,69 @@ def pixel_loss(output: Tensor, shown: Pictures) -> Tensor:
     return loss + (near * (cover.abs() + 4 * cover**2)).sum() / near.sum().clamp(min=1)
 
 
-def crops(whole: Pictures, generator: torch.Generator, size: int = 64) -> Pictures:
-    """One crop per frame around its object, on a multiple of 8 px."""
-    cut: list[tuple[Tensor, ...]] = []
-    for pixels, mask, contrast in zip(whole.pixels, whole.masks, whole.contrast, strict=True):
-        ys, xs = torch.nonzero(mask[0] > 0.5, as_tuple=True)
-        at = [float(v.float().mean()) if len(v) else 64.0 for v in (ys, xs)]
-        shift = torch.randint(-16, 17, (2,), generator=generator).tolist()
-        top, left = (
-            int(min(max((c + s - size / 2) // PATCH * PATCH, 0), pixels.shape[1] - size))
-            for c, s in zip(at, shift, strict=True)
-        )
-        cut.append(tuple(each[:, top : top + size, left : left + size] for each in (pixels, mask, contrast)))
-    return Pictures(*(torch.stack(each) for each in zip(*cut, strict=True)))
+@dataclass(frozen=True)
+class Shown:
+    """A batch on the device, as ``Pictures``, but of float numbers."""
+
+    pixels: Tensor
+    """(B, 3, H, W) in [-1, 1]."""
+    masks: Tensor
+    """(B, 1, H, W) in [0, 1]."""
+    contrast: Tensor
+    """(B, 3, H, W)."""
 
 
-def batch(step: int, generator: torch.Generator, device: torch.device, variety: float) -> Pictures:
-    """Whole frames at every third step, four times as many crops otherwise."""
+def crop(pictures: Tensor, tops: Tensor, lefts: Tensor) -> Tensor:
+    """Of each of (B, C, H, W) the ``CROP`` x ``CROP`` pixels that begin there."""
+    along = torch.arange(CROP, device=pictures.device)
+    rows, columns = (tops[:, None] + along)[:, :, None], (lefts[:, None] + along)[:, None, :]
+    some = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    return pictures.permute(0, 2, 3, 1)[some, rows, columns].permute(0, 3, 1, 2)
+
+
+def batch(pool: Pictures, step: int, generator: torch.Generator, size: int) -> Shown:
+    """``size`` whole frames at every third step, four times as many crops around objects otherwise."""
     whole = step % 3 == 2
-    shown = pictures(BATCH if whole else 4 * BATCH, generator, variety, DELICATE)
+    count = size if whole else 4 * size
+    chosen = torch.randint(0, len(pool.pixels), (count,), generator=generator).to(pool.pixels.device)
+    shown = [pool.pixels[chosen], pool.masks[chosen], pool.contrast[chosen]]
     if not whole:
-        shown = crops(shown, generator)
-    pixels, masks, contrast = (
-        each.to(device, memory_format=torch.channels_last) for each in (shown.pixels, shown.masks, shown.contrast)
-    )
-    return Pictures(pixels, masks, contrast)
+        cover = (shown[1] > 127).float()[:, 0]  # B H W
+        places = torch.arange(cover.shape[-1], device=cover.device, dtype=torch.float32)
+        area = cover.sum((1, 2))
+        shift = torch.randint(-16, 17, (2, count), generator=generator).to(cover.device)
+        tops, lefts = (
+            # Without an object, around the middle; on a multiple of 8 px.
+            torch.where(area > 0, (cover.sum(other) @ places) / area.clamp(min=1), cover.shape[-1] / 2)
+            .add(off - CROP / 2)
+            .div(PATCH)
+            .floor()
+            .mul(PATCH)
+            .clamp(0, cover.shape[-1] - CROP)
+            .long()
+            for other, off in zip((2, 1), shift, strict=True)
+        )
+        shown = [crop(each, tops, lefts) for each in shown]
+    pixels, masks, contrast = (each.float().contiguous(memory_format=torch.channels_last) for each in shown)
+    return Shown(pixels / 127.5 - 1, masks / 255, contrast)
 
 
-def train_joint(model: Path, out: Path, preset: Preset, steps: int, device: torch.device) -> None:
+def train_joint(model: Path, out: Path, preset: Preset, recipe: Recipe, size: int, device: torch.device) -> None:
     """Encoder and decoder learn together; the outcome, normalised, is put into the folder ``model``."""
     pca_file = out / "pca.safetensors"
     pca = {key: value.to(device) for key, value in (load_file(pca_file) if pca_file.exists() else fit_pca()).items()}
     torch.manual_seed(0)
     vae = build(preset).to(device, memory_format=torch.channels_last)
+    pool = draw_pictures(POOL, VARIETY, DELICATE).to(device)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        shown = batch(step, generator, device, VARIETY)
+        shown = batch(pool, step, generator, size)
         # Latents are noised, some more and some less: a UNet's are only near the true ones, and must decode alike.
         strength = SHAKEN * torch.rand((len(shown.pixels), 1, 1, 1), generator=generator)
         with torch.autocast(device.type, torch.bfloat16):
             moments = vae.quant_conv(vae.encoder(shown.pixels)).float()
             mean, log_variance = moments.chunk(2, dim=1)
-            noise = torch.randn(mean.shape, generator=generator)
-            latents = mean + (strength * noise).to(device)
+            latents = mean + strength.to(device) * normal(mean.shape, generator, device)
             output = vae.decoder(vae.post_quant_conv(latents)).float()
             # Half the size in latents is half the size in pixels, so that latents vary as smoothly as what they show
             # (EQ-VAE, Kouzelis et al. 2025).
@@ -157,7 +182,7 @@ def train_joint(model: Path, out: Path, preset: Preset, steps: int, device: torc
         steady = (log_variance - LOG_VARIANCE).square().mean()
         return wrong + pull * teacher + 0.1 * centred + 1e-2 * steady
 
-    train(vae, loss, replace(JOINT, steps=steps), out / "joint.pt")
+    train(vae, loss, recipe, out / "joint.pt")
     normalise(vae.eval(), frame_batch(256, torch.Generator().manual_seed(2), VARIETY)[1].to(device))
     ship(vae, model / "vae")
 
@@ -175,23 +200,24 @@ def normalise(vae: AutoencoderKL, frames: Tensor) -> None:
         post.weight /= gain[None, :, None, None]
 
 
-def train_decoder(model: Path, out: Path, steps: int, device: torch.device) -> None:
+def train_decoder(model: Path, out: Path, recipe: Recipe, size: int, device: torch.device) -> None:
     """The decoder of the Stable Diffusion in the folder ``model`` learns on; the outcome is put there."""
     vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
     vae = vae.to(device, memory_format=torch.channels_last)
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(False)
+    pool = draw_pictures(POOL, DECODER_VARIETY, DELICATE).to(device)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        shown = batch(step, generator, device, DECODER_VARIETY)
+        shown = batch(pool, step, generator, size)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 latents = vae.quant_conv(vae.encoder(shown.pixels))[:, :4].float()
-            noise = torch.randn(latents.shape, generator=generator).to(device) * 0.03 / LATENT_SCALE
+            noise = 0.03 / LATENT_SCALE * normal(latents.shape, generator, device)
             output = vae.decoder(vae.post_quant_conv(latents + noise)).float()
         return pixel_loss(output, shown)
 
-    train(vae, loss, replace(DECODER, steps=steps), out / "decoder.pt")
+    train(vae, loss, recipe, out / "decoder.pt")
     ship(vae, model / "vae")
 
 
@@ -202,6 +228,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/vae"))
     parser.add_argument("--model", type=Path, default=WORKSHOP)
     parser.add_argument("--steps", type=int, help=f"{JOINT.steps} for joint, {DECODER.steps} for the decoder")
+    parser.add_argument("--minutes", type=float, help="instead of the steps")
+    parser.add_argument(
+        "--batch", type=int, default=8, help="frames at once, for each worker; of crops four times as many"
+    )
     arguments = parser.parse_args()
     preset, out = PRESETS[arguments.preset], cast(Path, arguments.out)
     if arguments.stage == "pca":
@@ -209,10 +239,12 @@ def main() -> None:
         save_file(fit_pca(), out / "pca.safetensors")
         return
     _, _, device = start_workers()
+    recipe = DECODER if arguments.stage == "decoder" else JOINT
+    recipe = replace(recipe, steps=arguments.steps or recipe.steps, minutes=arguments.minutes)
     if arguments.stage == "decoder":
-        train_decoder(arguments.model, out, arguments.steps or DECODER.steps, device)
+        train_decoder(arguments.model, out, recipe, arguments.batch, device)
     else:
-        train_joint(arguments.model, out, preset, arguments.steps or JOINT.steps, device)
+        train_joint(arguments.model, out, preset, recipe, arguments.batch, device)
 
 
 if __name__ == "__main__":
