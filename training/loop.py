@@ -99,7 +99,7 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
     started = saved = time.monotonic()
     running = torch.zeros((), device=device)
     step = first
-    while (done := recipe.done(step, time.monotonic() - started)) < 1:
+    while (done := _furthest(recipe.done(step, time.monotonic() - started), workers, device)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step, done)
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * workers + rank)
@@ -172,6 +172,15 @@ def note(model: Path, **told: Any) -> None:
         return
     notes = ModelNotes.model_validate({**read_notes(model).model_dump(mode="json", exclude_defaults=True), **told})
     (model / "vedit.json").write_text(notes.model_dump_json(indent=2, exclude_defaults=True) + "\n")
+
+
+def _furthest(done: float, workers: int, device: torch.device) -> float:
+    """Of all workers, so that they end at the same step, whatever their clocks say."""
+    if workers == 1:
+        return done
+    shared = torch.tensor(done, dtype=torch.float64, device=device)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return float(shared)
 
 
 def _average_gradients(parameters: list[nn.Parameter], workers: int) -> None:

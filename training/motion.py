@@ -174,9 +174,8 @@ def main() -> None:
     else:
         found = own_clips(clips, backbone, frames, arguments.stride)
     torch.manual_seed(0)
-    adapter = (
-        build(backbone.unet, frames) if arguments.begin_with is None else Motion.read(arguments.begin_with).modules
-    )
+    begun = arguments.begin_with
+    adapter = build(backbone.unet, frames) if begun is None else Motion.read(begun).modules
     backbone.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
     recipe = Recipe(arguments.steps, arguments.learning_rate, minutes=arguments.minutes)
