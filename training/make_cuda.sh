@@ -8,6 +8,7 @@ pace=${1:-1}
 export OMP_NUM_THREADS=1 PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 mkdir -p runs/logs
 minutes() { python3 -c "print($1 * $pace)"; }
+scenes() { python3 -c "print(max(256, int($1 * $pace)))"; }
 learn() {
   local log=$1
   shift
@@ -16,12 +17,13 @@ learn() {
 }
 
 learn decoder training.vae --stage decoder --minutes "$(minutes 1.5)" --batch 16 &
-learn pool training.pool --frames 16 --scenes "$(python3 -c "print(max(256, int(12288 * $pace)))")"
+learn pool training.pool --frames 16 --scenes "$(scenes 12288)"
 learn unet training.diffusion --preset medium --frames 16 --minutes "$(minutes 4.4)" --batch 1024 \
   --learning-rate 2e-3 --decay-from 0.5
 wait
 learn motion training.motion --minutes "$(minutes 3.3)" --batch 32 &
 for kind in edge flow pose; do
-  learn "$kind" training.control --kind "$kind" --minutes "$(minutes 0.7)" --batch 256
+  learn "$kind" training.control --kind "$kind" --minutes "$(minutes 0.7)" --batch 256 \
+    --pool "$(scenes 8192)"
 done
 wait
