@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the miniature from nothing, stage after stage: training/make.sh [WORKERS]. Stopped, it goes on where it was.
-# On a CPU, WORKERS is best the number of cores; on CUDA it is 1. Ends up in runs/model; training.export puts it into the
+# On a CPU, WORKERS is best the number of cores; on CUDA, make_cuda.sh is quicker. Ends up in runs/model; training.export puts it into the
 # package. The judges of the benchmarks are trained after it, since they must know what its decoder makes of a shape.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,10 +22,10 @@ stage() {
 
 stage pca python -m training.vae --stage pca
 stage vae learn training.vae --stage joint
-stage pictures learn training.pool --frames 1 --scenes 32768
+stage pictures python -m training.pool --frames 1 --scenes 32768
 stage unet learn training.diffusion
 stage decoder learn training.vae --stage decoder
-stage clips learn training.pool --frames 16 --scenes 4096
+stage clips python -m training.pool --frames 16 --scenes 4096
 stage motion learn training.motion
 for kind in edge pose flow; do
   stage "$kind" learn training.control --kind "$kind"

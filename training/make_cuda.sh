@@ -19,7 +19,7 @@ learn() {
 learn decoder training.vae --stage decoder --minutes "$(minutes 1.5)" --batch 16 &
 learn pool training.pool --frames 16 --scenes "$(scenes 12288)"
 learn unet training.diffusion --preset medium --frames 16 --minutes "$(minutes 4.4)" --batch 1024 \
-  --learning-rate 2e-3 --decay-from 0.5
+  --learning-rate 1e-3 --decay-from 0.5
 wait
 learn motion training.motion --minutes "$(minutes 3.3)" --batch 32 &
 for kind in edge flow pose; do
