@@ -23,7 +23,8 @@ import world
 from benchmarks.record import record
 from benchmarks.table import show
 from vedit import Clip
-from vedit.batches.batch import open_batch, run_batch
+from vedit.batches.batch import run_batch
+from vedit.batches.prepare import open_batch
 from vedit.batches.view import View
 
 BAR = 0.1

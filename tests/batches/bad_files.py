@@ -135,6 +135,16 @@ SETTINGS: dict[str, Bad] = {
         "output: {'a': 'b'} is no path; put quotes around it",
         "sheet: 3 is no path; put quotes around it",
     ),
+    "lists of what is one value": yaml(
+        "jobs:\n- clip: [a.mp4, b.mp4]\n  prompts: [x, y]\n  prompt: [x, y]\n"
+        "  seeds: [1, 2]\n  steps: [1]\n  lora: [3]",
+        "j.yaml:2: job 1: clip: ['a.mp4', 'b.mp4'] is not a path; several values of clip, each of which is taken, ",
+        "j.yaml:3: job 1: prompts: there is no such setting; several values of prompt,",
+        "j.yaml:4: job 1: prompt: ['x', 'y'] is not a string of text; several values of prompt,",
+        "j.yaml:5: job 1: seeds: there is no such setting; several values of seed,",
+        "j.yaml:6: job 1: steps: [1] is not a whole number; several values of steps,",
+        "j.yaml:7: job 1: lora: ",
+    ),
     "numbers that are none": job("strength: .nan, guidance: .inf", "guidance: inf", "strength: nan is not a number"),
     "what is missing": yaml(
         "jobs:\n- {seed: 1}\n- {command: generate}\n",
@@ -177,7 +187,7 @@ AXES: dict[str, Bad] = {
     "products that are none": yaml(
         "jobs:\n" + "".join(f"- {{{GOOD}, product: {each}}}\n" for each in (
             "3", "[seed]", "{}", "", "{seed: []}", "{seed: {}}", "{seed: 3}", "{seed: }", "{sed: [1]}",
-            "{look: [a]}", "{look: {a: 3}}", "{my look: {a: {seed: 1}}}", "{words: [a]}",
+            "{look: [a]}", "{look: {a: 3}}", "{my look: {a: {seed: 1}}}", "{words: [a]}", "{seed: 1..3}",
         )),
         "j.yaml:2: job 1: product: 3 is no mapping; expected lines such as 'seed: [1, 2]'",
         "j.yaml:3: job 2: product: ['seed'] is no mapping",
@@ -192,6 +202,7 @@ AXES: dict[str, Bad] = {
         "j.yaml:12: job 11: product: look: there is no such setting;",
         "j.yaml:13: job 12: product: my look: expected a name of letters, digits and _",
         "j.yaml:14: job 13: product: words: there is no such setting;",
+        "j.yaml:15: job 14: product: seed: '1..3' is no list of values; expected [one, another]; such numbers",
     ),
     "sweeps that are none": yaml(
         "jobs:\n" + "".join(f"- {{clip: a.mp4, prompt: x, sweep: {each}}}\n" for each in (

@@ -148,6 +148,19 @@ def clips(folder: Path, count: int, *, frames: int = 3, side: int = 32) -> list[
     return made
 
 
+def tiny(model: Path) -> str:
+    """Settings of edits that take a second or two, with this model."""
+    return f"""
+        model: {model}
+        device: cpu
+        source-prompt: a red dog
+        frames: 2
+        size: 16
+        steps: 2
+        tune: 1
+    """
+
+
 def jobs_file(path: Path, clips: Sequence[Path], prompts: Sequence[str], settings: str) -> Path:
     """A file of edits, each clip by each prompt. ``settings``: of all of them, lines of YAML."""
     defaults = "".join(f"  {line.strip()}\n" for line in settings.strip().splitlines())

@@ -8,7 +8,7 @@ import pytest
 
 import vedit
 from tests.batches.conftest import Write
-from vedit.batches.batch import open_batch
+from vedit.batches.prepare import open_batch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "restyle.yaml"
 

@@ -157,16 +157,7 @@ def shares_done_twice(trial: Trial, wanted: int, chance: random.Random, name: st
 @pytest.fixture(scope="module")
 def trial(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Four edits that take a second or two."""
-    settings = f"""
-        model: {toy_model}
-        device: cpu
-        source-prompt: a red dog
-        frames: 2
-        size: 16
-        steps: 2
-        tune: 1
-    """
-    return Trial.of(tmp_path_factory.mktemp("few"), 2, ["a blue dog", "a green dog"], settings)
+    return Trial.of(tmp_path_factory.mktemp("few"), 2, ["a blue dog", "a green dog"], desks.tiny(toy_model))
 
 
 def test_a_batch_that_is_killed_ends_as_if_it_had_not_been(trial: Trial) -> None:

@@ -18,7 +18,8 @@ import pytest
 
 from tests.batches import desks
 from tests.batches.desks import Desk
-from vedit.batches.batch import open_batch, run_batch
+from vedit.batches.batch import run_batch
+from vedit.batches.prepare import open_batch
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("ray")
@@ -114,18 +115,6 @@ def told_of(desk: Desk, event: str) -> list[str]:
     return [each["job"] for each in desk.events() if each["event"] == event]
 
 
-def settings(model: Path) -> str:
-    return f"""
-        model: {model}
-        device: cpu
-        source-prompt: a red dog
-        frames: 2
-        size: 16
-        steps: 2
-        tune: 1
-    """
-
-
 def poison(folder: Path, count: int) -> list[Path]:
     """Clips of which only the first picture can be decoded: found when they are read, not when they are planned."""
     folder.mkdir()
@@ -154,7 +143,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
     toy_model: Path, tmp_path: Path, place: Place
 ) -> None:
-    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 1), ["a blue dog"], settings(toy_model))
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 1), ["a blue dog"], desks.tiny(toy_model))
     driver = place.begin(jobs)
     listening, tokens = dict[tuple[str, int], str](), set[str]()
     while driver.poll() is None:
@@ -181,7 +170,7 @@ def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_use
 ) -> None:
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white", "black", "pink")]
     good, bad = desks.clips(tmp_path, 9), poison(tmp_path / "bad", 6)
-    jobs = desks.jobs_file(tmp_path / "jobs.yaml", good, prompts, settings(toy_model))
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", good, prompts, desks.tiny(toy_model))
     own = "    prompt: a blue dog\n    output: bad/{clip}.mp4\n"
     jobs.write_text(jobs.read_text() + "".join(f"  - clip: '{clip}'\n{own}" for clip in bad))
 
@@ -221,7 +210,7 @@ def test_an_input_that_kills_its_worker_each_time_is_told_of_and_left(
     toy_model: Path, tmp_path: Path, place: Place
 ) -> None:
     (clip,) = desks.clips(tmp_path, 1)
-    jobs = desks.jobs_file(tmp_path / "jobs.yaml", [clip], ["a blue dog"], settings(toy_model))
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", [clip], ["a blue dog"], desks.tiny(toy_model))
     jobs.write_text(jobs.read_text() + f"  - clip: '{clip}'\n    prompt: a green dog\n    condition: [deadly]\n")
     plugin = tmp_path / "plugin"
     (plugin / "deadly-1.0.dist-info").mkdir(parents=True)
@@ -267,7 +256,7 @@ def test_a_batch_that_is_interrupted_takes_its_cluster_with_it(
     toy_model: Path, tmp_path: Path, place: Place, number: signal.Signals
 ) -> None:
     prompts = [f"a {word} dog" for word in ("blue", "green", "grey", "white")]
-    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 3), prompts, settings(toy_model))
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", desks.clips(tmp_path, 3), prompts, desks.tiny(toy_model))
     driver = place.begin(jobs)
     while driver.poll() is None and not told_of(place.desk, "done"):
         time.sleep(0.1)

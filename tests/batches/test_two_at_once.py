@@ -12,8 +12,8 @@ import pytest
 
 from tests.batches import desks
 from tests.batches.desks import Desk
-from vedit.batches.batch import open_batch
 from vedit.batches.configs import LOCK
+from vedit.batches.prepare import open_batch
 from vedit.batches.run import alone_in
 from vedit.graph import Store
 
@@ -23,16 +23,9 @@ def jobs(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of four edits that take a second or two."""
     desks.SERVER.set_forkserver_preload([desks.__name__])
     folder = tmp_path_factory.mktemp("jobs")
-    settings = f"""
-        model: {toy_model}
-        device: cpu
-        source-prompt: a red dog
-        frames: 2
-        size: 16
-        steps: 2
-        tune: 1
-    """
-    return desks.jobs_file(folder / "jobs.yaml", desks.clips(folder, 2), ["a blue dog", "a green dog"], settings)
+    return desks.jobs_file(
+        folder / "jobs.yaml", desks.clips(folder, 2), ["a blue dog", "a green dog"], desks.tiny(toy_model)
+    )
 
 
 def test_two_batches_with_one_cache_make_what_they_share_once(jobs: Path, tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ def _axis(name: str, values: Any, written: Written, kind: type[Settings], faults
     """``name: [value, ...]``, or ``name: {label: value, ...}`` where a value may be a mapping of several settings."""
     if not isinstance(values, (list, dict)) or not values:
         given = "nothing" if values in (None, [], {}) else cut(repr(values))
-        faults.append(f"{written.label(cut(name))}: {given} is no list of values; expected [one, another]")
+        advice = "; such numbers stand under 'sweep'" if _SWEEP.fullmatch(str(values)) else ""
+        faults.append(f"{written.label(cut(name))}: {given} is no list of values; expected [one, another]{advice}")
     elif len(values) > MOST_JOBS:
         faults.append(f"{written.label(cut(name))}: {len(values):,} values; expected at most {MOST_JOBS:,}")
     elif isinstance(values, list):

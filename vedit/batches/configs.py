@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 from vedit.batches.axes import Axis, axes_of, combinations, count, each_choice
 from vedit.batches.collisions import collisions
@@ -159,7 +160,8 @@ def _jobs_of(given: _Multiplied, folder: Path, faults: list[str]) -> list[BatchJ
         layers = [_layer(each, kind) for each in filled(plain, [] if unsaid else faults)]
         merged = merge_or_faults(kind, *layers, where=job.where, unsaid=unsaid)
         if isinstance(merged, list):
-            faults += [*merged, *_missing(_plainly_read(kind, layers), layers, job.where, unsaid)]
+            faults += [_advised(fault, layers, kind) for fault in merged]
+            faults += _missing(_plainly_read(kind, layers), layers, job.where, unsaid)
             outputs_of(kind, combination, default, folder, faults)
             continue
         faults += _missing(merged.files_read(), layers, job.where, unsaid)
@@ -191,6 +193,23 @@ def _meant_for(kind: type[Settings], level: Level, shared: Collection[str], faul
 def _layer(written: Written, kind: type[Settings]) -> Layer:
     """Settings as they count, with paths relative to where we are."""
     return Layer(anchored(dict(written.values), kind, written.folder), written.label)
+
+
+def _advised(fault: str, layers: Sequence[Layer], kind: type[Settings]) -> str:
+    """A fault; where a list was given for what is one value, with where lists of values stand."""
+    for layer in layers:
+        for name, value in layer.values.items():
+            meant = name if name in kind.model_fields else name.removesuffix("s")
+            if not isinstance(value, list) or not fault.startswith(f"{layer.label(name)}: "):
+                continue
+            if meant in kind.model_fields and not _takes_lists(kind.model_fields[meant].annotation):
+                begin = fault if meant == name else f"{layer.label(name)}: there is no such setting"
+                return f"{begin}; several values of {meant}, each of which is taken, stand under 'product'"
+    return fault
+
+
+def _takes_lists(annotation: Any) -> bool:
+    return get_origin(annotation) in (tuple, list) or any(_takes_lists(each) for each in get_args(annotation))
 
 
 def _missing(files: Iterable[NamedFile], layers: Sequence[Layer], where: str, unsaid: Collection[str]) -> Iterator[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from vedit.batches.batch import Batch
 from vedit.batches.plan import PlannedJob, shared
+from vedit.batches.prepare import Batch
 from vedit.estimate import cost_of
 from vedit.graph import Plan, plan
 from vedit.jobs import entry_of

@@ -16,7 +16,8 @@ from vedit.config.merge import assignments
 from vedit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vedit.batches.batch import Batch, BatchResult
+    from vedit.batches.batch import BatchResult
+    from vedit.batches.prepare import Batch
 
 
 Jobs = Annotated[
@@ -72,8 +73,9 @@ def batch(
 
     Beside the outputs lie index.html, which shows them all, and status.jsonl, which says what became of each job. The
     exit status is 0 where all are done, 1 where some failed, and 2 where nothing could start."""
-    from vedit.batches.batch import chosen, open_batch, run_batch
+    from vedit.batches.batch import run_batch
     from vedit.batches.cluster import Cluster
+    from vedit.batches.prepare import chosen, open_batch
 
     report = printing.report
     progress = report.progress if sys.stderr.isatty() else None

@@ -89,6 +89,8 @@ def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel
             return f"{label}: {given} is not a number"
         case "bool_parsing" | "bool_type":
             return f"{label}: {given} is neither true nor false"
+        case "string_type" | "path_type" if isinstance(detail["input"], (dict, list)):
+            return f"{label}: {given} is not {'a string of text' if said == 'string_type' else 'a path'}"
         case "string_type":
             return f"{label}: {given} is not a string of text; put quotes around it"
         case "tuple_type":
