@@ -28,7 +28,7 @@ from benchmarks.held_out import FRAMES
 from benchmarks.record import record
 from benchmarks.table import show
 from vedit import Clip
-from vedit.batches.configs import STATUS
+from vedit.batches.folder import STATUS
 from vedit.batches.status import Status
 
 BAR = 0.5

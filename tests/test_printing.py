@@ -74,6 +74,7 @@ def test_doctor_tells_programs_too(vedit: Command) -> None:
 def test_warnings_are_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report(as_json=True)
     report.warn("mind the\n step")
+    report.warn("mind the step")  # of the next job of a batch
     report.add_data(metrics={"db": float("inf"), "share": 0.5})
     report.end()
     out, err = capsys.readouterr()

@@ -30,6 +30,11 @@ def one_line(message: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - _TAIL - 5]} ... {text[-_TAIL:]}"
 
 
+def first_line(error: object) -> str:
+    """The first line of what a library's error says; its kind where it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+
+
 class VeditError(Exception):
     """Base of all errors that a user can cause and mend."""
 

@@ -91,10 +91,13 @@ class Report:
             print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def warn(self, text: str) -> None:
-        """What may not be as it is meant."""
-        self._warnings.append(one_line(text))
+        """What may not be as it is meant: told once, however many jobs of a batch it is of."""
+        line = one_line(text)
+        if line in self._warnings:
+            return
+        self._warnings.append(line)
         if not self.quiet:
-            self.display.say(f"warning: {self._warnings[-1]}")
+            self.display.say(f"warning: {line}")
 
     def hint(self, text: str) -> None:
         """What could be asked for in a better way: told once, when the work begins, for an error needs no hints."""

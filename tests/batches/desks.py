@@ -19,7 +19,7 @@ import torch
 # Imported so that a process that is forked has them already, and kills meet work.
 from vedit.adapters import loading as _loading  # noqa: F401
 from vedit.batches import batch as _batch  # noqa: F401
-from vedit.batches.configs import PAGE, STATUS
+from vedit.batches.folder import PAGE, STATUS
 from vedit.batches.status import Status
 from vedit.cli import main
 from vedit.clip import Clip

@@ -17,7 +17,7 @@ import pytest
 
 from tests.batches import desks
 from tests.batches.desks import Desk
-from vedit.batches.configs import LOCK
+from vedit.batches.folder import LOCK
 from vedit.graph import Store
 
 MOST_TWICE = 0.1

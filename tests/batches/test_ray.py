@@ -103,7 +103,7 @@ def kill_workers(driver: subprocess.Popen[bytes], desk: Desk, enough: int = 10**
     chance, killed, following, made = random.Random(3), 0, time.monotonic() + BETWEEN, 0
     while driver.poll() is None and len(told_of(desk, "done")) < enough:
         time.sleep(0.1)
-        workers = [each for each in cluster_of(driver) if told(each).startswith("ray::_work")]
+        workers = [each for each in cluster_of(driver) if told(each).startswith("ray::work")]
         if workers and time.monotonic() >= following and (now := len(told_of(desk, "made"))) > made:
             chance.choice(workers).kill()
             killed, following, made = killed + 1, time.monotonic() + BETWEEN, now

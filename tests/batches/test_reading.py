@@ -132,6 +132,22 @@ def test_sidecars_with_names_that_look_like_templates(results: Path, here: Path)
     assert jobs[1].output == here / "again" / "{prompt}.webm"
 
 
+def test_sidecars_in_folders(results: Path, here: Path) -> None:
+    """As a batch leaves them, one folder for each clip; its previews are no results."""
+    for name in ("star", "previews/small", ".hidden"):
+        (results / name).mkdir(parents=True)
+        (results / name / "one.yaml").write_bytes((results / "one.yaml").read_bytes())
+    (results / "star" / "two.yaml").write_text("command: edit\nformat: 2\nclip: ../a.mp4\nseed: often\n")
+    jobs, faults = read_batch(results, here / "again")
+    assert [job.name for job in jobs] == ["one", "star/one", "two"]
+    assert [path.relative_to(here).as_posix() for path in jobs[1].files] == [
+        "again/star/one.webm",
+        "again/star/one.yaml",
+        "again/star/sheet.png",
+    ]
+    assert "star/two.yaml:4: seed: 'often' is not a whole number" in faults
+
+
 def test_sidecars_of_older_formats(here: Path) -> None:
     (here / "old").mkdir()
     (here / "old" / "a.yaml").write_text("command: edit\nclip: ../a.mp4\nprompt: x\nnegative: mud\noutput: a.mp4\n")

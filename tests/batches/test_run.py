@@ -13,6 +13,7 @@ from tests.batches.conftest import Write
 from tests.conftest import Ran
 from vedit.batches import make
 from vedit.batches.status import Status
+from vedit.errors import MediaError
 
 Command = Callable[..., Ran]
 
@@ -175,6 +176,13 @@ def test_some_of_them(vedit: Command, write_batch: Write) -> None:
     )
 
 
+def test_those_of_a_folder_or_of_an_output(vedit: Command, write_batch: Write) -> None:
+    batch = write_batch(jobs=[{"prompt": text, "output": f"{text}.mp4"} for text in ("a/b/x", "a/b/y", "ab/z")])
+    assert vedit("batch", batch, "--only", "ab/z.mp4", "--only", "a/b/").status == 0
+    assert jobs_of(told(Path("looks")), "done") == ["a/b/x", "a/b/y", "ab/z"]
+    assert "--only b: no job is called so" in vedit("batch", batch, "--only", "b").complaint
+
+
 def test_an_interruption_is_gone_on_from(vedit: Command, write_batch: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = write_batch(prompt=["a cat", "a dog"])
     vedit("batch", batch, "-o", "whole")
@@ -241,6 +249,11 @@ def test_programs_are_told_in_one_object(vedit: Command, write_batch: Write) -> 
     assert told["done"] == ["toy/a-cat"]
     assert told["failed"] == {}
     assert told["files"] == [str(Path("looks/index.html").resolve())]
+
+
+def test_a_status_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"status.jsonl cannot be written: No such file"):
+        Status(tmp_path / "gone" / "status.jsonl").add("begun")
 
 
 def test_a_torn_line_of_the_status_is_passed_over(tmp_path: Path) -> None:

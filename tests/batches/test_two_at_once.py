@@ -12,7 +12,7 @@ import pytest
 
 from tests.batches import desks
 from tests.batches.desks import Desk
-from vedit.batches.configs import LOCK
+from vedit.batches.folder import LOCK
 from vedit.batches.prepare import open_batch
 from vedit.batches.run import alone_in
 from vedit.graph import Store

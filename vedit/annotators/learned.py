@@ -22,7 +22,7 @@ from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.config import InputPath, Settings
-from vedit.errors import PartError, WeightsError
+from vedit.errors import PartError, WeightsError, first_line
 from vedit.warning_filters import filtered
 
 HUB = "lllyasviel/Annotators"
@@ -96,7 +96,7 @@ class Learned(FrameByFrame):
         try:
             network.load_state_dict(read_weights(path))
         except RuntimeError as error:
-            reason = str(error).splitlines()[0].rstrip(":")
+            reason = first_line(error).rstrip(":")
             raise WeightsError(f"{path} does not fit: {reason}; expected {self.file} of {HUB}.") from error
         return network.eval()
 

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from vedit.errors import WeightsError
+from vedit.errors import WeightsError, first_line
 from vedit.files import check_plain, file_digest, read_json
 from vedit.warning_filters import filtered
 
@@ -173,7 +173,7 @@ def _damaged(path: Path, error: Exception | str) -> WeightsError:
     with path.open("rb") as file:
         if file.read(len(_GIT_LFS)) == _GIT_LFS:
             return WeightsError(f"'{path}' is a Git LFS pointer, not the weights: run `git lfs pull` in its folder.")
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    reason = first_line(error)[:120]
     return WeightsError(f"'{path}' cannot be read ({reason}): it is damaged or cut short, fetch it again.")
 
 

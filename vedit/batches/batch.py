@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vedit.batches import page
 from vedit.batches import previews as previewing
-from vedit.batches.cluster import Cluster, run_on_cluster
-from vedit.batches.configs import PAGE, STATUS
+from vedit.batches.cluster import Cluster, connected
+from vedit.batches.driver import run_on_cluster
+from vedit.batches.folder import PAGE, STATUS
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob
 from vedit.batches.prepare import Batch, chosen, open_batch
-from vedit.batches.run import alone_in, run_jobs
+from vedit.batches.run import Maker, alone_in, run_jobs
 from vedit.batches.status import Status
 from vedit.batches.view import View
 from vedit.config.faults import in_one_line
 from vedit.config.merge import Layer
 from vedit.errors import ConfigError
+from vedit.session import Session
 
 
 @dataclass(frozen=True)
@@ -115,13 +119,23 @@ def run_batch(
     jobs = chosen(batch, only)
     todo = _todo(jobs, retry_failed)
     batch.folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(batch.folder):
+    with alone_in(batch.folder), _maker(cluster) as maker:
         if previews:
             # By this the page is known as the batch's, should it be killed before the first of the jobs begins.
             Status(batch.folder / STATUS).add("previews", jobs=len(todo))
-            _make_previews(todo, batch, cluster, said)
-        outcomes = _made(todo, batch, batch.folder, cluster, overwrite=overwrite, said=said)
+            _make_previews(todo, batch, maker, said)
+        outcomes = _made(todo, batch, batch.folder, maker, overwrite=overwrite, said=said)
     return _result(batch, outcomes)
+
+
+@contextmanager
+def _maker(cluster: Cluster | None) -> Iterator[Maker]:
+    """What makes jobs within the block: previews and the real thing, with the same models loaded or on one cluster."""
+    if cluster is None:
+        yield partial(run_jobs, session=Session())
+    else:
+        with connected(cluster) as connection:
+            yield partial(run_on_cluster, connection=connection)
 
 
 def _todo(jobs: Sequence[PlannedJob], retry_failed: bool) -> list[PlannedJob]:
@@ -129,7 +143,7 @@ def _todo(jobs: Sequence[PlannedJob], retry_failed: bool) -> list[PlannedJob]:
     return [job for job in jobs if not job.done and (retry_failed or not job.failed)]
 
 
-def _make_previews(todo: Sequence[PlannedJob], batch: Batch, cluster: Cluster | None, said: bool) -> None:
+def _make_previews(todo: Sequence[PlannedJob], batch: Batch, maker: Maker, said: bool) -> None:
     """Make what is not there yet of the previews. One that fails is told in its folder's status; the job itself tells
     why, or does better."""
     past = {folder: Status(folder / STATUS).past() for folder in previewing.folders(batch.folder)}
@@ -137,21 +151,18 @@ def _make_previews(todo: Sequence[PlannedJob], batch: Batch, cluster: Cluster | 
         each.folder.mkdir(parents=True, exist_ok=True)
         if said and each.jobs:
             print(f"previews: {each.name}", file=sys.stderr)
-        _made(_todo(each.jobs, False), batch, each.folder, cluster, overwrite=False, said=said)
+        _made(_todo(each.jobs, False), batch, each.folder, maker, overwrite=False, said=said)
 
 
 def _made(
-    jobs: Sequence[PlannedJob], batch: Batch, folder: Path, cluster: Cluster | None, *, overwrite: bool, said: bool
+    jobs: Sequence[PlannedJob], batch: Batch, folder: Path, maker: Maker, *, overwrite: bool, said: bool
 ) -> dict[str, Outcome]:
     """Make jobs whose outputs lie in a folder; the page of the batch shows each as soon as it is there."""
     status = Status(folder / STATUS)
     status.add("begun", jobs=len(jobs))
     with View(jobs, folder, said=said) as view:
         watcher = _PageWatcher(view, batch, real=folder == batch.folder)
-        if cluster is None:
-            outcomes = run_jobs(jobs, folder, status, watcher, overwrite=overwrite)
-        else:
-            outcomes = run_on_cluster(jobs, folder, status, watcher, cluster, overwrite=overwrite)
+        outcomes = maker(jobs, folder, status, watcher, overwrite=overwrite)
     watcher.write()
     status.add("ended", failed=sum(1 for each in outcomes.values() if each.reason))
     return outcomes

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 
 from vedit.batches.axes import Axis, axes_of, combinations, count, each_choice
 from vedit.batches.collisions import collisions
+from vedit.batches.folder import OWN
 from vedit.batches.outputs import Template, default_output, outputs_of
 from vedit.batches.reading import can_be_made, read_jobs
 from vedit.batches.words import WORDS, filled
@@ -25,10 +26,6 @@ from vedit.errors import one_line
 from vedit.jobs import Entry, entry_of
 from vedit.jobs.outputs import sidecar_path
 from vedit.synonyms import nearest
-
-PAGE, STATUS, LOCK, PREVIEWS, PICTURES = "index.html", "status.jsonl", ".batch.lock", "previews", "pictures"
-"""What a batch writes into its folder beside the outputs."""
-
 
 NOTHING = Layer({})
 """No settings."""
@@ -92,7 +89,7 @@ def read_batch(path: Path, folder: Path, changed: Layer = NOTHING) -> tuple[list
         multiplied = [replace(each, sound=False) for each in multiplied]
     for each in multiplied:
         found += _jobs_of(each, folder, faults)
-    faults += collisions(found, folder, path, (PAGE, STATUS, LOCK, PREVIEWS, PICTURES))
+    faults += collisions(found, folder, path, OWN)
     return found, gathered(faults)
 
 

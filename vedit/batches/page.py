@@ -11,7 +11,8 @@ from torch import Tensor
 
 from vedit.atomic import whole_file
 from vedit.batches import previews
-from vedit.batches.configs import PAGE, PICTURES, BatchJob
+from vedit.batches.configs import BatchJob
+from vedit.batches.folder import PAGE, PICTURES
 from vedit.batches.names import clean
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob

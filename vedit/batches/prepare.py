@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vedit.batches.configs import LOCK, NOTHING, PAGE, STATUS, BatchJob, gathered, read_batch
+from vedit.batches.configs import NOTHING, BatchJob, gathered, read_batch
+from vedit.batches.folder import LOCK, PAGE, STATUS
 from vedit.batches.plan import PlannedJob, in_order, planned
 from vedit.batches.run import check_alone
 from vedit.batches.status import Status
@@ -91,14 +92,22 @@ def open_batch(
 
 
 def chosen(batch: Batch, only: Sequence[str] = ()) -> list[PlannedJob]:
-    """Those of the jobs whose names match one of the patterns ``only``; without any, all. Raises ConfigError."""
+    """Those of the jobs that one of the patterns ``only`` means; without any, all. Raises ConfigError."""
     for pattern in only:
-        if not any(fnmatchcase(job.job.name, pattern) for job in batch.jobs):
+        if not any(_is_called(job, pattern, batch.folder) for job in batch.jobs):
             names = ", ".join(job.job.name for job in batch.jobs[:5])
             raise ConfigError(
                 f"--only {pattern}: no job is called so; they are {names}{' ...' * (len(batch.jobs) > 5)}"
             )
-    return [job for job in batch.jobs if not only or any(fnmatchcase(job.job.name, pattern) for pattern in only)]
+    return [job for job in batch.jobs if not only or any(_is_called(job, each, batch.folder) for each in only)]
+
+
+def _is_called(job: PlannedJob, pattern: str, folder: Path) -> bool:
+    """Whether a pattern means a job: by its name, by that of its output, or by that of a folder around it."""
+    output = job.job.output.relative_to(folder)
+    around = [each.as_posix() for each in output.parents[:-1]]
+    names = job.job.name, output.as_posix(), *around
+    return any(fnmatchcase(name, pattern.removesuffix("/")) for name in names)
 
 
 def _faults_of(planned_job: PlannedJob, overwrite: bool) -> Iterator[str]:

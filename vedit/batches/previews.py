@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vedit.batches.configs import PREVIEWS, BatchJob
+from vedit.batches.configs import BatchJob
+from vedit.batches.folder import PREVIEWS
 from vedit.batches.plan import PlannedJob, planned
 from vedit.batches.status import Past
 from vedit.config import Settings

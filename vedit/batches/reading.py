@@ -11,6 +11,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from vedit.batches.folder import PREVIEWS
 from vedit.batches.words import WORDS
 from vedit.batches.written import AXES, MOST_JOBS, Level, Place, Written, WrittenJob, job_of, level_of
 from vedit.config import safe_yaml
@@ -223,9 +224,12 @@ def _lines(path: Path, faults: list[str]) -> list[WrittenJob]:
 
 
 def _sidecars(folder: Path, faults: list[str]) -> list[WrittenJob]:
-    """The settings beside the results in a folder: their jobs, to be made again."""
+    """The settings beside the results in a folder, and in folders in it: their jobs, to be made again."""
     found, before = [], len(faults)
-    for path in islice(sorted(folder.glob("*.yaml")), MOST_JOBS + 1):
+    inside = sorted((path.relative_to(folder) for path in folder.rglob("*.yaml")), key=lambda path: path.parts)
+    seen = (path for path in inside if path.parts[0] != PREVIEWS and not any(part[0] == "." for part in path.parts))
+    for name in islice(seen, MOST_JOBS + 1):
+        path, called = folder / name, name.as_posix()
         try:
             values, lines = read_yaml(path)
             if not is_sidecar(values):
@@ -233,25 +237,29 @@ def _sidecars(folder: Path, faults: list[str]) -> list[WrittenJob]:
             values, lines = upgraded(values, lines)
         except ConfigError as fault:
             told = str(fault).rstrip(".")
-            faults.append(told if path.name in told else f"{path.name}: {told}")
+            faults.append(told if called in told else f"{called}: {told}")
             continue
         made_with = values.get("made_with")
         model = str(made_with.get("model", "")) if isinstance(made_with, dict) else ""
-        own = {key: value for key, value in values.items() if key not in NOTES} | _again(path, values)
+        own = {key: value for key, value in values.items() if key not in NOTES} | _again(name, values)
         place = Place(1, {key: Place(line) for key, line in lines.items()})
-        written = Written(own, path.name, absolute(path).parent, place=place)
+        written = Written(own, called, absolute(path).parent, place=place)
         found.append(job_of([Level(written)], made_with=model))
     if not found and len(faults) == before:
         raise ConfigError(f"{folder} holds no sidecars, the .yaml files that `vedit edit` writes beside its results.")
     return found
 
 
-def _again(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What names the job and its files: as they were called, beside each other, wherever they lay."""
+def _again(name: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What names the job of a sidecar (its ``name`` from the folder on) and its files: as they were called, beside each
+    other where the sidecar lies, wherever they lay."""
     entry = jobs().get(str(values["command"]))
     written = [] if entry is None else fields_written(entry.config)
-    texts = {name: values[name] for name in written if isinstance(values.get(name), str)}
-    names = {name: Path(text).name for name, text in texts.items()}
-    names["output"] = f"{path.stem}{Path(names.get('output', '')).suffix}"
-    plain = {name: text.replace("{", "{{").replace("}", "}}") for name, text in names.items()}
+    texts = {setting: values[setting] for setting in written if isinstance(values.get(setting), str)}
+    names = {setting: Path(text).name for setting, text in texts.items()}
+    names["output"] = f"{name.stem}{Path(names.get('output', '')).suffix}"
+    plain = {
+        setting: (name.parent / text).as_posix().replace("{", "{{").replace("}", "}}")
+        for setting, text in names.items()
+    }
     return {"command": values["command"], **plain}

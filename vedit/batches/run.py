@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from vedit.batches.configs import LOCK
+from vedit.batches.folder import LOCK
 from vedit.batches.make import make_job, reason_of
 from vedit.batches.outcome import Outcome
 from vedit.batches.plan import PlannedJob
@@ -59,8 +59,23 @@ def check_alone(folder: Path) -> None:
             return
 
 
+class Maker(Protocol):
+    """What makes jobs: ``run_jobs`` with a session, or ``run_on_cluster`` with a connection."""
+
+    def __call__(
+        self, jobs: Sequence[PlannedJob], folder: Path, status: Status, watcher: Watcher, *, overwrite: bool
+    ) -> dict[str, Outcome]:
+        """How each of the jobs ended, by their names."""
+
+
 def run_jobs(
-    jobs: Sequence[PlannedJob], folder: Path, status: Status, watcher: Watcher, *, overwrite: bool = False
+    jobs: Sequence[PlannedJob],
+    folder: Path,
+    status: Status,
+    watcher: Watcher,
+    session: Session,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Outcome]:
     """Make the jobs in this order; how each ended, by their names.
 
@@ -68,9 +83,10 @@ def run_jobs(
         folder: the batch's, which each output lies in
         status: told of each event
         watcher: shown it
+        session: its models stay loaded from job to job
         overwrite: whether files may be replaced that this batch did not make
     """
-    session = Session(watcher.progress)
+    session.progress = watcher.progress
     outcomes: dict[str, Outcome] = {}
     for job in jobs:
         begun = time.perf_counter()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vedit.batches.outcome import Outcome
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, MediaError
 from vedit.files import file_digest, read_text
 
 if TYPE_CHECKING:
@@ -60,13 +60,17 @@ class Status:
         self._torn = path.exists() and path.stat().st_size > 0 and not _ends_line(path)
 
     def add(self, event: str, **told: Any) -> None:
-        """Add an event; it is on the disk when this returns."""
+        """Add an event; it is on the disk when this returns. Raises MediaError where it cannot be written."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **told})
-        with self.path.open("a", encoding="utf-8") as file:
-            # What a process that was killed had begun to write ends here, and is passed over when it is read.
-            file.write(f"\n{line}\n" if self._torn else f"{line}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        # What a process that was killed had begun to write ends here, and is passed over when it is read.
+        text, self._torn = f"\n{line}\n" if self._torn else f"{line}\n", True
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise MediaError(f"{self.path} cannot be written: {error.strerror}; a batch needs it.") from error
         self._torn = False
 
     def started(self, job: PlannedJob) -> None:

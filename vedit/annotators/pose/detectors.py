@@ -17,7 +17,7 @@ from vedit.annotators.pose.keypoints import JOINTS, Array, Keypoints
 from vedit.clip import Clip
 from vedit.clip.lazy import Forwards, LazyClip
 from vedit.clip.sizes import resize
-from vedit.errors import PartError, VeditWarning, WeightsError
+from vedit.errors import PartError, VeditWarning, WeightsError, first_line
 from vedit.warning_filters import filtered
 
 Person = Array
@@ -69,7 +69,7 @@ def _need(name: str, module: str, remedy: str) -> Any:
     try:
         return import_module(module)
     except Exception as error:  # not only ImportError: native libraries of other builds fail in their own ways
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise PartError(f"the detector '{name}' cannot be used here ({reason}); {remedy}.") from error
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vedit.batches.cluster import _tasks
 from vedit.batches.configs import BatchJob
+from vedit.batches.driver import tasks_of
 from vedit.batches.plan import PlannedJob, StageOf
 from vedit.config import EditConfig
 
@@ -21,7 +21,7 @@ def job(name: str, *stages: StageOf) -> PlannedJob:
 
 def waits(*jobs: PlannedJob) -> dict[str, set[str]]:
     """What each task waits for; a stage by its key, a job by its name."""
-    return {task.stage or task.job.job.name: task.waits for task in _tasks(jobs)}
+    return {task.stage or task.job.job.name: task.waits for task in tasks_of(jobs)}
 
 
 def test_each_stage_that_is_shared_is_one_task_that_waits_for_what_it_is_made_of() -> None:
