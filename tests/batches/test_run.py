@@ -120,6 +120,7 @@ def test_other_settings_of_the_same_name_are_told(vedit: Command, write_batch: W
     ran = vedit("batch", write_batch(jobs=[{"prompt": "a dog", "output": "cat.mp4"}]))
     assert ran.status == 2
     assert "looks.yaml:8: job 1: " in ran.err
+    assert "cat.mp4 was made with other settings; --overwrite makes it anew" in ran.err
     assert files_in(Path("looks")) == before
 
 

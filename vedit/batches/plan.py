@@ -52,6 +52,7 @@ class PlannedJob:
         fault: why it cannot be made; None where it can, as far as is known before
         past: what an earlier run made of the same job, if any, and nobody else has changed since
         stands: whether all that it wrote is there
+        outdated: whether an earlier run made its files with other settings, and nobody else has changed them
     """
 
     job: BatchJob
@@ -64,6 +65,7 @@ class PlannedJob:
     fault: VeditError | None = None
     past: Past | None = None
     stands: bool = False
+    outdated: bool = False
 
     @property
     def done(self) -> bool:
@@ -86,8 +88,10 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     seed = getattr(goal.settings, "seed", None)
     frames, size = (goal.canvas.frames, goal.canvas.size) if goal.canvas else (None, None)
     key, model = goal.stage.key, goal.model.weights if goal.model else ""
-    same = past if past is not None and past.key == key and not past.changed(folder) else None
-    stands = same is not None and same.stands(folder)
+    stands = past is not None and past.stands(folder)
+    if past is None or past.key != key:
+        return PlannedJob(job, key, model, seed, frames, size, stages, outdated=stands)
+    same = None if past.changed(folder) else past
     return PlannedJob(job, key, model, seed, frames, size, stages, past=same, stands=stands)
 
 

@@ -115,6 +115,9 @@ def _faults_of(planned_job: PlannedJob, overwrite: bool) -> Iterator[str]:
     if planned_job.done:
         return
     job = planned_job.job
+    if planned_job.outdated and not overwrite:
+        yield f"{job.where}: {job.output} was made with other settings; --overwrite makes it anew, or give another name"
+        return
     config = job.config.model_copy(update={"overwrite": overwrite or planned_job.past is not None})
     try:
         entry_of(config).load().checked(config)
