@@ -89,7 +89,8 @@ class Row:
 def unet_of(width: int, machine: Machine) -> UNet2DConditionModel:
     """Stable Diffusion 1.5's network (at width 320), with random weights."""
     blocks = (width, 2 * width, 4 * width, 4 * width)
-    net = UNet2DConditionModel(block_out_channels=blocks, cross_attention_dim=768)
+    with machine.device:  # where random numbers are drawn in no time
+        net = UNet2DConditionModel(block_out_channels=blocks, cross_attention_dim=768)
     return for_inference(net, machine.device, machine.dtype)
 
 
@@ -154,18 +155,20 @@ def usable(kernel: str, machine: Machine) -> bool:
 def backbone_of(width: int, machine: Machine) -> Backbone:
     """Stable Diffusion 1.5 (at width 320) with random weights, and the miniature's few words."""
     side = max(32, 128 * width // 320)
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(side, 2 * side, 4 * side, 4 * side), layers_per_block=2, latent_channels=4,
-    )  # fmt: skip
     words = CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, hidden_act="quick_gelu"
     )
+    with machine.device:
+        vae = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(side, 2 * side, 4 * side, 4 * side), layers_per_block=2, latent_channels=4,
+        )  # fmt: skip
+        text_encoder = CLIPTextModel(words)
     tokenizer = CLIPTokenizer.from_pretrained(str(MINI / "tokenizer"), local_files_only=True)
     tokenizer.model_max_length = 77
     return Backbone(
-        vae=vae.to(machine.device),
-        text_encoder=CLIPTextModel(words).to(machine.device, machine.dtype),
+        vae=vae,
+        text_encoder=for_inference(text_encoder, machine.device, machine.dtype),
         tokenizer=tokenizer,
         unet=unet_of(width, machine),
         scheduler_config=STABLE_DIFFUSION,
@@ -223,8 +226,9 @@ def main() -> None:
     arguments = parser.parse_args()
     dtype = torch.float32 if arguments.device == "cpu" else getattr(torch, arguments.dtype)
     machine = Machine(torch.device(arguments.device), dtype, arguments.repeats)
-    # Convolutions in the numbers that the products are in: by default those of float32 are rounded to TF32.
-    torch.backends.cudnn.allow_tf32 = False
+    # Convolutions in the numbers that the products are in: by default those of float32 are rounded to TF32. The VAE's,
+    # which is in float32 beside any UNet, stay as they are for everyone.
+    torch.backends.cudnn.allow_tf32 = dtype != torch.float32
     rate = machine.rate()
     of = f"{arguments.frames} frames of {arguments.size} px, {dtype}, {name_of(machine.device)}"
     rows = calls(arguments.width, arguments.frames, arguments.size // 8, machine)

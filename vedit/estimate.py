@@ -25,7 +25,7 @@ from vedit.jobs.resources import (
     format_bytes,
     format_duration,
 )
-from vedit.machine_memory import free_memory, held_memory
+from vedit.machine_memory import free_gpu_memory, free_memory, held_memory
 from vedit.network_cost import Cost, NetworkCost
 from vedit.session import Session
 from vedit.stages.denoise import Denoise
@@ -143,7 +143,7 @@ def _memories(memory: Mapping[str, float], device: torch.device) -> list[Memory]
     ours = sum(memory[name] for name in ON_MACHINE)
     return [
         Memory("memory", ours, held, free_memory()),
-        Memory("memory of the GPU", need - ours, 0, torch.cuda.mem_get_info(device)[0]),
+        Memory("memory of the GPU", need - ours, 0, free_gpu_memory(device)),
     ]
 
 

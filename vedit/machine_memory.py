@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 MEMINFO, CGROUPS, OWN_GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -25,6 +29,14 @@ def free_memory() -> int | None:
     """
     found = [each for each in (_of_machine(), _of_group()) if each is not None]
     return max(0, min(found)) if found else None
+
+
+def free_gpu_memory(device: torch.device) -> int:
+    """Bytes that this process may take of a CUDA device: what is free there, and what PyTorch holds on to for later."""
+    import torch  # seconds to import
+
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def _of_machine() -> int | None:

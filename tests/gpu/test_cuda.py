@@ -17,6 +17,7 @@ from vedit.attention import kernels
 from vedit.attention.context import StepContext
 from vedit.attention.kinds import PerFrame
 from vedit.backbone.temporal import TemporalAttention
+from vedit.machine_memory import free_gpu_memory
 
 pytestmark = [
     pytest.mark.gpu,
@@ -68,13 +69,25 @@ def test_bfloat16_follows_float32(tmp_path: Path) -> None:
     assert (found - expected).std() < 0.03 * expected.std()
 
 
-def test_cuda_follows_the_cpu(sd1: Path) -> None:
+def test_cuda_follows_the_cpu(sd1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # By default convolutions of float32 are rounded to TF32, which has 10 bits.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     here, there = (vedit.load_backbone(sd1, device=device, dtype="float32") for device in ("cpu", "cuda"))
     x = torch.randn((1, 3, 4, 8, 8))
     text = here.embed(["a cat"])
     with torch.no_grad():
         expected, found = here.predict(x, 500, text), there.predict(x.to(CUDA), 500, text.to(CUDA))
-    torch.testing.assert_close(found.cpu(), expected, atol=5e-3, rtol=5e-3)
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_what_pytorch_keeps_for_later_counts_as_free() -> None:
+    size = 2**30
+    before = free_gpu_memory(CUDA)
+    held = torch.empty(size, dtype=torch.uint8, device=CUDA)
+    during = free_gpu_memory(CUDA)
+    del held
+    assert during <= before - size // 2
+    assert free_gpu_memory(CUDA) >= during + size
 
 
 @pytest.mark.parametrize("tune", [0, 5])

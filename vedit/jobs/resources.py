@@ -15,7 +15,7 @@ from vedit.clip.sizes import Size
 from vedit.errors import DeviceError, VeditWarning
 from vedit.graph import Stage
 from vedit.graph.work import passes
-from vedit.machine_memory import free_memory
+from vedit.machine_memory import free_gpu_memory, free_memory
 from vedit.session import Model, Session
 
 FRAMES_HELD = 4
@@ -98,7 +98,7 @@ def check(canvas: Canvas, model: Model, session: Session, stages: Iterable[Stage
     outline, frames, size = model.outline, canvas.frames, canvas.size
     need = least_memory(frames, size, outline.unet, outline.vae_scale_factor, outline.dtype.itemsize, 1)
     on_gpu = outline.device.type == "cuda"
-    check_fits(need, torch.cuda.mem_get_info(outline.device)[0] if on_gpu else free_memory(), shorten)
+    check_fits(need, free_gpu_memory(outline.device) if on_gpu else free_memory(), shorten)
     alone = sum(passes(each) for stage in stages for each in stage.work() if not each.doubtful) * frames
     positions = (size[0] // outline.vae_scale_factor) * (size[1] // outline.vae_scale_factor)
     if alone * ROUGH * positions * _width(outline.unet) ** 2 < QUICK:
