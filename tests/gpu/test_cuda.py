@@ -18,6 +18,9 @@ from vedit.attention.context import StepContext
 from vedit.attention.kinds import PerFrame
 from vedit.backbone.temporal import TemporalAttention
 from vedit.machine_memory import free_gpu_memory
+from vedit.prediction import Predictor
+from vedit.prompt import Prompt
+from vedit.request import Request
 
 pytestmark = [
     pytest.mark.gpu,
@@ -88,6 +91,41 @@ def test_what_pytorch_keeps_for_later_counts_as_free() -> None:
     del held
     assert during <= before - size // 2
     assert free_gpu_memory(CUDA) >= during + size
+
+
+def test_less_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two branches, and of a clip's frames, fewer are taken at a time where all at once do not fit."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    backbone = vedit.load_backbone("mini", device="cuda", dtype="float32")
+    text = backbone.embed(["a red star over grass", "a blue star over grass"])
+    request = Request(torch.randn((32, 4, 64, 64), device=CUDA), 500, Prompt(text))
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(CUDA)
+    with torch.no_grad():
+        expected = Predictor(backbone)(request)
+    enough = torch.cuda.max_memory_reserved(CUDA)
+    refused = torch.cuda.memory_stats(CUDA)["num_ooms"]
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(0.75 * enough / torch.cuda.mem_get_info(CUDA)[1], CUDA)
+    try:
+        with torch.no_grad():
+            found = Predictor(backbone)(request)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, CUDA)
+    assert torch.cuda.memory_stats(CUDA)["num_ooms"] > refused
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_an_edit_repeats_to_the_bit() -> None:
+    pytest.importorskip("av")
+    scene = world.sample_scene(5, "held_out")
+    clip = vedit.Clip(frames=torch.from_numpy(world.render(scene, 4).frames).clamp(0, 1), rate=Fraction(8))
+    backbone = vedit.load_backbone("mini", device="cuda")
+    first, second = (
+        vedit.edit(backbone, clip, "a red star over sand", source_prompt=scene.caption, steps=3, cache=False)
+        for _ in range(2)
+    )
+    assert torch.equal(first.clip.frames, second.clip.frames)
 
 
 @pytest.mark.parametrize("tune", [0, 5])
