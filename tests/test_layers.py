@@ -24,7 +24,7 @@ FLOORS = [
     {"guiders", "prediction"},
     {"sampling"},
     {"quality", "session"},
-    {"masks", "annotators", "conditioners", "priors", "metrics", "tuning"},
+    {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"stages"},
     {"jobs"},
     {"network_cost"},
