@@ -36,12 +36,19 @@ def test_each_name_leads_to_one_that_there_is_and_is_none_itself() -> None:
         ("--saturation", "--apg-eta"),
         ("--gate", "--check-inversion"),
         ("--no-gate", "--no-check-inversion"),
-        ("--motion", "--motion-adapter"),
     ],
 )
 def test_a_flag_of_other_tools_leads_to_ours(theirs: str, ours: str) -> None:
     flags = [f"--{name.replace('_', '-')}" for name in SETTINGS]
     assert nearest_flag(theirs, flags, ["clip"]) == f"here it is {ours}"
+
+
+def test_a_name_that_may_mean_several_leads_to_those_that_a_command_has() -> None:
+    assert nearest_flag("--motion", ["--motion-strokes", "--steps"]) == "here it is --motion-strokes"
+    both = ["--motion-adapter", "--motion-scale", "--motion-strokes"]
+    assert nearest_flag("--motion", both) == "here it is --motion-strokes or --motion-adapter"
+    assert nearest_flag("--trajectory", both) == "here it is --motion-strokes"
+    assert nearest_flag("--trajectory", ["--steps"]) == ""
 
 
 def test_what_is_no_name_of_anyone_leads_to_the_most_alike() -> None:

@@ -44,7 +44,7 @@ NAMES: dict[str, str] = {
         "lora": "loras lora_path lora_weights lora_scale",
         "mask": "mask_image inpaint_mask mask_path mask_video",
         "model": "checkpoint ckpt base_model model_path model_id pretrained_model_name_or_path",
-        "motion_adapter": "motion motion_module animatediff",
+        "motion_adapter": "motion_module animatediff",
         "negative_prompt": "negative neg neg_prompt uncond n_prompt",
         "output": "out outfile output_path output_file outdir save_path save",
         "overwrite": "force yes y",
@@ -79,14 +79,20 @@ NAMES: dict[str, str] = {
     for theirs in all_of_theirs.split()
 }
 
+SEVERAL: dict[str, tuple[str, ...]] = {
+    "motion": ("motion_strokes", "motion_adapter"),
+    **dict.fromkeys(("drag", "strokes", "tracks", "trajectory", "trajectories"), ("motion_strokes",)),
+}
+"""Names that may stand for several of ours, of which a command may have only some."""
+
 CONTROLS = ("depth", "edge", "flow", "lineart", "pose", "soft_edge")
 """What is a flag of its own elsewhere, and here a kind of --control."""
 
 
 def ours(name: str, known: Collection[str]) -> str | None:
-    """Which of the ``known`` names a name of another tool stands for, if any."""
-    found = NAMES.get(name.replace("-", "_").lower())
-    return found if found in known else None
+    """Which of the ``known`` names a name of another tool stands for, if any; of several, the likeliest."""
+    plain = name.replace("-", "_").lower()
+    return next((each for each in (NAMES.get(plain), *SEVERAL.get(plain, ())) if each in known), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -105,10 +111,14 @@ def nearest_flag(flag: str, flags: Iterable[str], arguments: Collection[str] = (
     if (argument := ours(name, arguments) or name) in arguments:
         return f"here it is the argument {argument.upper()}, which has no flag"
     settings = [each.lstrip("-").replace("-", "_") for each in known]
+    if len(several := [each for each in SEVERAL.get(name, ()) if each in settings]) > 1:
+        return f"here it is {' or '.join(f'--{each}'.replace('_', '-') for each in several)}"
     for negation in ("", "no_"):
         if name.startswith(negation) and (found := ours(name.removeprefix(negation), settings)) is not None:
             return f"here it is --{(negation + found).replace('_', '-')}"
     if (kind := NAMES.get(name, name)) in CONTROLS and "--control" in known:
         return f"here it is --control {kind}"
-    near = [] if name in NAMES else get_close_matches(flag, known, n=1)  # what has no such setting has none near it
+    near = (
+        [] if name in {*NAMES, *SEVERAL} else get_close_matches(flag, known, n=1)
+    )  # what has no such setting has none near it
     return f"did you mean {near[0]}?" if near else ""

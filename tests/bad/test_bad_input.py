@@ -21,6 +21,7 @@ from tests.bad.files import FILES
 from tests.bad.masks import MASKS
 from tests.bad.models import MODELS
 from tests.bad.settings import SETTINGS
+from tests.bad.strokes import STROKES
 from tests.bad.things import (
     SEVERAL,
     UNET,
@@ -31,7 +32,7 @@ from tests.bad.things import (
 from tests.conftest import Ran
 from vedit.cli import main
 
-CASES = CLIPS | MODELS | SETTINGS | FILES | MASKS
+CASES = CLIPS | MODELS | SETTINGS | FILES | MASKS | STROKES
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from vedit.config import (
     GenerateConfig,
     InspectAudioConfig,
     InspectConfig,
+    InspectMotionConfig,
     InspectTimelineConfig,
     InvertConfig,
     Settings,
@@ -83,6 +84,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "inspect edge": InspectConfig,
     "inspect audio": InspectAudioConfig,
     "inspect timeline": InspectTimelineConfig,
+    "inspect motion": InspectMotionConfig,
 }
 
 

@@ -67,6 +67,7 @@ EXAMPLES = {
     "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
     "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
     "mask": 'vedit inspect mask surfer.mp4 "a panda surfing" -p "a man surfing" --sheet mask.png',
+    "motion": "vedit inspect motion strokes.yaml --over picture.png -o overlay.png",
     "audio": "vedit inspect audio song.mp3 -o heard.png",
     "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
 }

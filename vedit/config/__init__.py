@@ -53,6 +53,7 @@ from vedit.config.groups import (
     VideoSettings,
 )
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
+from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
 
@@ -251,6 +252,7 @@ __all__ = [
     "InspectAudioConfig",
     "InspectConfig",
     "InspectMaskConfig",
+    "InspectMotionConfig",
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",

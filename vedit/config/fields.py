@@ -129,6 +129,11 @@ def _one_of(kinds: Iterable[str]) -> AfterValidator:
     return AfterValidator(known)
 
 
+StrokesTool = Literal[
+    "auto", "vedit", "motionctrl", "tora", "draganything", "wan-move", "ati", "motionpro", "time-to-move"
+]
+"""Whose file of motion strokes it is."""
+
 CompareLayout = Literal["side", "wipe", "stack"]
 """How a source and its edit are shown together."""
 

@@ -20,6 +20,7 @@ from vedit.config import (
     InspectAudioConfig,
     InspectConfig,
     InspectMaskConfig,
+    InspectMotionConfig,
     InspectTimelineConfig,
     InvertConfig,
     Settings,
@@ -101,6 +102,12 @@ OWN = (
         InspectMaskConfig, "vedit.jobs.inspect_mask:InspectMask",
         "See where an edit may happen, before it is paid for; takes what `vedit edit` takes.\n\n"
         "`--mask auto` and `--mask word:WORD` ask the model, in a few passes; other masks do not.", ("clip", "prompt"),
+    ),
+    Entry(
+        InspectMotionConfig, "vedit.jobs.inspect_motion:InspectMotion",
+        "See motion strokes over a picture: ways, what moves with them, what stays, and the camera.\n\n"
+        "Takes files of other tools too, and says what it assumed; --save-data writes them as one of vedit's own.",
+        ("strokes",),
     ),
     Entry(
         InspectAudioConfig, "vedit.jobs.inspect_audio:InspectAudio",

@@ -73,5 +73,5 @@ class Drawn:
     def on_screen(self, points: Tensor) -> Tensor:
         """Points upon the picture, (..., F, 2) or (..., 1, 2) for the same in all frames, as the camera shows them:
         (..., F, 2)."""
-        spread = points.expand(*points.shape[:-2], self.frames, 2)
+        spread = points.to(self.camera).expand(*points.shape[:-2], self.frames, 2)
         return torch.einsum("fij,...fj->...fi", self.camera[:, :, :2], spread) + self.camera[:, :, 2]

@@ -110,8 +110,13 @@ def _mask(value: Any) -> Any:
 
 
 def is_box(text: str) -> bool:
-    """Whether a mask's text is a box, and no path."""
+    """Whether a mask's text is a box."""
     return text.startswith("box:")
+
+
+def is_no_path(text: str) -> bool:
+    """Whether a mask's text is something else than a path."""
+    return text.startswith(("box:", "word:"))
 
 
 def _pan(value: Any) -> Any:
@@ -132,6 +137,6 @@ PAN = Range(-LONGEST_PAN, LONGEST_PAN)
 
 Points = Annotated[tuple[Point, ...], Field()]
 Times = Annotated[tuple[str, ...] | None, BeforeValidator(_times)]
-Mask = Annotated[str | tuple[Point, ...] | None, BeforeValidator(_mask), IsPath(keyword=is_box)]
+Mask = Annotated[str | tuple[Point, ...] | None, BeforeValidator(_mask), IsPath(keyword=is_no_path)]
 Pan = Annotated[tuple[Varying, Varying], BeforeValidator(_pan)]
 Name = Annotated[str | None, BeforeValidator(_name)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vedit.config import Settings, safe_yaml
-from vedit.config.anchors import anchored
 from vedit.config.faults import in_one_line
 from vedit.config.merge import Layer, merge_or_faults
+from vedit.config.named_files import naming
 from vedit.config.paths import absolute
 from vedit.errors import ConfigError
 from vedit.files import read_text
@@ -83,11 +83,12 @@ class _Reader:
         if not isinstance(value, dict):
             self.faults.append(f"{where}: is {str(value)[:30]!r}; {_expected(kind)}")
             return None
-        value = anchored(value, kind, self.folder)
+        if isinstance(mask := value.get("mask"), str):
+            value = {**value, "mask": naming(kind)["mask"].anchored(mask, self.folder)}
         if "shape" in value:
-            value["shape"] = self.one(value["shape"], f"{who}: shape", Shape, line)
-            if value["shape"] is None:
+            if (shape := self.one(value["shape"], f"{who}: shape", Shape, line)) is None:
                 return None
+            value = {**value, "shape": shape}
         read = merge_or_faults(kind, Layer(value, lambda key: f"{where}: {key}"), where=where)
         if isinstance(read, list):
             self.faults += read
