@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, PromptAtSettings
+    from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, ImageSettings, PromptAtSettings
 '''
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from vedit.entrances import Entrance
 from vedit.request import Request
+
+
+class Attached(Protocol):
+    """What a condition needs on the model (``vedit.adapters.Attachable``)."""
+
+    def on(self, backbone: Any, /) -> AbstractContextManager[None]:
+        """Within the block it is on ``backbone``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +28,14 @@ class Condition:
         entrance: how it enters a prediction
         envelope: (F,) its strength in each frame
         start, stop: the window in which it acts, as shares 0 (pure noise) to 1 (clean) of the whole trajectory
+        adapter: what has to be on the model while it steers; None where the model is enough
     """
 
     entrance: Entrance
     envelope: Tensor
     start: float = 0.0
     stop: float = 1.0
+    adapter: Attached | None = None
 
     def begin(self) -> Condition:
         """This condition for the steps of one denoising."""
@@ -46,3 +57,13 @@ def enter(conditions: Iterable[Condition], request: Request, window: tuple[float
         if each.active(window):
             request = each.entrance.enter(request, each.envelope)
     return request
+
+
+@contextmanager
+def attached(conditions: Iterable[Condition], backbone: Any) -> Iterator[None]:
+    """Within the block, all that the conditions need is on ``backbone``; afterwards it is as it was."""
+    with ExitStack() as stack:
+        for each in conditions:
+            if each.adapter is not None:
+                stack.enter_context(each.adapter.on(backbone))
+        yield

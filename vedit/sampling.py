@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, enter, of_source
+from vedit.condition import Condition, attached, enter, of_source
 from vedit.guiders import Guider
 from vedit.prediction import Predictor
 from vedit.progress import Progress
@@ -63,14 +63,15 @@ def denoise(
     x = x.to(backbone.device, torch.float32)
     prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone)
     conditions = [each.begin() for each in conditions]
-    for index, t in enumerate(schedule.timesteps.tolist()):
-        request = enter(conditions, Request(x, t, prompts), schedule.window(index))
-        lent = source.request(schedule, index, conditions) if source is not None else None
-        x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
-        if after_step is not None:
-            x = after_step(x, index)
-        if progress is not None:
-            progress("denoising", index + 1, len(schedule))
+    with attached(conditions, backbone):
+        for index, t in enumerate(schedule.timesteps.tolist()):
+            request = enter(conditions, Request(x, t, prompts), schedule.window(index))
+            lent = source.request(schedule, index, conditions) if source is not None else None
+            x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
+            if after_step is not None:
+                x = after_step(x, index)
+            if progress is not None:
+                progress("denoising", index + 1, len(schedule))
     return x
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,17 @@ from torch import Tensor
 
 from vedit.attention.kernels import Kernel, weights
 from vedit.attention.kinds import AttentionKind
+from vedit.attention.levels import level_size
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
 
-KeysAndValues = Callable[["Attention", Tensor], tuple[Tensor, Tensor]]
-"""From a cross-attention layer and tokens (B, T', D) to their keys and values there, both (B, T', C)."""
+KeysAndValues = Callable[["Attention", Tensor], tuple[Tensor, Tensor] | None]
+"""From a cross-attention layer and tokens (B, T', D) to their keys and values there, both (B, T', C); None for a layer
+that does not look at them."""
+
+Looked = Literal["text", "apart", "frames"]
+"""What a layer looks at: the prompt's tokens, tokens apart from them, or the positions of frames."""
 
 
 def own_keys_and_values(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,11 +40,23 @@ class TokensApart:
         tokens: (N, F, T', D)
         scale: (N, F) in each branch and frame; 0 is as if they were not there
         keys_and_values: what a layer makes of them
+        mask: (F, 1, h, w) on latents, where in each frame they act, 0 to 1; None for everywhere
     """
 
     tokens: Tensor
     scale: Tensor
     keys_and_values: KeysAndValues = own_keys_and_values
+    mask: Tensor | None = None
+
+    def share(self, positions: int) -> Tensor:
+        """How much is added of what a layer of so many ``positions`` finds: (N F, positions, 1), or (N F, 1, 1) where
+        that is the same in all."""
+        scale = self.scale.flatten()[:, None, None]
+        if self.mask is None:
+            return scale
+        size = level_size((self.mask.shape[2], self.mask.shape[3]), positions)
+        where = F.interpolate(self.mask, size=size, mode="area").flatten(1)[..., None]  # (F, positions, 1)
+        return scale * where.repeat(len(self.scale), 1, 1)
 
     def branch(self, index: int) -> TokensApart:
         """Those of one branch."""
@@ -56,7 +73,8 @@ class TokensApart:
         return replace(self, tokens=tokens, scale=F.pad(self.scale, (0, 0, before, after)))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> TokensApart:
-        return replace(self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype))
+        mask = None if self.mask is None else self.mask.to(device, dtype)
+        return replace(self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype), mask=mask)
 
 
 @dataclass
@@ -64,22 +82,33 @@ class AttentionRecord:
     """Keeps the attention weights, means over heads, of the layers of so many ``positions`` (h w), while it is on.
 
     cross_attention: of each such layer, (N F, positions, T), how much each position attends to each token of the prompt
+    tokens_apart: (N F, positions, T'), how much it attends to each of the tokens apart from the prompt's
     self_attention: (N F, positions, S), how much it attends to the positions that the attention kind shows it
     """
 
     positions: int
     cross_attention: list[Tensor] = field(default_factory=list)
+    tokens_apart: list[Tensor] = field(default_factory=list)
     self_attention: list[Tensor] = field(default_factory=list)
 
-    def add(self, query: Tensor, key: Tensor, *, cross: bool) -> None:
+    def add(self, query: Tensor, key: Tensor, looked: Looked) -> None:
         """Add the weights of one layer, of ``query`` (B, heads, T, d) and ``key`` (B, heads, S, d), where it has those
         positions."""
         if query.shape[2] == self.positions:
-            (self.cross_attention if cross else self.self_attention).append(weights(query, key).mean(1))
+            self._of[looked].append(weights(query, key).mean(1))
 
-    def keep(self, layers: int) -> None:
-        """Drop the weights of all but the first so many layers."""
-        del self.cross_attention[layers:], self.self_attention[layers:]
+    def counts(self) -> dict[Looked, int]:
+        """How many layers' weights are held of each."""
+        return {looked: len(held) for looked, held in self._of.items()}
+
+    def keep(self, counts: Mapping[Looked, int]) -> None:
+        """Drop the weights that were added after so many of each."""
+        for looked, held in self._of.items():
+            del held[counts[looked] :]
+
+    @property
+    def _of(self) -> dict[Looked, list[Tensor]]:
+        return {"text": self.cross_attention, "apart": self.tokens_apart, "frames": self.self_attention}
 
 
 @dataclass

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.attention.kinds import SparseCausal
+from vedit.attention.levels import level_size
 from vedit.clip.sizes import Size
 from vedit.config import Settings
 from vedit.errors import ConfigError
@@ -45,25 +46,13 @@ class FlowGuided(SparseCausal):
                 f"attention along a flow of {len(self.flow)} frames was asked for {frames}; "
                 "estimate the flow of the frames that are worked on."
             )
-        return along(tokens, heads, *self._positions_of(level(self.cells, length), self.flow, tokens.device))
+        return along(tokens, heads, *self._positions_of(level_size(self.cells, length), self.flow, tokens.device))
 
     def _positions_of(self, cells: Size, flow: Flow, device: torch.device) -> tuple[Tensor, Tensor]:
         if (cells, device) not in self._positions:
             positions, seen = indices(tracks(flow, cells), cells)
             self._positions[cells, device] = positions.to(device), seen.to(device)
         return self._positions[cells, device]
-
-
-def level(cells: Size, length: int) -> Size:
-    """The resolution (h, w) of a UNet's level with ``length`` tokens: each has half of the one above, rounded up."""
-    height, width = cells
-    while height * width > length:
-        height, width = -(-height // 2), -(-width // 2)
-    if height * width != length:
-        raise ConfigError(
-            f"attention along a flow on latents of {cells[0]}x{cells[1]} met {length} tokens: no level of theirs."
-        )
-    return height, width
 
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:

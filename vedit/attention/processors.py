@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vedit.attention.context import StepContext
+from vedit.attention.context import Looked, StepContext
 from vedit.attention.kernels import attend
 
 if TYPE_CHECKING:
@@ -43,24 +43,25 @@ class FrameProcessor:
         elif self.context.emphasis is not None:
             # A share of attention, times its token's weight, is that share of the value times the weight.
             value = value * self.context.emphasis[..., None]
-        output = self._attend(attn, query, key, value, recorded=True)
+        output = self._attend(attn, query, key, value, "frames" if self.across_frames else "text")
         if self.across_frames:
             output = self.context.kind.after(self._unflattened(output), attn.heads).flatten(0, 1)
         else:
             for each in self.context.tokens_apart:
-                found = self._attend(attn, query, *each.keys_and_values(attn, each.tokens.flatten(0, 1)))
-                output = output + each.scale.flatten()[:, None, None] * found
+                made = each.keys_and_values(attn, each.tokens.flatten(0, 1))
+                if made is not None:
+                    output = output + each.share(query.shape[1]) * self._attend(attn, query, *made, "apart")
         output = attn.to_out[1](attn.to_out[0](output))
         return output / attn.rescale_output_factor
 
-    def _attend(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, *, recorded: bool = False) -> Tensor:
+    def _attend(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, looked: Looked) -> Tensor:
         """(B, T, C) of ``query`` with ``key`` and ``value`` (B, S, C)."""
         dtype = value.dtype
         if attn.upcast_attention:
             query, key = query.float(), key.float()
         query, key, value = (tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tensor in (query, key, value))
-        if recorded and self.context.record is not None:
-            self.context.record.add(query, key, cross=not self.across_frames)
+        if self.context.record is not None:
+            self.context.record.add(query, key, looked)
         output = attend(*_one_dtype(query, key, value), self.context.kernel)
         return output.transpose(1, 2).flatten(2).to(dtype)
 

@@ -134,8 +134,7 @@ def _unpickled(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
         raise _damaged(path, "not a file of tensors" if isinstance(error, LookupError) else error) from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    content = content if isinstance(content, dict) else {}
-    tensors = {name: each for name, each in content.items() if isinstance(name, str) and isinstance(each, Tensor)}
+    tensors = _named_tensors(content) if isinstance(content, dict) else {}
     if not tensors:
         raise WeightsError(f"'{path}' holds no named tensors: expected the weights of a model.")
     _check_names(path, tensors)
@@ -147,6 +146,20 @@ def _unpickled(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     if not whole or sum(each.nbytes for each in tensors.values()) > 4 * size:
         raise WeightsError(f"'{path}' holds tensors that are not stored whole; use its .safetensors form.")
     return {name: value for name, value in tensors.items() if name.startswith(prefixes)}
+
+
+def _named_tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """The tensors of a mapping, and of the mappings in it under their names too: "image_proj.proj.weight"."""
+    named = {name: each for name, each in content.items() if isinstance(name, str)}
+    tensors = {name: each for name, each in named.items() if isinstance(each, Tensor)}
+    for part, inner in named.items():
+        if isinstance(inner, dict):
+            tensors |= {
+                f"{part}.{name}": each
+                for name, each in inner.items()
+                if isinstance(name, str) and isinstance(each, Tensor)
+            }
+    return tensors
 
 
 def _check_zip(path: Path) -> None:
@@ -198,6 +211,10 @@ class Identity:
         digests = [file_digest(path) for path in files]
         remarks = self.remarks if remark is None else (*self.remarks, remark)
         return Identity((*self.files, *digests), remarks)
+
+    def remarked(self, remark: str) -> Identity:
+        """With a further remark."""
+        return Identity(self.files, (*self.remarks, remark))
 
     def __str__(self) -> str:
         whole = hashlib.blake2b(digest_size=16)

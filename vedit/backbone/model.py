@@ -252,7 +252,7 @@ class Backbone:
         added = None if residuals is None else residuals.to(self.device, self.dtype)
 
         record = self._context.record
-        kept = len(record.cross_attention) if record else 0
+        kept = record.counts() if record else {}
 
         def run() -> Tensor:
             if record is not None:

@@ -156,6 +156,26 @@ def from_hub(repo: str, parts: tuple[str, ...] = PARTS, *, weights: bool = True)
         ) from error
 
 
+def hub_files(repo: str, *patterns: str, fetch: bool = True) -> Path | None:
+    """The local snapshot of a hub repository with the files that match; None where they are not here and ``fetch`` is
+    off.
+
+    Raises WeightsError when they are neither cached nor reachable.
+    """
+    cached = _cached(repo)
+    if cached is not None and all(any(cached.glob(pattern)) for pattern in patterns):
+        return cached
+    if not fetch:
+        return None
+    try:
+        return Path(snapshot_download(repo, allow_patterns=list(patterns)))
+    except Exception as error:  # the network fails in many libraries' ways; the cause stays attached
+        raise WeightsError(
+            f"'{repo}' is not in the local cache and the hub cannot be reached ({type(error).__name__}): "
+            "connect once to fetch it, or name a file on this machine."
+        ) from error
+
+
 def _cached(repo: str) -> Path | None:
     try:
         return Path(snapshot_download(repo, local_files_only=True))

@@ -41,6 +41,9 @@ class ModelNotes(BaseModel):
     """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
     motion: Literal[""] | Inside = ""
     """The motion modules that come with the model, and are in force unless others are named: a folder in its own."""
+    image_adapter: Literal[""] | Inside = ""
+    """The IP-Adapter that comes with the model: the name of a file in its folder, beside which lies the folder
+    "image_encoder" of the CLIP that it looks through."""
     sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
 

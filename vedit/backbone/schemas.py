@@ -125,6 +125,22 @@ class TextEncoder(Schema):
     eos_token_id: Token | None = 49407
 
 
+class Vision(Schema):
+    """transformers' CLIPVisionConfig."""
+
+    hidden_size: Width = 768
+    intermediate_size: int = Field(3072, ge=1, le=65536)
+    projection_dim: Width = 512
+    num_hidden_layers: int = Field(12, ge=2, le=64)
+    num_attention_heads: int = Field(12, ge=1, le=128)
+    num_channels: Literal[3] = 3
+    image_size: int = Field(224, ge=8, le=1024)
+    patch_size: int = Field(32, ge=1, le=256)
+    hidden_act: Name = "quick_gelu"
+    layer_norm_eps: Small = 1e-5
+    attention_dropout: Share = 0
+
+
 class Tokenizer(Schema):
     """tokenizer_config.json of a CLIPTokenizer. An early one says no length, or 1e30."""
 

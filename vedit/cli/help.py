@@ -19,7 +19,7 @@ from vedit.config import Settings
 
 FIRST = (
     "source_prompt", "prompt", "output", "model", "frames", "fps", "width", "height", "steps", "guidance", "strength",
-    "seed", "mask", "control", "audio",
+    "seed", "mask", "control", "image", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -46,12 +46,25 @@ RARE = frozenset({
     "allow_partial", "apg_eta", "noise_walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
-    "compare_layout",
+    "compare_layout", "image_encoder", "negative_image",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
 MOST_USED, RUN = "Most used", "This run"
-ORDER = (MOST_USED, "Sampling", "Control", "Sound", "Tuning", "Clip", "Model", "Inversion", "Output", "Options", RUN)
+ORDER = (
+    MOST_USED,
+    "Sampling",
+    "Control",
+    "Image",
+    "Sound",
+    "Tuning",
+    "Clip",
+    "Model",
+    "Inversion",
+    "Output",
+    "Options",
+    RUN,
+)
 
 WIDEST = 100
 """Columns."""

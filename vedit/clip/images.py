@@ -62,6 +62,14 @@ def picture_facts(path: Path) -> tuple[tuple[int, int], Fraction]:
     return ((width, height) if turned else (height, width)), rate
 
 
+def check_still(path: Path) -> None:
+    """Raise MediaError for a picture that moves, of which a single one is expected."""
+    with _image(path) as image:
+        frames = int(getattr(image, "n_frames", 1))
+    if frames > 1:
+        raise MediaError(f"{path} is animated, with {frames} frames; save the one that is meant as a picture")
+
+
 def _rate(text: str) -> Fraction:
     """The rate that a picture carries; the usual one where that is none that could be meant."""
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?", text) is None:  # 1e9999999 would be reckoned for hours

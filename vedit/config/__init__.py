@@ -52,6 +52,7 @@ from vedit.config.groups import (
     TuningSettings,
     VideoSettings,
 )
+from vedit.config.images import ImageGuideSettings, ImageSettings
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
@@ -248,6 +249,8 @@ __all__ = [
     "GuidanceSettings",
     "GuideSettings",
     "Guided",
+    "ImageGuideSettings",
+    "ImageSettings",
     "InputPath",
     "InspectAudioConfig",
     "InspectConfig",

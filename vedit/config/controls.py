@@ -17,8 +17,10 @@ from vedit.config.fields import (
     as_tuple,
     control_weight,
     raise_faults,
+    split_window,
 )
 from vedit.config.groups import Settings
+from vedit.config.images import ImageGuideSettings
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, PathOrName
 from vedit.errors import ConfigError
@@ -61,14 +63,8 @@ class ControlSettings(Settings):
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
-        rest, at, window = text.rpartition("@")
-        values: dict[str, Any] = {}
-        if at and (span := re.fullmatch(r"([\d.]+)-([\d.]+)", window)):
-            values["start"], values["stop"] = span.groups()
-        elif at and "/" not in window and "." not in window:
-            raise ValueError(f"has the window '{window}'; expected START-STOP in shares of the steps, such as 0-0.6")
-        else:
-            rest = text
+        rest, window = split_window(text)
+        values: dict[str, Any] = dict(window)
         values["kind"], *parts = re.split(r":(?![^\[]*\])", rest)
         for part in parts:
             varies = part.startswith("[") and part.endswith("]")
@@ -115,7 +111,7 @@ ControlList = Annotated[tuple[ControlSettings, ...] | None, BeforeValidator(_con
 """Controls as they may be given: one or several, as settings or texts, or "none"."""
 
 
-class GuideSettings(Settings):
+class GuideSettings(ImageGuideSettings):
     """Control"""
 
     control: ControlList = Field(

@@ -62,6 +62,17 @@ def _wanted(text: str) -> str:
     return text
 
 
+def split_window(text: str) -> tuple[str, dict[str, str]]:
+    """A text without its "@START-STOP", a share of the steps, and the settings ``start`` and ``stop`` that this says,
+    if any. Raises ValueError for a window that cannot be read."""
+    rest, at, window = text.rpartition("@")
+    if at and (span := re.fullmatch(r"([\d.]+)-([\d.]+)", window)):
+        return rest, {"start": span[1], "stop": span[2]}
+    if at and "/" not in window and "." not in window:
+        raise ValueError(f"has the window '{window}'; expected START-STOP in shares of the steps, such as 0-0.6")
+    return text, {}
+
+
 def as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, (str, dict, BaseModel)) else value
 

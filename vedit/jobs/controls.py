@@ -12,6 +12,7 @@ from vedit.conditioners import CONDITIONERS
 from vedit.config import ControlSettings, EditConfig, GuideSettings
 from vedit.errors import ConfigError, MediaError
 from vedit.graph import Stage
+from vedit.jobs import images
 from vedit.session import Model
 from vedit.stages.conditions import Conditioned, ControlPictures, Controls
 from vedit.stages.difference import ComparePrompts
@@ -26,6 +27,7 @@ MOST_CHANGES = 4
 def check(config: GuideSettings, *, clip: bool = True) -> None:
     """Find faults of the conditions that show before a model is opened; ``clip``: whether there is one to look at.
     Raises VeditError."""
+    images.check(config)
     for condition in config.condition:
         conditioner = CONDITIONERS.make(condition.kind, condition.options)
         if "clip" in conditioner.needs and not clip:
@@ -58,7 +60,7 @@ def asked(
     """
     controls = (control_stage(config.control, drawn_on, moments, model),) if config.control else ()
     others = (Conditioned(clip, each.kind, each.options, moments, model) for each in config.condition)
-    return (*controls, *others)
+    return (*controls, *images.stages(config, drawn_on, moments, model), *others)
 
 
 def control_stage(

@@ -41,7 +41,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
 
     Raises ConfigError, also for a word to emphasise that no prompt says.
     """
-    for settings in (config, *config.emphasis):
+    for settings in (config, *config.emphasis, *config.image, *config.negative_image):
         for name in settings.ranges():
             if getattr(settings, name) is not None:
                 settings.per_frame(name, moments)
@@ -126,11 +126,13 @@ def follows_beats(config: EditConfig | GenerateConfig) -> bool:
 
 def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     """The audio features that timelines of the config use, and "b" where one, or a prompt's time, counts beats."""
-    lines = [getattr(each, name) for each in (config, *config.emphasis) for name in each.ranges()]
+    settings = (config, *config.emphasis, *config.image, *config.negative_image)
+    lines = [getattr(each, name) for each in settings for name in each.ranges()]
     lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
     conditions = [each.options for each in _conditioners(config)]
     lines += [getattr(options, name) for options in conditions for name in options.ranges()]
-    counted = {"b"} if any(each.time.endswith("b") for each in config.prompt_at) else set()
+    times = [each.time for each in (*config.prompt_at, *config.image, *config.negative_image)]
+    counted = {"b"} if any(time is not None and time.endswith("b") for time in times) else set()
     return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
 
 

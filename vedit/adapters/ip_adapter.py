@@ -1,0 +1,264 @@
+"""IP-Adapter: a picture's tokens, and the keys and values that each cross-attention layer makes of them.
+
+Source: Ye et al. 2023. Files of the original code and of diffusers, of every kind that looks through CLIP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from vedit.adapters.base import Attachable, Undo
+from vedit.adapters.image_projections import KINDS, ImageProjection, projection_of
+from vedit.attention.context import KeysAndValues
+from vedit.backbone import checkpoints, model_files
+from vedit.backbone.model import Backbone
+from vedit.backbone.temporal import transformer_blocks
+from vedit.errors import ConfigError, WeightsError
+from vedit.files import file_digest
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
+
+_NUMBERED = re.compile(r"(\d{1,3})\.to_([kv])_ip\.weight")
+_NAMED = re.compile(r"(.+)\.attn2\.processor\.to_([kv])_ip(?:\.0)?\.weight")
+"""The projections of a layer, as the original code numbers them, and as diffusers names them."""
+
+_OWN = "encoder_hid_proj."
+_DIFFUSERS = {
+    r"^image_embeds\.": "proj.",
+    r"^ff\.net\.0\.proj\.": "proj.0.",
+    r"^ff\.net\.2\.": "proj.2.",
+    r"^layers\.(\d+)\.ln0\.": r"layers.\1.0.norm1.",
+    r"^layers\.(\d+)\.ln1\.": r"layers.\1.0.norm2.",
+    r"^layers\.(\d+)\.attn\.to_out\.0\.": r"layers.\1.0.to_out.",
+    r"^layers\.(\d+)\.attn\.": r"layers.\1.0.",
+    r"^layers\.(\d+)\.ff\.0\.": r"layers.\1.1.0.",
+    r"^layers\.(\d+)\.ff\.1\.net\.0\.proj\.": r"layers.\1.1.1.",
+    r"^layers\.(\d+)\.ff\.1\.net\.2\.": r"layers.\1.1.3.",
+}
+"""The names that diffusers gives to what the original's projections have."""
+
+
+class LayerProjections(nn.Module):
+    """The keys and values that one cross-attention layer makes of a picture's tokens."""
+
+    def __init__(self, number: int, to_k: Tensor, to_v: Tensor) -> None:
+        """
+        Args:
+            number: of the layer: down, up and middle, from 0
+            to_k, to_v: (C, D)
+        """
+        super().__init__()
+        self.number = number
+        self.to_k = nn.Parameter(to_k, requires_grad=False)
+        self.to_v = nn.Parameter(to_v, requires_grad=False)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, D) to two of (B, T, C)."""
+        return tokens @ self.to_k.T, tokens @ self.to_v.T
+
+
+@dataclass(frozen=True, eq=False)
+class IPAdapter(Attachable):
+    """An IP-Adapter as read. On a model it changes nothing but for a request that has tokens of it.
+
+    Attributes:
+        projection: makes tokens of what the image encoder sees
+        layers: (to_k, to_v), both (C, D), of each cross-attention layer: down, up, and the middle last
+        name: of its file
+        digest: of its bytes
+    """
+
+    projection: ImageProjection
+    layers: tuple[tuple[Tensor, Tensor], ...] = field(repr=False)
+    name: str
+    digest: str
+
+    @classmethod
+    @model_files.reading_weights()
+    def read(cls, path: Path) -> IPAdapter:
+        """From a file of the original code (.bin, .safetensors), or one of diffusers' with the names of a UNet.
+
+        Raises WeightsError for what is missing, damaged, of another kind (with those that are known), or no
+        IP-Adapter. A pickle that holds more than tensors is refused, and none of it is run.
+        """
+        if not path.is_file():
+            raise WeightsError(f"the IP-Adapter '{path}' is no file; expected .safetensors or .bin.")
+        projection, layers = _split(checkpoints.read_tensors(path), path.name)
+        return cls(projection_of(projection, path.name), layers, path.name, file_digest(path).hex())
+
+    @torch.no_grad()
+    def tokens(self, pooled: Tensor, states: Tensor) -> Tensor:
+        """The tokens (B, T, D) of B pictures, of what the image encoder makes of them.
+
+        Args:
+            pooled: (B, W) its embeddings
+            states: (B, P, W') of its layer before the last
+
+        Raises:
+            WeightsError: for those of another encoder
+        """
+        given = pooled if self.projection.pooled else states
+        if given.shape[-1] != self.projection.width:
+            raise WeightsError(
+                f"the IP-Adapter '{self.name}' looks through an image encoder of {self.projection.width} numbers, this "
+                f"one has {given.shape[-1]}: name the one that it was trained with, --image-encoder."
+            )
+        own = next(self.projection.parameters())
+        return cast(Tensor, self.projection(given.to(own)))
+
+    def keys_and_values(self, layers: Collection[int]) -> KeysAndValues:
+        """What the layers of these numbers make of its tokens, while it is on the model; others do not look at
+        them."""
+
+        def made(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+            own: LayerProjections = layer.get_submodule(self._place)  # type: ignore[assignment]
+            return own(tokens) if own.number in layers else None
+
+        return made
+
+    @property
+    def _place(self) -> str:
+        return f"ip_adapter_{self.digest[:16]}"
+
+    def put_on(self, backbone: Backbone) -> Undo:
+        """Give each cross-attention layer its projections. No effect where they are there already.
+
+        Raises WeightsError where the adapter was made for another layout of the UNet.
+        """
+        targets = list(cross_attention(backbone.unet).values())
+        self.check(backbone)
+        if hasattr(targets[0], self._place):
+            return lambda: None
+        for number, (target, (to_k, to_v)) in enumerate(zip(targets, self.layers, strict=True)):
+            own = [each.to(backbone.device, backbone.dtype) for each in (to_k, to_v)]
+            target.add_module(self._place, LayerProjections(number, *own))
+        identity = backbone.identity
+        backbone.identity = identity.remarked(f"ip adapter {self.digest}")
+
+        def undo() -> None:
+            backbone.identity = identity
+            for target in targets:
+                delattr(target, self._place)
+
+        return undo
+
+    def check(self, backbone: Backbone) -> None:
+        """Raise WeightsError where the adapter was made for another layout of the UNet."""
+        targets = cross_attention(backbone.unet)
+        ours = [tuple(target.to_k.weight.shape) for target in targets.values()]
+        theirs = [tuple(to_k.shape) for to_k, _ in self.layers]
+        if self.projection.token_width != backbone.unet.config.cross_attention_dim:
+            raise WeightsError(
+                f"the IP-Adapter '{self.name}' makes tokens of {self.projection.token_width} numbers, this model's "
+                f"have {backbone.unet.config.cross_attention_dim}: it was made for another family of models."
+            )
+        if ours != theirs:
+            raise WeightsError(
+                f"the IP-Adapter '{self.name}' is for {len(theirs)} layers, this model has {len(ours)}"
+                + ("" if len(ours) != len(theirs) else ", of other widths")
+                + ": it was made for another layout."
+            )
+
+
+def cross_attention(unet: nn.Module) -> dict[str, Attention]:
+    """The spatial cross-attention layers of a UNet by their names, in the order in which IP-Adapters number them: down,
+    up, and the middle last. Attached motion modules and temporal attention do not count."""
+    own = {id(block): block for block in transformer_blocks(unet)}
+    named = {name: own[id(module)].attn2 for name, module in unet.named_modules() if id(module) in own}
+    return {name: named[name] for name in sorted(named, key=_order)}
+
+
+def _order(name: str) -> tuple[int, tuple[int, ...]]:
+    part = ("down_blocks", "up_blocks", "mid_block").index(name.split(".")[0])
+    return part, tuple(int(each) for each in name.split(".") if each.isdigit())
+
+
+def chosen_layers(unet: nn.Module, wanted: str | Collection[int]) -> frozenset[int]:
+    """The numbers of layers that a picture acts in: "all", those that are given, or by InstantStyle's finding "style"
+    (the middle one of the first block on the way up that has any) and "layout" (the last one on the way down).
+
+    Source: InstantStyle, Wang et al. 2024, section 3.2.
+
+    Raises ConfigError for a number that there is not.
+    """
+    places = [name.split(".") for name in cross_attention(unet)]
+    if wanted == "all":
+        return frozenset(range(len(places)))
+    if wanted == "layout":
+        return frozenset([max(number for number, place in enumerate(places) if place[0] == "down_blocks")])
+    if wanted == "style":
+        up = [(number, place[1]) for number, place in enumerate(places) if place[0] == "up_blocks"]
+        first = [number for number, block in up if block == up[0][1]]
+        return frozenset([first[len(first) // 2]])
+    if over := sorted(number for number in wanted if not isinstance(number, int) or number >= len(places)):
+        raise ConfigError(
+            f"image: there is no layer {over[0]}; this model has {len(places)}, 0 to {len(places) - 1}: down, up, mid."
+        )
+    return frozenset(cast("Collection[int]", wanted))
+
+
+def _split(tensors: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[tuple[Tensor, Tensor], ...]]:
+    """The projection's weights under the original names, and those of each layer in order. Raises WeightsError."""
+    projection = {
+        key.removeprefix("image_proj."): each for key, each in tensors.items() if key.startswith("image_proj.")
+    }
+    layers = {key.removeprefix("ip_adapter."): each for key, each in tensors.items() if key.startswith("ip_adapter.")}
+    pattern = _NUMBERED
+    if not (projection or layers):
+        projection, layers, pattern = _of_diffusers(tensors, name), dict(tensors), _NAMED
+        layers = {key: each for key, each in layers.items() if "_ip." in key}
+    if not projection or not layers:
+        raise WeightsError(
+            f"'{name}' is no IP-Adapter: expected the tensors 'image_proj. ...' and 'ip_adapter. ...'; the kinds known "
+            f"here are {', '.join(KINDS)}."
+        )
+    sides: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in layers.items():
+        found = pattern.fullmatch(key)
+        if found is None or tensor.ndim != 2 or not tensor.is_floating_point():
+            if "_lora." in key or key.endswith("_lora"):
+                continue  # FaceID's, of which projection_of tells
+            raise WeightsError(f"'{name}' has the tensor '{key:.80}', which is of no IP-Adapter known here.")
+        sides.setdefault(found[1], {})[found[2]] = tensor
+    ordered = sorted(sides, key=lambda place: int(place) if pattern is _NUMBERED else _named_order(place, name))
+    if any(len(sides[place]) < 2 or sides[place]["k"].shape != sides[place]["v"].shape for place in ordered) or (
+        pattern is _NUMBERED and [int(place) for place in ordered] != list(range(1, 2 * len(ordered), 2))
+    ):
+        raise WeightsError(f"'{name}' lacks layers of an IP-Adapter: it is damaged, or of another kind.")
+    return projection, tuple((sides[place]["k"].float(), sides[place]["v"].float()) for place in ordered)
+
+
+def _named_order(place: str, name: str) -> tuple[int, tuple[int, ...]]:
+    try:
+        return _order(place)
+    except ValueError:
+        raise WeightsError(f"'{name}' has the layer '{place:.80}', which is of no UNet known here.") from None
+
+
+def _of_diffusers(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The projection's weights in diffusers' file, under the original names. Raises WeightsError."""
+    own = {key.removeprefix(_OWN): each for key, each in tensors.items() if key.startswith(_OWN)}
+    if any(key.startswith("image_projection_layers.1.") for key in own):
+        raise WeightsError(f"'{name}' holds several IP-Adapters; save each in a file of its own.")
+    found: dict[str, Tensor] = {}
+    for key, tensor in own.items():
+        plain = key.removeprefix("image_projection_layers.0.")
+        for theirs, ours in _DIFFUSERS.items():
+            plain = re.sub(theirs, ours, plain, count=1)
+        found[plain] = tensor
+    norm, last = found.get("norm.weight"), found.get("proj.2.weight")
+    if norm is not None and last is not None and len(norm) == len(last):  # of a FaceID's they are of several tokens
+        found = {re.sub(r"^norm\.", "proj.3.", key): each for key, each in found.items()}
+    for key in [each for each in found if each.endswith(".to_k.weight")]:
+        value = key.replace(".to_k.", ".to_v.")
+        if value in found:
+            found[key.replace(".to_k.", ".to_kv.")] = torch.cat([found.pop(key), found.pop(value)])
+    return found
