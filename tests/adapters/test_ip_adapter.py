@@ -54,7 +54,7 @@ def conditions(
 ) -> list[Condition]:
     """One for each picture, the same in all frames."""
     eyes = load_image_encoder(encoder, CPU, FLOAT)
-    none = eyes.look(torch.zeros(1, 3, eyes.side, eyes.side))
+    none = eyes.look_at_none()
     found = []
     for index, (picture, weight) in enumerate(zip(shown_ones, weights, strict=True)):
         seen = eyes.look(shown(frame_of(picture)[None], eyes.side))

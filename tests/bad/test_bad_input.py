@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tests.backbone import toys
 from tests.bad.clips import CLIPS
 from tests.bad.files import FILES
+from tests.bad.images import IMAGES
 from tests.bad.masks import MASKS
 from tests.bad.models import MODELS
 from tests.bad.settings import SETTINGS
@@ -32,7 +33,7 @@ from tests.bad.things import (
 from tests.conftest import Ran
 from vedit.cli import main
 
-CASES = CLIPS | MODELS | SETTINGS | FILES | MASKS | STROKES
+CASES = CLIPS | MODELS | SETTINGS | FILES | IMAGES | MASKS | STROKES
 
 
 @pytest.fixture(scope="module")

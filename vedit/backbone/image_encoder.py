@@ -50,11 +50,16 @@ class ImageEncoder:
 
     @torch.no_grad()
     def look(self, pixels: Tensor) -> Seen:
-        """What it makes of pictures (B, 3, side, side) as ``shown`` makes them, in float32 on the CPU. Zeros stand for
-        no picture."""
+        """What it makes of pictures (B, 3, side, side) as ``shown`` makes them, in float32 on the CPU."""
         own = self.net.visual_projection.weight
         found = self.net(pixels.to(own.device, own.dtype), output_hidden_states=True)
         return Seen(found.image_embeds.float().cpu(), found.hidden_states[-2].float().cpu())
+
+    def look_at_none(self) -> Seen:
+        """What stands for no picture (B = 1): embeddings of zero, and the states of a picture that is zero once
+        normalised. Adapters are trained to take these for it."""
+        seen = self.look(torch.zeros(1, 3, self.side, self.side))
+        return Seen(torch.zeros_like(seen.pooled), seen.states)
 
 
 def shown(pictures: Tensor, side: int) -> Tensor:

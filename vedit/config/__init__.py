@@ -52,7 +52,7 @@ from vedit.config.groups import (
     TuningSettings,
     VideoSettings,
 )
-from vedit.config.images import ImageGuideSettings, ImageSettings
+from vedit.config.images import ImageAdapterSettings, ImageGuideSettings, ImageSettings, InspectImageConfig
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
@@ -249,11 +249,13 @@ __all__ = [
     "GuidanceSettings",
     "GuideSettings",
     "Guided",
+    "ImageAdapterSettings",
     "ImageGuideSettings",
     "ImageSettings",
     "InputPath",
     "InspectAudioConfig",
     "InspectConfig",
+    "InspectImageConfig",
     "InspectMaskConfig",
     "InspectMotionConfig",
     "InspectTimelineConfig",

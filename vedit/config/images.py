@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from vedit.config.fields import NUMBER, Varying, as_tuple, raise_faults, split_window, varying
-from vedit.config.groups import Settings
-from vedit.config.paths import InputPath, PathOrName
+from vedit.config.fields import (
+    NUMBER,
+    PromptText,
+    RequiredPrompt,
+    Varying,
+    as_tuple,
+    raise_faults,
+    split_window,
+    varying,
+)
+from vedit.config.groups import ModelSettings, Settings
+from vedit.config.paths import InputPath, OutputPath, PathOrName
 
 MAX_IMAGE_WEIGHT = 3.0
 """Most that a picture may weigh; 1 is what its adapter was trained with."""
@@ -96,7 +105,23 @@ ImageList = Annotated[tuple[ImageSettings, ...], BeforeValidator(as_tuple)]
 """Pictures as they may be given: one or several, as settings or texts."""
 
 
-class ImageGuideSettings(Settings):
+class ImageAdapterSettings(Settings):
+    """Image"""
+
+    image_adapter: PathOrName | None = Field(
+        None,
+        min_length=1,
+        description="IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else base; "
+        "OWNER/NAME/FILE is one of the hub.",
+    )
+    image_encoder: PathOrName | None = Field(
+        None,
+        min_length=1,
+        description="CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside it.",
+    )
+
+
+class ImageGuideSettings(ImageAdapterSettings):
     """Image"""
 
     image: ImageList = Field(
@@ -109,14 +134,21 @@ class ImageGuideSettings(Settings):
     negative_image: ImageList = Field(
         (), description="A picture whose look is led away from. Given as --image is; by default no picture at all."
     )
-    image_adapter: PathOrName | None = Field(
-        None,
-        min_length=1,
-        description="IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else base; "
-        "OWNER/NAME/FILE is one of the hub.",
+
+
+class InspectImageConfig(ImageAdapterSettings, ModelSettings):
+    """All settings of an inspection of a picture whose look is to be taken."""
+
+    job: ClassVar[str] = "inspect image"
+    suffix: ClassVar[str] = ".png"
+
+    image: InputPath = Field(description="The picture.")
+    prompt: PromptText = Field("", description="Words that are said beside it.")
+    caption: Annotated[tuple[RequiredPrompt, ...], BeforeValidator(as_tuple)] = Field(
+        (), description="What the picture may show; the nearest come first. May be given several times."
     )
-    image_encoder: PathOrName | None = Field(
-        None,
-        min_length=1,
-        description="CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside it.",
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise that the picture is looked for in.")
+    output: OutputPath | None = Field(
+        None, description="Where to write what its tokens look at (.png). By default named after the picture."
     )
+    overwrite: bool = Field(False, description="Replace an output that exists.")

@@ -19,6 +19,7 @@ from vedit.config import (
     GenerateConfig,
     InspectAudioConfig,
     InspectConfig,
+    InspectImageConfig,
     InspectMaskConfig,
     InspectMotionConfig,
     InspectTimelineConfig,
@@ -112,6 +113,11 @@ OWN = (
     Entry(
         InspectAudioConfig, "vedit.jobs.inspect_audio:InspectAudio",
         "See the features of a sound: its waveform, a feature in each frame, onsets and beats.", ("audio",),
+    ),
+    Entry(
+        InspectImageConfig, "vedit.jobs.inspect_image:InspectImage",
+        "See what the image encoder makes of a picture: the captions that are nearest, and what its tokens look at in "
+        "a step of the model.", ("image",),
     ),
     Entry(
         InspectTimelineConfig, "vedit.jobs.inspect_audio:InspectTimeline",

@@ -88,12 +88,12 @@ class EncodePictures(Stage[SeenPictures]):
     def make(self, session: Session) -> SeenPictures:
         from vedit.backbone.image_encoder import load_image_encoder, shown
 
+        pictures = [read_picture(each.path) for each in self.pictures]
         backbone = session.plain(self.model)
         with within_memory():
             encoder = load_image_encoder(self.weights.files(backbone).encoder, backbone.device, backbone.dtype)
-            pixels = [shown(read_picture(each.path)[None], encoder.side) for each in self.pictures]
-            none = torch.zeros(1, 3, encoder.side, encoder.side)
-            seen = [encoder.look(each) for each in (*pixels, none)]
+            seen = [encoder.look(shown(each[None], encoder.side)) for each in pictures]
+            seen.append(encoder.look_at_none())
         return SeenPictures(torch.cat([each.pooled for each in seen]), torch.cat([each.states for each in seen]))
 
     def pack(self, result: SeenPictures) -> Mapping[str, Tensor]:
