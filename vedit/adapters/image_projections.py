@@ -125,7 +125,8 @@ class Resampler(ImageProjection):
     def forward(self, states: Tensor) -> Tensor:
         """(B, P, W) to (B, T, D)."""
         states, queries = self.proj_in(states), self.latents.expand(len(states), -1, -1)
-        for attention, feed_forward in self.layers:  # type: ignore[misc]  # a ModuleList of two
+        for layer in self.layers:
+            attention, feed_forward = layer.children()
             queries = queries + attention(states, queries)
             queries = queries + feed_forward(queries)
         return self.norm_out(self.proj_out(queries))

@@ -119,7 +119,7 @@ class IPAdapter(Attachable):
         them."""
 
         def made(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
-            own: LayerProjections = layer.get_submodule(self._place)  # type: ignore[assignment]
+            own: LayerProjections = layer.get_submodule(self._place)
             return own(tokens) if own.number in layers else None
 
         return made

@@ -79,7 +79,7 @@ RULES = (
     ),
     Rule(
         (EditConfig, GenerateConfig),
-        ("negative_prompt", "apg_eta"),
+        ("negative_prompt", "negative_image", "apg_eta"),
         lambda it: it.guidance == 1 and it.audio is None,
         "there is no guidance to lead away from it; --guidance above 1 leads",
     ),

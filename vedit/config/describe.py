@@ -13,7 +13,13 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from vedit.config.groups import Settings
 from vedit.config.lora import LoraSpec
 
-WIDER: Mapping[str, str] = {"mask": "str | Path | Tensor | NDArray[Any]"}
+_PICTURES = "str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]"
+
+WIDER: Mapping[str, str] = {
+    "mask": "str | Path | Tensor | NDArray[Any]",
+    "image": _PICTURES,
+    "negative_image": _PICTURES,
+}
 """Settings that Python may give in more ways than their fields hold."""
 
 WIDTH = 100

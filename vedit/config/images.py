@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -71,6 +72,11 @@ class ImageSettings(Settings):
     start: float = Field(0.0, ge=0, le=1, description="Share of the steps after which it begins to act.")
     stop: float = Field(1.0, ge=0, le=1, description="Share of the steps after which it ends.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, Path) else value
+
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
         rest, window = split_window(text)
@@ -101,7 +107,11 @@ class ImageSettings(Settings):
         return raise_faults(self, ["the window ends before it begins; expected START below STOP"] if backwards else [])
 
 
-ImageList = Annotated[tuple[ImageSettings, ...], BeforeValidator(as_tuple)]
+def _pictures(value: Any) -> Any:
+    return (value,) if isinstance(value, Path) else as_tuple(value)
+
+
+ImageList = Annotated[tuple[ImageSettings, ...], BeforeValidator(_pictures)]
 """Pictures as they may be given: one or several, as settings or texts."""
 
 

@@ -72,12 +72,12 @@ class EditOptions(TypedDict, total=False):
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
-    image: str | dict[str, Any] | Sequence[str | dict[str, Any] | ImageSettings]
+    image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
     """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
     [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
     numbers. May be given several times: those with a time follow each other, others act side by
     side and their weights add up."""
-    negative_image: str | dict[str, Any] | Sequence[str | dict[str, Any] | ImageSettings]
+    negative_image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
     """A picture whose look is led away from. Given as --image is; by default no picture at all."""
     control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
     """What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full
@@ -200,12 +200,12 @@ class GenerateOptions(TypedDict, total=False):
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
-    image: str | dict[str, Any] | Sequence[str | dict[str, Any] | ImageSettings]
+    image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
     """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
     [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
     numbers. May be given several times: those with a time follow each other, others act side by
     side and their weights add up."""
-    negative_image: str | dict[str, Any] | Sequence[str | dict[str, Any] | ImageSettings]
+    negative_image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
     """A picture whose look is led away from. Given as --image is; by default no picture at all."""
     control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
     """What steers it: edge:1:lines.mp4, pose:0.8:poses.json. In full

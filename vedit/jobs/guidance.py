@@ -131,8 +131,9 @@ def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     lines += [each.weight for each in config.control or () if not isinstance(each.weight, tuple)]
     conditions = [each.options for each in _conditioners(config)]
     lines += [getattr(options, name) for options in conditions for name in options.ranges()]
-    times = [each.time for each in (*config.prompt_at, *config.image, *config.negative_image)]
-    counted = {"b"} if any(time is not None and time.endswith("b") for time in times) else set()
+    times = [each.time for each in config.prompt_at]
+    times += [each.time for each in (*config.image, *config.negative_image) if each.time is not None]
+    counted = {"b"} if any(time.endswith("b") for time in times) else set()
     return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
 
 

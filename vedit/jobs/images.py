@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from vedit.clip import Clip
@@ -94,16 +95,14 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
     """Of pictures with a time, the frames (first, end) in which each is shown. Raises ConfigError where they are not in
     order, or count beats that nobody knows."""
     begins = [_frame(str(each.time), moments, setting) for each in timed]
-    for before, after, each in zip(begins, begins[1:], timed[1:], strict=False):
+    for (before, after), each in zip(pairwise(begins), timed[1:], strict=True):
         if after <= before:
             raise ConfigError(
                 f"{setting}: {each.file.name} comes at {each.time}, no later than the picture before; expected each "
                 "after the other."
             )
-    return [
-        (min(begin, moments.frames), min(end, moments.frames))
-        for begin, end in zip(begins, [*begins[1:], moments.frames], strict=True)
-    ]
+    bounds = [min(each, moments.frames) for each in (*begins, moments.frames)]
+    return list(pairwise(bounds))
 
 
 def _frame(time: str, moments: Moments, setting: str) -> int:
