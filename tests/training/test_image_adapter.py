@@ -84,9 +84,12 @@ def test_neighbours_differ_in_one_thing() -> None:
     for seed in range(40):
         scene = draw_scene(seed, 0.6)
         other = another(scene, chance)
-        first, second = (each.objects[0] for each in (scene, other))
-        pairs = [(first.shape, second.shape), (first.colour, second.colour), (scene.background, other.background),
-                 (scene.weather, other.weather), (scene.look, other.look)]  # fmt: skip
+        second = other.objects[0]
+        first_said, then_said = (
+            (each.objects[0].shape, each.objects[0].colour, each.background, (each.weather, each.intensity), each.look)
+            for each in (scene, other)
+        )
+        pairs = zip(first_said, then_said, strict=True)
         assert sum(one != two for one, two in pairs) == 1
         assert seen(scene) != seen(other)
         assert not world.held_out_triple(second.shape, second.colour, other.background)
