@@ -15,6 +15,7 @@ import typer
 from vedit import __version__, printing, registry
 from vedit.cli import usage
 from vedit.cli.batch import batch
+from vedit.cli.draw import draw
 from vedit.cli.flags import AsJson, Quiet, Verbose, configured
 from vedit.cli.help import HelpCommand, HelpGroup
 from vedit.cli.interrupted import InterruptedWorkError
@@ -161,6 +162,7 @@ for _entry in OWN:
 
 
 app.command(cls=HelpCommand)(batch)
+app.command(cls=HelpCommand)(draw)
 
 
 @app.command(cls=HelpCommand)

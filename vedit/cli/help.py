@@ -82,6 +82,7 @@ EXAMPLES = {
     "mask": 'vedit inspect mask surfer.mp4 "a panda surfing" -p "a man surfing" --sheet mask.png',
     "motion": "vedit inspect motion strokes.yaml --over picture.png -o overlay.png",
     "image": 'vedit inspect image look.png --caption "a dog" --caption "a cat" -o seen.png',
+    "draw": "vedit draw picture.png -o strokes.yaml",
     "audio": "vedit inspect audio song.mp3 -o heard.png",
     "timeline": "vedit inspect timeline '0:1, 2s:4' --fps 12",
 }
