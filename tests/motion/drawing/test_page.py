@@ -18,7 +18,7 @@ from vedit.motion.strokes import StrokesFile, read_strokes
 HANDS = """<script nonce="__NONCE__">
 const wait = (test) => new Promise((then) => { const look = () => test() ? then() : setTimeout(look, 20); look(); });
 function hand(kind, [x, y]) {
-  const box = canvas.getBoundingClientRect(), scale = box.width / canvas.width;
+  const box = canvas.getBoundingClientRect(), scale = box.width / picture.naturalWidth;
   canvas.dispatchEvent(new PointerEvent(kind, { clientX: box.left + x * scale, clientY: box.top + y * scale,
                                                 bubbles: true, button: 0 }));
 }

@@ -54,8 +54,10 @@ class DrawingServer(ThreadingHTTPServer):
         self.start = {"version": 1, "size": [size[1], size[0]]}
         if strokes is not None:
             self.start = {"version": 1, **strokes.model_dump(mode="json", exclude_defaults=True)}
-        held = [] if strokes is None else [*strokes.strokes, *strokes.anchors]
-        self.masks = {each.mask for each in held if isinstance(each.mask, str)}
+        self.masks: set[str] = set()
+        if strokes is not None:
+            masks = [each.mask for each in strokes.strokes] + [each.mask for each in strokes.anchors]
+            self.masks |= {each for each in masks if isinstance(each, str)}
         super().__init__((LOOPBACK, port), _Answer)
 
     @property
