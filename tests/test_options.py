@@ -14,7 +14,7 @@ from tools.options import JOBS
 from vedit.config import ControlSettings, Settings
 from vedit.config.describe import options, type_of
 
-FUNCTIONS = {"EditOptions": "edit", "GenerateOptions": "generate", "TuneOptions": "tune", "InvertOptions": "invert",
+FUNCTIONS = {"EditOptions": "edit", "GenerateOptions": "generate", "AnimateOptions": "animate", "TuneOptions": "tune", "InvertOptions": "invert",
              "InspectOptions": "inspect", "InspectAudioOptions": "inspect_audio"}  # fmt: skip
 
 

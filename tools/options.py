@@ -6,6 +6,7 @@ from pathlib import Path
 
 import vedit
 from vedit.config import (
+    AnimateConfig,
     EditConfig,
     GenerateConfig,
     InspectAudioConfig,
@@ -19,6 +20,7 @@ from vedit.config.describe import typed_dict
 JOBS: dict[str, tuple[type[Settings], tuple[str, ...]]] = {
     "EditOptions": (EditConfig, ("clip", "prompt")),
     "GenerateOptions": (GenerateConfig, ("prompt",)),
+    "AnimateOptions": (AnimateConfig, ("picture",)),
     "TuneOptions": (TuneConfig, ("clip", "prompt")),
     "InvertOptions": (InvertConfig, ("clip",)),
     "InspectOptions": (InspectConfig, ("kind", "clip")),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vedit.backbone.model import Backbone
     from vedit.batches.batch import BatchResult, batch
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
-    from vedit.config import EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
+    from vedit.config import AnimateConfig, EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
     from vedit.errors import (
         ConfigError,
         DeviceError,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         VeditWarning,
         WeightsError,
     )
+    from vedit.jobs.animate import AnimateResult, animate
     from vedit.jobs.edit import edit
     from vedit.jobs.edit_result import EditResult
     from vedit.jobs.generate import GenerateResult, generate
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Adapter": "vedit.adapters.tuned",
+    "AnimateConfig": "vedit.config",
+    "AnimateResult": "vedit.jobs.animate",
     "Audio": "vedit.clip",
     "Backbone": "vedit.backbone.model",
     "BatchResult": "vedit.batches.batch",
@@ -73,6 +76,7 @@ _HOMES = {
     "VeditError": "vedit.errors",
     "VeditWarning": "vedit.errors",
     "WeightsError": "vedit.errors",
+    "animate": "vedit.jobs.animate",
     "batch": "vedit.batches.batch",
     "contact_sheet": "vedit.sheet",
     "edit": "vedit.jobs.edit",
@@ -88,6 +92,8 @@ _HOMES = {
 
 __all__ = [
     "Adapter",
+    "AnimateConfig",
+    "AnimateResult",
     "Audio",
     "AudioFeatures",
     "Backbone",
@@ -112,6 +118,7 @@ __all__ = [
     "VeditWarning",
     "WeightsError",
     "__version__",
+    "animate",
     "batch",
     "contact_sheet",
     "edit",

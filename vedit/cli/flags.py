@@ -60,6 +60,7 @@ METAVARS = {
     "mask": "WHERE",
     "model": "NAME",
     "motion_adapter": "NAME",
+    "motion_field": "KIND",
     "negative_image": "PATH",
     "prior": "KIND",
     "prompt_at": "TIME:TEXT",

@@ -19,7 +19,7 @@ from vedit.config import Settings
 
 FIRST = (
     "source_prompt", "prompt", "output", "model", "frames", "fps", "width", "height", "steps", "guidance", "strength",
-    "seed", "mask", "control", "image", "audio",
+    "seed", "motion_strokes", "mask", "control", "image", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -39,6 +39,9 @@ ELSEWHERE = {
     "save_data": "Output",
     "overwrite": "Output",
     "prior": "Sampling",
+    "motion_hold": "Motion",
+    "still_hold": "Motion",
+    "keep_first": "Motion",
 }
 """Settings that are shown in another group than that of the class that defines them."""
 
@@ -46,7 +49,7 @@ RARE = frozenset({
     "allow_partial", "apg_eta", "noise_walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
-    "compare_layout", "image_encoder", "negative_image",
+    "compare_layout", "image_encoder", "negative_image", "motion_field", "still_hold", "keep_first",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
@@ -54,6 +57,7 @@ MOST_USED, RUN = "Most used", "This run"
 ORDER = (
     MOST_USED,
     "Sampling",
+    "Motion",
     "Control",
     "Image",
     "Sound",
@@ -75,6 +79,7 @@ NAMES = 29
 EXAMPLES = {
     "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
     "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
+    "animate": 'vedit animate harbour.png --motion-strokes boats.yaml -p "boats leave a harbour" -o boats.mp4',
     "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
     "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
     "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from vedit.config.animate import AnimateConfig, MotionSettings
 from vedit.config.audio import (
     BPM,
     MAX_AUDIO_SCALE,
@@ -171,7 +172,10 @@ class InspectMaskConfig(EditConfig):
     job: ClassVar[str] = "inspect mask"
 
 
-Guided = EditConfig | GenerateConfig | GuidanceSettings
+Sampled = EditConfig | GenerateConfig | AnimateConfig
+"""What makes a clip by sampling."""
+
+Guided = Sampled | GuidanceSettings
 """What has prompts, their scales in time, and a sound."""
 
 
@@ -233,6 +237,7 @@ __all__ = [
     "IN_MEMORY",
     "MAX_AUDIO_SCALE",
     "MAX_CONTROL_WEIGHT",
+    "AnimateConfig",
     "AttentionSettings",
     "AudioConditionSettings",
     "AudioInputSettings",
@@ -262,10 +267,12 @@ __all__ = [
     "InversionSettings",
     "InvertConfig",
     "ModelSettings",
+    "MotionSettings",
     "OutputPath",
     "PathOrName",
     "PromptAtSettings",
     "PromptSettings",
+    "Sampled",
     "Settings",
     "SoundtrackSettings",
     "StepSettings",

@@ -291,6 +291,124 @@ class GenerateOptions(TypedDict, total=False):
     browser."""
 
 
+class AnimateOptions(TypedDict, total=False):
+    """The settings by name of AnimateConfig."""
+
+    negative_prompt: str
+    """What guidance leads away from. By default nothing in particular."""
+    guidance: float | str
+    """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
+    [default: 6.0]"""
+    apg_eta: float
+    """Eta of adaptive projected guidance: the share kept of the part that only saturates. 1 is
+    classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
+    seed: int
+    """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    noise_walk: float | str
+    """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
+    before, 1 is fresh; may vary in time. [default: 0.1]"""
+    motion_scale: float | str
+    """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
+    were trained; may vary in time. [default: 1.0]"""
+    motion_strokes: str | Path | None
+    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    motion_field: Literal["rigid", "similarity", "thin_plate"]
+    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
+    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
+    control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
+    """What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full
+    KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are
+    listed by `vedit parts`; may be given several times. By default what the model brings for edits,
+    where the two prompts leave shapes as they are; none: nothing."""
+    condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
+    """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
+    motion_adapter: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    steps: int
+    """Steps of sampling (DDIM), each way. [default: 25]"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    audio_attack: float
+    """Seconds in which a feature rises to 63 %. [default: 0.0]"""
+    audio_release: float
+    """Seconds in which a feature falls by 63 %. [default: 0.2]"""
+    audio_threshold: float
+    """Level below which a feature is 0; the rest is stretched. [default: 0.0]"""
+    audio_gain: float
+    """Factor of a feature. [default: 1.0]"""
+    audio_smoothing: float
+    """Seconds over which a feature is smoothed last. [default: 0.0]"""
+    audio: str | Path | None
+    """Sound to follow: a sound file or a video."""
+    audio_start: float
+    """Seconds of the sound to leave out at the beginning. [default: 0.0]"""
+    audio_duration: float | None
+    """Seconds of the sound to take from there. Silence after them; all by default."""
+    bpm: float | None
+    """Beats per minute, where they are known."""
+    audio_scale: float | str | None
+    """Weight of the sound encoder's tokens, 1 as much as the prompt. By default 1 where the model
+    has an encoder, else 0."""
+    sound_encoder: str | Path | None
+    """Sound encoder (.safetensors) to listen with. By default the model's own."""
+    emphasis: str | dict[str, Any] | Sequence[str | dict[str, Any] | EmphasisSettings]
+    """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
+    times."""
+    prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
+    times."""
+    prompt_blend: float | str | None
+    """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
+    two prompts is the share of the way; by default time itself."""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    prompt: str
+    """What the picture shows, and does; (word:1.4) lets a word count more."""
+    frames: int | None
+    """How many frames; by default as long as the sound, or 16."""
+    fps: float
+    """Frames per second. [default: 8.0]"""
+    size: int | None
+    """Longer side, in pixels. By default the one that the model was trained at."""
+    strength: float
+    """Noise to start from, up to 1, where no stroke acts. More lets the model change more of what
+    was cut and dragged, and fill better what was hidden. [default: 0.5]"""
+    motion_hold: float
+    """Share of the steps up to which what strokes move is held to its path. [default: 0.8]"""
+    still_hold: float
+    """Share of the steps up to which the rest of the picture is held as it is, but for what comes
+    into view. [default: 0.7]"""
+    keep_first: bool
+    """Let the first frame be the picture itself. [default: True]"""
+    prior: str
+    """Start from: flow_warped, shared, walk or gaussian. Noise: carried along the strokes; shared
+    by all frames; wandering from frame to frame; or fresh in each. [default: 'flow_warped']"""
+    sheet: str | Path | None
+    """Also write a contact sheet (.png). What was cut and dragged above, the result below."""
+    report: str | Path | None
+    """Also write a page (.html) that plays it, with all that made it. One file, for a browser."""
+
+
 class TuneOptions(TypedDict, total=False):
     """The settings by name of TuneConfig."""
 

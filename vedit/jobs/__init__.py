@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from vedit.config import (
+    AnimateConfig,
     CompareConfig,
     EditConfig,
     GenerateConfig,
@@ -83,6 +84,11 @@ OWN = (
     Entry(
         GenerateConfig, "vedit.jobs.generate:Generate",
         f"Make a clip from a prompt, and let it follow a sound.\n\n{SIDECAR}", ("prompt",), estimated=True, again=True,
+    ),
+    Entry(
+        AnimateConfig, "vedit.jobs.animate:Animate",
+        f"Set a picture in motion: along strokes, with words, with a sound.\n\n{SIDECAR}", ("picture",),
+        estimated=True, again=True,
     ),
     Entry(
         TuneConfig, "vedit.jobs.tune:TuneJob",

@@ -35,6 +35,7 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
     ),
     "clip": ((Clip, str, Path), "a Clip, or the path of one"),
     "prompt": ((str,), "a str"),
+    "picture": ((Clip, str, Path), "the path of a picture, or a Clip, whose first frame it is"),
     "audio": ((str, Path), "the path of a sound file or a video"),
     "kind": ((str,), "the name of an annotator, such as 'edge'"),
 }

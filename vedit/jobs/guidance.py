@@ -10,7 +10,7 @@ from vedit.backbone.outline import Outline
 from vedit.conditioners import CONDITIONERS, Conditioner
 from vedit.conditioners.audio import model_sound_encoder
 from vedit.conditioners.sound_encoder import check_sound_encoder
-from vedit.config import AudioConditionSettings, EditConfig, GenerateConfig, SoundtrackSettings
+from vedit.config import AudioConditionSettings, Sampled, SoundtrackSettings
 from vedit.errors import ConfigError, VeditHint, VeditWarning
 from vedit.priors import PRIORS
 from vedit.session import Model
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 
-def check(config: EditConfig | GenerateConfig) -> None:
+def check(config: Sampled) -> None:
     """Find faults of the sound, and of what follows it, that show before the model is loaded.
 
     Raises MediaError, WeightsError and ConfigError.
@@ -36,7 +36,7 @@ def check(config: EditConfig | GenerateConfig) -> None:
         raise ConfigError(f"noise_walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
 
 
-def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer: CLIPTokenizer) -> None:
+def check_times(config: Sampled, moments: Moments, tokenizer: CLIPTokenizer) -> None:
     """Check that every setting that varies in time has a value in each frame, and that prompts are in order.
 
     Raises ConfigError, also for a word to emphasise that no prompt says.
@@ -57,7 +57,7 @@ def check_times(config: EditConfig | GenerateConfig, moments: Moments, tokenizer
     prompt_schedule.emphasised_tokens(config, tokenizer)
 
 
-def sound_tokens(config: EditConfig | GenerateConfig, model: Model, track: Soundtrack) -> tuple[SoundTokens, ...]:
+def sound_tokens(config: Sampled, model: Model, track: Soundtrack) -> tuple[SoundTokens, ...]:
     """What the sound encoder makes of the sound; empty where there is no sound, no encoder, or no weight.
 
     Raises WeightsError where the encoder does not fit the model.
@@ -87,7 +87,7 @@ def audio_scale_of(config: SoundtrackSettings, model_hears: bool) -> float | str
     return float(config.audio is not None and (model_hears or config.sound_encoder is not None))
 
 
-def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> None:
+def hint_at_sound_encoder(config: Sampled, encoder: str) -> None:
     """Hint that the model's sound ``encoder``, if its notes name one, also puts what is heard into the picture, where
     the sound may be meant to drive timelines alone."""
     unasked = config.audio is not None and config.audio_scale is None and config.sound_encoder is None
@@ -100,7 +100,7 @@ def hint_at_sound_encoder(config: EditConfig | GenerateConfig, encoder: str) -> 
 
 
 def motion_scale(
-    config: EditConfig | GenerateConfig, outline: Outline, moments: Moments, *, tuned: bool = False
+    config: Sampled, outline: Outline, moments: Moments, *, tuned: bool = False
 ) -> tuple[float, ...] | None:
     """The weight of the temporal layers in each frame (F,); None where it is 1 throughout. ``tuned``: the model is to
     be tuned, which gives it some. Raises ConfigError."""
@@ -114,17 +114,17 @@ def motion_scale(
     return tuple(config.per_frame("motion_scale", moments))
 
 
-def _listens(config: EditConfig | GenerateConfig) -> bool:
+def _listens(config: Sampled) -> bool:
     """Whether any timeline of the config uses an audio feature or beats."""
     return bool(_soundtrack(config) & {*timeline.FEATURES, "b"})
 
 
-def follows_beats(config: EditConfig | GenerateConfig) -> bool:
+def follows_beats(config: Sampled) -> bool:
     """Whether any timeline or prompt time of the config uses the beats."""
     return bool(_soundtrack(config) & {"beat", "b"})
 
 
-def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
+def _soundtrack(config: Sampled) -> set[str]:
     """The audio features that timelines of the config use, and "b" where one, or a prompt's time, counts beats."""
     settings = (config, *config.emphasis, *config.image, *config.negative_image)
     lines = [getattr(each, name) for each in settings for name in each.ranges()]
@@ -137,6 +137,6 @@ def _soundtrack(config: EditConfig | GenerateConfig) -> set[str]:
     return counted.union(*(timeline.read(each).needs for each in lines if each is not None))
 
 
-def _conditioners(config: EditConfig | GenerateConfig) -> list[Conditioner]:
+def _conditioners(config: Sampled) -> list[Conditioner]:
     """Those that the config names beside its controls. Raises PartError and ConfigError."""
     return [CONDITIONERS.make(each.kind, each.options) for each in config.condition]

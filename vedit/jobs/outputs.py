@@ -12,7 +12,7 @@ from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
-from vedit.config import EditConfig, GenerateConfig, VideoSettings, sidecar
+from vedit.config import Sampled, VideoSettings, sidecar
 from vedit.config.named_files import NamedFile
 from vedit.errors import ConfigError, MediaError
 
@@ -41,7 +41,7 @@ def _check_video(output: Path, codec: str, config: VideoSettings) -> None:
     check_output(output, config.files_read(), config.overwrite, folder=not suffix)
 
 
-def check_files(config: EditConfig | GenerateConfig) -> None:
+def check_files(config: Sampled) -> None:
     """Check that all files that are asked for can be written; before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
@@ -61,7 +61,7 @@ def check_files(config: EditConfig | GenerateConfig) -> None:
             raise ConfigError(f"--output and --compare both name {compare}; give each its own.")
 
 
-def write_result(clip: Clip | LazyClip, config: EditConfig | GenerateConfig, made_with: dict[str, str]) -> list[Path]:
+def write_result(clip: Clip | LazyClip, config: Sampled, made_with: dict[str, str]) -> list[Path]:
     """Write the clip, and its sidecar beside it, where an output is asked for. Returns the files."""
     if config.output is None:
         return []

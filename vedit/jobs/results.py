@@ -10,7 +10,7 @@ import torch
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.preview import preview
-from vedit.config import EditConfig, GenerateConfig
+from vedit.config import Sampled
 from vedit.jobs.outputs import check_files, write_result
 from vedit.session import Model
 
@@ -18,7 +18,7 @@ from vedit.session import Model
 class Saved:
     """A result that can be written as its command writes it, and reads as one line."""
 
-    config: EditConfig | GenerateConfig
+    config: Sampled
     made_with: dict[str, str]
     timings: dict[str, float]
 

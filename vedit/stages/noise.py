@@ -41,7 +41,7 @@ class StartingNoise(Stage[Start]):
 
     latents: Encode | None
     tuned: Tune | None
-    flow: EstimateFlow | None
+    flow: Stage[Flow] | None
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     model: Model
     attention: str

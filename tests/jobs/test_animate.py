@@ -1,0 +1,144 @@
+"""A picture set in motion along strokes, with a small model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from tests.conftest import Ran
+from vedit.adapters.loading import load_backbone
+from vedit.clip import Clip, probe, read_clip
+from vedit.clip.images import read_picture
+from vedit.errors import ConfigError
+from vedit.jobs.animate import animate
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A red square on a grey ground that gets lighter to the right, 64 x 48 pixels."""
+    frame = torch.linspace(0.3, 0.6, 64).expand(3, 48, 64).clone()
+    frame[:, 16:32, 8:24] = torch.tensor([0.9, 0.1, 0.1])[:, None, None]
+    Clip(frame[None], Fraction(8)).save(tmp_path / "square")
+    return tmp_path / "square" / "00000.png"
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> Path:
+    """The square goes 24 pixels to the right."""
+    path = tmp_path / "strokes.yaml"
+    path.write_text("version: 1\nsize: [64, 48]\nstrokes: [{points: [[15, 23], [39, 23]], radius: 10}]\n")
+    return path
+
+
+def test_the_first_frame_is_the_picture_and_the_rest_is_repeatable(
+    vedit: Command, toy_model: Path, picture: Path, strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ("--model", toy_model, "--steps", 4, "--frames", 4, "-p", "a red square", "--sheet", "sheet.png")
+    ran = vedit("animate", picture, "--motion-strokes", strokes, *flags, "-o", "o.mp4")
+    assert ran.status == 0, ran.err
+    made = probe("o.mp4")
+    assert (made.frames, made.rate, made.size) == (4, 8, (48, 64))
+    assert Path("sheet.png").is_file()
+    assert yaml.safe_load(Path("o.yaml").read_text())["command"] == "animate"
+    again = vedit("rerun", "o.yaml", "-o", "again.mp4")
+    assert again.status == 0, again.err
+    assert Path("again.mp4").read_bytes() == Path("o.mp4").read_bytes()
+
+
+def test_from_python_with_a_picture_in_memory(toy_model: Path, picture: Path, strokes: Path) -> None:
+    backbone = load_backbone(toy_model)
+    common = {"motion_strokes": strokes, "frames": 3, "steps": 4, "prompt": "a red square"}
+    result = animate(backbone, picture, **common)
+    assert torch.equal(result.clip.frames[0], read_picture(picture))
+    assert result.files == ()
+    assert float((result.crude.frames[2] - result.crude.frames[0]).abs().max()) > 0.3
+    assert int(result.crude.frames[2, 0, 23, 46] > 0.8) == 1, "the square is where the stroke ends"
+    again = animate(backbone, Clip(read_picture(picture)[None], Fraction(8)), **common)
+    assert torch.equal(again.clip.frames, result.clip.frames)
+
+
+@pytest.mark.parametrize("settings", [{"attention": "flow"}, {"prior": "shared"}, {"motion_field": "thin_plate"}])
+def test_what_follows_a_clips_flow_follows_the_strokes(
+    toy_model: Path, picture: Path, strokes: Path, settings: dict[str, str]
+) -> None:
+    def made(**others: str) -> Tensor:
+        settings = {"motion_strokes": strokes, "frames": 3, "steps": 2, "size": 32, **others}
+        return animate(load_backbone(toy_model), picture, **settings).clip.frames
+
+    assert not torch.equal(made(**settings), made())
+
+
+def test_held_throughout_it_is_what_was_cut_and_dragged(toy_model: Path, picture: Path, strokes: Path) -> None:
+    backbone = load_backbone(toy_model)
+    result = animate(
+        backbone, picture, motion_strokes=strokes, frames=3, steps=4, motion_hold=1, still_hold=1, keep_first=False
+    )
+    held = backbone.decode(backbone.encode(result.crude.frames))
+    seen = torch.nn.functional.max_pool2d((~result.motion.visible[2]).float()[None], 33, 1, 16)[0] == 0
+    assert float((result.clip.frames[2] - held[2]).abs().amax(0)[seen].max()) < 0.02
+
+
+def test_without_strokes_nothing_is_moved(toy_model: Path, picture: Path) -> None:
+    result = animate(load_backbone(toy_model), picture, frames=2, steps=2)
+    assert torch.equal(result.crude.frames[1], result.crude.frames[0])
+
+
+def test_what_it_costs_is_told_before(
+    vedit: Command, sd1: Path, picture: Path, strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    flags = ("--motion-strokes", strokes, "--model", sd1, "--size", 64, "--steps", 4, "--dry-run")
+    ran = vedit("animate", picture, *flags)
+    assert ran.status == 0, ran.err
+    assert "MiB" in ran.out
+    assert "2 x" in ran.out, "half of the steps"
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_of_sd1_s_layout_with_the_picture_of_its_crude_animation_as_control(
+    sd1: Path, picture: Path, strokes: Path
+) -> None:
+    result = animate(load_backbone(sd1), picture, motion_strokes=strokes, frames=2, steps=2, size=64)
+    assert result.clip.size == (48, 64)
+    assert bool(torch.isfinite(result.clip.frames).all())
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--prior", "inversion"], "starts from a clip"),
+        (["--motion-strokes", "no.yaml"], "no.yaml"),
+        (["--motion-field", "bendy"], "rigid"),
+        (["--strength", "0"], "--strength"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    vedit: Command, toy_model: Path, picture: Path, flags: list[str], said: str
+) -> None:
+    assert said in vedit("animate", picture, "--model", toy_model, *flags).complaint
+
+
+def test_a_picture_in_memory_has_no_file_to_run_again_from(toy_model: Path, tmp_path: Path) -> None:
+    from vedit.config import IN_MEMORY, AnimateConfig
+    from vedit.jobs.animate import Animate
+
+    with pytest.raises(ConfigError, match="was in memory"):
+        Animate().checked(AnimateConfig(picture=IN_MEMORY))
+
+
+def test_a_clip_that_was_written_begins_with_the_picture(
+    vedit: Command, toy_model: Path, picture: Path, strokes: Path, tmp_path: Path
+) -> None:
+    flags = ("--motion-strokes", strokes, "--model", toy_model, "--steps", 2, "--frames", 2)
+    assert vedit("animate", picture, *flags, "-o", tmp_path / "out").status == 0
+    assert torch.equal(read_clip(tmp_path / "out").frames[0], read_picture(picture))

@@ -1,0 +1,85 @@
+"""Settings of motion that is drawn, and of a picture that is set in motion."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from vedit.config.audio import MOST_FRAMES, SoundtrackSettings
+from vedit.config.controls import GuideSettings
+from vedit.config.fields import MIN_FPS, Prior, PromptText
+from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, Settings, StepSettings, VideoSettings
+from vedit.config.paths import InputPath, OutputPath
+
+
+class MotionSettings(Settings):
+    """Motion"""
+
+    motion_strokes: InputPath | None = Field(
+        None, description="Strokes file (.yaml, .json): where things go, what stays, what the camera does."
+    )
+    motion_field: Literal["rigid", "similarity", "thin_plate"] = Field(
+        "rigid",
+        description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
+        "be scaled too; or the whole picture bends as a thin plate does.",
+    )
+
+
+class AnimateConfig(
+    VideoSettings,
+    SoundtrackSettings,
+    AttentionSettings,
+    StepSettings,
+    ModelSettings,
+    GuideSettings,
+    MotionSettings,
+    PromptSettings,
+):
+    """All settings of a picture that is set in motion."""
+
+    job: ClassVar[str] = "animate"
+
+    picture: InputPath = Field(description="Picture to set in motion; it is the first frame.")
+    prompt: PromptText = Field("", description="What the picture shows, and does; (word:1.4) lets a word count more.")
+    frames: int | None = Field(
+        None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
+    )
+    fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
+    size: int | None = Field(
+        None, ge=8, le=8192, description="Longer side, in pixels. By default the one that the model was trained at."
+    )
+    strength: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Noise to start from, up to 1, where no stroke acts. More lets the model change more of what was "
+        "cut and dragged, and fill better what was hidden.",
+    )
+    motion_hold: float = Field(
+        0.8, ge=0, le=1, description="Share of the steps up to which what strokes move is held to its path."
+    )
+    still_hold: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Share of the steps up to which the rest of the picture is held as it is, but for what comes into "
+        "view.",
+    )
+    keep_first: bool = Field(True, description="Let the first frame be the picture itself.")
+    prior: Prior = Field(
+        "flow_warped",
+        description="Start from: flow_warped, shared, walk or gaussian. Noise: carried along the strokes; shared by "
+        "all frames; wandering from frame to frame; or fresh in each.",
+    )
+    sheet: OutputPath | None = Field(
+        None, description="Also write a contact sheet (.png). What was cut and dragged above, the result below."
+    )
+    report: OutputPath | None = Field(
+        None, description="Also write a page (.html) that plays it, with all that made it. One file, for a browser."
+    )
+
+    @property
+    def steps_taken(self) -> int:
+        """Denoising steps that are really taken: the strength's share of them, and one at least."""
+        return max(1, round(self.strength * self.steps))

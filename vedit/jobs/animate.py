@@ -1,0 +1,225 @@
+"""``vedit animate``: a picture, and strokes that say where things go, to a clip."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from torch import Tensor
+
+from vedit.attention.kinds import ATTENTION
+from vedit.backbone.model import Backbone
+from vedit.backbone.sizes import working_size
+from vedit.clip import Clip
+from vedit.clip.images import picture_facts
+from vedit.clip.sizes import Size
+from vedit.config import IN_MEMORY, AnimateConfig, GuidanceSettings
+from vedit.config.options import AnimateOptions
+from vedit.errors import ConfigError, VeditWarning
+from vedit.graph import Stage
+from vedit.graph.files import File
+from vedit.jobs import controls, guidance, results
+from vedit.jobs.arguments import given_model, job, job_config
+from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.generate import frames_of
+from vedit.jobs.outputs import check_files, default_output, write_result
+from vedit.jobs.parts import attention_kind
+from vedit.jobs.report import write_report
+from vedit.jobs.resources import Canvas
+from vedit.motion.dense import DenseFlow
+from vedit.motion.first_frame import keep_first
+from vedit.motion.strokes import read_strokes
+from vedit.priors import PRIORS
+from vedit.progress import Progress
+from vedit.session import Model, Session
+from vedit.sheet import contact_sheet
+from vedit.stages import prompt_schedule, soundtrack
+from vedit.stages.animate import DenoiseAnimation, Hold
+from vedit.stages.guidance import Guidance
+from vedit.stages.latents import Decode, Encode
+from vedit.stages.motion import CrudeAnimation, DrawStrokes, FlowOfStrokes, GivenPicture, ReadPicture, StrokesFlow
+from vedit.stages.noise import StartingNoise
+from vedit.stages.soundtrack import Soundtrack
+from vedit.stages.words import words_of
+from vedit.timeline import Moments
+
+if TYPE_CHECKING:
+    from vedit.printing import Report
+
+
+@dataclass(frozen=True, repr=False)
+class AnimateResult(results.Saved):
+    """A picture set in motion, and how it came about: see ``EditResult``.
+
+    Attributes:
+        crude: the picture cut and dragged along the strokes, which the model has made natural
+        motion: where each pixel goes
+    """
+
+    clip: Clip
+    config: AnimateConfig
+    made_with: dict[str, str]
+    crude: Clip = field(repr=False)
+    motion: DenseFlow = field(repr=False)
+    timings: dict[str, float] = field(default_factory=dict)
+    files: tuple[Path, ...] = field(default=())
+
+    @property
+    def shown(self) -> Clip:
+        return self.clip
+
+    def _repr_html_(self) -> str:
+        return results.html(self.clip)
+
+
+@job(AnimateConfig, "picture")
+def animate(
+    backbone: Backbone | str | Path,
+    picture: Clip | str | Path,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[AnimateOptions],
+) -> AnimateResult:
+    """Set a picture in motion, along the strokes of a file.
+
+    Nothing is written unless ``output`` (or ``sheet``, ``report``) is given. A loaded backbone comes back as it was;
+    threads that share one take turns.
+
+    Args:
+        backbone: a loaded model, or the name of one to load
+        picture: the path of one, or a Clip, whose first frame it is
+        progress: what is told of each step; None for nothing
+        settings: the fields of AnimateConfig
+
+    Raises:
+        TypeError: for arguments of another kind
+        ConfigError: for the settings
+        VeditError: what reading, sampling and writing raise
+    """
+    there = picture if isinstance(picture, Clip) else None
+    told: dict[str, Any] = {**settings, "picture": str(IN_MEMORY) if there is not None else picture}
+    config = job_config(AnimateConfig, backbone, told)
+    check_settings(config)
+    return run(Animate(), config, Given(given_model(backbone), there), progress)
+
+
+@dataclass(frozen=True)
+class FinishAnimation(Stage[AnimateResult]):
+    """The clip that was asked for: its first frame the picture, with its sound."""
+
+    picture: Stage[Tensor]
+    motion: Stage[DenseFlow]
+    crude: Stage[Clip]
+    frames: Decode
+    model: Model
+    config: AnimateConfig
+    track: Soundtrack = field(compare=False)
+
+    def make(self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, frames: Tensor) -> AnimateResult:
+        for note in motion.notes:
+            warnings.warn(note, VeditWarning, stacklevel=2)
+        if self.config.keep_first:
+            frames = keep_first(frames, picture, motion)
+        clip = Clip(frames, self.track.moments.rate, self.track.audio, self.track.origin)
+        return AnimateResult(clip, self.config, results.made_with(self.model), crude, motion)
+
+
+class Animate(Job[AnimateConfig, AnimateResult]):
+    """Without ``output``, "<picture>-animated.mp4" in the current folder."""
+
+    def checked(self, config: AnimateConfig) -> AnimateConfig:
+        if config.picture == IN_MEMORY:
+            raise ConfigError(
+                "the picture of these settings was in memory, not in a file; give one with --set picture=PATH."
+            )
+        output = config.output or default_output(config.picture, "-animated.mp4")
+        config = config.model_copy(update={"output": output})
+        check_settings(config)
+        return config
+
+    def goal(self, config: AnimateConfig, session: Session, given: Given) -> Goal[AnimateResult]:
+        sound = soundtrack.read(config)
+        own = picture_facts(config.picture)[0] if given.clip is None else given.clip.size
+        track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
+        model, moments = opened(config, session, given), track.moments
+        size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
+        kind = attention_kind(config, model.outline)
+        config = config.model_copy(update={"attention": kind, "frames": moments.frames})
+        guidance.check_times(config, moments, model.outline.tokenizer)
+        picture: Stage[Tensor]
+        if given.clip is None:
+            picture = ReadPicture(File.of(config.picture), size)
+        else:
+            picture = GivenPicture(given.clip.frames[0], size)
+        finish = animate_stages(config, model, track, picture, size)
+        prompt_schedule.hint_at_unknown(
+            model.outline.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt
+        )
+        guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        return Goal(
+            finish, config, model, Canvas(moments.frames, size, size), "take fewer --frames, or a smaller --size"
+        )
+
+    def finish(self, config: AnimateConfig, result: AnimateResult, seconds: dict[str, float]) -> AnimateResult:
+        files = write_result(result.clip, result.config, result.made_with)
+        if config.sheet is not None:
+            contact_sheet(result.crude, result.clip, config.sheet, overwrite=config.overwrite)
+            files.append(config.sheet)
+        if config.report is not None:
+            files.append(write_report(config.report, result))
+        return replace(result, files=tuple(files), timings=seconds)
+
+    def show(self, result: AnimateResult, report: Report) -> None:
+        report.clip(result.clip, result.files)
+        report.add_data(made_with=result.made_with)
+        report.seconds(result.timings)
+
+
+def animate_stages(
+    config: AnimateConfig, model: Model, track: Soundtrack, picture: Stage[Tensor], size: Size
+) -> FinishAnimation:
+    """The clip, of a ``size`` (H, W), and all that it is made of. Raises ConfigError."""
+    moments, kind = track.moments, config.attention or ""
+    motion = StrokesFlow(picture, DrawStrokes.of(config.motion_strokes, size, moments), config.motion_field)
+    crude = CrudeAnimation(picture, motion, moments.rate)
+    needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
+    flow = FlowOfStrokes(motion) if "flow" in needs else None
+    prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
+    sound = guidance.sound_tokens(config, model, track)
+    conditions = (*controls.asked(config, crude, crude, moments, model), *sound)
+    led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
+    start = StartingNoise(
+        None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed,
+        tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
+    )  # fmt: skip
+    denoised = DenoiseAnimation(
+        start, Encode(crude, model), motion, flow, conditions, model, kind, led, config.steps, config.steps_taken,
+        guidance.motion_scale(config, model.outline, moments),
+        Hold(config.motion_hold, config.still_hold, config.keep_first),
+    )  # fmt: skip
+    frames = Decode(denoised, None, model, "animation", prompt)
+    return FinishAnimation(picture, motion, crude, frames, model, config, track)
+
+
+def _latent_shape(moments: Moments, model: Model, size: Size) -> tuple[int, int, int, int]:
+    cell = model.outline.vae_scale_factor
+    return moments.frames, 4, size[0] // cell, size[1] // cell
+
+
+def check_settings(config: AnimateConfig) -> None:
+    """Find faults that show before a model is opened. Raises VeditError."""
+    check_files(config)
+    if config.picture != IN_MEMORY:
+        picture_facts(config.picture)
+    if config.motion_strokes is not None:
+        read_strokes(config.motion_strokes)
+    controls.check(config)
+    guidance.check(config)
+    if "clip" in PRIORS.load(config.prior).needs:
+        raise ConfigError(
+            f"the prior {config.prior} starts from a clip, and a picture is given; take flow_warped, shared, walk or "
+            "gaussian."
+        )

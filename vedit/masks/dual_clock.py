@@ -1,0 +1,52 @@
+"""Two clocks: what is drawn is held to where it is to be longer than the rest, which is free to become natural."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vedit.schedule import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class DualClock:
+    """Latents that follow a reference, each up to its own share of the steps, and then go their own way.
+
+    Source: Time-to-Move, Singer et al. 2025, algorithm 1, with a clock for each latent.
+
+    Attributes:
+        reference: (F, 4, h, w) clean latents
+        noise: (F, 4, h, w) the same in all steps, or what is held would flicker
+        until: (F, 1, h, w) the share of the whole trajectory, 0 (pure noise) to 1 (clean), up to which each is held
+        schedule: the steps that are taken
+    """
+
+    reference: Tensor
+    noise: Tensor
+    until: Tensor
+    schedule: Schedule
+
+    def begin(self) -> Tensor:
+        """Where to start: the reference under noise; pure noise where all steps are taken, but for what is held."""
+        noised = self.schedule.add_noise(self.reference, self.noise, 0)
+        return torch.where(self.until > 0, noised, self.noise) if self.schedule.whole else noised
+
+    def hold(self, x: Tensor, index: int) -> Tensor:
+        """The latents after step ``index``, with the reference put back where it is held."""
+        after = self.schedule.window(index)[1]
+        level = self.schedule.level(index + 1, x.device)
+        held = self.until.to(x.device) >= after - 1e-6
+        return torch.where(held, level.noised(self.reference, self.noise), x)
+
+
+def latents_held(held: Tensor, vae_scale_factor: int) -> Tensor:
+    """Which latents (F, 1, h, w) bool hold anything of some pixels (F, H, W) bool."""
+    return F.max_pool2d(held[:, None].float(), vae_scale_factor) > 0.5
+
+
+def latents_whole(held: Tensor, vae_scale_factor: int) -> Tensor:
+    """Which latents (F, 1, h, w) bool hold nothing else."""
+    return -F.max_pool2d(-held[:, None].float(), vae_scale_factor) > 0.5

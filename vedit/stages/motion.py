@@ -1,0 +1,139 @@
+"""A picture and what is drawn on it: the strokes in the frames of a clip, the flow that they stand for, and the picture
+cut and dragged along it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from vedit.clip import Clip
+from vedit.clip.images import read_picture
+from vedit.clip.sizes import Size, resize
+from vedit.flow import Flow
+from vedit.graph import Stage
+from vedit.graph.files import File
+from vedit.motion.dense import DenseFlow, dense_flow
+from vedit.motion.fields import Field
+from vedit.motion.strokes import Drawn, StrokesFile, read_strokes
+from vedit.motion.warp import crude_animation
+from vedit.stages.packing import from_json_tensor, json_tensor
+from vedit.timeline import Moments
+
+
+@dataclass(frozen=True)
+class ReadPicture(Stage[Tensor]):
+    """A picture (3, H, W) in [0, 1], at a working ``size`` (H, W)."""
+
+    file: File
+    size: Size
+
+    title: ClassVar[str] = "reading"
+
+    def make(self, session: Any) -> Tensor:
+        return resize(read_picture(self.file.path)[None], self.size)[0]
+
+
+@dataclass(frozen=True)
+class GivenPicture(Stage[Tensor]):
+    """A picture (3, H, W) in memory."""
+
+    picture: Tensor
+    size: Size
+
+    def make(self, session: Any) -> Tensor:
+        return resize(self.picture[None], self.size)[0]
+
+
+@dataclass(frozen=True)
+class FirstPicture(Stage[Tensor]):
+    """The first frame (3, H, W) of a clip."""
+
+    clip: Stage[Clip]
+
+    def make(self, session: Any, clip: Clip) -> Tensor:
+        return clip.frames[0]
+
+
+@dataclass(frozen=True)
+class DrawStrokes(Stage[Drawn]):
+    """A strokes file brought to the frames of a clip.
+
+    Attributes:
+        masks: the pictures that it names, by what they hold
+        size: (H, W) of the clip's frames
+        moments: its frames, and what is heard in each
+    """
+
+    strokes: StrokesFile
+    masks: tuple[File, ...]
+    size: Size
+    moments: Moments
+
+    title: ClassVar[str] = "strokes"
+
+    @classmethod
+    def of(cls, path: Path | None, size: Size, moments: Moments) -> DrawStrokes:
+        """Those of a file; none where there is no file. Raises as ``read_strokes``."""
+        strokes = StrokesFile(version=1, size="normalised") if path is None else read_strokes(path)
+        masks = tuple(File.of(each.path) for each in strokes.files_read() if each.path != path)
+        return cls(strokes, masks, size, moments)
+
+    def make(self, session: Any) -> Drawn:
+        return self.strokes.at(self.size, self.moments.frames, self.moments.rate, self.moments)
+
+
+@dataclass(frozen=True)
+class StrokesFlow(Stage[DenseFlow]):
+    """The dense flow that strokes stand for, on a picture if there is one."""
+
+    picture: Stage[Tensor] | None
+    drawn: Stage[Drawn]
+    field: Field
+
+    title: ClassVar[str] = "strokes"
+    kept: ClassVar[bool] = True
+
+    def make(self, session: Any, picture: Tensor | None, drawn: Drawn) -> DenseFlow:
+        return dense_flow(drawn, picture, self.field)
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * (4 * 4 + 2)
+
+    def pack(self, result: DenseFlow) -> Mapping[str, Tensor]:
+        names = ("forward", "backward", "visible", "drawn", "held")
+        packed = {name: getattr(result, name).contiguous() for name in names}
+        return {**packed, "notes": json_tensor(result.notes)}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> DenseFlow:
+        return DenseFlow(**{**tensors, "notes": tuple(from_json_tensor(tensors["notes"]))})
+
+
+@dataclass(frozen=True)
+class FlowOfStrokes(Stage[Flow]):
+    """The flow from frame to frame of a picture that follows strokes, for whatever follows a clip's."""
+
+    motion: Stage[DenseFlow]
+
+    title: ClassVar[str] = "strokes"
+
+    def make(self, session: Any, motion: DenseFlow) -> Flow:
+        return motion.between_frames()
+
+
+@dataclass(frozen=True)
+class CrudeAnimation(Stage[Clip]):
+    """A picture cut and dragged along a flow: where things are to be, with torn edges and holes filled in."""
+
+    picture: Stage[Tensor]
+    motion: Stage[DenseFlow]
+    rate: Fraction
+
+    title: ClassVar[str] = "warping"
+
+    def make(self, session: Any, picture: Tensor, motion: DenseFlow) -> Clip:
+        return Clip(crude_animation(picture, motion), self.rate)
