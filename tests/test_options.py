@@ -14,8 +14,15 @@ from tools.options import JOBS
 from vedit.config import ControlSettings, Settings
 from vedit.config.describe import options, type_of
 
-FUNCTIONS = {"EditOptions": "edit", "GenerateOptions": "generate", "AnimateOptions": "animate", "TuneOptions": "tune", "InvertOptions": "invert",
-             "InspectOptions": "inspect", "InspectAudioOptions": "inspect_audio"}  # fmt: skip
+FUNCTIONS = {
+    "EditOptions": "edit",
+    "GenerateOptions": "generate",
+    "AnimateOptions": "animate",
+    "TuneOptions": "tune",
+    "InvertOptions": "invert",
+    "InspectOptions": "inspect",
+    "InspectAudioOptions": "inspect_audio",
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -36,10 +36,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "first_frame": "vedit.attention.kinds:FirstFrame",
         "full": "vedit.attention.kinds:Full",
         "flow": "vedit.attention.flow:FlowGuided",
+        "first_frame_flow": "vedit.attention.flow:FirstFrameFlow",
     },
     "conditioners": {
         "control": "vedit.conditioners.control:Control",
         "audio": "vedit.conditioners.audio:Audio",
+        "strokes": "vedit.conditioners.strokes:Strokes",
     },
     "priors": {
         "inversion": "vedit.priors.inversion:Inversion",

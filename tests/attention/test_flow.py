@@ -11,7 +11,7 @@ from tests.test_flow import moving, uniform
 from vedit import registry
 from vedit.adapters.loading import load_backbone
 from vedit.attention import flow as attention
-from vedit.attention.flow import FlowGuided, along, indices
+from vedit.attention.flow import FirstFrameFlow, FlowGuided, along, indices
 from vedit.attention.kernels import attend
 from vedit.attention.kinds import ATTENTION, SparseCausal
 from vedit.backbone import Backbone
@@ -157,3 +157,15 @@ def test_a_controlnet_follows_the_flow_too(backbone: Backbone) -> None:
         ends.append(net(shown, x, 500, text).down[-1])
     assert not torch.allclose(ends[0], ends[2], atol=1e-5)
     assert torch.allclose(ends[1], ends[2], atol=1e-5)
+
+
+def test_along_to_the_first_frame_a_token_sees_itself_and_where_it_came_from() -> None:
+    flow = uniform((8.0, 0.0), 4, SIZE)
+    kind, x = FirstFrameFlow().following(flow, CELLS), tokens()
+    made = kind.after(x, 2)
+    assert torch.equal(made[:, 0], x[:, 0])
+    here, there = x[:, 3, 2 * 8 + 5], x[:, 0, 2 * 8 + 2]  # three cells to the right in three frames
+    query, keys = here.unflatten(-1, (2, 4))[:, :, None], torch.stack([here, there], 1).unflatten(-1, (2, 4))
+    keys = keys.transpose(1, 2)
+    assert torch.allclose(made[:, 3, 2 * 8 + 5], attend(query, keys, keys, "math").flatten(1), atol=1e-6)
+    assert torch.equal(made[:, 3, 2 * 8], x[:, 3, 2 * 8]), "what has come into view"

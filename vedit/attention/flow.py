@@ -48,11 +48,39 @@ class FlowGuided(SparseCausal):
             )
         return along(tokens, heads, *self._positions_of(level_size(self.cells, length), self.flow, tokens.device))
 
+    def along_track(self, flow: Flow, cells: Size) -> tuple[Tensor, Tensor]:
+        """Which tokens each token attends to at a level of ``cells`` (h, w): indices (F T, K) into all F T tokens, and
+        which of them count."""
+        return indices(tracks(flow, cells), cells)
+
     def _positions_of(self, cells: Size, flow: Flow, device: torch.device) -> tuple[Tensor, Tensor]:
         if (cells, device) not in self._positions:
-            positions, seen = indices(tracks(flow, cells), cells)
+            positions, seen = self.along_track(flow, cells)
             self._positions[cells, device] = positions.to(device), seen.to(device)
         return self._positions[cells, device]
+
+
+class FirstFrameFlow(FlowGuided):
+    """Frame i sees frame 0 and itself; then each token also attends to where the thing that it shows was in frame 0.
+
+    After the temporal attention of Motion-I2V (Shi et al. 2024, eq. 5), whose keys are those of frame 0 moved along its
+    flow; done as ``flow`` does it, without new weights.
+    """
+
+    def gather(self, tokens: Tensor) -> Tensor:
+        if tokens.shape[1] == 1:
+            return tokens
+        return torch.cat([tokens[:, :1].expand_as(tokens), tokens], dim=2)
+
+    def following(self, flow: Flow, cells: Size) -> FirstFrameFlow:
+        return FirstFrameFlow(self.options, flow, cells)
+
+    def along_track(self, flow: Flow, cells: Size) -> tuple[Tensor, Tensor]:
+        count = cells[0] * cells[1]
+        every, seen = indices(tracks(flow, cells), cells)  # (F T, F)
+        own = torch.arange(len(every))
+        itself, there = torch.ones(len(every), dtype=torch.bool), seen[:, 0] & (own >= count)
+        return torch.stack([own, every[:, 0]], dim=1), torch.stack([itself, there], dim=1)
 
 
 def indices(found: Tracks, cells: Size) -> tuple[Tensor, Tensor]:
@@ -67,12 +95,12 @@ def along(tokens: Tensor, heads: int, positions: Tensor, seen: Tensor) -> Tensor
 
     ``positions`` and ``seen`` are those of ``indices``. Few enough at a time that memory stays bounded.
     """
-    branches, frames, _, width = tokens.shape
+    branches, width = tokens.shape[0], tokens.shape[3]
     every = tokens.flatten(1, 2)
-    rows = max(1, LARGEST_PIECE // (branches * frames * width))
+    rows = max(1, LARGEST_PIECE // (branches * positions.shape[1] * width))
     pieces = []
     for query, where, which in zip(every.split(rows, 1), positions.split(rows), seen.split(rows), strict=True):
-        keys = every[:, where].unflatten(-1, (heads, -1)).transpose(2, 3)  # (N, R, heads, F, d)
+        keys = every[:, where].unflatten(-1, (heads, -1)).transpose(2, 3)  # (N, R, heads, K, d)
         scores = keys @ query.unflatten(-1, (heads, -1))[..., None] * (width // heads) ** -0.5
         scores = scores.float().masked_fill(~which[None, :, None, :, None], -torch.inf)
         weights = scores.softmax(dim=-2).to(keys.dtype)

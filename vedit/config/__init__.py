@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from vedit.config.animate import AnimateConfig, MotionSettings
+from vedit.config.animate import AnimateConfig
 from vedit.config.audio import (
     BPM,
     MAX_AUDIO_SCALE,
@@ -58,6 +58,7 @@ from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_fol
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
+from vedit.config.strokes import MotionSettings
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
@@ -84,6 +85,7 @@ class EditConfig(
     StepSettings,
     ModelSettings,
     GuideSettings,
+    MotionSettings,
     EditSettings,
     ClipSettings,
 ):
@@ -136,7 +138,14 @@ class CompareConfig(VideoSettings):
 
 
 class GenerateConfig(
-    VideoSettings, SoundtrackSettings, AttentionSettings, StepSettings, ModelSettings, GuideSettings, PromptSettings
+    VideoSettings,
+    SoundtrackSettings,
+    AttentionSettings,
+    StepSettings,
+    ModelSettings,
+    GuideSettings,
+    MotionSettings,
+    PromptSettings,
 ):
     """All settings of a generated clip."""
 

@@ -1,29 +1,17 @@
-"""Settings of motion that is drawn, and of a picture that is set in motion."""
+"""Settings of a picture that is set in motion."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from vedit.config.audio import MOST_FRAMES, SoundtrackSettings
 from vedit.config.controls import GuideSettings
 from vedit.config.fields import MIN_FPS, Prior, PromptText
-from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, Settings, StepSettings, VideoSettings
+from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, StepSettings, VideoSettings
 from vedit.config.paths import InputPath, OutputPath
-
-
-class MotionSettings(Settings):
-    """Motion"""
-
-    motion_strokes: InputPath | None = Field(
-        None, description="Strokes file (.yaml, .json): where things go, what stays, what the camera does."
-    )
-    motion_field: Literal["rigid", "similarity", "thin_plate"] = Field(
-        "rigid",
-        description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
-        "be scaled too; or the whole picture bends as a thin plate does.",
-    )
+from vedit.config.strokes import MotionSettings
 
 
 class AnimateConfig(

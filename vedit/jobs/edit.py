@@ -21,6 +21,7 @@ from vedit.jobs.parts import source_prompt_of
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.motion.strokes import read_strokes
 from vedit.progress import Progress
 from vedit.session import Session
 from vedit.sheet import contact_sheet
@@ -120,3 +121,5 @@ def check_settings(config: EditConfig) -> None:
     check_files(config)
     controls.check(config)
     guidance.check(config)
+    if config.motion_strokes is not None:
+        read_strokes(config.motion_strokes)

@@ -28,6 +28,7 @@ from vedit.stages.flow import EstimateFlow
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
+from vedit.stages.motion import DrawStrokes, MovedClip, MovedMask, MoveThings
 from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from_clip
 from vedit.stages.sound import SoundTokens
 from vedit.stages.soundtrack import Soundtrack
@@ -71,7 +72,17 @@ class EditStages:
 
     @cached_property
     def clip(self) -> Stage[Clip]:
-        return self.footage.stage(self.config, self.size)
+        """What is edited: with its things moved, where strokes say so."""
+        read = self.footage.stage(self.config, self.size)
+        return read if self.moved is None else MovedClip(read, self.moved)
+
+    @cached_property
+    def moved(self) -> MoveThings | None:
+        if self.config.motion_strokes is None:
+            return None
+        read = self.footage.stage(self.config, self.size)
+        drawn = DrawStrokes.of(self.config.motion_strokes, self.size, self.moments)
+        return MoveThings(read, EstimateFlow(read), drawn, self.config.motion_field)
 
     @cached_property
     def latents(self) -> Encode:
@@ -151,6 +162,14 @@ class EditStages:
 
     @cached_property
     def mask(self) -> Stage[Tensor] | None:
+        """Where the edit may happen: where it is asked to, and where strokes move things."""
+        config, given = self.config, self._given_mask
+        if self.moved is None or (given is None and mask_kind(config.mask) == "none"):
+            return given
+        return MovedMask(self.moved, given, self.model.outline.vae_scale_factor, config.steps_taken)
+
+    @cached_property
+    def _given_mask(self) -> Stage[Tensor] | None:
         config, kind, cell = self.config, mask_kind(self.config.mask), self.model.outline.vae_scale_factor
         if self.given_mask is not None:
             return GivenMask(self.clip, self.given_mask, cell, config.steps_taken)

@@ -27,15 +27,18 @@ from vedit.jobs.outputs import check_files, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
+from vedit.motion.strokes import read_strokes
 from vedit.priors import PRIORS
 from vedit.progress import Progress
 from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.clip import BlankClip
+from vedit.stages.conditions import Conditioned
 from vedit.stages.denoise import Denoise
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Decode
+from vedit.stages.motion import DrawStrokes, FlowOfStrokes, StrokesFlow
 from vedit.stages.noise import StartingNoise
 from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.words import words_of
@@ -164,14 +167,20 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     sound = guidance.sound_tokens(config, model, track)
     blank = BlankClip(moments.frames, size, moments.rate)
     conditions = (*controls.asked(config, None, blank, moments, model), *sound)
+    needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
+    flow = None
+    if config.motion_strokes is not None:
+        motion = StrokesFlow(None, DrawStrokes.of(config.motion_strokes, size, moments), config.motion_field)
+        conditions = (*conditions, Conditioned(None, "strokes", {"file": config.motion_strokes}, moments, model))
+        flow = FlowOfStrokes(motion) if "flow" in needs else None
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
     scale = guidance.motion_scale(config, model.outline, moments)
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
     start = StartingNoise(
-        None, None, None, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape
+        None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape
     )
     denoised = Denoise(
-        start, None, None, None, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
+        start, None, None, flow, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
     )
     return Decode(denoised, start, model, "clip", prompt)
 
@@ -181,11 +190,14 @@ def check_settings(config: GenerateConfig) -> None:
     check_files(config)
     controls.check(config, clip=False)
     guidance.check(config)
-    if PRIORS.load(config.prior).needs & {"clip", "flow"}:
+    missing = {"clip"} if config.motion_strokes is not None else {"clip", "flow"}
+    if PRIORS.load(config.prior).needs & missing:
         raise ConfigError(
             f"the prior {config.prior} starts from a clip, and none is given; take shared, walk or gaussian."
         )
-    if config.attention is not None and "flow" in ATTENTION.load(config.attention).needs:
+    if config.motion_strokes is not None:
+        read_strokes(config.motion_strokes)
+    elif config.attention is not None and "flow" in ATTENTION.load(config.attention).needs:
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
 
 

@@ -84,11 +84,19 @@ def with_camera(moved: Tensor, camera: Tensor) -> Tensor:
 
 
 def gradients(moved: Tensor) -> Tensor:
-    """How a motion (F, 2, H, W) changes along x and along y: (F, 4, H, W), its x along both, then its y."""
+    """How a motion (F, 2, H, W) changes along x and along y: (F, 4, H, W), its x along both, then its y.
+
+    Of the differences to both sides the smaller counts, so that a thing's edge moves as its inside does.
+    """
     padded = F.pad(moved, (1, 1, 1, 1), mode="replicate")
-    along_x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-    along_y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    across, down = padded[..., 1:-1, :].diff(dim=-1), padded[..., 1:-1].diff(dim=-2)
+    along_x = _smaller(across[..., :-1], across[..., 1:])
+    along_y = _smaller(down[..., :-1, :], down[..., 1:, :])
     return torch.stack([along_x, along_y], dim=2).flatten(1, 2)
+
+
+def _smaller(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(a.abs() < b.abs(), a, b)
 
 
 def determinant(change: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from vedit.quality import check_finite
 from vedit.sampling import InjectionSource, denoise
 from vedit.session import Model, Session
 from vedit.stages.conditions import control_work
-from vedit.stages.flow import EstimateFlow
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Encode
 from vedit.stages.noise import StartingNoise
@@ -59,7 +58,7 @@ class Denoise(TensorStage):
     start: StartingNoise
     latents: Encode | None
     tuned: Tune | None
-    flow: EstimateFlow | None
+    flow: Stage[Flow] | None
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     mask: Stage[Tensor] | None
     model: Model

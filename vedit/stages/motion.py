@@ -3,22 +3,27 @@ cut and dragged along it."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from vedit.clip import Clip
 from vedit.clip.images import read_picture
 from vedit.clip.sizes import Size, resize
+from vedit.errors import VeditWarning
 from vedit.flow import Flow
 from vedit.graph import Stage
 from vedit.graph.files import File
+from vedit.masks import latent_mask
 from vedit.motion.dense import DenseFlow, dense_flow
 from vedit.motion.fields import Field
+from vedit.motion.moving import Moved, move_things
 from vedit.motion.strokes import Drawn, StrokesFile, read_strokes
 from vedit.motion.warp import crude_animation
 from vedit.stages.packing import from_json_tensor, json_tensor
@@ -137,3 +142,57 @@ class CrudeAnimation(Stage[Clip]):
 
     def make(self, session: Any, picture: Tensor, motion: DenseFlow) -> Clip:
         return Clip(crude_animation(picture, motion), self.rate)
+
+
+@dataclass(frozen=True)
+class MoveThings(Stage[Moved]):
+    """A clip whose things go along strokes instead of their own ways, cut and dragged."""
+
+    clip: Stage[Clip]
+    flow: Stage[Flow]
+    drawn: Stage[Drawn]
+    field: Field
+
+    title: ClassVar[str] = "strokes"
+    kept: ClassVar[bool] = True
+
+    def make(self, session: Any, clip: Clip, flow: Flow, drawn: Drawn) -> Moved:
+        return move_things(clip.frames, flow, drawn, self.field)
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * 13
+
+    def pack(self, result: Moved) -> Mapping[str, Tensor]:
+        return {"frames": result.frames, "changed": result.changed, "notes": json_tensor(result.notes)}
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> Moved:
+        return Moved(tensors["frames"], tensors["changed"], tuple(from_json_tensor(tensors["notes"])))
+
+
+@dataclass(frozen=True)
+class MovedClip(Stage[Clip]):
+    """The clip with its things moved, and its own sound."""
+
+    clip: Stage[Clip]
+    moved: MoveThings
+
+    def make(self, session: Any, clip: Clip, moved: Moved) -> Clip:
+        for note in moved.notes:
+            warnings.warn(note, VeditWarning, stacklevel=2)
+        return replace(clip, frames=moved.frames)
+
+
+@dataclass(frozen=True)
+class MovedMask(Stage[Tensor]):
+    """Where things were, and where they are moved to: (F, 1, h, w), with what another ``mask`` opens beside."""
+
+    moved: MoveThings
+    mask: Stage[Tensor] | None
+    cell: int
+    steps_taken: int
+
+    title: ClassVar[str] = "mask"
+
+    def make(self, session: Any, moved: Moved, mask: Tensor | None) -> Tensor:
+        opened = latent_mask(moved.changed[:, None].float(), self.cell, self.steps_taken)
+        return opened if mask is None else torch.maximum(opened, mask)

@@ -1,0 +1,23 @@
+"""Settings of motion that is drawn."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vedit.config.groups import Settings
+from vedit.config.paths import InputPath
+
+
+class MotionSettings(Settings):
+    """Motion"""
+
+    motion_strokes: InputPath | None = Field(
+        None, description="Strokes file (.yaml, .json): where things go, what stays, what the camera does."
+    )
+    motion_field: Literal["rigid", "similarity", "thin_plate"] = Field(
+        "rigid",
+        description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
+        "be scaled too; or the whole picture bends as a thin plate does.",
+    )
