@@ -36,10 +36,10 @@ class DualClock:
 
     def hold(self, x: Tensor, index: int) -> Tensor:
         """The latents after step ``index``, with the reference put back where it is held."""
-        after = self.schedule.window(index)[1]
-        level = self.schedule.level(index + 1, x.device)
-        held = self.until.to(x.device) >= after - 1e-6
-        return torch.where(held, level.noised(self.reference, self.noise), x)
+        held = self.until.to(x.device) >= self.schedule.window(index)[1] - 1e-6
+        last = index + 1 == len(self.schedule)  # where a schedule may leave a little noise
+        there = self.reference if last else self.schedule.level(index + 1, x.device).noised(self.reference, self.noise)
+        return torch.where(held, there, x)
 
 
 def latents_held(held: Tensor, vae_scale_factor: int) -> Tensor:
