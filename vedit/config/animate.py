@@ -31,7 +31,11 @@ class AnimateConfig(
     picture: InputPath = Field(description="Picture to set in motion; it is the first frame.")
     prompt: PromptText = Field("", description="What the picture shows, and does; (word:1.4) lets a word count more.")
     frames: int | None = Field(
-        None, ge=1, le=MOST_FRAMES, description="How many frames; by default as long as the sound, or 16."
+        None,
+        ge=1,
+        le=MOST_FRAMES,
+        description="How many frames; by default as long as the sound, else those that the "
+        "strokes are drawn for, or 16.",
     )
     fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
     size: int | None = Field(

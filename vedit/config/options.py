@@ -385,7 +385,8 @@ class AnimateOptions(TypedDict, total=False):
     prompt: str
     """What the picture shows, and does; (word:1.4) lets a word count more."""
     frames: int | None
-    """How many frames; by default as long as the sound, or 16."""
+    """How many frames; by default as long as the sound, else those that the strokes are drawn for,
+    or 16."""
     fps: float
     """Frames per second. [default: 8.0]"""
     size: int | None

@@ -13,7 +13,7 @@ from torch import Tensor
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip import Clip
+from vedit.clip import Audio, Clip
 from vedit.clip.images import picture_facts
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, AnimateConfig, GuidanceSettings
@@ -143,6 +143,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
     def goal(self, config: AnimateConfig, session: Session, given: Given) -> Goal[AnimateResult]:
         sound = soundtrack.read(config)
         own = picture_facts(config.picture)[0] if given.clip is None else given.clip.size
+        config = config.model_copy(update={"frames": _frames(config, sound)})
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
         model, moments = opened(config, session, given), track.moments
         size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
@@ -202,6 +203,13 @@ def animate_stages(
     )  # fmt: skip
     frames = Decode(denoised, None, model, "animation", prompt)
     return FinishAnimation(picture, motion, crude, frames, model, config, track)
+
+
+def _frames(config: AnimateConfig, sound: Audio | None) -> int | None:
+    """How many frames are asked for: as set, else, where no sound says it, as many as the strokes are drawn for."""
+    if config.frames is not None or sound is not None or config.motion_strokes is None:
+        return config.frames
+    return read_strokes(config.motion_strokes).frames
 
 
 def _latent_shape(moments: Moments, model: Model, size: Size) -> tuple[int, int, int, int]:

@@ -16,7 +16,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import native_side
 from vedit.clip import Audio, Clip
 from vedit.clip.sizes import Size, fit_size
-from vedit.config import GenerateConfig, GuidanceSettings
+from vedit.config import AnimateConfig, GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.graph import Stage
@@ -201,7 +201,7 @@ def check_settings(config: GenerateConfig) -> None:
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
 
 
-def frames_of(config: GenerateConfig, sound: Audio | None) -> int:
+def frames_of(config: GenerateConfig | AnimateConfig, sound: Audio | None) -> int:
     """The number of frames: as set, else as long as the excerpt of the sound."""
     if config.frames is not None or sound is None:
         return config.frames or FRAMES

@@ -115,7 +115,8 @@ class StrokesFlow(Stage[DenseFlow]):
         return {**packed, "notes": json_tensor(result.notes)}
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> DenseFlow:
-        return DenseFlow(**{**tensors, "notes": tuple(from_json_tensor(tensors["notes"]))})
+        fields = {name: each for name, each in tensors.items() if name != "notes"}
+        return replace(DenseFlow(**fields), notes=tuple(from_json_tensor(tensors["notes"])))
 
 
 @dataclass(frozen=True)
