@@ -66,6 +66,11 @@ class EditOptions(TypedDict, total=False):
     flow_warped, carried along the clip's motion. [default: 'inversion']"""
     tune: int
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
+    motion_strokes: str | Path | None
+    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    motion_field: Literal["rigid", "similarity", "thin_plate"]
+    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
+    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
     """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
     base; OWNER/NAME/FILE is one of the hub."""
@@ -194,6 +199,11 @@ class GenerateOptions(TypedDict, total=False):
     motion_scale: float | str
     """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
     were trained; may vary in time. [default: 1.0]"""
+    motion_strokes: str | Path | None
+    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    motion_field: Literal["rigid", "similarity", "thin_plate"]
+    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
+    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
     """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
     base; OWNER/NAME/FILE is one of the hub."""
@@ -315,6 +325,19 @@ class AnimateOptions(TypedDict, total=False):
     motion_field: Literal["rigid", "similarity", "thin_plate"]
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
+    image_adapter: str | None
+    """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
+    base; OWNER/NAME/FILE is one of the hub."""
+    image_encoder: str | None
+    """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
+    it."""
+    image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
+    """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
+    [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
+    numbers. May be given several times: those with a time follow each other, others act side by
+    side and their weights add up."""
+    negative_image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
+    """A picture whose look is led away from. Given as --image is; by default no picture at all."""
     control: str | dict[str, Any] | Sequence[str | ControlSettings] | None
     """What of the clip steers it: pose, edge:0.8, depth:0.5@0-0.6. In full
     KIND[:WEIGHT][:FILE][:net=NET][@START-STOP], such as edge:0.8 or depth:0.5@0-0.6; kinds are
