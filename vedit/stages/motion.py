@@ -115,8 +115,9 @@ class StrokesFlow(Stage[DenseFlow]):
         return {**packed, "notes": json_tensor(result.notes)}
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> DenseFlow:
-        fields = {name: each for name, each in tensors.items() if name != "notes"}
-        return replace(DenseFlow(**fields), notes=tuple(from_json_tensor(tensors["notes"])))
+        forward, backward, visible = tensors["forward"], tensors["backward"], tensors["visible"]
+        notes = tuple(from_json_tensor(tensors["notes"]))
+        return DenseFlow(forward, backward, visible, tensors["drawn"], tensors["held"], notes)
 
 
 @dataclass(frozen=True)
