@@ -50,7 +50,7 @@ def spent(arguments: list[str], cache: Path) -> Spent:
     subprocess.run(command, env=os.environ | {"VEDIT_CACHE": str(cache)}, check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Spent(cpu, time.perf_counter() - begun)
+    return Spent(round(cpu, 1), round(time.perf_counter() - begun, 1))
 
 
 def scenes(count: int, first: int = 910_000) -> list[world.Scene]:

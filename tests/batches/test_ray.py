@@ -6,10 +6,11 @@ import ipaddress
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,9 @@ psutil = pytest.importorskip("psutil")
 pytest.importorskip("ray")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+LOCAL = "local", "--workers", "2"
+"""Where most of these batches run."""
 
 BETWEEN = 5.0
 """Seconds from one kill to the next."""
@@ -43,9 +47,9 @@ class Place:
     desk: Desk
     drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def begin(self, jobs: Path, **variables: str) -> subprocess.Popen[bytes]:
+    def begin(self, jobs: Path, where: Sequence[str] = LOCAL, **variables: str) -> subprocess.Popen[bytes]:
         """``vedit batch`` in a session of its own; ``variables`` of its environment."""
-        given = "-o", str(self.desk.out), "--ray", "local", "--workers", "2", "--quiet"
+        given = "-o", str(self.desk.out), "--ray", *where, "--quiet"
         command = [sys.executable, "-m", "vedit", "batch", str(jobs), *given]
         environment = os.environ | {"VEDIT_CACHE": str(self.desk.cache)} | variables
         with (self.desk.folder / "said.txt").open("ab") as said:
@@ -163,6 +167,34 @@ def test_a_cluster_ends_with_its_batch_and_listens_on_this_machine_alone(
     (token,) = tokens
     assert token.startswith("token")
     assert len(token) == len("token") + 64
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """The address of a cluster of one worker that somebody else has started, without a token."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1", "--include-dashboard=false"
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", *given]
+    with (tmp_path / "cluster.txt").open("wb") as said:
+        head = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+    until = time.monotonic() + 120
+    while "started" not in (tmp_path / "cluster.txt").read_text() and time.monotonic() < until:
+        time.sleep(0.2)
+    yield f"127.0.0.1:{port}"
+    assert head.poll() is None, "it is left running"
+    begun = cluster_of(head)
+    head.terminate()
+    head.wait()
+    psutil.wait_procs(begun, timeout=120)
+
+
+def test_a_cluster_that_is_there_is_used_and_left(toy_model: Path, tmp_path: Path, place: Place, cluster: str) -> None:
+    clips, prompts = desks.clips(tmp_path, 1), ["a blue dog", "a green dog"]
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", clips, prompts, desks.tiny(toy_model))
+    assert place.begin(jobs, [cluster]).wait(PATIENCE) == 0, place.desk.said
+    assert sorted(told_of(place.desk, "done")) == ["clip0/a-blue-dog", "clip0/a-green-dog"]
+    assert not place.desk.hidden()
 
 
 def test_a_batch_outlives_its_workers_and_tells_of_each_input_that_cannot_be_used(
