@@ -96,6 +96,10 @@ def test_attention_kinds_gather_for_every_frame(kind: str) -> None:
     # Branches do not see each other, and one frame alone sees itself.
     assert torch.equal(part.gather(tokens[:1]), gathered[:1])
     assert torch.equal(part.gather(tokens[:, :1]).reshape(2, 1, -1, 6, 8)[:, :, 0], tokens[:, :1])
+    if part.anchored:  # in a later window of a long clip they look at the clip's first frame all the same
+        seen = part.gather(tokens[:, 2:], tokens[:, :1])
+        assert seen.shape[:2] == (2, 3)
+        assert torch.equal(seen[:, :, :6], tokens[:, :1].expand(-1, 3, -1, -1))
 
 
 @pytest.mark.parametrize("kind", registry.names("priors"))

@@ -13,7 +13,7 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors", "files"},
-    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"},
+    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory", "windows"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
     {"part"},

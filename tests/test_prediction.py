@@ -1,4 +1,4 @@
-"""All branches as one batch, and one after the other where memory does not suffice."""
+"""All branches as one batch, and one after the other where memory does not suffice; long clips in windows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.condition import Condition, enter
 from vedit.entrances.channels import InputChannels
+from vedit.entrances.energy import Energy
 from vedit.entrances.image_tokens import ImageTokens
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
@@ -20,6 +21,7 @@ from vedit.prediction import Predictor, predict
 from vedit.prompt import Prompt
 from vedit.request import Request, Timestep
 from vedit.sampling import noise
+from vedit.windows import Windows
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def residuals(backbone: Backbone) -> AddResiduals:
     levels = len(config.block_out_channels)
     skips = 1 + levels * config.layers_per_block + levels - 1
 
-    def control(x: Tensor, t: Timestep, text: Tensor) -> Residuals:
+    def control(x: Tensor, t: Timestep, text: Tensor, frames: slice) -> Residuals:
         mid = torch.ones(len(text) * len(x), config.block_out_channels[-1], 1, 1)
         return Residuals((mid.new_zeros(len(mid), 1, 1, 1),) * skips, mid)
 
@@ -107,3 +109,109 @@ def test_channels_of_the_source_are_zeros_where_none_hold_for_it() -> None:
     given = InputChannels(noise(1, 2, (4, 8, 8))).enter(Request(x, 300, Prompt(torch.zeros(1, 5, 8))), torch.ones(2))
     assert given.channels is not None
     assert given.split()[0].channels is given.channels, "all branches see the same"
+
+
+FRAMES, WINDOWS = 7, Windows(4, 2)
+
+
+def long_request(backbone: Backbone) -> Request:
+    """Of seven frames, with all that may differ from frame to frame."""
+    words = backbone.embed(["a cat", "a dog", "red", "a red cat", "a dog on a mat", "cats", "dogs"])
+    text = torch.stack([backbone.embed([""]).expand_as(words), words])
+    weights = torch.ones(2, FRAMES, text.shape[2])
+    weights[1, :, 2] = torch.linspace(0, 2, FRAMES)
+    strength, width = torch.linspace(0.2, 1, FRAMES), backbone.unet.config.cross_attention_dim
+    conditions = [
+        Condition(Tokens(words.flip(0), strength), strength),
+        Condition(residuals(backbone), strength),
+        Condition(ImageTokens(noise(3, FRAMES, (3, width))), strength),
+    ]
+    times = torch.linspace(900, 20, FRAMES).long()
+    return enter(conditions, Request(noise(0, FRAMES, (4, 8, 8)), times, Prompt(text, weights)), (0.0, 0.1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("injected", [False, True])
+@pytest.mark.parametrize("kind", ["per_frame", "first_frame"])
+def test_windows_are_the_whole_clip_where_frames_see_no_other_but_the_first(
+    backbone: Backbone, kind: str, injected: bool
+) -> None:
+    request = long_request(backbone)
+    text = backbone.embed(["a cat"])
+    source = Request(noise(1, FRAMES, (4, 8, 8)), request.timestep, Prompt(text)) if injected else None
+    if source is not None:
+        source = residuals(backbone).enter(source, torch.linspace(1, 0.2, FRAMES))
+    with backbone.attending(kind):
+        whole = Predictor(backbone)(request, source)
+    with backbone.attending(kind, windows=WINDOWS):
+        for step in range(3):
+            torch.testing.assert_close(Predictor(backbone)(request, source, step=step), whole, atol=1e-5, rtol=1e-4)
+        narrow = Narrow(backbone, rows=8 if injected else 4)
+        torch.testing.assert_close(Predictor(backbone)(request, source), whole, atol=1e-5, rtol=1e-4)
+        assert max(narrow.batches) == (16 if injected else 12), "a window of all branches, and then one by one"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["sparse_causal", "full", "first_frame"])
+def test_a_clip_that_fits_has_the_same_bytes(backbone: Backbone, kind: str) -> None:
+    request = long_request(backbone)
+    with backbone.attending(kind):
+        whole = Predictor(backbone)(request)
+    with backbone.attending(kind, windows=Windows(FRAMES, 3)):
+        assert torch.equal(Predictor(backbone)(request, step=1), whole)
+    assert backbone.windows is None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["sparse_causal", "full"])
+def test_anchored_windows_come_nearer_to_the_whole_clip(backbone: Backbone, kind: str) -> None:
+    request, step = long_request(backbone), 1
+    with backbone.attending(kind):
+        whole = Predictor(backbone)(request)
+        plain = torch.cat(
+            [
+                predict(backbone, request.with_all_branches().frames(each.frames))[:, each.taken]
+                for each in WINDOWS.of_step(FRAMES, step)
+            ],
+            dim=1,
+        )
+    with backbone.attending(kind, windows=WINDOWS):
+        anchored = Predictor(backbone)(request, step=step)
+    first = WINDOWS.of_step(FRAMES, step)[0].stop
+    assert torch.equal(anchored[:, :first], plain[:, :first])
+    assert (anchored - whole).square().mean() < 0.5 * (plain - whole).square().mean()
+
+
+@torch.no_grad()
+def test_a_source_alike_the_request_lends_it_nothing_new_in_windows(backbone: Backbone) -> None:
+    """Anchors of the source and of the request are kept apart, also those of a control that both go through."""
+    x, text = noise(0, FRAMES, (4, 8, 8)), backbone.embed(["a cat"])
+    request = residuals(backbone).enter(Request(x, 300, Prompt(text)), torch.ones(FRAMES))
+    with backbone.attending("sparse_causal", windows=WINDOWS):
+        alone = Predictor(backbone)(request)
+        torch.testing.assert_close(Predictor(backbone)(request, request), alone, atol=1e-5, rtol=1e-4)
+
+
+def test_energies_and_branches_beside_belong_to_the_whole_clip() -> None:
+    def energy(latents: Tensor) -> Tensor:
+        return latents.square().sum()
+
+    request = Request(noise(0, 4, (4, 8, 8)), 300, Prompt(torch.zeros(1, 5, 8)))
+    led = Energy(energy).enter(request, torch.ones(4))
+    assert led.energies
+    cut = led.frames(slice(1, 3)).frames(slice(1, 2))
+    assert cut.energies == ()
+    assert cut.first == 2
+    assert torch.equal(cut.latents, request.latents[2:3])
+    said = Tokens(torch.zeros(4, 5, 8), torch.ones(4)).enter(request, torch.ones(4))
+    with pytest.raises(ValueError, match="before frames are cut"):
+        said.frames(slice(1, 3))
+    assert said.with_all_branches().frames(slice(1, 3)).prompt.states.shape == (2, 2, 10, 8)
+
+
+def test_gradients_reach_the_frames_of_all_windows(backbone: Backbone) -> None:
+    x = noise(0, FRAMES, (4, 8, 8)).requires_grad_()
+    with backbone.attending("first_frame", windows=WINDOWS):
+        output = Predictor(backbone)(Request(x, 300, Prompt(backbone.embed(["a cat"]))), step=1)
+    (gradient,) = torch.autograd.grad(output[0, -1].square().sum(), x)
+    assert (gradient.abs().amax((1, 2, 3)) > 0).tolist() == [True, *[False] * (FRAMES - 2), True]

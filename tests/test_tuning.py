@@ -14,6 +14,7 @@ from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.adapters.tuned import Adapter
 from vedit.backbone import Backbone
+from vedit.backbone.temporal import temporal_layers
 from vedit.clip import Clip
 from vedit.errors import DeviceError, MediaError, WeightsError
 from vedit.sampling import noise
@@ -63,6 +64,38 @@ def test_tuning_learns_the_clip(backbone: Backbone) -> None:
     first = error()
     tune(backbone, FRAMES, "a cat", steps=60, learning_rate=3e-3).apply(backbone)
     assert error() < 0.9 * first
+
+
+def test_a_long_clip_is_learnt_in_stretches(backbone: Backbone) -> None:
+    seen: list[int] = []
+    backbone.unet.conv_in.register_forward_hook(lambda _, __, output: seen.append(len(output)))
+    whole, fits = (tune(backbone, FRAMES, "a cat", steps=2, window=window) for window in (None, 3))
+    assert whole.digest() == fits.digest()
+    del seen[:]
+    first, again = (tune(backbone, FRAMES, "a cat", steps=12, learning_rate=1e-3, window=2) for _ in range(2))
+    assert seen == [2] * 24
+    assert first.digest() == again.digest()
+    assert (first.config["window"], first.config["frames"]) == (2, 3)
+
+
+def test_frames_keep_their_numbers_in_a_stretch(backbone: Backbone) -> None:
+    backbone.attach_temporal(positions=True)
+    for layer in temporal_layers(backbone.unet):
+        torch.nn.init.normal_(layer.to_out[0].weight)
+    x, text = noise(0, 3, (4, 8, 8))[None], backbone.embed(["a cat"])
+
+    def predicted() -> Tensor:
+        with torch.no_grad():
+            return backbone.predict(x, 300, text)
+
+    plain = predicted()
+    with backbone.in_window(4):
+        later = predicted()
+    assert (later - plain).abs().max() > 1e-3
+    backbone.positions = False
+    unnumbered = predicted()
+    with backbone.in_window(4):
+        assert torch.equal(predicted(), unnumbered)
 
 
 def test_an_adapter_brings_the_tuning_back(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:

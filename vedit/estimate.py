@@ -12,7 +12,7 @@ import torch
 from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
 from vedit.config import Settings
-from vedit.graph import Plan, Stage, plan
+from vedit.graph import Plan, Stage, Work, plan
 from vedit.jobs.base import Given, Goal, Job, result_store
 from vedit.jobs.resources import (
     FRAME,
@@ -98,7 +98,7 @@ def cost_of(goal: Goal[Any], planned: Plan) -> JobCost:
     assert goal.canvas is not None, "and runs it on frames"
     canvas, outline = goal.canvas, goal.model.outline
     runs = [each for stage in planned.to_make for each in stage.work()]
-    model = NetworkCost(outline, canvas.frames, str(getattr(goal.settings, "attention", "")), runs)
+    model = NetworkCost(outline, canvas.at_once, str(getattr(goal.settings, "attention", "")), runs)
     work, activations = _work(planned, model, canvas)
     stages = (*planned.to_make, *planned.there)
     pixels = canvas.frames * canvas.own[0] * canvas.own[1] if any(isinstance(each, Decode) for each in stages) else 0
@@ -115,6 +115,8 @@ def _clip(canvas: Canvas, cell: int) -> Rows:
     else:
         own = f"{_across(canvas.own)}, worked on at {_across(canvas.size)}"
         told = [["frames", f"{canvas.frames} of {canvas.whole}"], ["size", own]]
+    if windows := canvas.windows:
+        told.append(["windows", f"of {windows.size} frames, {windows.overlap} of them shared"])
     return [*told, ["latents", f"{width // cell}x{height // cell}"]]
 
 
@@ -156,11 +158,18 @@ def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple
         kind = run.network, run.branches, run.part
         if kind not in costs:
             costs[kind] = model.of(run, canvas.size)
-        times = run.times * (canvas.frames if run.network.startswith("vae") else 1)
+        times = _times(run, canvas)
         what = f"{run.what}, if in doubt" if run.doubtful and not run.network.startswith("vae") else run.what
         counted[what] = counted.get(what, (0, 0.0))[0] + times, costs[kind].flop
         largest = max(largest, costs[kind].bytes)
     return [(what, times, each) for what, (times, each) in counted.items()], largest
+
+
+def _times(run: Work, canvas: Canvas) -> int:
+    """How often a network runs: the VAE on each frame, the UNet on each window, and to learn, on one."""
+    if run.network.startswith("vae"):
+        return run.times * canvas.frames
+    return run.times if run.network == "learning" else round(run.times * canvas.seen / canvas.at_once)
 
 
 PROCESS, FRAMES, PASSING = "the program itself", "frames", "reading and writing"

@@ -68,6 +68,11 @@ class Flow:
         height, width = self.size
         return f"Flow({len(self)} frames, {width}x{height})"
 
+    def frames(self, first: int, last: int) -> Flow:
+        """That of the frames from ``first`` to before ``last``."""
+        pairs = slice(first, last - 1)
+        return Flow(self.forward[pairs], self.backward[pairs], self.hidden[pairs], self.appeared[pairs])
+
     @property
     def size(self) -> Size:
         return int(self.forward.shape[2]), int(self.forward.shape[3])

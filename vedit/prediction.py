@@ -1,4 +1,5 @@
-"""What the network predicts for a request: all branches in one pass, with the source beside them if it is injected."""
+"""What the network predicts for a request: all branches in one pass, with the source beside them if it is injected,
+and a long clip in windows."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vedit.attention.anchors import Anchors
 from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
 from vedit.prompt import Prompt
@@ -15,24 +17,40 @@ from vedit.request import Request
 
 class Predictor:
     """Predicts all branches of requests as one batch; where memory does not suffice for that, one after the other from
-    then on."""
+    then on. Clips that are longer than the windows in force (``Backbone.attending``) are seen in these."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
         self._one_by_one = False
 
-    def __call__(self, request: Request, source: Request | None = None) -> Tensor:
+    def __call__(self, request: Request, source: Request | None = None, *, step: int = 0) -> Tensor:
         """The network's output (N, F, C, h, w) float32 for all branches of ``request``, those beside the others last,
-        with the one branch of ``source`` injected into them."""
+        with the one branch of ``source`` injected into them. In each ``step`` of the whole schedule windows lie
+        elsewhere."""
         request = request.with_all_branches()
         if not self._one_by_one:
             try:
-                return predict(self._backbone, request, source)
+                return predict_in_windows(self._backbone, request, source, step)
             except torch.OutOfMemoryError:
                 self._one_by_one = True
             # Not before the error is gone, which holds on to what the failed pass has made.
             torch.cuda.empty_cache()
-        return torch.cat([predict(self._backbone, each, source) for each in request.split()])
+        each = (predict_in_windows(self._backbone, one, source, step) for one in request.split())
+        return torch.cat(list(each))
+
+
+def predict_in_windows(backbone: Backbone, request: Request, source: Request | None, step: int) -> Tensor:
+    """``predict``, window by window where the clip is longer than the windows in force; what is said of each frame is
+    taken of one of them. The first window runs first, and lends the others the clip's first frame."""
+    windows, frames = backbone.windows, len(request.latents)
+    if windows is None or frames <= windows.size:
+        return predict(backbone, request, source)
+    anchors, parts = Anchors(), []
+    for window in windows.of_step(frames, step):
+        with backbone.in_window(window.first, anchors):
+            lent = None if source is None else source.frames(window.frames)
+            parts.append(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
+    return torch.cat(parts, dim=1)
 
 
 def predict(backbone: Backbone, request: Request, source: Request | None = None) -> Tensor:

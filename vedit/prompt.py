@@ -34,6 +34,11 @@ class Prompt:
         """Those of some branches."""
         return Prompt(self.states[first:last], None if self.weights is None else self.weights[first:last])
 
+    def frames(self, cut: slice) -> Prompt:
+        """What is said of some frames."""
+        states = self.states[:, cut] if self.states.ndim == 4 else self.states
+        return Prompt(states, None if self.weights is None else self.weights[:, cut])
+
     def to(self, device: torch.device) -> Prompt:
         return Prompt(self.states.to(device), self.weights)
 

@@ -23,9 +23,9 @@ Timestep = int | Tensor
 Scale = float | Sequence[float]
 """A guidance scale: one for all frames, or one for each (F,)."""
 
-Control = Callable[[Tensor, Timestep, Tensor], "Residuals"]
-"""From latents (F, C, h, w), the same in all branches, their timestep and the branches' texts (N, T, D) or (N, F, T,
-D), to residuals of all branches."""
+Control = Callable[[Tensor, Timestep, Tensor, slice], "Residuals"]
+"""From latents (F, C, h, w), the same in all branches, their timestep, the branches' texts (N, T, D) or (N, F, T, D),
+and which frames of the clip these are, to residuals of all branches."""
 
 Lead = Callable[[Tensor, Scale], Tensor]
 """From a direction (F, C, h, w) between two predictions, and the guidance scale, to the guidance to add."""
@@ -64,6 +64,7 @@ class Request:
         channels: further input (F, C', h, w) beside the latents, the same in all branches
         beside: further branches, after the N
         energies: gradients that steer the guided output, added up
+        first: which frame of the clip the first of ``latents`` is
     """
 
     latents: Tensor
@@ -74,6 +75,23 @@ class Request:
     channels: Tensor | None = None
     beside: tuple[BranchBeside, ...] = ()
     energies: tuple[Gradient, ...] = ()
+    first: int = 0
+
+    def frames(self, cut: slice) -> Request:
+        """What is asked of some frames, of a request ``with_all_branches``. Energies look at the whole clip, and so are
+        not among it."""
+        if self.beside:
+            raise ValueError("branches beside are put among the others before frames are cut")
+        return replace(
+            self,
+            latents=self.latents[cut],
+            timestep=self.timestep[cut] if isinstance(self.timestep, Tensor) and self.timestep.ndim else self.timestep,
+            prompt=self.prompt.frames(cut),
+            tokens_apart=tuple(each.frames(cut) for each in self.tokens_apart),
+            channels=None if self.channels is None else self.channels[cut],
+            energies=(),
+            first=self.first + cut.start,
+        )
 
     def with_all_branches(self) -> Request:
         """The same, with the branches beside among the others. Tokens apart are in them as in the first branch, so that
@@ -93,7 +111,8 @@ class Request:
 
     def residuals(self) -> Residuals | None:
         """The sum of what the controls add to the UNet in the N branches; None where there are none."""
-        made = [control(self.latents, self.timestep, self.prompt.states) for control in self.controls]
+        frames = slice(self.first, self.first + len(self.latents))
+        made = [control(self.latents, self.timestep, self.prompt.states, frames) for control in self.controls]
         return reduce(operator.add, made) if made else None
 
     def lead(self, outputs: Tensor, scale: Scale) -> Tensor | float:

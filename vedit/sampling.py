@@ -80,7 +80,7 @@ def guided_output(
 ) -> Tensor:
     """The output (F, 4, h, w) before the step of this index, guided by all that has entered the ``request``."""
     with torch.set_grad_enabled(request.latents.requires_grad):
-        outputs = predict(request, source)
+        outputs = predict(request, source, step=schedule.skipped + index)
         lead = request.lead(outputs, guider.scale)
         clean = partial(schedule.clean, request.latents, index=index)
         output = guider.combine(outputs[: len(request.prompt)], clean, lead)

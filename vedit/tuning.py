@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -69,6 +69,7 @@ def tune(
     checkpoint: Path | None = None,
     latents: Tensor | None = None,
     flow: Flow | None = None,
+    window: int | None = None,
     progress: Progress | None = None,
 ) -> Adapter:
     """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
@@ -84,7 +85,8 @@ def tune(
     errors of epsilon those of the layout are next to nothing.
 
     Parameters are tuned in float32 whatever the backbone's dtype, and memory is traded for time (gradient
-    checkpointing) only when it runs out.
+    checkpointing) only when it runs out. Of a clip that is longer than a ``window``, each step learns a stretch of so
+    many frames, drawn anew; which of the clip's frames they are is known all the same.
 
     Args:
         backbone: the model
@@ -101,6 +103,7 @@ def tune(
         checkpoint: a file that is written every 50 steps, and resumed from if it is there
         latents: of the clip (F, 4, h, w), where they are known already
         flow: of the clip, where it is known already, for an attention kind that follows it
+        window: frames that are learnt at a time; None for all
         progress: what is told of each step; None for nothing
 
     Raises:
@@ -112,13 +115,14 @@ def tune(
         raise DeviceError("a CPU cannot tune in float16; use --dtype float32 or bfloat16.")
     rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
     latents = backbone.encode(clip) if latents is None else latents.to(backbone.device)
-    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed)
+    window = window if window is not None and window < len(latents) else None
+    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed, window)
     if "flow" in ATTENTION.load(attention).needs and flow is None:
         flow = estimate_flow(clip)
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": rate, "weight_decay": weight_decay, "clip_norm": clip_norm,
         "recipe": recipe, "positions": False, "attention": attention, "seed": seed, "frames": len(clip),
-        "model": backbone.name, "clip": _digest(latents),
+        "window": window, "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
     # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
     with _learning(backbone, positions=recipe == "motion") as chosen:
@@ -172,6 +176,7 @@ class _Lesson:
 
     latents: of the clip (F, 4, h, w); text: of its prompt (1, T, D)
     levels, shares: noise levels of all training timesteps, and their alpha_bar
+    window: frames of a stretch that is learnt at a time, fewer than F; None for all
     """
 
     latents: Tensor
@@ -181,12 +186,15 @@ class _Lesson:
     shares: Tensor
     recipe: Recipe
     seed: int
+    window: int | None
 
     @classmethod
-    def of(cls, backbone: Backbone, latents: Tensor, prompt: str, recipe: Recipe, seed: int) -> _Lesson:
+    def of(
+        cls, backbone: Backbone, latents: Tensor, prompt: str, recipe: Recipe, seed: int, window: int | None
+    ) -> _Lesson:
         shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
         schedule = backbone.schedule(1)  # only for what the network predicts
-        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed)
+        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed, window)
 
     def learn(self, backbone: Backbone, step: int, rate: float) -> None:
         """The gradients of one step; where memory does not suffice for it, memory is traded for time from then on.
@@ -209,17 +217,29 @@ class _Lesson:
     def _backward(self, backbone: Backbone, step: int, rate: float) -> None:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
         motion = self.recipe == "motion"
-        time, noisy = _draw(self.latents, self.levels, generator, FROM_NOISE if motion else 0)
-        target = self.schedule.output_for(noisy, self.latents, self.levels[time])
-        loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
-        if motion and self.schedule.prediction == "epsilon":
-            loss = loss / self.shares[time]
-        if not torch.isfinite(loss):
-            raise WeightsError(
-                f"tuning diverged at step {step} (the loss is {loss.item()}); "
-                f"expected a finite loss: lower the learning rate from {rate:g}."
-            )
-        loss.backward()
+        first, latents = self._stretch(generator)
+        time, noisy = _draw(latents, self.levels, generator, FROM_NOISE if motion else 0)
+        target = self.schedule.output_for(noisy, latents, self.levels[time])
+        with nullcontext() if self.window is None else backbone.in_window(first):
+            loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
+            if motion and self.schedule.prediction == "epsilon":
+                loss = loss / self.shares[time]
+            if not torch.isfinite(loss):
+                raise WeightsError(
+                    f"tuning diverged at step {step} (the loss is {loss.item()}); "
+                    f"expected a finite loss: lower the learning rate from {rate:g}."
+                )
+            loss.backward()
+
+    def _stretch(self, generator: torch.Generator) -> tuple[int, Tensor]:
+        """What a step learns: the index of its first frame, and its latents."""
+        if self.window is None:
+            return 0, self.latents
+        # The ends are drawn more often, or their frames would be learnt less often than the others.
+        last = len(self.latents) - self.window
+        start = int(torch.randint(1 - self.window, last + self.window, (1,), generator=generator))
+        first = min(max(start, 0), last)
+        return first, self.latents[first : first + self.window]
 
 
 def _digest(latents: Tensor) -> str:

@@ -131,6 +131,19 @@ def test_a_flow_in_force_holds_within(backbone: Backbone) -> None:
     assert backbone.attention == backbone.default_attention
 
 
+@torch.no_grad()
+def test_tracks_end_with_the_window(backbone: Backbone) -> None:
+    flow = uniform((6.0, 0.0), 6, (32, 32))
+    x, text = torch.randn(1, 6, 4, 4, 4, generator=torch.Generator().manual_seed(0)), backbone.embed(["a cat"])
+    with backbone.attending("flow", flow):
+        whole = backbone.predict(x, 300, text)
+        with backbone.in_window(2):
+            seen = backbone.predict(x[:, 2:5], 300, text)
+        assert torch.equal(backbone.predict(x, 300, text), whole)
+    with backbone.attending("flow", flow.frames(2, 5)):
+        assert torch.equal(backbone.predict(x[:, 2:5], 300, text), seen)
+
+
 def test_only_what_follows_a_flow_asks_for_one() -> None:
     asking = [kind for kind in registry.names("attention") if "flow" in ATTENTION.load(kind).needs]
     assert asking == ["flow"]

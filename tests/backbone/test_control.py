@@ -14,14 +14,16 @@ from torch import Tensor
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet, load_controlnet
-from vedit.condition import Condition
+from vedit.condition import Condition, enter
 from vedit.entrances.residuals import AddResiduals
 from vedit.errors import WeightsError
 from vedit.guiders import ClassifierFree, Unguided
+from vedit.prediction import Predictor
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import InjectionSource, denoise, noise
+from vedit.windows import Windows
 
 STEPS = 4
 WEIGHTS = (0.8, 0.5)
@@ -96,6 +98,25 @@ def test_a_controlnet_sees_the_frames_as_the_unet_does(sd1: Path, folders: list[
     assert torch.equal(net(shown, x, 300, text).mid, alone.mid)
     with backbone.attending("sparse_causal"):  # one frame has no others to see
         torch.testing.assert_close(net(shown[:1], x[:1], 300, text).mid, alone.mid[:1], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("varying", [False, True])
+def test_a_controlnet_looks_at_the_clips_first_frame_in_every_window(
+    sd1: Path, folders: list[Path], varying: bool
+) -> None:
+    backbone = load_backbone(sd1, device="cpu")
+    words = backbone.embed(["a cat", "a dog"])
+    if varying:  # alike in the first frames, and then not
+        words = words[[[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]]]
+    request, acting = Request(noise(0, 6, (4, 8, 8)), 300, Prompt(words)), conditions(backbone, folders, frames=6)
+    other = Request(noise(1, 6, (4, 8, 8)), 300, Prompt(backbone.embed(["red"])))
+    request, source = enter(acting, request, (0, 0.1)), enter(acting, other, (0, 0.1))
+    found = []
+    for windows in (None, Windows(4, 1)):
+        with backbone.attending("first_frame", windows=windows):
+            found.append(Predictor(backbone)(request, source))
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)
 
 
 def test_branches_with_the_same_words_are_computed_once(sd1: Path, folders: list[Path]) -> None:

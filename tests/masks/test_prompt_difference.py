@@ -14,6 +14,7 @@ from vedit.masks import LatentBlend, PromptDifference, compare_prompts
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt
 from vedit.sampling import denoise, noise
+from vedit.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,16 @@ def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
     assert mask.min() >= 0
     assert mask.max() == 1
     assert torch.equal(mask, compare_prompts(backbone, latents, one, other)[0].mask())
+
+
+def test_prompts_are_compared_in_windows(backbone: Backbone) -> None:
+    latents = noise(1, 6, (4, 8, 8))
+    one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])
+    found = []
+    for windows in (None, Windows(3, 1)):
+        with backbone.attending("first_frame", windows=windows):
+            found.append(compare_prompts(backbone, latents, one, other)[0])
+    torch.testing.assert_close(found[1].direction, found[0].direction, atol=1e-5, rtol=1e-4)
 
 
 def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone: Backbone) -> None:

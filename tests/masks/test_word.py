@@ -15,6 +15,7 @@ from vedit.backbone.prompts import tokens_of
 from vedit.errors import ConfigError
 from vedit.masks import word_mask
 from vedit.sampling import noise
+from vedit.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,16 @@ def test_it_works_on_latents_of_any_shape(sd1: Path) -> None:
     mask = word_mask(backbone, noise(0, 2, (4, 10, 14)), backbone.embed(["a dog"]), [2])
     assert mask.shape == (2, 1, 10, 14)
     assert mask.max() == 1
+
+
+def test_a_long_clip_is_looked_at_in_stretches(sd1: Path) -> None:
+    backbone, latents = load_backbone(sd1, device="cpu"), noise(0, 5, (4, 8, 8))
+    told: list[tuple[str, int, int]] = []
+    whole = word_mask(backbone, latents, backbone.embed(["a dog"]), [2])
+    with backbone.attending("sparse_causal", windows=Windows(2, 1)):
+        found = word_mask(backbone, latents, backbone.embed(["a dog"]), [2], progress=lambda *at: told.append(at))
+    assert (found != whole).float().mean() < 0.02, "but for what lies on the threshold"
+    assert [at[1:] for at in told] == [(done, 12) for done in range(1, 13)]
 
 
 def test_attention_is_kept_only_while_it_is_watched(mini: Backbone) -> None:

@@ -11,6 +11,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.priors.inversion import correction_size, invert, passes, reconstruct
 from vedit.sampling import noise
+from vedit.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,22 @@ def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequ
     )
     assert once < plain
     assert often < 0.2 * plain
+
+
+@pytest.mark.parametrize("kind", ["first_frame", "sparse_causal"])
+def test_windows_lead_back_as_well_as_the_whole_clip(backbone: Backbone, kind: str) -> None:
+    """In each step the way back sees the windows of the way there."""
+    latents, text = noise(0, 7, (4, 8, 8)), backbone.embed(["a cat"])
+    traces, errors = [], []
+    for windows in (None, Windows(7, 1), Windows(4, 2)):
+        with backbone.attending(kind, windows=windows):
+            traces.append(invert(backbone, latents, text, 10, corrections=6))
+            errors.append(float((reconstruct(backbone, traces[-1], text, 10) - latents).std()))
+    assert torch.equal(traces[0], traces[1])
+    assert errors[2] < 2 * errors[0] + 1e-3
+    with backbone.attending(kind, windows=Windows(4, 2)):
+        cut = float((reconstruct(backbone, traces[2][:8], text, 10) - latents).std())
+    assert cut < 2 * errors[0] + 1e-3
 
 
 @pytest.mark.parametrize("corrections", [0, 1, 3])

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vedit.attention.anchors import Anchors
 from vedit.attention.kernels import Kernel, weights
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.levels import level_size
@@ -61,6 +62,11 @@ class TokensApart:
     def branch(self, index: int) -> TokensApart:
         """Those of one branch."""
         return replace(self, tokens=self.tokens[index, None], scale=self.scale[index, None])
+
+    def frames(self, cut: slice) -> TokensApart:
+        """Those of some frames."""
+        mask = None if self.mask is None else self.mask[cut]
+        return replace(self, tokens=self.tokens[:, cut], scale=self.scale[:, cut], mask=mask)
 
     def repeat_first(self, further: int) -> TokensApart:
         """With so many further branches after the others, which have what the first has."""
@@ -118,6 +124,10 @@ class StepContext:
     kind: AttentionKind
     kernel: Kernel
     frames: int = 1
+    first: int = 0
+    """Which frame of the clip the first of these is: not 0 in the later windows of a long one."""
+    anchors: Anchors | None = None
+    """What the first window leaves for the others; None where there is one alone."""
     inject: bool = False
     """Whether the first branch is the source, whose queries, keys and features the others take over."""
     emphasis: Tensor | None = None
@@ -134,10 +144,20 @@ class StepContext:
         source branch is not changed."""
         if self.motion is None:
             return after
-        shares = self.motion.to(after).repeat(len(after) // self.frames)
+        shares = self.motion[self.first : self.first + self.frames].to(after).repeat(len(after) // self.frames)
         if self.inject:
             shares[: self.frames] = 1
         return torch.lerp(before, after, shares.view(-1, *[1] * (after.ndim - 1)))
+
+    def of_first_frame(self, layer: object, *tokens: Tensor) -> tuple[Tensor | None, ...]:
+        """Of a ``layer``'s tokens (N, F, T, C), those (N, 1, T, C) of the clip's first frame; None each where it is
+        among these frames."""
+        if self.anchors is None:
+            return (None,) * len(tokens)
+        if self.anchors.filling:
+            self.anchors.keep(layer, *(each[:, :1] for each in tokens))
+            return (None,) * len(tokens)
+        return self.anchors.of(layer)
 
     def inject_source(self, tensor: Tensor) -> Tensor:
         """While injecting, the first branch's part of (N F, ...) for every branch; else the tensor as it is."""

@@ -23,7 +23,8 @@ class FlowGuided(SparseCausal):
     """Frame i sees frames 0 and i - 1; then each token also attends to the tokens along its own track through the clip.
 
     In this second attention the result of the first is query, key and value, so there are no new weights. It is done at
-    every resolution of the UNet. Tokens that are hidden, or have left the picture, are masked.
+    every resolution of the UNet. Tokens that are hidden, or have left the picture, are masked. In a window of a long
+    clip tracks end with the window.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"flow"})
@@ -64,13 +65,14 @@ class FirstFrameFlow(FlowGuided):
     """Frame i sees frame 0 and itself; then each token also attends to where the thing that it shows was in frame 0.
 
     After the temporal attention of Motion-I2V (Shi et al. 2024, eq. 5), whose keys are those of frame 0 moved along its
-    flow; done as ``flow`` does it, without new weights.
+    flow; done as ``flow`` does it, without new weights. In a later window of a long clip the second attention goes back
+    to where the thing was in the window's first frame.
     """
 
-    def gather(self, tokens: Tensor) -> Tensor:
-        if tokens.shape[1] == 1:
+    def gather(self, tokens: Tensor, first: Tensor | None = None) -> Tensor:
+        if tokens.shape[1] == 1 and first is None:
             return tokens
-        return torch.cat([tokens[:, :1].expand_as(tokens), tokens], dim=2)
+        return torch.cat([(tokens[:, :1] if first is None else first).expand_as(tokens), tokens], dim=2)
 
     def following(self, flow: Flow, cells: Size) -> FirstFrameFlow:
         return FirstFrameFlow(self.options, flow, cells)

@@ -39,7 +39,7 @@ class FrameProcessor:
         query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
         if self.across_frames:
             query, key = self.context.inject_source(query), self.context.inject_source(key)
-            key, value = (self._gather(tokens) for tokens in (key, value))
+            key, value = self._gather(key, value)
         elif self.context.emphasis is not None:
             # A share of attention, times its token's weight, is that share of the value times the weight.
             value = value * self.context.emphasis[..., None]
@@ -65,8 +65,15 @@ class FrameProcessor:
         output = attend(*_one_dtype(query, key, value), self.context.kernel)
         return output.transpose(1, 2).flatten(2).to(dtype)
 
-    def _gather(self, tokens: Tensor) -> Tensor:
-        return self.context.kind.gather(self._unflattened(tokens)).flatten(0, 1)
+    def _gather(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (N F, T, C) to those that each frame attends to, (N F, S, C)."""
+        kind, own = self.context.kind, (self._unflattened(key), self._unflattened(value))
+        if kind.anchored:
+            firsts = self.context.of_first_frame(self, *own)
+            key, value = (kind.gather(*pair) for pair in zip(own, firsts, strict=True))
+        else:
+            key, value = (kind.gather(each) for each in own)
+        return key.flatten(0, 1), value.flatten(0, 1)
 
     def _unflattened(self, tokens: Tensor) -> Tensor:
         """(N F, T, C) to (N, F, T, C)."""

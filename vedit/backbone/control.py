@@ -38,6 +38,9 @@ PUBLISHED: Mapping[int, Mapping[str, str]] = {
 """Hub ids of the ControlNets that are taken when none is named: by the width of the model's text encoder (768 is SD
 1.x, 1024 SD 2.x) and by kind."""
 
+ALL = slice(None)
+"""All frames of a clip."""
+
 _FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 
 
@@ -68,14 +71,18 @@ class ControlNet:
         self._chunked = ChunkedOnOutOfMemory(net)
         backbone.share_attention(net)
 
-    def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor) -> Residuals:
-        """The residuals of ``pictures`` (F, 3, H, W) in [0, 1] at timestep ``t``, or (F,) of each frame, for latents
-        ``x`` (F, 4, h, w), which all branches share, and ``text`` (N, T, D) or (N, F, T, D).
+    def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor, where: slice = ALL) -> Residuals:
+        """The residuals of the ``pictures`` of a clip, (F, 3, H, W) in [0, 1] for all of its frames, at timestep ``t``,
+        or (F,) of each frame, for the latents ``x`` (F, 4, h, w) of those frames ``where`` they are, which all branches
+        share, and ``text`` (N, T, D) or (N, F, T, D).
 
         Runs the ControlNet once for all guidance branches where they share their prompt, or where it reads none.
         """
         backbone, branches, frames = self._backbone, len(text), len(x)
-        alike = not reads_words(self.net) or all(torch.equal(each, text[0]) for each in text[1:])
+        # Whether prompts that vary in time are alike may change from window to window, and with it what is anchored.
+        told_apart = backbone.anchored and text.ndim == 4
+        shared = not told_apart and all(torch.equal(each, text[0]) for each in text[1:])
+        alike = shared or not reads_words(self.net)
         words = text[:1] if alike else text
         if words.ndim == 3:
             words = words[:, None].expand(-1, frames, -1, -1)
@@ -86,7 +93,7 @@ class ControlNet:
                     x.to(backbone.dtype).repeat(len(words), 1, 1, 1),
                     flat_timestep(t, len(words), frames).to(backbone.device),
                     words.flatten(0, 1).to(backbone.device, backbone.dtype),
-                    controlnet_cond=pictures.to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
+                    controlnet_cond=pictures[where].to(backbone.device, backbone.dtype).repeat(len(words), 1, 1, 1),
                     return_dict=False,
                 ),
             )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from vedit.attention.anchors import Anchors
 from vedit.attention.context import AttentionRecord, StepContext, TokensApart
 from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import ATTENTION, AttentionKind
@@ -28,6 +29,7 @@ from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
 from vedit.schedule import Schedule
+from vedit.windows import Windows
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
@@ -73,7 +75,7 @@ class Backbone:
         self.loaded_with: dict[str, Any] = {}
         """What else the model was loaded with, under the names of the settings."""
         self._kinds: dict[str, AttentionKind] = {}
-        self._following: tuple[str, Flow, AttentionKind] | None = None
+        self._following: tuple[str, Flow, tuple[int, int], AttentionKind] | None = None
         """The kind that follows a flow, with its paths: they are the same in every step."""
         self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
@@ -83,6 +85,10 @@ class Backbone:
         self._clip_wide: list[RemovableHandle] = []
         self._attending: str | None = None
         self._flow: Flow | None = None
+        self.windows: Windows | None = None
+        """In which predictions of a long clip are made (``prediction.Predictor``), within ``attending``; None for all
+        frames at once."""
+        self._cut = False
         self._chunked = ChunkedOnOutOfMemory(unet)
         attach_injection(unet, self._context)
         self.share_attention(unet)
@@ -296,6 +302,8 @@ class Backbone:
         with self.lock:
             self._context.frames = frames
             self._context.kind = self._kind(self.attention)
+            if self._context.anchors is not None:
+                self._context.anchors.begin_run()
             self._context.inject = inject
             self._context.emphasis = None if emphasis is None else emphasis.flatten(0, 1).to(self.device, self.dtype)
             self._context.tokens_apart = tuple(each.to(self.device, self.dtype) for each in tokens_apart)
@@ -305,6 +313,24 @@ class Backbone:
                 self._context.inject, self._context.emphasis, self._context.tokens_apart = False, None, ()
                 if not (torch.is_grad_enabled() and self.unet.is_gradient_checkpointing):
                     self._context.frames = 1
+
+    @contextmanager
+    def in_window(self, first: int, anchors: Anchors | None = None) -> Iterator[None]:
+        """Within the block, the frames that the network sees are a stretch of the clip, from the frame of index
+        ``first`` on. ``anchors`` keep what the first window leaves for the others."""
+        with self.lock:
+            if anchors is not None:
+                anchors.begin_window(first)
+            self._context.first, self._context.anchors, self._cut = first, anchors, True
+            try:
+                yield
+            finally:
+                self._context.first, self._context.anchors, self._cut = 0, None, False
+
+    @property
+    def anchored(self) -> bool:
+        """Whether a window runs that shares the clip's first frame with others."""
+        return self._context.anchors is not None
 
     @contextmanager
     def recording_attention(self, positions: int) -> Iterator[AttentionRecord]:
@@ -321,21 +347,28 @@ class Backbone:
         return Schedule.from_config(self.scheduler_config, steps)
 
     @contextmanager
-    def attending(self, kind: str, flow: Flow | None = None) -> Iterator[None]:
+    def attending(self, kind: str, flow: Flow | None = None, windows: Windows | None = None) -> Iterator[None]:
         """Within the block, which one thread enters at a time, self-attention follows this kind; afterwards as before.
 
-        ``flow`` of the clip, for a kind that needs one; one that is in force already stays so. Raises PartError for an
-        unknown kind and ConfigError for one that lacks its flow.
+        Args:
+            kind: its name
+            flow: of the clip, for a kind that needs one; one that is in force already stays so
+            windows: in which long clips are seen; those that are in force already stay so
+
+        Raises:
+            PartError: for an unknown kind
+            ConfigError: for one that lacks its flow
         """
         with self.lock:
-            before = self._attending, self._flow
+            before = self._attending, self._flow, self.windows
             self._flow = self._flow if flow is None else flow
+            self.windows = self.windows if windows is None else windows
             try:
                 self._kind(kind)
                 self._attending = kind
                 yield
             finally:
-                self._attending, self._flow = before
+                self._attending, self._flow, self.windows = before
                 self._context.frames = 1
 
     @contextmanager
@@ -358,11 +391,13 @@ class Backbone:
                 f"the attention kind {name} follows the motion of the clip: give its flow, "
                 f"attending('{name}', flow=vedit.flow.estimate_flow(frames))."
             )
+        first, frames = (self._context.first, self._context.frames) if self._cut else (0, len(self._flow))
         held = self._following
-        if held is None or held[:2] != (name, self._flow):
+        if held is None or held[:3] != (name, self._flow, (first, frames)):
             cells = self._flow.size[0] // self.vae_scale_factor, self._flow.size[1] // self.vae_scale_factor
-            self._following = held = (name, self._flow, kind.following(self._flow, cells))
-        return held[2]
+            flow = self._flow.frames(first, first + frames) if self._cut else self._flow
+            self._following = held = (name, self._flow, (first, frames), kind.following(flow, cells))
+        return held[3]
 
     # Layers that join frames
 

@@ -58,7 +58,8 @@ class TemporalAttention(nn.Module):
         by_position = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
         folded = by_position.flatten(0, 1)
         if self.positions:
-            folded = folded + sinusoids(context.frames, folded.shape[-1]).to(folded)
+            numbered = sinusoids(context.frames, folded.shape[-1], context.first)
+            folded = folded + numbered.to(folded)
         query, key, value = (
             layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v)
         )
@@ -67,9 +68,9 @@ class TemporalAttention(nn.Module):
         return output.unflatten(0, by_position.shape[:2]).transpose(1, 2).flatten(0, 1)
 
 
-def sinusoids(count: int, width: int) -> Tensor:
-    """Encodings (count, width) of the positions 0 to count - 1; ``width`` is even."""
-    index = torch.arange(count, dtype=torch.float32)[:, None]
+def sinusoids(count: int, width: int, first: int = 0) -> Tensor:
+    """Encodings (count, width) of so many positions from ``first`` on; ``width`` is even."""
+    index = torch.arange(first, first + count, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
     return torch.stack([torch.sin(index * frequency), torch.cos(index * frequency)], dim=-1).flatten(1)
 
@@ -206,7 +207,8 @@ def span_frames(unet: UNet2DConditionModel, context: StepContext) -> list[Remova
     """Let the group norms of the resnets and of the output take their statistics over all frames of a clip.
 
     Tune-A-Video normalises 5-D tensors there, so its checkpoints need this; the parameters are the same. The
-    transformers' own norms stay per frame.
+    transformers' own norms stay per frame. Of a clip that is seen in windows, those of the first window hold for all,
+    so that no window is brighter or greyer than its neighbour.
     """
     from diffusers.models.resnet import ResnetBlock2D
 
@@ -218,9 +220,24 @@ def span_frames(unet: UNet2DConditionModel, context: StepContext) -> list[Remova
         (x,) = inputs
         return (x.unflatten(0, (-1, context.frames)).transpose(1, 2),)
 
-    def after(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+    def after(norm: nn.GroupNorm, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        if context.anchors is not None:
+            grouped = inputs[0].unflatten(1, (norm.num_groups, -1)).float()  # (N, G, C / G, F, H, W)
+            if context.anchors.filling:
+                context.anchors.keep(norm, *_statistics(grouped))
+            else:
+                mean, variance = context.anchors.of(norm)
+                scaled = ((grouped - mean) * (variance + norm.eps).rsqrt()).flatten(1, 2)
+                weight, bias = (each[:, None, None, None] for each in (norm.weight, norm.bias))
+                output = (scaled * weight + bias).to(output.dtype)
         return output.transpose(1, 2).flatten(0, 1)
 
     for norm in [*norms, unet.conv_norm_out]:
         handles += [norm.register_forward_pre_hook(before), norm.register_forward_hook(after)]
     return handles
+
+
+def _statistics(grouped: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (N, G, 1, 1, 1, 1) of each group of channels (N, G, C, F, H, W)."""
+    over = tuple(range(2, grouped.ndim))
+    return grouped.mean(over, keepdim=True), grouped.var(over, correction=0, keepdim=True)

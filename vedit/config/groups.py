@@ -222,6 +222,29 @@ class AttentionSettings(Settings):
         description="Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model was "
         "tuned with, else sparse_causal.",
     )
+    window: int | None = Field(
+        None,
+        ge=2,
+        le=10_000,
+        description="Frames that the network sees at once. A longer clip is seen in windows that overlap; by default "
+        "only where its frames do not fit into memory together.",
+    )
+    overlap: int | None = Field(
+        None, ge=1, le=5_000, description="Frames that windows share, up to half of --window. By default a quarter."
+    )
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        if self.overlap is None:
+            return self
+        if self.window is None:
+            raise ValueError("overlap needs window, the frames of which so many are shared")
+        if self.overlap > self.window // 2:
+            raise ValueError(
+                f"overlap: windows of {self.window} frames share at most {self.window // 2}, half of them; "
+                f"{self.overlap} is too many"
+            )
+        return self
 
 
 class InversionSettings(Settings):

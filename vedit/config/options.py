@@ -110,6 +110,11 @@ class EditOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
     learning_rate: float | None
     """Of one-shot tuning. By default what the model asks for, else 3e-5."""
     recipe: Literal["motion", "original"]
@@ -242,6 +247,11 @@ class GenerateOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -464,6 +474,11 @@ class TuneOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
     learning_rate: float | None
     """Of one-shot tuning. By default what the model asks for, else 3e-5."""
     recipe: Literal["motion", "original"]
@@ -512,6 +527,11 @@ class InvertOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
     inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""

@@ -68,7 +68,7 @@ class AddResiduals(Entrance):
     holds_for_source: ClassVar[bool] = True
 
     def enter(self, request: Request, strength: Tensor) -> Request:
-        def scaled(latents: Tensor, timestep: Timestep, text: Tensor) -> Residuals:
-            return self.control(latents, timestep, text).scaled(strength)
+        def scaled(latents: Tensor, timestep: Timestep, text: Tensor, frames: slice) -> Residuals:
+            return self.control(latents, timestep, text, frames).scaled(strength[frames])
 
         return replace(request, controls=(*request.controls, scaled))

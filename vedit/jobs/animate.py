@@ -29,6 +29,7 @@ from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
+from vedit.jobs.windows import settle_windows, windows_of
 from vedit.motion.dense import DenseFlow
 from vedit.motion.first_frame import keep_first
 from vedit.motion.strokes import read_strokes
@@ -149,6 +150,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
         size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
         kind = attention_kind(config, model.outline)
         config = config.model_copy(update={"attention": kind, "frames": moments.frames})
+        config = settle_windows(config, moments.frames, size, model.outline, branches=2)
         guidance.check_times(config, moments, model.outline.tokenizer)
         picture: Stage[Tensor]
         if given.clip is None:
@@ -160,9 +162,8 @@ class Animate(Job[AnimateConfig, AnimateResult]):
             model.outline.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt
         )
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
-        return Goal(
-            finish, config, model, Canvas(moments.frames, size, size), "take fewer --frames, or a smaller --size"
-        )
+        canvas = Canvas(moments.frames, size, size, None, windows_of(config, moments.frames))
+        return Goal(finish, config, model, canvas, "take fewer --frames, or a smaller --size")
 
     def finish(self, config: AnimateConfig, result: AnimateResult, seconds: dict[str, float]) -> AnimateResult:
         files = write_result(result.clip, result.config, result.made_with)
@@ -199,7 +200,7 @@ def animate_stages(
     denoised = DenoiseAnimation(
         start, Encode(crude, model), motion, flow, conditions, model, kind, led, config.steps, config.steps_taken,
         guidance.motion_scale(config, model.outline, moments),
-        Hold(config.motion_hold, config.still_hold, config.keep_first),
+        Hold(config.motion_hold, config.still_hold, config.keep_first), windows_of(config, moments.frames),
     )  # fmt: skip
     frames = Decode(denoised, None, model, "animation", prompt)
     return FinishAnimation(picture, motion, crude, frames, model, config, track)

@@ -19,8 +19,8 @@ from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import source_prompt_of
 from vedit.jobs.report import write_report
-from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.windows import LEARNING, settle_windows
 from vedit.motion.strokes import read_strokes
 from vedit.progress import Progress
 from vedit.session import Session
@@ -29,6 +29,10 @@ from vedit.stages import prompt_schedule, soundtrack
 
 if TYPE_CHECKING:
     from vedit.printing import Report
+
+
+BRANCHES = 3
+"""Of an edit, together in one batch: the source, the negative prompt and the prompt."""
 
 
 @job(EditConfig, "clip", "prompt")
@@ -84,6 +88,8 @@ class Edit(Job[EditConfig, EditResult]):
         model = opened(config, session, given)
         size = footage.working_size(config, model.outline)
         config = config.model_copy(update={"source_prompt": source_prompt_of(config, model.outline)})
+        branches = LEARNING if config.tune else BRANCHES
+        config = settle_windows(config, footage.frames, size, model.outline, branches)
         track = soundtrack.prepare(config, footage.frames, footage.rate, sound)
         guidance.check_times(config, track.moments, model.outline.tokenizer)
         stages = EditStages(config, model, footage, size, track, given.mask)
@@ -91,7 +97,7 @@ class Edit(Job[EditConfig, EditResult]):
         said = config.source_prompt or "", *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
-        return Goal(finish, finish.config, model, Canvas(footage.frames, size, footage.size, footage.whole))
+        return Goal(finish, finish.config, model, stages.canvas)
 
     def finish(self, config: EditConfig, result: EditResult, seconds: dict[str, float]) -> EditResult:
         files = write_result(result.video, result.config, result.made_with)

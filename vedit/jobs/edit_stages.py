@@ -18,7 +18,9 @@ from vedit.graph import Stage
 from vedit.jobs import controls, guidance
 from vedit.jobs.controls import Conditions
 from vedit.jobs.parts import attention_kind
+from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.windows import windows_of
 from vedit.priors import PRIORS
 from vedit.session import Model
 from vedit.stages.conditions import Controls
@@ -35,6 +37,7 @@ from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words, words_of
 from vedit.timeline import Moments
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class EditStages:
     """The stages of one edit, each named when it is first asked for; None where the edit needs none.
 
     Attributes:
-        config: of the edit, its source prompt filled in
+        config: of the edit, its source prompt and windows filled in
         given_mask: a mask in memory, instead of the config's
         size: the working size (H, W)
     """
@@ -61,6 +64,15 @@ class EditStages:
     @cached_property
     def attention(self) -> str:
         return attention_kind(self.config, self.model.outline)
+
+    @cached_property
+    def windows(self) -> Windows | None:
+        return windows_of(self.config, self.footage.frames)
+
+    @property
+    def canvas(self) -> Canvas:
+        footage = self.footage
+        return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows)
 
     @cached_property
     def words(self) -> tuple[Words, ...]:
@@ -105,7 +117,7 @@ class EditStages:
         prompt, rate = config.source_prompt or "", config.learning_rate
         return Tune(
             self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, self.attention,
-            config.seed,
+            config.seed, window=self.windows.size if self.windows else None,
         )  # fmt: skip
 
     # What steers
@@ -123,8 +135,9 @@ class EditStages:
         changes = controls.single_changes(config.source_prompt or "", config.prompt) if defaults else []
         targets = (self.words[1], *(Words(each) for each in changes))
         return ComparePrompts(
-            self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed
-        )
+            self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed,
+            self.windows,
+        )  # fmt: skip
 
     @cached_property
     def default_controls(self) -> Controls | None:
@@ -180,8 +193,9 @@ class EditStages:
         if kind == "word":
             tokens = tuple(self._mask_tokens)
             return WordMask(
-                self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], tokens, config.seed
-            )
+                self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], tokens, config.seed,
+                self.windows,
+            )  # fmt: skip
         return AutoMask(self.differences) if self._masked_by_words and self.differences else None
 
     @property
@@ -203,6 +217,7 @@ class EditStages:
         return StartingNoise(
             self.latents, self.tuned, self.flow, self._steering, self.model, self.attention, config.prior,
             self.words[0], config.steps, config.inversion_corrections, *drawn(config.prior, config.seed, walk),
+            windows=self.windows,
         )  # fmt: skip
 
     @cached_property
@@ -223,6 +238,7 @@ class EditStages:
         return Denoise(
             self.start, self.latents, self.tuned, self.flow, self.all_conditions, self.mask, self.model,
             self.attention, led, config.steps, config.steps_taken, scale, kept, "edit",
+            self.windows,
         )  # fmt: skip
 
     @cached_property

@@ -27,6 +27,7 @@ from vedit.jobs.outputs import check_files, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
+from vedit.jobs.windows import settle_windows, windows_of
 from vedit.motion.strokes import read_strokes
 from vedit.priors import PRIORS
 from vedit.progress import Progress
@@ -130,13 +131,14 @@ class Generate(Job[GenerateConfig, GenerateResult]):
             size_of(config, model.outline.unet, model.outline.vae_scale_factor),
         )
         config = config.model_copy(update={"attention": kind, "frames": frames})
+        config = settle_windows(config, frames, size, model.outline, branches=2)
         guidance.check_times(config, track.moments, model.outline.tokenizer)
         finish = FinishClip(generate_stages(config, model, track, size), model, config, track)
         said = *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
         shorten = "take fewer --frames, or a smaller --width and --height"
-        return Goal(finish, config, model, Canvas(frames, size, size), shorten)
+        return Goal(finish, config, model, Canvas(frames, size, size, None, windows_of(config, frames)), shorten)
 
     def finish(self, config: GenerateConfig, result: GenerateResult, seconds: dict[str, float]) -> GenerateResult:
         """Where the beats are followed, the sheet shows the frames on them and those half-way between them too."""
@@ -163,6 +165,7 @@ class Generate(Job[GenerateConfig, GenerateResult]):
 def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Decode:
     """The frames, of a ``size`` (H, W), and all that they are made of. Raises ConfigError."""
     moments, cell, kind = track.moments, model.outline.vae_scale_factor, config.attention or ""
+    windows = windows_of(config, moments.frames)
     prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
     sound = guidance.sound_tokens(config, model, track)
     blank = BlankClip(moments.frames, size, moments.rate)
@@ -177,11 +180,13 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     scale = guidance.motion_scale(config, model.outline, moments)
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
     start = StartingNoise(
-        None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape
-    )
+        None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape,
+        windows,
+    )  # fmt: skip
     denoised = Denoise(
-        start, None, None, flow, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip"
-    )
+        start, None, None, flow, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip",
+        windows,
+    )  # fmt: skip
     return Decode(denoised, start, model, "clip", prompt)
 
 

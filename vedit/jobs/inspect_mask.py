@@ -23,8 +23,8 @@ from vedit.jobs.base import Given, Goal, Job, opened
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_output, check_video, default_output
 from vedit.jobs.parts import source_prompt_of
-from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.windows import settle_windows
 from vedit.session import Session
 from vedit.sheet import contact_sheet
 from vedit.stages import soundtrack
@@ -108,6 +108,7 @@ class InspectMask(Job[InspectMaskConfig, InspectMaskResult]):
         # Neither what steers nor a sound has a say in where words differ.
         prompt = source_prompt_of(config, model.outline)
         config = config.model_copy(update={"source_prompt": prompt, "control": (), "audio": None})
+        config = settle_windows(config, footage.frames, size, model.outline, branches=2)
         stages = EditStages(config, model, footage, size, soundtrack.prepare(config, footage.frames, footage.rate))
         if config.mask == "auto" and stages.mask is None:
             warnings.warn(
@@ -116,7 +117,7 @@ class InspectMask(Job[InspectMaskConfig, InspectMaskResult]):
                 stacklevel=2,
             )
         finish = ShowMask(stages.clip, stages.mask, model.outline.vae_scale_factor, config, footage)
-        return Goal(finish, config, model, Canvas(footage.frames, size, footage.size, footage.whole))
+        return Goal(finish, config, model, stages.canvas)
 
     def finish(
         self, config: InspectMaskConfig, result: InspectMaskResult, seconds: dict[str, float]

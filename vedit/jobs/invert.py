@@ -23,6 +23,7 @@ from vedit.jobs.outputs import check_video
 from vedit.jobs.parts import attention_kind, source_prompt_of
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.windows import settle_windows, windows_of
 from vedit.progress import Progress
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
 from vedit.session import Model, Session
@@ -105,19 +106,21 @@ class Invert(Job[InvertConfig, InvertResult]):
         footage = Footage.of(config, given.clip)
         model = opened(config, session, given)
         size, kind = footage.working_size(config, model.outline), attention_kind(config, model.outline)
-        prompt = source_prompt_of(config, model.outline)
+        config = settle_windows(config, footage.frames, size, model.outline, branches=1)
+        windows, prompt = windows_of(config, footage.frames), source_prompt_of(config, model.outline)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, prompt)
         clip = footage.stage(config, size)
         latents, words = Encode(clip, model), Words(prompt)
         flow = EstimateFlow(clip) if "flow" in ATTENTION.load(kind).needs else None
         start = StartingNoise(
-            latents, None, flow, (), model, kind, "inversion", words, config.steps, config.inversion_corrections
-        )
+            latents, None, flow, (), model, kind, "inversion", words, config.steps, config.inversion_corrections,
+            windows=windows,
+        )  # fmt: skip
         again = Reconstruct(start, None, flow, (), config.steps)
         frames, round_trip = Decode(again, None, model, "reconstruction", words), RoundTrip(clip, latents, model)
         finish = FinishInversion(clip, round_trip, frames, model, bool(prompt), footage)
         settings = config.model_copy(update={"attention": kind})
-        return Goal(finish, settings, model, Canvas(footage.frames, size, footage.size, footage.whole))
+        return Goal(finish, settings, model, Canvas(footage.frames, size, footage.size, footage.whole, windows))
 
     def finish(self, config: InvertConfig, result: InvertResult, seconds: dict[str, float]) -> InvertResult:
         if config.output is None:

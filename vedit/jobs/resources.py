@@ -17,6 +17,7 @@ from vedit.graph import Stage
 from vedit.graph.work import passes
 from vedit.machine_memory import free_gpu_memory, free_memory
 from vedit.session import Model, Session
+from vedit.windows import Windows
 
 FRAMES_HELD = 4
 """Copies of the frames at the working size, in float32, that are held at most: the source, what is made of it, and
@@ -55,23 +56,42 @@ class Canvas:
         size: the working size (H, W)
         own: the size of the pictures that are read or written
         whole: how many frames the clip has that they are of; None where there is none
+        windows: in which they are seen; None for all at once
     """
 
     frames: int
     size: Size
     own: Size
     whole: int | None = None
+    windows: Windows | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Frames that the network sees at once."""
+        return self.frames if self.windows is None else min(self.windows.size, self.frames)
+
+    @property
+    def seen(self) -> float:
+        """How many frames it sees in a pass over all of them, on average: those that windows share more than once."""
+        return self.frames if self.windows is None else self.windows.count(self.frames) * self.at_once
 
 
 def least_memory(
-    frames: int, size: Size, unet: Mapping[str, Any], vae_scale_factor: int, itemsize: int, branches: int
+    frames: int,
+    size: Size,
+    unet: Mapping[str, Any],
+    vae_scale_factor: int,
+    itemsize: int,
+    branches: int,
+    at_once: int | None = None,
 ) -> float:
     """Bytes that so many frames of a working ``size`` (H, W) take at the least, as frames and in a UNet of that config.
 
-    ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance.
+    ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance; ``at_once``: frames that it sees at
+    once, by default all.
     """
     positions = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
-    activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * frames
+    activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * (at_once or frames)
     return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
 
 
@@ -96,18 +116,19 @@ def check(canvas: Canvas, model: Model, session: Session, stages: Iterable[Stage
     """Raise DeviceError where a job cannot fit into memory; warn where its ``stages`` take more than a few minutes, and
     say what would make them shorter. Measures a pass where they may."""
     outline, frames, size = model.outline, canvas.frames, canvas.size
-    need = least_memory(frames, size, outline.unet, outline.vae_scale_factor, outline.dtype.itemsize, 1)
+    need = least_memory(frames, size, outline.unet, outline.vae_scale_factor, outline.dtype.itemsize, 1, canvas.at_once)
     on_gpu = outline.device.type == "cuda"
     check_fits(need, free_gpu_memory(outline.device) if on_gpu else free_memory(), shorten)
-    alone = sum(passes(each) for stage in stages for each in stage.work() if not each.doubtful) * frames
+    works = [each for stage in stages for each in stage.work() if not each.doubtful]
+    alone = sum(passes(each) * (canvas.at_once if each.network == "learning" else canvas.seen) for each in works)
     positions = (size[0] // outline.vae_scale_factor) * (size[1] // outline.vae_scale_factor)
     if alone * ROUGH * positions * _width(outline.unet) ** 2 < QUICK:
         return
     seconds = alone * one_pass(session.plain(model), size)
     if seconds > LONG:
         warnings.warn(
-            f"this takes about {format_duration(seconds)} here: {alone:,} passes of a frame through the network; fewer "
-            f"--steps make it shorter, or {shorten}.",
+            f"this takes about {format_duration(seconds)} here: {round(alone):,} passes of a frame through the "
+            f"network; fewer --steps make it shorter, or {shorten}.",
             VeditWarning,
             stacklevel=3,
         )

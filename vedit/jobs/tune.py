@@ -20,6 +20,7 @@ from vedit.jobs.outputs import check_output, default_output
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.windows import LEARNING, settle_windows, windows_of
 from vedit.progress import Progress
 from vedit.session import Session
 from vedit.stages import prompt_schedule
@@ -88,6 +89,8 @@ class TuneJob(Job[TuneConfig, TuneResult]):
         model = opened(config, session, given)
         size, kind = footage.working_size(config, model.outline), attention_kind(config, model.outline)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, config.prompt)
+        config = settle_windows(config, footage.frames, size, model.outline, LEARNING)
+        windows = windows_of(config, footage.frames)
         settings, clip = config.model_copy(update={"attention": kind}), footage.stage(config, size)
         learnt = Tune(
             clip,
@@ -101,8 +104,10 @@ class TuneJob(Job[TuneConfig, TuneResult]):
             kind,
             config.seed,
             None if config.output is None else checkpoint_of(config.output),
+            windows.size if windows else None,
         )
-        return Goal(FinishTuning(learnt), settings, model, Canvas(footage.frames, size, footage.size, footage.whole))
+        canvas = Canvas(footage.frames, size, footage.size, footage.whole, windows)
+        return Goal(FinishTuning(learnt), settings, model, canvas)
 
     def finish(self, config: TuneConfig, result: TuneResult, seconds: dict[str, float]) -> TuneResult:
         if config.output is None:

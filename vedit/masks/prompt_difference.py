@@ -10,8 +10,10 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
+from vedit.prediction import Predictor
 from vedit.progress import Progress
-from vedit.prompt import repeat_to_same_length
+from vedit.prompt import Prompt, repeat_to_same_length
+from vedit.request import Request
 from vedit.sampling import noise
 from vedit.schedule import training_levels
 
@@ -98,7 +100,7 @@ def compare_prompts(
 
     ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings.
     """
-    text = torch.cat(repeat_to_same_length(source, *targets))
+    prompts, predict = Prompt(torch.cat(repeat_to_same_length(source, *targets))), Predictor(backbone)
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     shape = tuple(latents.shape[1:])
     magnitude = torch.zeros_like(latents[:, :1]).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 1, h, w)
@@ -107,23 +109,12 @@ def compare_prompts(
         time = int(share * len(levels))
         fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
         noisy = levels[time].noised(latents, fresh)
-        told = _of_each(backbone, noisy, time, text)
+        told = predict(Request(noisy, time, prompts), step=number)
         magnitude += (told[1:] - told[:1]).abs().mean(2, keepdim=True)
         direction += told[1:] - told[:1]
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
     return [PromptDifference(*each) for each in zip(magnitude, direction, strict=True)]
-
-
-def _of_each(backbone: Backbone, noisy: Tensor, time: int, text: Tensor) -> Tensor:
-    """The noise predictions (N, F, 4, h, w) of ``noisy`` latents (F, 4, h, w) for N prompts (N, T, D): in one pass, or
-    where memory does not suffice in one for each."""
-    try:
-        return backbone.predict(noisy.expand(len(text), *noisy.shape), time, text)
-    except torch.OutOfMemoryError:
-        pass
-    torch.cuda.empty_cache()
-    return torch.cat([backbone.predict(noisy[None], time, each) for each in text.split(1)])
 
 
 def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:

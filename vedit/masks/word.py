@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +43,34 @@ def word_mask(
     clip is noised, and the cross-attention to the word, a mean over heads and layers, says where it is looked for
     (Hertz et al. 2023, section 3; DAAM, Tang et al. 2023, section 3). That is blotchy, so it is spread along the same
     layers' self-attention, which knows what belongs together (Nguyen et al. 2023, "Dataset Diffusion"). The threshold
-    is Otsu's.
+    is Otsu's. A long clip is looked at in stretches of the size of the windows in force.
     """
+    frames, windows = len(latents), backbone.windows
+    chunks = [slice(0, frames)] if windows is None else list(windows.chunks(frames))
+    maps = []
+    for number, chunk in enumerate(chunks):
+
+        def told(done: int, number: int = number) -> None:
+            if progress is not None:
+                progress("finding the word", number * len(NOISE_LEVELS) + done, len(chunks) * len(NOISE_LEVELS))
+
+        maps.append(_maps(backbone, latents[chunk], chunk.start, text, tokens, seed, told))
+    whole = torch.cat(maps)
+    chosen = (whole > otsu(whole.flatten())).float()
+    return torch.maximum(chosen, surroundings(chosen))
+
+
+def _maps(
+    backbone: Backbone,
+    latents: Tensor,
+    first: int,
+    text: Tensor,
+    tokens: list[int],
+    seed: int,
+    told: Callable[[int], None],
+) -> Tensor:
+    """How far each place of the frames from ``first`` on is looked at for the word: (F, 1, h, w). ``told`` is told how
+    many noise levels are done."""
     side = _watched(tuple(latents.shape[-2:]), backbone)
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     channels, height, width = latents.shape[1:]
@@ -51,22 +78,19 @@ def word_mask(
     alike: list[Tensor] = []
     for number, share in enumerate(NOISE_LEVELS):
         time = int(share * len(levels))
-        fresh = noise(seed + 1 + number, len(latents), (channels, height, width)).to(latents.device)
+        fresh = noise(seed + 1 + number, len(latents), (channels, height, width), first=first).to(latents.device)
         noisy = levels[time].noised(latents, fresh)
         # Each frame by itself: the attention between frames says where things come from, not what they are.
         with backbone.attending("per_frame"), backbone.recording_attention(side[0] * side[1]) as record:
             backbone.predict(noisy[None], time, text)
         looks += [each[..., tokens].sum(-1) for each in record.cross_attention]
         alike += record.self_attention
-        if progress is not None:
-            progress("finding the word", number + 1, len(NOISE_LEVELS))
+        told(number + 1)
     found, belong = torch.stack(looks).mean(0)[..., None], torch.stack(alike).mean(0)
     for _ in range(SPREADINGS):
         found = belong @ found
     maps = found.squeeze(-1).unflatten(1, side)[:, None]
-    maps = F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)
-    chosen = (maps > otsu(maps.flatten())).float()
-    return torch.maximum(chosen, surroundings(chosen))
+    return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def _watched(size: tuple[int, ...], backbone: Backbone) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition, enter, of_source
 from vedit.guiders import Unguided
 from vedit.part import Need
-from vedit.prediction import predict
+from vedit.prediction import Predictor
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.progress import Progress
 from vedit.prompt import Prompt
@@ -54,12 +54,12 @@ def invert(
     Returns:
         The trace (S + 1, F, 4, h, w), the clean latents first and the noise last.
     """
-    schedule, holding = backbone.schedule(steps), of_source(conditions)
+    schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone)
     x = x0.to(backbone.device, torch.float32)
 
     def output(latents: Tensor, index: int) -> Tensor:
         request = Request(latents, int(schedule.timesteps[index]), Prompt(text))
-        return predict(backbone, enter(holding, request, schedule.window(index)))[0]
+        return predict(enter(holding, request, schedule.window(index)), step=index)[0]
 
     trace = [x]
     told = None

@@ -22,6 +22,7 @@ from vedit.stages.conditions import control_work
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Encode
 from vedit.stages.noise import StartingNoise
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class DenoiseAnimation(TensorStage):
         flow: of the same, for an attention kind that follows it; None where none does
         steps: the whole schedule's, of which the last ``steps_taken`` are taken
         motion_scale: of the temporal layers, in each frame; None leaves them as they were trained
+        windows: in which a long clip is seen; None for all frames at once
     """
 
     start: StartingNoise
@@ -63,6 +65,7 @@ class DenoiseAnimation(TensorStage):
     steps_taken: int
     motion_scale: tuple[float, ...] | None
     hold: Hold
+    windows: Windows | None = None
 
     title: ClassVar[str] = "denoising"
 
@@ -80,7 +83,7 @@ class DenoiseAnimation(TensorStage):
         flow: Flow | None,
         conditions: tuple[tuple[Condition, ...], ...],
     ) -> Tensor:
-        with session.working(self.model, self.attention, flow=flow) as backbone:
+        with session.working(self.model, self.attention, flow=flow, windows=self.windows) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             until = held_until(motion, self.hold, backbone.vae_scale_factor).to(backbone.device)
             clock = DualClock(latents.to(backbone.device), start.noise, until, steps)

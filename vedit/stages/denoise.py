@@ -25,6 +25,7 @@ from vedit.stages.latents import Encode
 from vedit.stages.noise import StartingNoise
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Denoise(TensorStage):
         motion_scale: of the temporal layers, in each frame; None leaves them as they were trained
         source: what is kept of the clip that is edited; None where there is none
         what: it is, should it not come out in numbers: "edit"
+        windows: in which a long clip is seen; None for all frames at once
     """
 
     start: StartingNoise
@@ -69,6 +71,7 @@ class Denoise(TensorStage):
     motion_scale: tuple[float, ...] | None
     source: Source | None
     what: str
+    windows: Windows | None = None
 
     title: ClassVar[str] = "denoising"
 
@@ -87,7 +90,7 @@ class Denoise(TensorStage):
         conditions: tuple[tuple[Condition, ...], ...],
         mask: Tensor | None,
     ) -> Tensor:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             x, source, keep = start.noise, None, None
             if latents is not None and self.source is not None:

@@ -19,6 +19,7 @@ from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     source: Words
     targets: tuple[Words, ...]
     seed: int
+    windows: Windows | None = None
 
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
@@ -40,7 +42,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     def make(
         self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None
     ) -> list[PromptDifference]:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
             return compare_prompts(
                 backbone,
                 latents.to(backbone.device),

@@ -22,6 +22,7 @@ from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,13 @@ class WordMask(TensorStage):
     prompt: Words
     tokens: tuple[int, ...]
     seed: int
+    windows: Windows | None = None
 
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
 
     def make(self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None) -> Tensor:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
             text = self.prompt.embedded(backbone)
             where = latents.to(backbone.device)
             return word_mask(backbone, where, text, list(self.tokens), seed=self.seed, progress=session.progress).cpu()

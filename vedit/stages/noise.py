@@ -25,6 +25,7 @@ from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode, pack_fidelity, unpack_fidelity
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
+from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class StartingNoise(Stage[Start]):
         prompt: what the clip shows, or is to show
         shape: (F, 4, h, w) where there is no clip
         noise_walk: one of each frame, or one for all
+        windows: in which an inversion sees a long clip; None for all frames at once
     """
 
     latents: Encode | None
@@ -52,6 +54,7 @@ class StartingNoise(Stage[Start]):
     seed: int = 0
     noise_walk: tuple[float, ...] | float = 0.0
     shape: tuple[int, int, int, int] | None = None
+    windows: Windows | None = None
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -73,7 +76,7 @@ class StartingNoise(Stage[Start]):
         if latents is None:
             assert self.shape is not None, "noise has the shape of a clip, or one of its own"
             latents = torch.zeros(self.shape)
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
             given = PriorInputs(
                 latents.to(backbone.device),
                 self.prompt.embedded(backbone),
@@ -134,7 +137,9 @@ class Reconstruct(Stage[Tensor]):
     def make(self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any) -> Tensor:
         assert start.trace is not None, "only an inversion has a way back"
         origin = self.start
-        with session.working(origin.model, origin.attention, adapter=tuned, flow=flow) as backbone:
+        with session.working(
+            origin.model, origin.attention, adapter=tuned, flow=flow, windows=origin.windows
+        ) as backbone:
             return reconstruct(
                 backbone,
                 start.trace[: self.taken + 1].to(backbone.device),

@@ -28,6 +28,7 @@ class Tune(Stage[Adapter]):
         flow: where the attention kind follows it
         prompt: what the clip shows
         checkpoint: a file that is written while it learns, and resumed from if it is there
+        window: frames that are learnt at a time; None for all
     """
 
     clip: Stage[Clip]
@@ -41,6 +42,7 @@ class Tune(Stage[Adapter]):
     attention: str
     seed: int
     checkpoint: Path | None = field(default=None, compare=False)
+    window: int | None = None
 
     title: ClassVar[str] = "tuning"
     kept: ClassVar[bool] = True
@@ -59,6 +61,7 @@ class Tune(Stage[Adapter]):
                 checkpoint=self.checkpoint,
                 latents=latents,
                 flow=flow,
+                window=self.window,
                 progress=session.progress,
             )
 

@@ -46,7 +46,7 @@ class Ramp(Conditioner):
     def condition(self, prepared: Tensor, backbone: Backbone) -> Condition:
         channels = backbone.unet.config.block_out_channels
 
-        def residuals(x: Tensor, t: Timestep, text: Tensor) -> Residuals:
+        def residuals(x: Tensor, t: Timestep, text: Tensor, frames: slice) -> Residuals:
             mid = torch.ones(len(text) * len(x), channels[-1], 1, 1)
             silence = mid.new_zeros(len(mid), 1, 1, 1)
             return Residuals((silence,) * _skips(backbone), mid)
