@@ -13,7 +13,7 @@ from torch import Tensor
 import world
 from benchmarks.judge import Judge
 from vedit import Clip
-from world import Rendered
+from world import Rendered, Scene
 
 FRAMES = 8
 CHANGES = ("colour", "background", "shape")
@@ -55,12 +55,16 @@ def cases(count: int, first: int = 900_000) -> list[Case]:
     for number in range(count):
         scene = world.sample_scene(first + number, "held_out", frames=FRAMES)
         change = CHANGES[number % len(CHANGES)]
-        now = scene.background if change == "background" else getattr(scene.objects[0], change)
-        rng = np.random.default_rng([41, first + number])
-        others = [value for value in _VALUES[change] if value != now]
-        wanted = scene.changed(**{change: others[rng.integers(len(others))]})
+        wanted = scene.changed(**{change: other_value(scene, change, first + number)})
         found.append(Case(change, world.render(scene, FRAMES), world.render(wanted, FRAMES)))
     return found
+
+
+def other_value(scene: Scene, change: str, seed: int) -> str:
+    """Another value of the attribute that is to ``change``, drawn evenly."""
+    now = scene.background if change == "background" else getattr(scene.objects[0], change)
+    others = [value for value in _VALUES[change] if value != now]
+    return others[np.random.default_rng([41, seed]).integers(len(others))]
 
 
 def decibels(a: Tensor, b: Tensor, where: Tensor) -> float:

@@ -25,7 +25,7 @@ PLASTIC = 1.324717957244746
 GOLDEN = 0.618033988749895
 """The golden ratio's fractional part, whose multiples spread most evenly over 0 to 1."""
 
-CYCLE = 64
+CYCLE = 16
 """Steps over which a mean is taken."""
 
 
