@@ -50,6 +50,7 @@ NAMES: dict[str, str] = {
         "motion_adapter": "motion_module animatediff",
         "negative_image": "negative_ip_adapter_image image_negative",
         "negative_prompt": "negative neg neg_prompt uncond n_prompt",
+        "overlap": "context_overlap frame_overlap window_overlap chunk_overlap",
         "output": "out outfile output_path output_file outdir save_path save",
         "overwrite": "force yes y",
         "prior": "init noise noise_type",
@@ -66,6 +67,7 @@ NAMES: dict[str, str] = {
         "strength": "denoise denoising_strength image_strength noise_strength strength_schedule",
         "stride": "every_nth frame_stride sample_frame_rate frame_step extract_nth_frame",
         "tune": "train finetune fine_tune train_steps",
+        "window": "context_length context_frames window_size chunk_size frame_window_size sliding_window",
         # Kinds of controls
         "depth": "midas zoe dpt depth_anything depth_midas depth_zoe",
         "edge": "canny edges",

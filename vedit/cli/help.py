@@ -31,6 +31,8 @@ ELSEWHERE = {
     "check_inversion": "Inversion",
     "control_inversion": "Control",
     "size": "Clip",
+    "window": "Clip",
+    "overlap": "Clip",
     "device": "Model",
     "sheet": "Output",
     "report": "Output",
@@ -50,6 +52,7 @@ RARE = frozenset({
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "still_hold", "keep_first",
+    "overlap",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
