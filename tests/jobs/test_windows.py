@@ -67,7 +67,7 @@ def test_an_edit_in_windows_with_all_that_goes_with_it(
     assert said["window"] == 3
     again = tmp_path / "again.mp4"
     assert vedit("rerun", output.with_suffix(".yaml"), "-o", again).status == 0
-    assert again.read_bytes() == output.read_bytes()
+    assert torch.equal(read_clip(again).frames, read_clip(output).frames)
 
 
 def test_the_other_jobs_have_windows_too(backbone: Backbone, toy_clip: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_cost_of_windows_is_told(vedit: Command, toy_clip: Path, toy_model: 
     edit = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 10, "--dry-run")
     whole, cut = vedit(*edit).out, vedit(*edit, "--window", 3, "--overlap", 1).out
     assert "of 3 frames, 1 of them shared" in cut
-    assert "windows" not in whole.split("work")[0].split("clip")[-1]
+    assert "of them shared" not in whole
 
     def inversions(told: str) -> int:
         (line,) = (line for line in told.splitlines() if "inversion steps" in line)

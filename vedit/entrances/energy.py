@@ -28,9 +28,10 @@ class Energy(Entrance):
     Attributes:
         energy: from predicted clean latents (F, C, h, w) to a number ()
         through_network: whether the gradient goes through the network, which is exact and takes the memory and time of
-            a step of training. Otherwise the network counts as the linear function that it is for Gaussian latents of
-            unit variance (the clean ones are the noisy ones times the signal): the predicted clean latents then descend
-            their own gradient by the strength times the variance of the noise.
+            a step of training, of all windows together where a long clip is seen in some. Otherwise the network counts
+            as the linear function that it is for Gaussian latents of unit variance (the clean ones are the noisy ones
+            times the signal): the predicted clean latents then descend their own gradient by the strength times the
+            variance of the noise.
     """
 
     energy: Callable[[Tensor], Tensor]
