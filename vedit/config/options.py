@@ -374,6 +374,11 @@ class AnimateOptions(TypedDict, total=False):
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
