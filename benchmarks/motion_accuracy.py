@@ -128,7 +128,7 @@ def _points(case: Case, which: int, count: int) -> list[tuple[Tensor, Tensor]]:
 def true_flow(case: Case) -> Tensor:
     """How far each pixel of the first frame has moved by the last (2, H, W)."""
     pixels = centres((SIZE, SIZE), (SIZE, SIZE))
-    if case.exact.scene.objects[0].shape == "person":
+    if any(thing.shape == "person" for thing in case.exact.scene.objects):
         places = pixels
         for step in torch.from_numpy(case.exact.flow):
             places = places + sample(step[None], places[None])[0].permute(1, 2, 0)
