@@ -31,6 +31,8 @@ for kind in edge pose flow; do
   stage "$kind" learn training.control --kind "$kind"
 done
 stage sound learn training.audio
+stage eyes learn training.clip
+stage looks learn training.image_adapter
 stage export python -m training.export
 for judge in train joints weather; do
   stage "judge-$judge" learn "benchmarks.judge.$judge"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from vedit.adapters.image_files import ImageFiles
 from vedit.adapters.ip_adapter import IPAdapter, chosen_layers, cross_attention
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
+from vedit.backbone.control import load_controlnet, reads_words
 from vedit.backbone.image_encoder import load_image_encoder, shown
 from vedit.clip.images import frame_of
 from vedit.condition import Condition
 from vedit.entrances.image_tokens import ImageTokens
 from vedit.errors import ConfigError, WeightsError
 from vedit.guiders import ClassifierFree, Unguided
+from vedit.prediction import predict
 from vedit.prompt import Prompt
+from vedit.request import Request
 from vedit.sampling import denoise
 
 PROMPT, NEGATIVE, STEPS, SCALE = "a red cat", "a", 3, 4.0
@@ -313,3 +317,26 @@ def test_where_its_files_are(model: Path, encoder: Path, backbone: Backbone, tmp
         ImageFiles.of("pluss", None, backbone)
     with pytest.raises(WeightsError, match="no IP-Adapter is known that fits this model"):
         ImageFiles.of(None, None, backbone)
+
+
+def test_a_controlnet_beside_it_hears_the_text_alone(backbone: Backbone, encoder: Path, tmp_path: Path) -> None:
+    """One that reads words says the same of them, whether pictures are shown to the UNet or not."""
+    width = backbone.unet.config.cross_attention_dim
+    toys.controlnet_folder(backbone.unet, tmp_path / "net", backbone.vae_scale_factor)
+    net = load_controlnet("edge", str(tmp_path / "net"), backbone)
+    assert reads_words(net.net)
+    adapter = IPAdapter.read(images.save(images.original(backbone.unet, "base"), tmp_path / "a.bin"))
+    (shown_to,) = conditions(adapter, encoder, images.pictures(1), [1.0])
+    generator = torch.Generator().manual_seed(2)
+    latents, picture = torch.randn((1, 4, 8, 8), generator=generator), torch.rand((1, 3, 64, 64), generator=generator)
+    plain = Request(latents, 300, Prompt(backbone.embed([NEGATIVE, PROMPT])), controls=(partial(net, picture),))
+    looked = shown_to.entrance.enter(plain, torch.ones(1))
+    assert looked.tokens_apart[0].tokens.shape == (2, 1, 4, width)
+    with torch.no_grad(), adapter.on(backbone):
+        one, other = plain.residuals(), looked.residuals()
+        seen, unseen = predict(backbone, looked), predict(backbone, plain)
+    assert one is not None
+    assert other is not None
+    assert torch.equal(one.mid, other.mid)
+    assert all(torch.equal(a, b) for a, b in zip(one.down, other.down, strict=True))
+    assert (seen - unseen).abs().max() > 1e-3

@@ -118,7 +118,8 @@ def test_several_and_negative_pictures(eyes: Backbone, looks: list[Path]) -> Non
 def test_an_edit_takes_a_look(eyes: Backbone, clip: Clip, looks: list[Path]) -> None:
     """Beside injection, whose source branch does not see it, a control and attention kinds."""
     plain = edited(eyes, clip, source_prompt="a dog", seed=3, strength=1.0, mask="none")
-    looked = edited(eyes, clip, source_prompt="a dog", seed=3, strength=1.0, mask="none", image=str(looks[0]))
+    looked = edited(eyes, clip, source_prompt="a dog", seed=3, strength=1.0, image=str(looks[0]))
+    assert "edited_share" not in looked.metrics, "where words differ is no answer to where a look may be seen"
     assert (looked.clip.frames - plain.clip.frames).abs().max() > 1e-2
     assert looked.config.image[0].file == looks[0]
 

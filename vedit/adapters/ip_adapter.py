@@ -91,8 +91,9 @@ class IPAdapter(Attachable):
         """
         if not path.is_file():
             raise WeightsError(f"the IP-Adapter '{path}' is no file; expected .safetensors or .bin.")
-        projection, layers = _split(checkpoints.read_tensors(path), path.name)
-        return cls(projection_of(projection, path.name), layers, path.name, file_digest(path).hex())
+        seen, layers = _split(checkpoints.read_tensors(path), path.name)
+        projection = projection_of(seen, path.name)  # first, since it tells the kind
+        return cls(projection, _layers(layers, path.name), path.name, file_digest(path).hex())
 
     @torch.no_grad()
     def tokens(self, pooled: Tensor, states: Tensor) -> Tensor:
@@ -205,35 +206,42 @@ def chosen_layers(unet: nn.Module, wanted: str | Collection[int]) -> frozenset[i
     return frozenset(cast("Collection[int]", wanted))
 
 
-def _split(tensors: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[tuple[Tensor, Tensor], ...]]:
-    """The projection's weights under the original names, and those of each layer in order. Raises WeightsError."""
+def _split(tensors: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The weights of the projection under the original names, and those of the layers under the file's. Raises
+    WeightsError."""
     projection = {
         key.removeprefix("image_proj."): each for key, each in tensors.items() if key.startswith("image_proj.")
     }
     layers = {key.removeprefix("ip_adapter."): each for key, each in tensors.items() if key.startswith("ip_adapter.")}
-    pattern = _NUMBERED
     if not (projection or layers):
-        projection, layers, pattern = _of_diffusers(tensors, name), dict(tensors), _NAMED
-        layers = {key: each for key, each in layers.items() if "_ip." in key}
+        projection = _of_diffusers(tensors, name)
+        layers = {key: each for key, each in tensors.items() if "_ip." in key}
     if not projection or not layers:
         raise WeightsError(
             f"'{name}' is no IP-Adapter: expected the tensors 'image_proj. ...' and 'ip_adapter. ...'; the kinds known "
             f"here are {', '.join(KINDS)}."
         )
-    sides: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in layers.items():
-        found = pattern.fullmatch(key)
-        if found is None or tensor.ndim != 2 or not tensor.is_floating_point():
-            if "_lora." in key or key.endswith("_lora"):
-                continue  # FaceID's, of which projection_of tells
+    return projection, layers
+
+
+def _layers(tensors: Mapping[str, Tensor], name: str) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The (to_k, to_v) of each layer, in order. Raises WeightsError."""
+    sides: dict[tuple[int, tuple[int, ...]], dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        place = None
+        if numbered := _NUMBERED.fullmatch(key):
+            place, side = (0, (int(numbered[1]),)), numbered[2]
+        elif named := _NAMED.fullmatch(key):
+            place, side = _named_order(named[1], name), named[2]
+        if place is None or tensor.ndim != 2 or not tensor.is_floating_point():
             raise WeightsError(f"'{name}' has the tensor '{key:.80}', which is of no IP-Adapter known here.")
-        sides.setdefault(found[1], {})[found[2]] = tensor
-    ordered = sorted(sides, key=lambda place: int(place) if pattern is _NUMBERED else _named_order(place, name))
-    if any(len(sides[place]) < 2 or sides[place]["k"].shape != sides[place]["v"].shape for place in ordered) or (
-        pattern is _NUMBERED and [int(place) for place in ordered] != list(range(1, 2 * len(ordered), 2))
-    ):
+        sides.setdefault(place, {})[side] = tensor
+    ordered = [sides[place] for place in sorted(sides)]
+    numbers = [number for part, (number, *rest) in sorted(sides) if part == 0 and not rest]
+    whole = all(len(each) == 2 and each["k"].shape == each["v"].shape for each in ordered)
+    if not whole or (numbers and numbers != list(range(1, 2 * len(ordered), 2))):
         raise WeightsError(f"'{name}' lacks layers of an IP-Adapter: it is damaged, or of another kind.")
-    return projection, tuple((sides[place]["k"].float(), sides[place]["v"].float()) for place in ordered)
+    return tuple((each["k"].float(), each["v"].float()) for each in ordered)
 
 
 def _named_order(place: str, name: str) -> tuple[int, tuple[int, ...]]:

@@ -32,7 +32,7 @@ def _compares(config: EditConfig) -> bool:
 
 
 def _masked(config: EditConfig) -> bool:
-    return config.mask != "none" and (config.mask != "auto" or _compares(config))
+    return config.mask != "none" and (config.mask != "auto" or (_compares(config) and not config.image))
 
 
 def _draws(config: EditConfig) -> bool:
@@ -52,7 +52,9 @@ RULES = (
     Rule(
         EditConfig,
         (),
-        lambda it: it.prompt.split() == (it.source_prompt or "").split() and not (it.prompt_at or it.emphasis),
+        lambda it: (
+            it.prompt.split() == (it.source_prompt or "").split() and not (it.prompt_at or it.emphasis or it.image)
+        ),
         "the prompt says what --source-prompt says, so nothing is asked to change",
     ),
     Rule(

@@ -169,9 +169,10 @@ class EditStages:
 
     @cached_property
     def _masked_by_words(self) -> bool:
-        """Whether the mask is where the prompts differ. That is no answer to where what a sound says may be seen."""
+        """Whether the mask is where the prompts differ. That is no answer to where what a sound says, or a picture's
+        look, may be seen."""
         said = mask_kind(self.config.mask) == "auto" and bool((self.config.source_prompt or "").strip())
-        return said and self.given_mask is None and not self.sound
+        return said and self.given_mask is None and not self.sound and not self.config.image
 
     @cached_property
     def mask(self) -> Stage[Tensor] | None:

@@ -111,11 +111,9 @@ class InspectMask(Job[InspectMaskConfig, InspectMaskResult]):
         config = settle_windows(config, footage.frames, size, model.outline, branches=2)
         stages = EditStages(config, model, footage, size, soundtrack.prepare(config, footage.frames, footage.rate))
         if config.mask == "auto" and stages.mask is None:
-            warnings.warn(
-                "without --source-prompt there are no words to compare, so the whole frame may change.",
-                VeditWarning,
-                stacklevel=2,
-            )
+            no_words = "without --source-prompt there are no words to compare"
+            why = "the look of an --image may be seen anywhere" if config.image else no_words
+            warnings.warn(f"{why}, so the whole frame may change.", VeditWarning, stacklevel=2)
         finish = ShowMask(stages.clip, stages.mask, model.outline.vae_scale_factor, config, footage)
         return Goal(finish, config, model, stages.canvas)
 
