@@ -71,7 +71,7 @@ def test_at_every_level_of_the_unet_and_for_its_own_frames() -> None:
         made = kind.after(here, 2)
         assert not torch.allclose(made, here)
         assert torch.equal(made, along(here, 2, *indices(tracks(flow, cells), cells)))
-    with pytest.raises(ConfigError, match="6x8 met 13 tokens"):
+    with pytest.raises(ConfigError, match="6x8 and met 13 positions"):
         kind.after(x[:, :, :13], 2)
     assert torch.equal(kind.after(x[:, :1], 2), x[:, :1])
     assert torch.equal(FlowGuided().after(x, 2), x)

@@ -228,7 +228,7 @@ def _layers(tensors: Mapping[str, Tensor], name: str) -> tuple[tuple[Tensor, Ten
     """The (to_k, to_v) of each layer, in order. Raises WeightsError."""
     sides: dict[tuple[int, tuple[int, ...]], dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        place = None
+        place: tuple[int, tuple[int, ...]] | None = None
         if numbered := _NUMBERED.fullmatch(key):
             place, side = (0, (int(numbered[1]),)), numbered[2]
         elif named := _NAMED.fullmatch(key):
