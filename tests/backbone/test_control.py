@@ -108,7 +108,7 @@ def test_a_controlnet_looks_at_the_clips_first_frame_in_every_window(
     backbone = load_backbone(sd1, device="cpu")
     words = backbone.embed(["a cat", "a dog"])
     if varying:  # alike in the first frames, and then not
-        words = words[[[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]]]
+        words = words[torch.tensor([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]])]
     request, acting = Request(noise(0, 6, (4, 8, 8)), 300, Prompt(words)), conditions(backbone, folders, frames=6)
     other = Request(noise(1, 6, (4, 8, 8)), 300, Prompt(backbone.embed(["red"])))
     request, source = enter(acting, request, (0, 0.1)), enter(acting, other, (0, 0.1))
