@@ -146,7 +146,7 @@ def test_tracks_end_with_the_window(backbone: Backbone) -> None:
 
 def test_only_what_follows_a_flow_asks_for_one() -> None:
     asking = [kind for kind in registry.names("attention") if "flow" in ATTENTION.load(kind).needs]
-    assert asking == ["flow"]
+    assert asking == ["flow", "first_frame_flow"]
 
 
 def test_a_controlnet_follows_the_flow_too(backbone: Backbone) -> None:

@@ -97,7 +97,7 @@ IMAGES: dict[str, Case] = {
         "'2b' counts beats",
         "give --audio, or --bpm",
     ),
-    "a weight that leaves its range": (lambda d: shown(d, f"{picture(d)}:[5*t]"), "5*t", "expected 0 to 3"),
+    "a weight that leaves its range": (lambda d: shown(d, f"{picture(d)}:[50*t]"), "50*t", "expected 0 to 3"),
     "a mask that is not there": (
         lambda d: shown(d, f"{picture(d)}:mask={d.bad / 'no.png'}"),
         "no.png does not exist",

@@ -110,7 +110,7 @@ PARTS: dict[str, Bad] = {
         f"- {{command: [edit]}}\n- {{command: inspect timeline, timeline: '1'}}",
         "j.yaml:2: defaults: command: 'edti' is no job; did you mean 'edit'?",
         "j.yaml:5: job 2: command: 'rerun' is no job",
-        "j.yaml:6: job 3: command: '3' is no job; expected one of edit, generate, tune,",
+        "j.yaml:6: job 3: command: '3' is no job; expected one of edit, generate, animate, tune,",
         "j.yaml:7: job 4: command: \"['edit']\" is no job",
         "j.yaml:8: job 5: command: 'inspect timeline' is no job",
     ),

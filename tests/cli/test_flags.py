@@ -14,6 +14,7 @@ from vedit.cli import app
 from vedit.cli.flags import METAVARS, RUN_FLAGS, SHORT, configured
 from vedit.cli.help import ELSEWHERE, FIRST, RARE, HelpCommand
 from vedit.config import (
+    AnimateConfig,
     CompareConfig,
     EditConfig,
     GenerateConfig,
@@ -78,6 +79,7 @@ def test_flags_are_named_in_their_faults() -> None:
 COMMANDS: dict[str, type[Settings]] = {
     "edit": EditConfig,
     "generate": GenerateConfig,
+    "animate": AnimateConfig,
     "tune": TuneConfig,
     "invert": InvertConfig,
     "compare": CompareConfig,
@@ -120,7 +122,9 @@ def test_help_fits_two_screens_in_groups_with_the_most_used_first(command: str, 
     if command == "edit":
         assert {"Sampling", "Control", "Sound", "Tuning", "Clip", "Model", "Output"} <= set(titles)
         first = "\n".join(lines[:40])
-        assert all(f"--{name.replace('_', '-')}" in first for name in FIRST if name in EditConfig.model_fields)
+        for name in FIRST:
+            if name in EditConfig.model_fields:
+                assert f"--{name.replace('_', '-')} " in first or f"  {name.upper()} " in first, name
 
 
 def test_the_tables_of_the_help_name_settings_that_there_are() -> None:

@@ -95,9 +95,11 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("kind", "read", "written"),
     [
-        (EditConfig, {"clip", "mask", "audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora"},
+        (EditConfig, {"clip", "mask", "audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
+                          "image_adapter", "image_encoder", "motion_strokes"},
          {"output", "sheet", "report", "compare"}),
-        (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora"},
+        (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
+                              "image_adapter", "image_encoder", "motion_strokes"},
          {"output", "sheet", "report"}),
         (TuneConfig, {"clip", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
         (CompareConfig, {"source", "edit"}, {"output"}),
@@ -115,6 +117,8 @@ def test_settings_within_settings_are_known() -> None:
         "prompt_at": "PromptAtSettings",
         "control": "ControlSettings",
         "condition": "ConditionSettings",
+        "image": "ImageSettings",
+        "negative_image": "ImageSettings",
     }
 
 

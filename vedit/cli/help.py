@@ -44,6 +44,10 @@ ELSEWHERE = {
     "motion_hold": "Motion",
     "still_hold": "Motion",
     "keep_first": "Motion",
+    "motion_field": "Sampling",
+    "image_adapter": "Model",
+    "image_encoder": "Model",
+    "negative_image": "Model",
 }
 """Settings that are shown in another group than that of the class that defines them."""
 
@@ -52,7 +56,7 @@ RARE = frozenset({
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "still_hold", "keep_first",
-    "overlap",
+    "overlap", "prompt_blend",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 

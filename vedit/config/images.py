@@ -121,7 +121,7 @@ class ImageAdapterSettings(Settings):
     image_adapter: PathOrName | None = Field(
         None,
         min_length=1,
-        description="IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else base; "
+        description="IP-Adapter: plus, full-face or a file, say. By default the model's own, else base; "
         "OWNER/NAME/FILE is one of the hub.",
     )
     image_encoder: PathOrName | None = Field(
@@ -136,7 +136,7 @@ class ImageGuideSettings(ImageAdapterSettings):
 
     image: ImageList = Field(
         (),
-        description="A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full "
+        description="Picture whose look is taken: look.png, look.png:0.6, 2s:other.png. In full "
         "[TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or numbers. May "
         "be given several times: those with a time follow each other, others act side by side and their weights add "
         "up.",

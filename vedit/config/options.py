@@ -67,18 +67,18 @@ class EditOptions(TypedDict, total=False):
     tune: int
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
     motion_strokes: str | Path | None
-    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    """Strokes file: where things go, and what stays."""
     motion_field: Literal["rigid", "similarity", "thin_plate"]
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
-    base; OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
+    OWNER/NAME/FILE is one of the hub."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
     image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
-    """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
+    """Picture whose look is taken: look.png, look.png:0.6, 2s:other.png. In full
     [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
     numbers. May be given several times: those with a time follow each other, others act side by
     side and their weights add up."""
@@ -205,18 +205,18 @@ class GenerateOptions(TypedDict, total=False):
     """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
     were trained; may vary in time. [default: 1.0]"""
     motion_strokes: str | Path | None
-    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    """Strokes file: where things go, and what stays."""
     motion_field: Literal["rigid", "similarity", "thin_plate"]
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
-    base; OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
+    OWNER/NAME/FILE is one of the hub."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
     image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
-    """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
+    """Picture whose look is taken: look.png, look.png:0.6, 2s:other.png. In full
     [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
     numbers. May be given several times: those with a time follow each other, others act side by
     side and their weights add up."""
@@ -331,18 +331,18 @@ class AnimateOptions(TypedDict, total=False):
     """Weight of the temporal layers. Those of --motion-adapter or of a tuning; 0 is off, 1 as they
     were trained; may vary in time. [default: 1.0]"""
     motion_strokes: str | Path | None
-    """Strokes file (.yaml, .json): where things go, what stays, what the camera does."""
+    """Strokes file: where things go, and what stays."""
     motion_field: Literal["rigid", "similarity", "thin_plate"]
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: base, plus, plus-face, full-face, or a file. By default the model's own, else
-    base; OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
+    OWNER/NAME/FILE is one of the hub."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
     image: str | Path | dict[str, Any] | Sequence[str | Path | dict[str, Any] | ImageSettings]
-    """A picture whose look is taken (IP-Adapter): look.png, look.png:0.6, 2s:other.png. In full
+    """Picture whose look is taken: look.png, look.png:0.6, 2s:other.png. In full
     [TIME:]FILE[:WEIGHT][:layers=LAYERS][:mask=FILE][@START-STOP]; LAYERS are all, style, layout or
     numbers. May be given several times: those with a time follow each other, others act side by
     side and their weights add up."""

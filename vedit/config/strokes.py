@@ -13,9 +13,7 @@ from vedit.config.paths import InputPath
 class MotionSettings(Settings):
     """Motion"""
 
-    motion_strokes: InputPath | None = Field(
-        None, description="Strokes file (.yaml, .json): where things go, what stays, what the camera does."
-    )
+    motion_strokes: InputPath | None = Field(None, description="Strokes file: where things go, and what stays.")
     motion_field: Literal["rigid", "similarity", "thin_plate"] = Field(
         "rigid",
         description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
