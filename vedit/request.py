@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from vedit.attention.context import TokensApart
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 Timestep = int | Tensor
 """One for all frames, or one for each (F,)."""
+
+
+def flat_timestep(t: Timestep, branches: int, frames: int) -> Tensor:
+    """A timestep of all (), of each frame (F,), or of each frame in each branch (N, F), for a flattened batch: () or (N
+    F,)."""
+    t = torch.as_tensor(t)
+    return t if t.ndim == 0 else t.expand(branches, frames).flatten()
+
 
 Scale = float | Sequence[float]
 """A guidance scale: one for all frames, or one for each (F,)."""

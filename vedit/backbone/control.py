@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from vedit.backbone import checkpoints, model_files
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
 from vedit.backbone.loading import empty, for_inference
-from vedit.backbone.model import Backbone, flat_timestep
+from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.entrances.residuals import Residuals
 from vedit.errors import WeightsError
-from vedit.request import Timestep
+from vedit.request import Timestep, flat_timestep
 from vedit.synonyms import nearest
 
 PUBLISHED: Mapping[int, Mapping[str, str]] = {

@@ -14,8 +14,9 @@ from torch.utils.hooks import RemovableHandle
 
 from vedit.attention.anchors import Anchors
 from vedit.attention.context import AttentionRecord, StepContext, TokensApart
+from vedit.attention.in_force import KindInForce
 from vedit.attention.kernels import choose_kernel
-from vedit.attention.kinds import ATTENTION, AttentionKind
+from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.checkpoints import Identity
@@ -28,6 +29,7 @@ from vedit.clip.arrays import check_frames
 from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
+from vedit.request import flat_timestep
 from vedit.schedule import Schedule
 from vedit.windows import Windows
 
@@ -74,17 +76,14 @@ class Backbone:
         """The clip that was learnt, by tuning, if any."""
         self.loaded_with: dict[str, Any] = {}
         """What else the model was loaded with, under the names of the settings."""
-        self._kinds: dict[str, AttentionKind] = {}
-        self._following: tuple[str, Flow, tuple[int, int], AttentionKind] | None = None
-        """The kind that follows a flow, with its paths: they are the same in every step."""
-        self._context = StepContext(self._kind("per_frame"), choose_kernel(kernel, self.device, self.dtype))
+        self._in_force = KindInForce()
+        first = self._in_force.kind("per_frame", self.vae_scale_factor)
+        self._context = StepContext(first, choose_kernel(kernel, self.device, self.dtype))
         self._temporal: list[RemovableHandle] = []
         self._motion: list[RemovableHandle] = []
         self.motion: MotionAdapter | None = None
         """The motion modules that are attached."""
         self._clip_wide: list[RemovableHandle] = []
-        self._attending: str | None = None
-        self._flow: Flow | None = None
         self.windows: Windows | None = None
         """In which predictions of a long clip are made (``prediction.Predictor``), within ``attending``; None for all
         frames at once."""
@@ -138,7 +137,7 @@ class Backbone:
     @property
     def attention(self) -> str:
         """The attention kind in force."""
-        return self._attending or self.default_attention
+        return self._in_force.name or self.default_attention
 
     @property
     def vae_scale_factor(self) -> int:
@@ -360,15 +359,16 @@ class Backbone:
             ConfigError: for one that lacks its flow
         """
         with self.lock:
-            before = self._attending, self._flow, self.windows
-            self._flow = self._flow if flow is None else flow
+            there = self._in_force
+            before = there.name, there.flow, self.windows
+            there.flow = there.flow if flow is None else flow
             self.windows = self.windows if windows is None else windows
             try:
                 self._kind(kind)
-                self._attending = kind
+                there.name = kind
                 yield
             finally:
-                self._attending, self._flow, self.windows = before
+                there.name, there.flow, self.windows = before
                 self._context.frames = 1
 
     @contextmanager
@@ -383,21 +383,9 @@ class Backbone:
                 self._context.motion = before
 
     def _kind(self, name: str) -> AttentionKind:
-        kind = self._kinds.get(name) or self._kinds.setdefault(name, ATTENTION.make(name))
-        if "flow" not in kind.needs:
-            return kind
-        if self._flow is None:
-            raise ConfigError(
-                f"the attention kind {name} follows the motion of the clip: give its flow, "
-                f"attending('{name}', flow=vedit.flow.estimate_flow(frames))."
-            )
-        first, frames = (self._context.first, self._context.frames) if self._cut else (0, len(self._flow))
-        held = self._following
-        if held is None or held[:3] != (name, self._flow, (first, frames)):
-            cells = self._flow.size[0] // self.vae_scale_factor, self._flow.size[1] // self.vae_scale_factor
-            flow = self._flow.frames(first, first + frames) if self._cut else self._flow
-            self._following = held = (name, self._flow, (first, frames), kind.following(flow, cells))
-        return held[3]
+        context = self._context
+        stretch = slice(context.first, context.first + context.frames) if self._cut else None
+        return self._in_force.kind(name, self.vae_scale_factor, stretch)
 
     # Layers that join frames
 
@@ -426,7 +414,7 @@ class Backbone:
     def detach_temporal(self) -> None:
         """Take the temporal attention off again; the UNet is what it was, to the bit."""
         if self._temporal:
-            self._remove(self._temporal)
+            temporal.remove(self._temporal)
             temporal.detach_temporal(self.unet)
 
     def attach_motion(self, adapter: MotionAdapter) -> None:
@@ -440,7 +428,7 @@ class Backbone:
 
     def detach_motion(self) -> None:
         if self._motion:
-            self._remove(self._motion)
+            temporal.remove(self._motion)
             temporal.detach_motion(self.unet)
             self.motion = None
 
@@ -450,21 +438,8 @@ class Backbone:
             self._clip_wide = temporal.span_frames(self.unet, self._context)
 
     def use_per_frame_norm(self) -> None:
-        self._remove(self._clip_wide)
+        temporal.remove(self._clip_wide)
 
     @property
     def has_clip_wide_norm(self) -> bool:
         return bool(self._clip_wide)
-
-    @staticmethod
-    def _remove(handles: list[RemovableHandle]) -> None:
-        for handle in handles:
-            handle.remove()
-        handles.clear()
-
-
-def flat_timestep(t: Tensor | int, branches: int, frames: int) -> Tensor:
-    """A timestep of all (), of each frame (F,), or of each frame in each branch (N, F), for a flattened batch: () or (N
-    F,)."""
-    t = torch.as_tensor(t)
-    return t if t.ndim == 0 else t.expand(branches, frames).flatten()

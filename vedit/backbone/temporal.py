@@ -241,3 +241,10 @@ def _statistics(grouped: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (N, G, 1, 1, 1, 1) of each group of channels (N, G, C, F, H, W)."""
     over = tuple(range(2, grouped.ndim))
     return grouped.mean(over, keepdim=True), grouped.var(over, correction=0, keepdim=True)
+
+
+def remove(handles: list[RemovableHandle]) -> None:
+    """Take hooks off again; the list is empty then."""
+    for handle in handles:
+        handle.remove()
+    handles.clear()

@@ -121,8 +121,8 @@ class ImageAdapterSettings(Settings):
     image_adapter: PathOrName | None = Field(
         None,
         min_length=1,
-        description="IP-Adapter: plus, full-face or a file, say. By default the model's own, else base; "
-        "OWNER/NAME/FILE is one of the hub.",
+        description="IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face; "
+        "OWNER/NAME/FILE is a file of the hub; by default the model's own, else base.",
     )
     image_encoder: PathOrName | None = Field(
         None,

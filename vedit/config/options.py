@@ -72,8 +72,8 @@ class EditOptions(TypedDict, total=False):
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
-    OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
+    OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
@@ -210,8 +210,8 @@ class GenerateOptions(TypedDict, total=False):
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
-    OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
+    OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""
@@ -336,8 +336,8 @@ class AnimateOptions(TypedDict, total=False):
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
     image_adapter: str | None
-    """IP-Adapter: plus, full-face or a file, say. By default the model's own, else base;
-    OWNER/NAME/FILE is one of the hub."""
+    """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
+    OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
     image_encoder: str | None
     """CLIP that it looks through: a folder or a hub id. By default the folder image_encoder beside
     it."""

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class AnimateResult(results.Saved):
+class AnimateResult(results.SavedClip):
     """A picture set in motion, and how it came about: see ``EditResult``.
 
     Attributes:
@@ -67,13 +67,6 @@ class AnimateResult(results.Saved):
     motion: DenseFlow = field(repr=False)
     timings: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=())
-
-    @property
-    def shown(self) -> Clip:
-        return self.clip
-
-    def _repr_html_(self) -> str:
-        return results.html(self.clip)
 
 
 @job(AnimateConfig, "picture")
@@ -198,10 +191,21 @@ def animate_stages(
         tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
     )  # fmt: skip
     denoised = DenoiseAnimation(
-        start, Encode(crude, model), motion, flow, conditions, model, kind, led, config.steps, config.steps_taken,
-        guidance.motion_scale(config, model.outline, moments),
-        Hold(config.motion_hold, config.still_hold, config.keep_first), windows_of(config, moments.frames),
-    )  # fmt: skip
+        start=start,
+        flow=flow,
+        conditions=conditions,
+        model=model,
+        attention=kind,
+        guidance=led,
+        steps=config.steps,
+        steps_taken=config.steps_taken,
+        motion_scale=guidance.motion_scale(config, model.outline, moments),
+        windows=windows_of(config, moments.frames),
+        what="animation",
+        latents=Encode(crude, model),
+        motion=motion,
+        hold=Hold(config.motion_hold, config.still_hold, config.keep_first),
+    )
     frames = Decode(denoised, None, model, "animation", prompt)
     return FinishAnimation(picture, motion, crude, frames, model, config, track)
 

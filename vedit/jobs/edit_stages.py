@@ -234,13 +234,23 @@ class EditStages:
         source, prompt, negative = self.words
         settings = config.part(GuidanceSettings)
         led = Guidance(settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound))
-        scale = guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune))
-        kept = Source(source, round(config.inject * config.steps_taken), config.control_inversion)
         return Denoise(
-            self.start, self.latents, self.tuned, self.flow, self.all_conditions, self.mask, self.model,
-            self.attention, led, config.steps, config.steps_taken, scale, kept, "edit",
-            self.windows,
-        )  # fmt: skip
+            start=self.start,
+            flow=self.flow,
+            conditions=self.all_conditions,
+            model=self.model,
+            attention=self.attention,
+            guidance=led,
+            steps=config.steps,
+            steps_taken=config.steps_taken,
+            motion_scale=guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune)),
+            windows=self.windows,
+            what="edit",
+            latents=self.latents,
+            tuned=self.tuned,
+            mask=self.mask,
+            source=Source(source, round(config.inject * config.steps_taken), config.control_inversion),
+        )
 
     @cached_property
     def frames(self) -> Decode:

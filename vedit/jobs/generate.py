@@ -53,7 +53,7 @@ FRAMES = 16
 
 
 @dataclass(frozen=True, repr=False)
-class GenerateResult(results.Saved):
+class GenerateResult(results.SavedClip):
     """A generated clip, and how it came about: see ``EditResult``."""
 
     clip: Clip
@@ -62,13 +62,6 @@ class GenerateResult(results.Saved):
     moments: Moments = field(repr=False)
     timings: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=())
-
-    @property
-    def shown(self) -> Clip:
-        return self.clip
-
-    def _repr_html_(self) -> str:
-        return results.html(self.clip)
 
 
 @job(GenerateConfig, "prompt")
@@ -177,16 +170,24 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         conditions = (*conditions, Conditioned(None, "strokes", {"file": config.motion_strokes}, moments, model))
         flow = FlowOfStrokes(motion) if "flow" in needs else None
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
-    scale = guidance.motion_scale(config, model.outline, moments)
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
     start = StartingNoise(
         None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape,
         windows,
     )  # fmt: skip
     denoised = Denoise(
-        start, None, None, flow, conditions, None, model, kind, led, config.steps, config.steps, scale, None, "clip",
-        windows,
-    )  # fmt: skip
+        start=start,
+        flow=flow,
+        conditions=conditions,
+        model=model,
+        attention=kind,
+        guidance=led,
+        steps=config.steps,
+        steps_taken=config.steps,
+        motion_scale=guidance.motion_scale(config, model.outline, moments),
+        windows=windows,
+        what="clip",
+    )
     return Decode(denoised, start, model, "clip", prompt)
 
 

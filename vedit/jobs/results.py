@@ -49,6 +49,19 @@ class Saved:
         return f"{type(self).__name__}({self.shown!r}, {words!r}, {sum(self.timings.values()):.1f} s)"
 
 
+class SavedClip(Saved):
+    """A result that is a whole ``clip``."""
+
+    clip: Clip
+
+    @property
+    def shown(self) -> Clip:
+        return self.clip
+
+    def _repr_html_(self) -> str:
+        return html(self.clip)
+
+
 def html(video: Clip | LazyClip, source: Clip | LazyClip | None = None, caption: str = "") -> str:
     """HTML that plays a result, the source beside it where there is one of as many frames."""
     beside = source if source is not None and len(source) == len(video) else None

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
-from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.graph import Stage, TensorStage, Work
+from vedit.graph import Stage, Work
 from vedit.masks import LatentBlend
 from vedit.priors import Start
-from vedit.quality import check_finite
-from vedit.sampling import InjectionSource, denoise
-from vedit.session import Model, Session
+from vedit.sampling import InjectionSource
+from vedit.session import Session
 from vedit.stages.conditions import control_work
-from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Encode
-from vedit.stages.noise import StartingNoise
+from vedit.stages.sampling import Sampling
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
-from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -43,42 +37,20 @@ class Source:
     guided: bool = False
 
 
-@dataclass(frozen=True)
-class Denoise(TensorStage):
-    """The latents (F, 4, h, w) that sampling ends with, on the CPU.
+@dataclass(frozen=True, kw_only=True)
+class Denoise(Sampling):
+    """The latents of a new clip, or of an edit.
 
     Attributes:
         latents: of the clip that is edited; None where there is none
         mask: where they may change
-        steps: the whole schedule's, of which the last ``steps_taken`` are taken
-        motion_scale: of the temporal layers, in each frame; None leaves them as they were trained
         source: what is kept of the clip that is edited; None where there is none
-        what: it is, should it not come out in numbers: "edit"
-        windows: in which a long clip is seen; None for all frames at once
     """
 
-    start: StartingNoise
-    latents: Encode | None
-    tuned: Tune | None
-    flow: Stage[Flow] | None
-    conditions: tuple[Stage[tuple[Condition, ...]], ...]
-    mask: Stage[Tensor] | None
-    model: Model
-    attention: str
-    guidance: Guidance
-    steps: int
-    steps_taken: int
-    motion_scale: tuple[float, ...] | None
-    source: Source | None
-    what: str
-    windows: Windows | None = None
-
-    title: ClassVar[str] = "denoising"
-
-    @property
-    def kept(self) -> bool:  # type: ignore[override]
-        """Not of a model that was given: whoever holds it may have changed it."""
-        return self.model.spec is not None
+    latents: Encode | None = None
+    tuned: Tune | None = None
+    mask: Stage[Tensor] | None = None
+    source: Source | None = None
 
     def make(
         self,
@@ -98,23 +70,7 @@ class Denoise(TensorStage):
                 said = self.source
                 source = InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided)
                 keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
-            scale = None if self.motion_scale is None else torch.tensor(self.motion_scale)
-            with backbone.scaling_motion(scale):
-                made = denoise(
-                    backbone,
-                    x,
-                    steps,
-                    self.guidance.guider(backbone),
-                    conditions=[each for some in conditions for each in some],
-                    source=source,
-                    after_step=keep,
-                    progress=session.progress,
-                )
-            check_finite(made, self.what, backbone)
-            return made.cpu()
-
-    def room(self, frames: int, size: Size, cell: int) -> int:
-        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
+            return self.sampled(backbone, x, steps, conditions, session, source=source, after_step=keep)
 
     def work(self) -> tuple[Work, ...]:
         return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))
