@@ -36,7 +36,7 @@ from vedit.motion.strokes import read_strokes
 from vedit.priors import PRIORS
 from vedit.progress import Progress
 from vedit.session import Model, Session
-from vedit.sheet import contact_sheet
+from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.animate import DenoiseAnimation, Hold
 from vedit.stages.guidance import Guidance
@@ -161,7 +161,8 @@ class Animate(Job[AnimateConfig, AnimateResult]):
     def finish(self, config: AnimateConfig, result: AnimateResult, seconds: dict[str, float]) -> AnimateResult:
         files = write_result(result.clip, result.config, result.made_with)
         if config.sheet is not None:
-            contact_sheet(result.crude, result.clip, config.sheet, overwrite=config.overwrite)
+            rows = [Row("dragged", result.crude), Row("animated", result.clip)]
+            sheet_of(rows, config.sheet, overwrite=config.overwrite)
             files.append(config.sheet)
         if config.report is not None:
             files.append(write_report(config.report, result))
