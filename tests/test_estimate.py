@@ -20,7 +20,7 @@ from vedit.jobs import resources
 from vedit.jobs.resources import FRAME, FRAMES_HELD
 from vedit.network_cost import NetworkCost
 from vedit.stages import clip as clip_stages
-from vedit.stages import denoise
+from vedit.stages import sampling
 
 Command = Callable[..., Ran]
 
@@ -143,7 +143,7 @@ def test_what_cannot_fit_is_refused_before_any_work(
 ) -> None:
     for module in (resources, estimate):
         monkeypatch.setattr(module, "free_memory", lambda: 2**32)
-    monkeypatch.setattr(denoise, "denoise", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr(sampling, "denoise", lambda *_, **__: pytest.fail("work has begun"))
     monkeypatch.setattr(clip_stages, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
     huge = ("edit", toy_clip, "a cat", "--model", toy_model, "--size", "8192", "-o", tmp_path / "o.mp4")
     for more in ((), ("--dry-run",)):

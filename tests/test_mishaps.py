@@ -142,12 +142,12 @@ def test_the_hubs_retries_are_not_shown() -> None:
 def test_an_interruption_is_told(
     toy_model: Path, toy_clip: Path, tmp_path: Path, vedit: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vedit.stages import denoise
+    from vedit.stages import sampling
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(denoise, "denoise", interrupted)
+    monkeypatch.setattr(sampling, "denoise", interrupted)
     ran = vedit(*job(toy_model, toy_clip, tmp_path / "o.mp4"), "--prior", "gaussian")
     assert (ran.status, ran.out) == (130, "")
     assert told(ran) == ["error: interrupted; nothing partial was left"]

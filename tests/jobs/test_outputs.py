@@ -11,7 +11,7 @@ import torch
 
 from tests.conftest import Ran
 from vedit.graph import Run
-from vedit.stages import denoise
+from vedit.stages import sampling
 
 Command = Callable[..., Ran]
 
@@ -93,7 +93,7 @@ def test_nothing_partial_is_left(
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(denoise, "denoise", fail)
+    monkeypatch.setattr(sampling, "denoise", fail)
     ran = vedit("edit", toy_clip, "a cat", *quick, "-o", tmp_path / "out.mp4", "--sheet", tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == []
     assert ran.status == {KeyboardInterrupt: 130, torch.OutOfMemoryError: 2}.get(fault, 1)  # type: ignore[call-overload]
