@@ -25,7 +25,7 @@ import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import Recipe, in_parallel, note, ship, start_workers, train
+from training.loop import Recipe, in_bfloat16, in_parallel, note, ship, start_workers, train
 from training.poses import exact
 from training.presets import WORKSHOP
 from vedit.annotators.edge import Edge
@@ -154,7 +154,7 @@ def train_control(
             words = encoder(tokens[chosen, which]).last_hidden_state
         noised = add_noise(clean[chosen], alpha_bar, generator)
         inputs = (noised.latents, noised.times, words)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with in_bfloat16(device):
             down, mid = control(*inputs, shown[chosen] / 255, return_dict=False)
             predicted = unet(*inputs, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
         weight = (1 / noised.level).clamp(max=HEAVIEST)

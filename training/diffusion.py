@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.captions import save_tokenizer
-from training.loop import Recipe, normal, ship, start_workers, train
+from training.loop import Recipe, in_bfloat16, normal, ship, start_workers, train
 from training.pool import Pool, read_pool
 from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
 
@@ -137,7 +137,7 @@ def train_unet(
         chosen = chosen.to(device)
         frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
         noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)
-        with torch.autocast(device.type, torch.bfloat16):
+        with in_bfloat16(device):
             words = embedded(denoiser.text_encoder, *pool.telling(chosen, generator))
             predicted = denoiser.unet(noised.latents, noised.times, words).sample
         return noised.error(predicted, 1 + FOCUS * pool.near[chosen, frame])

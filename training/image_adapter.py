@@ -28,7 +28,7 @@ from torch import Tensor, nn
 import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene
-from training.loop import Recipe, in_parallel, normal, note, start_workers, train
+from training.loop import Recipe, in_bfloat16, in_parallel, normal, note, start_workers, train
 from training.pictures import Bytes, captioned, frame
 from training.presets import WORKSHOP
 from vedit.adapters.image_files import ENCODER
@@ -251,7 +251,7 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
         level = levels[time[:, None, None, None]]
         noisy = level.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with in_bfloat16(device):
             output = backbone.predict(
                 noisy[:, None], time[:, None], held.states[words], tokens_apart=[learner.apart(pooled)]
             )[:, 0]

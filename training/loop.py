@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vedit.backbone.notes import ModelNotes, read_notes
 
@@ -135,6 +137,18 @@ def normal(shape: Sequence[int], generator: torch.Generator, device: torch.devic
         return torch.randn(tuple(shape), generator=generator)
     there = torch.Generator(device).manual_seed(int(torch.randint(0, 2**40, (1,), generator=generator)))
     return torch.randn(tuple(shape), generator=there, device=device)
+
+
+@contextmanager
+def in_bfloat16(device: torch.device) -> Iterator[None]:
+    """Networks compute in bfloat16; on a CPU, attention by plain products: for short sequences, twice as fast."""
+    with torch.autocast(device.type, torch.bfloat16):
+        if device.type != "cpu":
+            yield
+            return
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # despite its name, on every device
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
 
 
 def in_parallel(function: Callable[[In], Out], each: Iterable[In]) -> Iterator[Out]:

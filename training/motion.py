@@ -26,7 +26,7 @@ from torch import Tensor
 from training.captions import EMPTY
 from training.data import FRAMES
 from training.diffusion import embedded
-from training.loop import Recipe, normal, note, ship, start_workers, train
+from training.loop import Recipe, in_bfloat16, normal, note, ship, start_workers, train
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
@@ -138,7 +138,7 @@ def learn(
         level = levels[time[:, None, None, None, None]]
         noisy = torch.where(pure.to(device)[:, None, None, None, None], noise, level.noised(clean, noise))
         target = schedule.output_for(noisy, clean, level)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with in_bfloat16(device):
             output = backbone.predict(noisy, time[:, None].expand(-1, frames), clips.words(chosen, generator))
         error = (output - target).square().mean((1, 2, 3, 4))
         if schedule.prediction == "epsilon":
