@@ -60,6 +60,12 @@ def over(desk: Desk, width: int, height: int) -> Path:
 
 MANY = "".join(f"  - points: [[{index % 60}, 1], [2, 2]]\n" for index in range(10_000))
 
+
+def sway(text: str) -> Any:
+    """A file whose second thing that sways has these lines."""
+    return strokes(f"sway:\n  - {{point: [1, 1], frequency: 1, amplitude: 2}}\n  - name: sea\n    {text}\n")
+
+
 STROKES: dict[str, Case] = {
     "no strokes file": (lambda d: shown(d, d.bad / "no.yaml"), "no.yaml does not exist", "expected a strokes file"),
     "a clip as strokes": (lambda d: shown(d, d.good.clip), "is not text", "expected a strokes file"),
@@ -77,6 +83,45 @@ STROKES: dict[str, Case] = {
         "expected 1",
     ),
     "strokes without a size": (strokes("", head="version: 1\n"), "size is missing", "[width, height]"),
+    "a sway of nothing": (sway("frequency: 1\n    amplitude: 2"), "s.yaml:5: sway 2 'sea'", "give one of the two"),
+    "a sway without a frequency": (sway("point: [1, 2]\n    amplitude: 2"), "sway 2 'sea'", "frequency is missing"),
+    "a sway of two frequencies and one amplitude": (
+        sway("point: [1, 2]\n    frequency: [1, 2]\n    amplitude: 2"),
+        "amplitude has 1 entries, and frequency 2",
+        "give one for each",
+    ),
+    "a sway of a negative amplitude": (
+        sway("point: [1, 2]\n    frequency: 1\n    amplitude: -2"),
+        "sway 2 'sea'",
+        "amplitude: is out of range",
+    ),
+    "a sway that is too fast for its frames": (
+        sway("point: [1, 2]\n    frequency: 7\n    amplitude: 2"),
+        "sea: it goes to and fro 0.88 times from one frame to the next",
+        "lower its frequency",
+    ),
+    "a sway to beats that are not there": (
+        sway("point: [1, 2]\n    frequency: 1\n    amplitude: 2\n    per: beat"),
+        "sea: it is counted by beats",
+        "--bpm",
+    ),
+    "a sway far outside": (
+        sway("point: [900, 2]\n    frequency: 1\n    amplitude: 2"),
+        "sway 2 'sea': [900, 2] lies far outside",
+        "draw it nearer",
+    ),
+    "a sway with a radius around nothing": (
+        sway("mask: box:1,1,9,9\n    radius: 3\n    frequency: 1\n    amplitude: 2"),
+        "a radius lies around a point",
+        "give the point",
+    ),
+    "a sway that is a list": (strokes("sway: [[1, 2]]\n"), "sway 1: is '[1, 2]'", "expected name, mask"),
+    "sways that are a mapping": (strokes("sway: {point: [1, 2]}\n"), "s.yaml:3: sway", "is no list"),
+    "two sways of one name": (
+        strokes("sway:\n" + 2 * "  - {name: sea, point: [1, 1], frequency: 1, amplitude: 2}\n"),
+        "two things that sway are called 'sea'",
+        "its own name",
+    ),
     "a size of three": (strokes("", head="version: 1\nsize: [4, 4, 4]\n"), "s.yaml:2: size", "[width, height]"),
     "a size of nothing": (strokes("", head="version: 1\nsize: [0, 4]\n"), "size: [0, 4] is no size", "in pixels"),
     "an unknown key of strokes": (strokes("stroks: []\n"), "stroks", "did you mean 'strokes'?"),

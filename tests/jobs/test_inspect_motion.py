@@ -59,3 +59,11 @@ def test_another_tools_file_is_told_of_and_written_as_vedits_own(
     ran = vedit("inspect", "motion", "t.txt", "-o", "t.png", "--save-data", "t.yaml", "--tool", "tora")
     assert "t.txt is read as Tora's: a canvas of 256x256, 49 frames at 8 per second, 2 points" in ran.out
     assert "1 stroke, 0 anchors, 49 frames at 8 fps" in vedit("inspect", "motion", "t.yaml", "-o", "u.png").out
+
+
+def test_what_sways_is_counted_and_follows_beats(strokes: Path, vedit: Callable[..., Ran]) -> None:
+    Path("sea.yaml").write_text(
+        "version: 1\nsize: [64, 48]\nsway:\n  - {point: [20, 20], frequency: 0.5, amplitude: 3, per: beat}\n"
+    )
+    ran = vedit("inspect", "motion", "sea.yaml", "-o", "sea.mp4", "--bpm", 120)
+    assert "0 strokes, 0 anchors, 1 swaying, 16 frames" in ran.out

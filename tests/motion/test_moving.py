@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from tests.motion.making import SIZE, drawn, line, still
 from vedit.flow import Flow
 from vedit.motion.moving import CAMERA_STAYS, move_things
+from vedit.motion.strokes.reading import checked
 
 
 def going_right(frames: int = 3, step: int = 6) -> tuple[Tensor, Flow]:
@@ -56,3 +60,14 @@ def test_a_camera_is_told_to_have_no_effect() -> None:
     camera = still(3)
     camera[2, 0, 2] = 9.0
     assert CAMERA_STAYS in move_things(clip, flow, drawn(line((16, 24), (16, 24), 3), camera=camera)).notes
+
+
+def test_what_sways_does_so_in_a_clip_too() -> None:
+    clip, flow = going_right(4, step=0)
+    sway = [{"mask": "box:8,16,16,16", "frequency": 1, "amplitude": 5, "wave": "none"}]
+    file = checked({"version": 1, "size": [64, 48], "sway": sway}, Path("s.yaml"))
+    moved = move_things(clip, flow, file.at(SIZE, 4, Fraction(4)))
+    assert torch.equal(moved.frames[0], clip[0])
+    red = (moved.frames[1, 0] - moved.frames[1, 1]) > 0.4
+    assert abs(float(red.nonzero()[:, 1].float().mean()) - 20.5) < 1
+    assert torch.equal(moved.frames[1][:, :, 40:], clip[1][:, :, 40:])

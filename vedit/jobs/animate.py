@@ -110,13 +110,14 @@ class FinishAnimation(Stage[AnimateResult]):
     frames: Decode
     model: Model
     config: AnimateConfig
+    loop: bool
     track: Soundtrack = field(compare=False)
 
     def make(self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, frames: Tensor) -> AnimateResult:
         for note in motion.notes:
             warnings.warn(note, VeditWarning, stacklevel=2)
         if self.config.keep_first:
-            frames = keep_first(frames, picture, motion)
+            frames = keep_first(frames, picture, motion, loop=self.loop)
         clip = Clip(frames, self.track.moments.rate, self.track.audio, self.track.origin)
         return AnimateResult(clip, self.config, results.made_with(self.model), crude, motion)
 
@@ -179,7 +180,8 @@ def animate_stages(
 ) -> FinishAnimation:
     """The clip, of a ``size`` (H, W), and all that it is made of. Raises ConfigError."""
     moments, kind = track.moments, config.attention or ""
-    motion = StrokesFlow(picture, DrawStrokes.of(config.motion_strokes, size, moments), config.motion_field)
+    strokes = DrawStrokes.of(config.motion_strokes, size, moments)
+    motion = StrokesFlow(picture, strokes, config.motion_field)
     crude = CrudeAnimation(picture, motion, moments.rate)
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
     flow = FlowOfStrokes(motion) if "flow" in needs else None
@@ -208,7 +210,7 @@ def animate_stages(
         hold=Hold(config.motion_hold, config.still_hold, config.keep_first),
     )
     frames = Decode(denoised, None, model, "animation", prompt)
-    return FinishAnimation(picture, motion, crude, frames, model, config, track)
+    return FinishAnimation(picture, motion, crude, frames, model, config, strokes.strokes.loop, track)
 
 
 def _frames(config: AnimateConfig, sound: Audio | None) -> int | None:

@@ -140,7 +140,8 @@ class InspectMotion(Job[InspectMotionConfig, InspectMotionResult]):
             report.say(assumed)
         report.say(sentence(drawn, result.video.rate))
         report.add_data(
-            strokes=list(drawn.names), anchors=len(drawn.anchors), frames=drawn.frames,
+            strokes=list(drawn.names), anchors=len(drawn.anchors), sways=[each.name for each in drawn.sways],
+            frames=drawn.frames,
             rate=str(result.video.rate), assumed=assumed,
         )  # fmt: skip
         for path in result.files:
@@ -154,6 +155,7 @@ def sentence(drawn: Drawn, rate: Fraction) -> str:
         return f"{number} {what}{'' if number == 1 else 's'}"
 
     parts = [count(len(drawn.names), "stroke"), count(len(drawn.anchors), "anchor")]
+    parts += [f"{len(drawn.sways)} swaying"] if drawn.sways else []
     parts.append(f"{drawn.frames} frames at {float(rate):g} fps")
     parts += [] if drawn.still_camera else ["the camera moves"]
     parts += ["in a loop"] if drawn.loop else []

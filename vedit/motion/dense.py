@@ -12,12 +12,11 @@ from torch import Tensor
 from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, sample
 from vedit.motion.fields import Field, edge_points, moving_least_squares, thin_plate
-from vedit.motion.inverse import HELD, determinant, find_sources, gradients, with_camera
+from vedit.motion.grid import CELLS, resized
+from vedit.motion.inverse import FOLDED, HELD, determinant, find_sources, gradients, with_camera
 from vedit.motion.strokes.drawn import Drawn
-from vedit.motion.support import FADING, geodesic_distances, hold
-
-CELLS = 128
-"""Most cells along the longer side of the grid on which strokes are weighed: what they tell is smooth."""
+from vedit.motion.support import FADING, cut_at_edges, geodesic_distances, hold
+from vedit.motion.sway import sway
 
 MOST_NUMBERS = 2**24
 """Of strokes times cells; where there are more strokes, the cells are larger."""
@@ -28,18 +27,8 @@ FAINT = 1e-8
 NEAR = 1.0
 """Squared cells, within which a point of a stroke does not count more for being nearer."""
 
-RIM = 2
-"""Pixels beyond such an edge that belong to the thing within."""
-
 ARM = 8.0
 """Pixels from a stroke's point to those around it that say how its thing turns and grows."""
-
-FOLDED = 0.1
-"""Area that is left of a pixel, from which on a field counts as folded."""
-
-EDGE_CHANGE = 0.3
-"""Between a pixel and its neighbours, of how firmly they are held: from there on an edge of the picture parts them, and
-so does the motion, which elsewhere fades."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +75,8 @@ class DenseFlow:
 
 
 def dense_flow(drawn: Drawn, picture: Tensor | None = None, field: Field = "rigid") -> DenseFlow:
-    """The flow that strokes stand for: each moves what it holds, anchors stay, and the camera moves all of it.
+    """The flow that strokes stand for: each moves what it holds, anchors stay, what sways goes to and fro upon that,
+    and the camera moves all of it.
 
     A stroke holds its mask, or what lies within its reach of its first point, along the picture and not over its edges.
 
@@ -100,11 +90,15 @@ def dense_flow(drawn: Drawn, picture: Tensor | None = None, field: Field = "rigi
     held, order, notes = torch.zeros(size), torch.zeros(size), tuple[str, ...]()
     if len(drawn.tracks):
         felt = _felt(drawn, picture)
-        held, order = _held(felt, drawn), _resized(_lead(felt, len(drawn.tracks)), size)[0, 0]
-        moved = _resized(_field(felt, drawn, field), size)
+        held, order = _held(felt, drawn), resized(_lead(felt, len(drawn.tracks)), size)[0, 0]
+        moved = resized(_field(felt, drawn, field), size)
         notes = _folds(moved, held, drawn)
         if field != "thin_plate" or any(mask is not None for mask in drawn.masks):
             moved = moved * held
+    if drawn.sways:
+        swayed = sway(drawn, picture)
+        order = torch.where(held >= HELD, order, swayed.order / max(len(drawn.tracks), 1))
+        moved, held, notes = moved + swayed.moved, torch.maximum(held, swayed.held), (*notes, *swayed.notes)
     for stays in (mask for mask in drawn.anchor_masks if mask is not None):
         moved, held = moved * ~stays, torch.maximum(held, stays.float())
     found = find_sources(moved, held, order, drawn.camera)
@@ -120,13 +114,13 @@ def _felt(drawn: Drawn, picture: Tensor | None) -> _Felt:
     cells = max(1, round(size[0] * share)), max(1, round(size[1] * share))
     scale = torch.tensor([cells[1] / size[1], cells[0] / size[0]])
     pixel = float(scale.mean())
-    small = None if picture is None else _resized(picture[None], cells)[0]
+    small = None if picture is None else resized(picture[None], cells)[0]
     furthest = float(reach.max()) * pixel * FADING + 2
     distances = geodesic_distances(small, (points + 0.5) * scale - 0.5, cells, furthest) / pixel
     firmly = hold(distances, reach)
     for index, mask in enumerate((*drawn.masks, *drawn.anchor_masks)):
         if mask is not None:
-            firmly[index] = _resized(mask.float()[None, None], cells)[0, 0]
+            firmly[index] = resized(mask.float()[None, None], cells)[0, 0]
     straight = torch.cdist(points, centres(cells, size).reshape(-1, 2)).view(-1, *cells)
     near = torch.where(torch.isinf(distances), straight, distances)
     return _Felt(firmly, (firmly + FAINT) / (near.square() + NEAR))
@@ -154,13 +148,7 @@ def _held(felt: _Felt, drawn: Drawn) -> Tensor:
         sharp = torch.maximum(sharp, mask.float())
     if not len(others):
         return sharp
-    soft = _resized(others.amax(0)[None, None], drawn.size)
-    around = F.pad(soft, (1, 1, 1, 1), mode="replicate")
-    change = F.max_pool2d(around, 3, stride=1) + F.max_pool2d(-around, 3, stride=1)
-    change = F.max_pool2d(change, 2 * RIM + 1, stride=1, padding=RIM)
-    even = F.avg_pool2d((soft >= HELD).float(), 5, stride=1, padding=2, count_include_pad=False) >= 0.5
-    rim = F.max_pool2d(even.float(), 2 * RIM + 1, stride=1, padding=RIM)  # an outline's pixels are half the thing's
-    return torch.maximum(sharp, torch.where(change > EDGE_CHANGE, rim, soft)[0, 0])
+    return torch.maximum(sharp, cut_at_edges(resized(others.amax(0)[None, None], drawn.size)))
 
 
 def _lead(felt: _Felt, strokes: int) -> Tensor:
@@ -215,10 +203,3 @@ def _folds(moved: Tensor, held: Tensor, drawn: Drawn) -> tuple[str, ...]:
     names = [drawn.names[index] for index in gaps.argsort()[:2].tolist()]
     who = " and ".join(names)
     return (f"{who}: the picture folds over itself at ({x}, {y}) in frame {frame}; let them cross less.",)
-
-
-def _resized(values: Tensor, size: Size) -> Tensor:
-    """(B, C, H, W) at another size."""
-    if size[0] < values.shape[2]:
-        return F.interpolate(values, size=size, mode="area")
-    return F.interpolate(values, size=size, mode="bilinear", align_corners=False)

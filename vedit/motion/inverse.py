@@ -26,6 +26,9 @@ MET = 0.5
 SHRUNK, TORN = 0.15, 6.0
 """Areas of a pixel of the picture in a frame between which it is shown: what is stretched further is torn."""
 
+FOLDED = 0.1
+"""Area that is left of a pixel, from which on a motion counts as folded."""
+
 COARSE = 2
 """Pixels along a side of the cells in which moved things are looked for: a thing twice as large leaves no gaps."""
 

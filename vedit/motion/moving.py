@@ -43,7 +43,7 @@ def move_things(frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid"
     """Let the things at the beginnings of strokes go along them, instead of where they go in the clip.
 
     A thing is found in each frame where the clip's flow has carried its stroke's beginning, and cut from that very
-    frame, so that it goes on to do what it does, such as walk.
+    frame, so that it goes on to do what it does, such as walk. What sways does so where it is in frame 0.
 
     Args:
         frames: (F, 3, H, W) in [0, 1]
@@ -51,7 +51,7 @@ def move_things(frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid"
         drawn: the new ways, from where things are in frame 0
         field: as for ``dense_flow``
     """
-    whole = dense_flow(_first_two(drawn, drawn.tracks[:, 0], 0, drawn.masks), frames[0], field)
+    whole = dense_flow(replace(_first_two(drawn, drawn.tracks[:, 0], 0, drawn.masks), sways=()), frames[0], field)
     own = own_ways(drawn, flow, whole)  # (S, F, 2)
     made, changed, notes = [], [], dict[str, None]()
     if not drawn.still_camera:
@@ -77,6 +77,8 @@ def own_ways(drawn: Drawn, flow: Flow, whole: DenseFlow) -> Tensor:
     pixels that are nearest to that stroke, of those that any holds (``whole``, of frame 0)."""
     size = whole.size
     starts = drawn.tracks[:, 0]
+    if not len(starts):
+        return drawn.tracks
     pixels = centres(size, size)[whole.held >= HELD]
     if not len(pixels):
         pixels = starts
@@ -107,4 +109,5 @@ def _first_two(drawn: Drawn, starts: Tensor, index: int, masks: tuple[Tensor | N
         scale=drawn.scale[:, [0, index]],
         turn=drawn.turn[:, [0, index]],
         camera=drawn.camera[[0, 0]],
+        sways=tuple(each.in_frames([0, index]) for each in drawn.sways),
     )

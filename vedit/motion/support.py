@@ -14,6 +14,16 @@ EDGE = 0.25
 FADING = 1.4
 """Times its reach at which a stroke has no hold any more."""
 
+EDGE_CHANGE = 0.3
+"""Between a pixel and its neighbours, of how firmly they are held: from there on an edge of the picture parts them, and
+so does the motion, which elsewhere fades."""
+
+RIM = 2
+"""Pixels beyond such an edge that belong to the thing within."""
+
+FIRM = 0.5
+"""How firmly a pixel within such an edge is held from which on all of the thing is."""
+
 _AROUND = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Half of the eight neighbours (down, across); the others are these from the other end."""
 
@@ -57,6 +67,17 @@ def hold(distances: Tensor, reach: Tensor) -> Tensor:
     """How firmly strokes hold (S, ...), 0 to 1, at ``distances`` (S, ...) from them, for their ``reach`` (S,)."""
     share = distances / reach.clamp(min=1e-6).view(-1, *[1] * (distances.ndim - 1))
     return ((FADING - share) / (FADING - 1)).clamp(0, 1)
+
+
+def cut_at_edges(firmly: Tensor) -> Tensor:
+    """How firmly each pixel is held (H, W), by what a coarse grid says of it (1, 1, H, W): cut where an edge parts what
+    is held from what is not, and fading elsewhere."""
+    around = F.pad(firmly, (1, 1, 1, 1), mode="replicate")
+    change = F.max_pool2d(around, 3, stride=1) + F.max_pool2d(-around, 3, stride=1)
+    change = F.max_pool2d(change, 2 * RIM + 1, stride=1, padding=RIM)
+    even = F.avg_pool2d((firmly >= FIRM).float(), 5, stride=1, padding=2, count_include_pad=False) >= 0.5
+    rim = F.max_pool2d(even.float(), 2 * RIM + 1, stride=1, padding=RIM)  # an outline's pixels are half the thing's
+    return torch.where(change > EDGE_CHANGE, rim, firmly)[0, 0]
 
 
 def _difference(picture: Tensor, step: tuple[int, int]) -> Tensor:

@@ -63,6 +63,17 @@ def test_the_camera_is_arrows_over_all_of_it_and_moves_each_frame() -> None:
     assert float(overlay(strokes, picture, 0)[0, 48, 78]) < 0.1
 
 
+def test_what_sways_is_drawn_with_how_far_it_goes_and_where_it_is() -> None:
+    sea = {"mask": "box:20,20,40,40", "frequency": 2, "amplitude": 12, "wave": "none", "root": [40, 60]}
+    still = overlay(drawn(), GREY)
+    swaying = drawn(sway=[sea, {"point": [100, 70], "frequency": 1, "amplitude": 3}])
+    changed = (overlay(swaying, GREY) - still).abs().amax(0) > 0.05
+    assert changed[22:58, 22:58].all()
+    assert changed[70, 100]
+    assert coloured(overlay(swaying, GREY))[40, 20], "its outline"
+    assert coloured(overlay(swaying, GREY, 1))[50, 32], "moved by its amplitude after a quarter of its time"
+
+
 @pytest.mark.parametrize("frame", [None, 0, 7])
 def test_many_at_the_edges_are_drawn_without_a_fault(frame: int | None) -> None:
     points = [[[0, 0], [127, 95]], [[127, 0], [127, 0]], [[140, 50], [-20, 50]]]

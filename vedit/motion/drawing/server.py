@@ -56,7 +56,7 @@ class DrawingServer(ThreadingHTTPServer):
             self.start = {"version": 1, **strokes.model_dump(mode="json", exclude_defaults=True)}
         self.masks: set[str] = set()
         if strokes is not None:
-            masks = [each.mask for each in strokes.strokes] + [each.mask for each in strokes.anchors]
+            masks = [each.mask for each in (*strokes.strokes, *strokes.anchors, *strokes.sway)]
             self.masks |= {each for each in masks if isinstance(each, str)}
         super().__init__((LOOPBACK, port), _Answer)
 
@@ -76,7 +76,7 @@ class DrawingServer(ThreadingHTTPServer):
 
     def save(self, values: Mapping[str, Any]) -> None:
         """Write what was drawn. Raises ConfigError for what is wrong with it, MediaError where it cannot be written."""
-        for each in [*_mappings(values.get("strokes")), *_mappings(values.get("anchors"))]:
+        for each in [each for key in ("strokes", "anchors", "sway") for each in _mappings(values.get(key))]:
             mask = each.get("mask")
             if isinstance(mask, str) and not is_box(mask) and mask not in self.masks:
                 raise ConfigError("a mask that names a file is written into the strokes file by hand.")

@@ -21,6 +21,7 @@ from vedit.motion.strokes.fields import time_of
 from vedit.motion.strokes.moments import FileMoments
 from vedit.motion.strokes.regions import region
 from vedit.motion.strokes.scale import Scale
+from vedit.motion.strokes.swaying import swaying
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def drawn(file: StrokesFile, size: Size, moments: Moments) -> Drawn:
     for number, anchor in enumerate(file.anchors, 1):
         with _told_of(f"anchor {number}"):
             stay.append(region(anchor.mask, scale))
+    sways, least = [], REACH * min(size)
+    for name, each in zip(file.sway_names, file.sway, strict=True):
+        with _told_of(name):
+            sways.append(swaying(each, name, least, scale, own, file.loop))
     with _told_of("camera"):
         camera = camera_of(file.camera, scale, own, file.loop)
     frames = moments.frames
@@ -64,6 +69,7 @@ def drawn(file: StrokesFile, size: Size, moments: Moments) -> Drawn:
         camera=_tensor(list(camera), 2, 3),
         loop=file.loop,
         names=file.names,
+        sways=tuple(sways),
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.clip.sizes import Size
+from vedit.motion.strokes.swaying import Swaying
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Drawn:
         camera: (F, 2, 3) from the pixel coordinates of frame 0 to those of each frame; the first is the identity
         loop: whether the last frame leads to the first
         names: of the strokes
+        sways: what goes to and fro, the nearest last
     """
 
     size: Size
@@ -46,12 +48,13 @@ class Drawn:
     camera: Tensor
     loop: bool
     names: tuple[str, ...]
+    sways: tuple[Swaying, ...] = ()
 
     def __repr__(self) -> str:
         moves = "" if self.still_camera else ", a moving camera"
         return (
-            f"Drawn({len(self.names)} strokes, {len(self.anchors)} anchors, {self.frames} frames of "
-            f"{self.size[1]}x{self.size[0]}{moves})"
+            f"Drawn({len(self.names)} strokes, {len(self.anchors)} anchors, {len(self.sways)} sways, {self.frames} "
+            f"frames of {self.size[1]}x{self.size[0]}{moves})"
         )
 
     @property

@@ -138,5 +138,6 @@ PAN = Range(-LONGEST_PAN, LONGEST_PAN)
 Points = Annotated[tuple[Point, ...], Field()]
 Times = Annotated[tuple[str, ...] | None, BeforeValidator(_times)]
 Mask = Annotated[str | tuple[Point, ...] | None, BeforeValidator(_mask), IsPath(keyword=is_no_path)]
+Radius = Annotated[float | None, Field(gt=0, le=LONGEST_SIDE)]
 Pan = Annotated[tuple[Varying, Varying], BeforeValidator(_pan)]
 Name = Annotated[str | None, BeforeValidator(_name)]

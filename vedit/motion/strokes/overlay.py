@@ -58,6 +58,7 @@ def overlay(drawn: Drawn, picture: Tensor, frame: int | None = None) -> Tensor:
     sheet = _Sheet(_ground(drawn, picture, frame), drawn, frame)
     sheet.camera()
     sheet.anchors()
+    sheet.sways()
     sheet.strokes()
     return sheet.finished()
 
@@ -113,6 +114,34 @@ class _Sheet:
             for width, colour in ((5 * line, DARK), (2.2 * line, WHITE)):
                 for across in np.array([[half, half], [half, -half]]):
                     self._lines([place - across, place + across], colour, width)
+
+    def sways(self) -> None:
+        """All that sways: what does, how far to either side, where it is now, where it is held, and its name."""
+        drawn, now = self.drawn, self.frame or 0
+        camera = drawn.camera[now].double().numpy()
+        for index, each in enumerate(drawn.sways, len(drawn.names)):
+            colour, line = COLOURS[index % len(COLOURS)], self.line
+            gone = each.displaced(each.point)[now]
+            if each.mask is None:
+                self._circle(self.placed((each.point + gone)[None], now)[0], each.reach * FINE, colour)
+            else:
+                moved = camera if self.frame is not None else np.eye(2, 3)
+                shift = np.column_stack([np.zeros((2, 2)), moved[:, :2] @ gone.double().numpy()])
+                self._region(each.mask, colour, moved + shift)
+            far = float(each.amplitude.sum(0).max()) * each.along
+            ends = self.placed(torch.stack([each.point - far, each.point + far, each.point]), now)
+            middle = ends[2]
+            for end in ends[:2]:
+                self._arrow(middle, end)
+            place = self.placed((each.point + gone)[None], now)[0]
+            if each.root is not None:
+                root = self.placed(each.root[None], now)[0]
+                self._lines([root, place], colour, 1.2 * line)
+                self._dot(root, 4 * line, DARK)
+                self._dot(root, 2.6 * line, colour)
+            for radius, shade in ((6.5, DARK), (5.0, colour), (2.2, WHITE)):
+                self._dot(place, radius * line, shade)
+            self._name(place, each.name, colour, ends[:2])
 
     def strokes(self) -> None:
         """Each stroke: what moves with it, its way, and its name."""

@@ -17,11 +17,13 @@ from vedit.files import read_text
 from vedit.motion.strokes.schema import (
     MOST_ANCHORS,
     MOST_STROKES,
+    MOST_SWAYS,
     Anchor,
     Camera,
     Shape,
     Stroke,
     StrokesFile,
+    Sway,
     label,
 )
 
@@ -41,6 +43,7 @@ def checked(values: Mapping[str, Any], path: Path, lines: Mapping[str, int] | No
     found = dict(values)
     found["strokes"] = reader.each("strokes", "stroke", values.get("strokes", []), Stroke, MOST_STROKES)
     found["anchors"] = reader.each("anchors", "anchor", values.get("anchors", []), Anchor, MOST_ANCHORS)
+    found["sway"] = reader.each("sway", "sway", values.get("sway", []), Sway, MOST_SWAYS)
     if "camera" in found:
         found["camera"] = reader.one(values["camera"], "camera", Camera, reader.line("camera"))
     # What is wrong with one of them is told already; the rest is looked at without it.
@@ -98,7 +101,7 @@ class _Reader:
 
 def _label(what: str, number: int, value: Any) -> str:
     name = value.get("name") if isinstance(value, dict) else None
-    return label(number, name[:60] if isinstance(name, str) else None).replace("stroke", what, 1)
+    return label(number, name[:60] if isinstance(name, str) else None, what)
 
 
 def _expected(kind: type[Settings]) -> str:

@@ -22,11 +22,13 @@ from vedit.motion.strokes.fields import (
     Pan,
     Point,
     Points,
+    Radius,
     Times,
     point_of,
     points_of,
     time_of,
 )
+from vedit.motion.strokes.sways import Sway
 from vedit.timeline import Moments
 
 VERSION = 1
@@ -34,13 +36,12 @@ VERSION = 1
 
 MOST_STROKES = 256
 MOST_ANCHORS = 1000
+MOST_SWAYS = 64
 MOST_POINTS = 10_000
 """Of all strokes of a file together."""
 
 OUTSIDE = 0.25
 """Share of the picture's side by which a point may lie beyond it: things come in and go out."""
-
-Radius = Annotated[float | None, Field(gt=0, le=LONGEST_SIDE)]
 
 
 class Shape(Settings):
@@ -141,6 +142,9 @@ class StrokesFile(Settings):
     rate: Fraction | None = Field(None, description="Frames per second that times in frames refer to.")
     strokes: tuple[Stroke, ...] = Field((), max_length=MOST_STROKES, description="What moves, the nearest last.")
     anchors: tuple[Anchor, ...] = Field((), max_length=MOST_ANCHORS, description="What stays.")
+    sway: tuple[Sway, ...] = Field(
+        (), max_length=MOST_SWAYS, description="What goes to and fro, the nearest last; strokes lie in front of it."
+    )
     camera: Camera = Field(Camera(), description="What the whole picture does.")
     loop: bool = Field(False, description="Whether the last frame leads to the first.")
 
@@ -153,6 +157,11 @@ class StrokesFile(Settings):
     def names(self) -> tuple[str, ...]:
         """What each stroke is called."""
         return tuple(stroke.name or f"stroke {number}" for number, stroke in enumerate(self.strokes, 1))
+
+    @property
+    def sway_names(self) -> tuple[str, ...]:
+        """What each thing that sways is called."""
+        return tuple(each.name or f"sway {number}" for number, each in enumerate(self.sway, 1))
 
     def at(self, size: Size, frames: int, rate: Fraction, sound: Moments | None = None) -> Drawn:
         """The strokes in a clip.
@@ -207,17 +216,23 @@ class StrokesFile(Settings):
         if count > MOST_POINTS:
             faults.append(f"the strokes have {count:,} points; expected at most {MOST_POINTS:,} in all")
         faults += [
-            f"two strokes are called '{name}'; give each its own name"
-            for name, times in Counter(self.names).items()
+            f"two {what} are called '{name}'; give each its own name"
+            for what, names in (("strokes", self.names), ("things that sway", self.sway_names))
+            for name, times in Counter(names).items()
             if times > 1
         ]
         return raise_faults(self, [*faults, *self._outside()])
 
     def _outside(self) -> Iterator[str]:
-        """A fault for each stroke and anchor that lies too far beyond the picture."""
+        """A fault for each stroke, anchor and thing that sways that lies too far beyond the picture."""
         height, width = self.canvas or (1, 1)
         ways = [(label(number, each.name), each.points) for number, each in enumerate(self.strokes, 1)]
         points = [(f"anchor {number}", (each.point,)) for number, each in enumerate(self.anchors, 1)]
+        points += [
+            (label(number, each.name, "sway"), (each.point,))
+            for number, each in enumerate(self.sway, 1)
+            if each.point is not None
+        ]
         for who, way in [*ways, *points]:
             for x, y in way:
                 if abs(x / width - 0.5) > 0.5 + OUTSIDE or abs(y / height - 0.5) > 0.5 + OUTSIDE:
@@ -226,9 +241,9 @@ class StrokesFile(Settings):
                     break
 
 
-def label(number: int, name: str | None) -> str:
-    """What messages call a stroke, counted from 1."""
-    return f"stroke {number} '{name}'" if name else f"stroke {number}"
+def label(number: int, name: str | None, what: str = "stroke") -> str:
+    """What messages call a stroke, or ``what`` else it is, counted from 1."""
+    return f"{what} {number} '{name}'" if name else f"{what} {number}"
 
 
 def _back(times: Sequence[str]) -> str | None:

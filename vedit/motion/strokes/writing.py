@@ -33,7 +33,7 @@ def text_of(file: StrokesFile, folder: Path) -> str:
     )
     values = {"version": file.version, **file.model_dump(mode="json", exclude_defaults=True)}
     how = naming(Stroke)["mask"]
-    for each in [*values.get("strokes", []), *values.get("anchors", [])]:
+    for each in [*values.get("strokes", []), *values.get("anchors", []), *values.get("sway", [])]:
         if isinstance(each.get("mask"), str):
             each["mask"] = how.portable(each["mask"], folder)
     return yaml.dump(_plain(values), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=116)
