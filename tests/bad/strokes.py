@@ -93,7 +93,7 @@ STROKES: dict[str, Case] = {
     "a sway of a negative amplitude": (
         sway("point: [1, 2]\n    frequency: 1\n    amplitude: -2"),
         "sway 2 'sea'",
-        "amplitude: is out of range",
+        "amplitude: -2 is out of range",
     ),
     "a sway that is too fast for its frames": (
         sway("point: [1, 2]\n    frequency: 7\n    amplitude: 2"),

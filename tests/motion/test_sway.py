@@ -92,10 +92,9 @@ def test_it_may_be_counted_by_beats_and_its_frequency_may_vary() -> None:
     assert (faster[:16].sign().diff() != 0).sum() < (faster[16:].sign().diff() != 0).sum()
 
 
-@pytest.mark.parametrize("frequency", [1.0, "0:0.5, 15:1.5", "1+0.25*sin(3*t)"])
-def test_a_loop_closes(frequency: float | str) -> None:
-    found = along_x(flow(16, loop=True, sway=swaying(frequency=frequency, phase=50)))
-    assert (found[0] - found[-1]).abs() <= found.diff().abs().max() * 1.05
+def test_a_loop_closes() -> None:
+    found = along_x(flow(16, loop=True, sway=swaying(frequency=1, phase=50)))
+    assert (found[0] - found[-1]).abs() <= found.diff().abs().max() * 1.01
 
 
 def test_anchors_hold_against_it_and_strokes_carry_it_along() -> None:

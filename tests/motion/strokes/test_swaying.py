@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from vedit import timeline
 from vedit.errors import ConfigError, VeditWarning
 from vedit.motion.strokes import read_strokes
 from vedit.motion.strokes.reading import checked
 from vedit.motion.strokes.swaying import Swaying
 from vedit.motion.strokes.writing import save_strokes
+from vedit.timeline import Moments
 
 RATE = Fraction(8)
 
@@ -52,6 +54,14 @@ def test_a_loop_takes_whole_times_and_says_so() -> None:
     with pytest.warns(VeditWarning, match="it goes 3 times"):
         swaying(loop=True, frequency=1.3)
     assert float(swaying(loop=True, frequency=0.98).angles[0, -1]) == pytest.approx(4 * math.pi * 15 / 16)
+
+
+@pytest.mark.parametrize("frequency", ["0:0.5, 15:1.5", "1+0.25*sin(3*t)"])
+def test_a_loop_is_exact_for_frequencies_that_vary(frequency: str) -> None:
+    gone = torch.tensor(timeline.read(frequency).values(Moments(16, RATE)))
+    before_last = float(swaying(loop=True, frequency=frequency).angles[0, -1])
+    whole = before_last / (2 * math.pi) * float(gone.sum() / gone[:-1].sum())
+    assert whole == pytest.approx(round(whole), abs=1e-5)
 
 
 def test_what_stands_still_stays_so_in_a_loop() -> None:

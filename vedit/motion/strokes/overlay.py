@@ -295,7 +295,7 @@ class _Sheet:
         plate = min(plates, key=lambda own: sum(_meet(own, other) for other in taken))
         self.labels.append(plate)
         paint.rounded_rectangle(plate, radius=4 * self.line, fill=DARK, outline=colour, width=round(1.4 * self.line))
-        paint.text((x + gap / 2 - left, y + gap / 2 - top), text, font=self.font, fill=WHITE)
+        paint.text((plate[0] + gap / 2 - left, plate[1] + gap / 2 - top), text, font=self.font, fill=WHITE)
 
     def finished(self) -> Tensor:
         """(3, H, W) in [0, 1]."""
