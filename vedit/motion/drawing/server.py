@@ -56,7 +56,8 @@ class DrawingServer(ThreadingHTTPServer):
             self.start = {"version": 1, **strokes.model_dump(mode="json", exclude_defaults=True)}
         self.masks: set[str] = set()
         if strokes is not None:
-            masks = [each.mask for each in (*strokes.strokes, *strokes.anchors, *strokes.sway)]
+            masks = [*(each.mask for each in strokes.strokes), *(each.mask for each in strokes.anchors)]
+            masks += [each.mask for each in strokes.sway]
             self.masks |= {each for each in masks if isinstance(each, str)}
         super().__init__((LOOPBACK, port), _Answer)
 

@@ -23,9 +23,9 @@ from vedit.motion.strokes.schema import (
     Shape,
     Stroke,
     StrokesFile,
-    Sway,
     label,
 )
+from vedit.motion.strokes.sways import Sway
 
 EXPECTED = "expected a strokes file, as docs/strokes.md has it"
 
