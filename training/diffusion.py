@@ -18,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.captions import save_tokenizer
 from training.loop import Recipe, in_bfloat16, normal, ship, start_workers, train
+from training.motion_words import MotionReading
 from training.pool import Pool, read_pool
 from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
 
@@ -61,15 +62,18 @@ def build_unet(preset: Preset) -> UNet2DConditionModel:
 
 
 class Denoiser(nn.Module):
-    """What learns together: the text encoder and the UNet."""
+    """What learns together: the text encoder, the UNet, and what reads the words for motion off its features."""
 
     def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel) -> None:
         super().__init__()
-        self.text_encoder, self.unet = text_encoder, unet
+        self.text_encoder, self.unet, self.reading = text_encoder, unet, MotionReading(unet)
 
 
 FOCUS = 4.0
 """How much more an error counts at an object, which covers about a tenth of a picture: its limbs are a few latents."""
+
+READING = 3.0
+"""How much the words for motion count that are read off the UNet's features."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,13 @@ def train_unet(
         chosen = chosen.to(device)
         frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
         noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)
-        with in_bfloat16(device):
-            words = embedded(denoiser.text_encoder, *pool.telling(chosen, generator))
+        tokens, shares, motions = pool.telling(chosen, generator)
+        with in_bfloat16(device), denoiser.reading.features(denoiser.unet) as features:
+            words = embedded(denoiser.text_encoder, tokens, shares)
             predicted = denoiser.unet(noised.latents, noised.times, words).sample
-        return noised.error(predicted, 1 + FOCUS * pool.near[chosen, frame])
+        places = pool.places[chosen, frame]
+        error = noised.error(predicted, 1 + FOCUS * places.any(1, keepdim=True))
+        return error + READING * denoiser.reading.error(features, motions, places)
 
     train(denoiser, loss, recipe, out / "unet.pt")
     ship(denoiser.unet, model / "unet")

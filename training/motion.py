@@ -67,7 +67,8 @@ def world_clips(pool: Pool, backbone: Backbone) -> Clips:
 
     @torch.no_grad()
     def words(chosen: Tensor, generator: torch.Generator) -> Tensor:
-        return embedded(backbone.text_encoder, *there.telling(chosen.to(backbone.device), generator))
+        tokens, shares, _ = there.telling(chosen.to(backbone.device), generator)
+        return embedded(backbone.text_encoder, tokens, shares)
 
     return Clips(there.latents, words)
 

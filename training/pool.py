@@ -24,6 +24,7 @@ import world
 from training.captions import save_tokenizer, told
 from training.data import FRAMES, VARIETY, draw_scene, encode
 from training.loop import in_parallel, start_workers
+from training.motion_words import THINGS, told_motions
 from training.presets import WORKSHOP
 from world import Scene
 
@@ -45,12 +46,14 @@ class Pool:
 
     latents: Tensor
     """(N, F, 4, h, w) scaled, in half precision."""
-    near: Tensor
-    """(N, F, 1, h, w), bool: which of them show an object, or lie next to one."""
+    places: Tensor
+    """(N, F, THINGS, h, w), bool: which of them show each object, or lie next to it."""
     tokens: Tensor
     """(N, K, 2, T), int16: two prompts,"""
     shares: Tensor
     """(N, K): and how much of the second there is in the mix of their embeddings."""
+    motions: Tensor
+    """(N, K, THINGS, 18), bool: what they say of each object's motion (``motion_words.MOTIONS``)."""
     delicate: Tensor
     """(N,), bool: which scenes are of a person or a star."""
 
@@ -60,10 +63,11 @@ class Pool:
     def to(self, device: torch.device) -> Pool:
         return Pool(*(getattr(self, each.name).to(device) for each in fields(self)))
 
-    def telling(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Of the scenes ``chosen`` (B,), one of the K tellings: tokens (B, 2, T) and shares (B,)."""
+    def telling(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the scenes ``chosen`` (B,), one of the K tellings: tokens (B, 2, T), shares (B,) and motions
+        (B, THINGS, 18)."""
         which = torch.randint(0, self.tokens.shape[1], chosen.shape, generator=generator).to(chosen.device)
-        return self.tokens[chosen, which].long(), self.shares[chosen, which]
+        return self.tokens[chosen, which].long(), self.shares[chosen, which], self.motions[chosen, which]
 
 
 def folder_of(pools: Path, frames: int) -> Path:
@@ -86,31 +90,42 @@ def draw(seeds: Sequence[int], frames: int, tokenizer: Path) -> dict[str, np.nda
         np.stack([world.draw_frame(scene, time, scene.intensity)[0] for time in moments])
         for scene, moments in zip(scenes, times, strict=True)
     ]
-    near = [near_objects(scene, moments) for scene, moments in zip(scenes, times, strict=True)]
-    rng = np.random.default_rng([22, seeds[0]])
-    first, second, share = zip(*(told(scene, rng) for scene in scenes for _ in range(TELLINGS)), strict=True)
-    read = CLIPTokenizer.from_pretrained(tokenizer)
-    texts = [text for pair in zip(first, second, strict=True) for text in pair]
-    tokens = read(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     return {
         "frames": (np.stack(drawn).clip(0, 1) * 255).round().astype(np.uint8),
-        "near": torch.stack(near).numpy(),
-        "tokens": tokens.view(len(seeds), TELLINGS, 2, -1).short().numpy(),
-        "shares": np.array(share, dtype=np.float32).reshape(len(seeds), TELLINGS),
+        **described(seeds, scenes, times, tokenizer),
+    }
+
+
+def described(
+    seeds: Sequence[int], scenes: Sequence[Scene], times: Sequence[Sequence[int]], tokenizer: Path
+) -> dict[str, np.ndarray]:
+    """What a Pool knows of scenes besides their latents, at the times of each."""
+    rng = np.random.default_rng([22, seeds[0]])
+    tellings = [(scene, *told(scene, rng)) for scene in scenes for _ in range(TELLINGS)]
+    read = CLIPTokenizer.from_pretrained(tokenizer)
+    texts = [text for _, *pair, _ in tellings for text in pair]
+    tokens = read(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return {
+        "places": torch.stack([places_of(each, moments) for each, moments in zip(scenes, times, strict=True)]).numpy(),
+        "tokens": tokens.view(len(scenes), TELLINGS, 2, -1).short().numpy(),
+        "shares": np.array([share for *_, share in tellings], dtype=np.float32).reshape(len(scenes), TELLINGS),
+        "motions": torch.stack([told_motions(scene, text) for scene, text, *_ in tellings])
+        .unflatten(0, (-1, TELLINGS))
+        .numpy(),
         "delicate": np.array([scene.objects[0].shape in ("person", "star") for scene in scenes]),
     }
 
 
-def near_objects(scene: Scene, times: Iterable[int]) -> Tensor:
-    """Which latents (F, 1, h, w) show an object at these times, or lie next to one."""
+def places_of(scene: Scene, times: Iterable[int]) -> Tensor:
+    """Which latents (F, THINGS, h, w) show each object at these times, or lie next to it."""
     side = world.SIZE // 8
     centres = (torch.arange(side) + 0.5) * (world.SIZE / side)
-    near = torch.zeros(len(list(times)), 1, side, side, dtype=torch.bool)
+    near = torch.zeros(len(list(times)), THINGS, side, side, dtype=torch.bool)
     for there, time in zip(near, times, strict=True):
-        for thing in scene.objects:
+        for place, thing in zip(there, scene.objects, strict=False):
             x, y = (at - speed * time for at, speed in zip(thing.position(time), scene.camera, strict=True))
             reach = thing.radius + world.SIZE / side
-            there[0] |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
+            place |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
     return near
 
 

@@ -13,7 +13,8 @@ from transformers import CLIPTokenizer
 import world
 from training import pool
 from training.captions import save_tokenizer
-from training.pool import TELLINGS, draw, fill, near_objects, read_pool
+from training.motion_words import MOTIONS
+from training.pool import TELLINGS, draw, fill, places_of, read_pool
 from training.presets import PRESETS, TOKENS
 from training.vae import build
 
@@ -35,15 +36,16 @@ def test_drawing_repeats_and_tells_what_is_drawn(tokenizer: Path) -> None:
     assert any("over" in each for each in said)
 
 
-def test_an_object_is_near_where_its_mask_is() -> None:
+def test_an_object_is_placed_where_its_mask_is() -> None:
     scene = world.sample_clip(3, objects=2)
-    near = near_objects(scene, [0, 7])
-    for there, time in zip(near, (0, 7), strict=True):
+    places = places_of(scene, [0, 7])
+    for there, time in zip(places, (0, 7), strict=True):
         _, masks = world.draw_frame(scene, time, 0.0)
-        covered = torch.from_numpy(masks.max(axis=0)).view(16, 8, 16, 8).amax((1, 3)) > 0.5
-        assert covered.any()
-        assert there[0][covered].all()
-        assert not there[0].all()
+        for place, mask in zip(there, masks, strict=True):
+            covered = torch.from_numpy(mask).view(16, 8, 16, 8).amax((1, 3)) > 0.5
+            assert covered.any()
+            assert place[covered].all()
+            assert not place.all()
 
 
 def test_a_pool_is_filled_once(tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +59,8 @@ def test_a_pool_is_filled_once(tokenizer: Path, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "1" / "00000.safetensors").stat().st_mtime_ns == first
     found = read_pool(tmp_path, 1)
     assert found.latents.shape == (8, 1, 4, 16, 16)
-    assert found.near.shape == (8, 1, 1, 16, 16)
-    tokens, shares = found.telling(torch.tensor([0, 7, 7]), torch.Generator().manual_seed(0))
+    assert found.places.shape == (8, 1, 2, 16, 16)
+    tokens, shares, motions = found.telling(torch.tensor([0, 7, 7]), torch.Generator().manual_seed(0))
     assert tokens.shape == (3, 2, TOKENS)
     assert ((shares >= 0) & (shares <= 1)).all()
+    assert motions.shape == (3, 2, len(MOTIONS))
