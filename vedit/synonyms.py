@@ -86,7 +86,8 @@ NAMES: dict[str, str] = {
 }
 
 SEVERAL: dict[str, tuple[str, ...]] = {
-    "motion": ("motion_strokes", "motion_adapter"),
+    "motion": ("motion_strokes", "motion_of", "motion_adapter"),
+    **dict.fromkeys(("motion_from", "driving", "driving_video", "borrow"), ("motion_of",)),
     **dict.fromkeys(("drag", "strokes", "tracks", "trajectory", "trajectories"), ("motion_strokes",)),
 }
 """Names that may stand for several of ours, of which a command may have only some."""

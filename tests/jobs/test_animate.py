@@ -166,3 +166,56 @@ def test_it_is_a_job_of_a_batch(vedit: Command, toy_model: Path, picture: Path, 
     jobs.write_text("defaults:\n" + "".join(f"  {line}\n" for line in lines) + f"jobs:\n  - picture: {picture}\n")
     ran = vedit("batch", jobs, "-o", tmp_path / "out", "--check")
     assert ran.status == 0, ran.err
+
+
+@pytest.fixture
+def donor(tmp_path: Path) -> Path:
+    """A white disc that goes 3 pixels to the left with each frame, over a ground that flow is seen on."""
+    noise = torch.rand(1, 3, 15, 20, generator=torch.Generator().manual_seed(3)) * 0.6
+    frames = torch.nn.functional.interpolate(noise, size=(60, 80), mode="bicubic").repeat(6, 1, 1, 1)
+    down, across = torch.arange(60)[:, None], torch.arange(80)[None]
+    for index, frame in enumerate(frames):
+        frame[:, (down - 30) ** 2 + (across - 55 + 3 * index) ** 2 < 120] = 1
+    Clip(frames.clamp(0, 1), Fraction(8)).save(tmp_path / "donor")
+    return tmp_path / "donor"
+
+
+def test_a_picture_takes_on_the_motion_of_a_clip(toy_model: Path, picture: Path, donor: Path) -> None:
+    result = animate(load_backbone(toy_model), picture, motion_of=donor, steps=2)
+    assert len(result.clip) == 6, "as long as the clip"
+    way = result.motion.forward[:, :, 23, 15]
+    assert way[-1].tolist() == pytest.approx([-15 * 0.8, 0], abs=2.5), "its share of the diagonal"
+    assert result.motion.forward[:, :, :, 45:].abs().max() < 0.01
+    boxed = animate(load_backbone(toy_model), picture, motion_of=donor, motion_mask="box:30,10,16,16", steps=2)
+    assert boxed.motion.forward[-1, 0, 18, 38] < -9
+    assert boxed.motion.forward[-1, 0, 40, 38] == 0
+
+
+def test_a_motion_that_ends_before_is_told_and_one_that_leaves_the_picture(
+    vedit: Command, toy_model: Path, picture: Path, donor: Path, tmp_path: Path
+) -> None:
+    flags = ("--motion-of", donor, "--model", toy_model, "--steps", 1, "--frames", 9, "-o", tmp_path / "o.mp4")
+    ran = vedit("animate", picture, *flags)
+    assert ran.status == 0, ran.err
+    assert "lasts 0.8 s and 1.1 s are made: the motion ends there" in ran.err
+    ran = vedit("animate", picture, *flags, "--overwrite", "--motion-mask", "box:0,16,6,6")
+    assert "out of the picture in frame 2" in ran.err
+
+
+def test_what_cannot_be_borrowed_is_one_line(
+    vedit: Command, toy_model: Path, picture: Path, donor: Path, strokes: Path, tmp_path: Path
+) -> None:
+    def complaint(*flags: object) -> str:
+        return vedit("animate", picture, "--model", toy_model, "--steps", 1, *flags).complaint
+
+    still = tmp_path / "still"
+    Clip(read_clip(donor).frames[:1].repeat(4, 1, 1, 1), Fraction(8)).save(still)
+    assert "nothing moves in it" in complaint("--motion-of", still)
+    assert "has one frame" in complaint("--motion-of", picture.parent)
+    assert "exclude each other" in complaint("--motion-of", donor, "--motion-strokes", strokes)
+    assert "is no mask of a picture's thing" in complaint("--motion-of", donor, "--motion-mask", "word:cat")
+    assert "no.png" in complaint("--motion-of", donor, "--motion-mask", "no.png")
+    plain = tmp_path / "plain"
+    Clip(torch.full((1, 3, 48, 64), 0.5), Fraction(8)).save(plain)
+    said = vedit("animate", plain / "00000.png", "--model", toy_model, "--motion-of", donor).complaint
+    assert "nothing stands out of the picture" in said

@@ -11,7 +11,7 @@ from vedit.config.controls import GuideSettings
 from vedit.config.fields import MIN_FPS, Prior, PromptText
 from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, StepSettings, VideoSettings
 from vedit.config.paths import InputPath, OutputPath
-from vedit.config.strokes import MotionSettings
+from vedit.config.strokes import PictureMotionSettings
 
 
 class AnimateConfig(
@@ -21,7 +21,7 @@ class AnimateConfig(
     StepSettings,
     ModelSettings,
     GuideSettings,
-    MotionSettings,
+    PictureMotionSettings,
     PromptSettings,
 ):
     """All settings of a picture that is set in motion."""
@@ -35,7 +35,7 @@ class AnimateConfig(
         ge=1,
         le=MOST_FRAMES,
         description="How many frames; by default as long as the sound, else those that the "
-        "strokes are drawn for, or 16.",
+        "strokes are drawn for, or 16, or fewer where --motion-of ends before.",
     )
     fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
     size: int | None = Field(

@@ -335,6 +335,12 @@ class AnimateOptions(TypedDict, total=False):
     motion_field: Literal["rigid", "similarity", "thin_plate"]
     """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
     may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
+    motion_of: str | Path | None
+    """Clip whose motion the picture takes on, in place of strokes: its camera's, and its
+    thing's."""
+    motion_mask: str
+    """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
+    what stands out. [default: 'auto']"""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -424,7 +430,7 @@ class AnimateOptions(TypedDict, total=False):
     """What the picture shows, and does; (word:1.4) lets a word count more."""
     frames: int | None
     """How many frames; by default as long as the sound, else those that the strokes are drawn for,
-    or 16."""
+    or 16, or fewer where --motion-of ends before."""
     fps: float
     """Frames per second. [default: 8.0]"""
     size: int | None

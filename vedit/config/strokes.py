@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from vedit.config.fields import MaskText, mask_kind
 from vedit.config.groups import Settings
 from vedit.config.paths import InputPath
 
@@ -18,4 +19,25 @@ class MotionSettings(Settings):
         "rigid",
         description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
         "be scaled too; or the whole picture bends as a thin plate does.",
+    )
+
+
+def _of_a_picture(mask: str) -> str:
+    if mask_kind(mask) in ("none", "word"):
+        raise ValueError(
+            "is no mask of a picture's thing; expected auto, box:X,Y,W,H, or a picture that is white there"
+        )
+    return mask
+
+
+class PictureMotionSettings(MotionSettings):
+    """Motion"""
+
+    motion_of: InputPath | None = Field(
+        None, description="Clip whose motion the picture takes on, in place of strokes: its camera's, and its thing's."
+    )
+    motion_mask: Annotated[MaskText, AfterValidator(_of_a_picture)] = Field(
+        "auto",
+        description="What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is "
+        "what stands out.",
     )

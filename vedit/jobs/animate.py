@@ -13,7 +13,7 @@ from torch import Tensor
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip import Audio, Clip
+from vedit.clip import Audio, Clip, probe
 from vedit.clip.images import picture_facts
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, AnimateConfig, GuidanceSettings
@@ -24,7 +24,7 @@ from vedit.graph.files import File
 from vedit.jobs import controls, guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
-from vedit.jobs.generate import frames_of
+from vedit.jobs.generate import FRAMES, frames_of
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
@@ -32,13 +32,14 @@ from vedit.jobs.resources import Canvas
 from vedit.jobs.windows import settle_windows, windows_of
 from vedit.motion.dense import DenseFlow
 from vedit.motion.first_frame import keep_first
-from vedit.motion.strokes import read_strokes
+from vedit.motion.strokes import Drawn, read_strokes
 from vedit.priors import PRIORS
 from vedit.progress import Progress
 from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.animate import DenoiseAnimation, Hold
+from vedit.stages.borrowed import BorrowMotion, check_donor, check_mask
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Decode, Encode
 from vedit.stages.motion import CrudeAnimation, DrawStrokes, FlowOfStrokes, GivenPicture, ReadPicture, StrokesFlow
@@ -151,7 +152,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
             picture = ReadPicture(File.of(config.picture), size)
         else:
             picture = GivenPicture(given.clip.frames[0], size)
-        finish = animate_stages(config, model, track, picture, size)
+        finish = animate_stages(config, model, track, picture, size, own)
         prompt_schedule.hint_at_unknown(
             model.outline.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt
         )
@@ -176,11 +177,12 @@ class Animate(Job[AnimateConfig, AnimateResult]):
 
 
 def animate_stages(
-    config: AnimateConfig, model: Model, track: Soundtrack, picture: Stage[Tensor], size: Size
+    config: AnimateConfig, model: Model, track: Soundtrack, picture: Stage[Tensor], size: Size, own: Size
 ) -> FinishAnimation:
-    """The clip, of a ``size`` (H, W), and all that it is made of. Raises ConfigError."""
+    """The clip, of a ``size`` (H, W), and all that it is made of; ``own`` is the size of the picture's file. Raises
+    ConfigError."""
     moments, kind = track.moments, config.attention or ""
-    strokes = DrawStrokes.of(config.motion_strokes, size, moments)
+    strokes, loop = _strokes(config, picture, size, own, moments)
     motion = StrokesFlow(picture, strokes, config.motion_field)
     crude = CrudeAnimation(picture, motion, moments.rate)
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
@@ -210,14 +212,28 @@ def animate_stages(
         hold=Hold(config.motion_hold, config.still_hold, config.keep_first),
     )
     frames = Decode(denoised, None, model, "animation", prompt)
-    return FinishAnimation(picture, motion, crude, frames, model, config, strokes.strokes.loop, track)
+    return FinishAnimation(picture, motion, crude, frames, model, config, loop, track)
+
+
+def _strokes(
+    config: AnimateConfig, picture: Stage[Tensor], size: Size, own: Size, moments: Moments
+) -> tuple[Stage[Drawn], bool]:
+    """What says where things go, and whether the last frame leads to the first."""
+    if config.motion_of is not None:
+        return BorrowMotion.of(config.motion_of, config.motion_mask, picture, size, own, moments), False
+    drawn = DrawStrokes.of(config.motion_strokes, size, moments)
+    return drawn, drawn.strokes.loop
 
 
 def _frames(config: AnimateConfig, sound: Audio | None) -> int | None:
-    """How many frames are asked for: as set, else, where no sound says it, as many as the strokes are drawn for."""
-    if config.frames is not None or sound is not None or config.motion_strokes is None:
+    """How many frames are asked for: as set, else, where no sound says it, as many as the strokes are drawn for, or as
+    the clip has whose motion is borrowed, up to the number by default."""
+    if config.frames is not None or sound is not None:
         return config.frames
-    return read_strokes(config.motion_strokes).frames
+    if config.motion_of is not None:
+        lasts = round(Fraction(probe(config.motion_of).duration) * Fraction(str(config.fps)))
+        return max(2, lasts) if lasts < FRAMES else None
+    return None if config.motion_strokes is None else read_strokes(config.motion_strokes).frames
 
 
 def _latent_shape(moments: Moments, model: Model, size: Size) -> tuple[int, int, int, int]:
@@ -232,6 +248,11 @@ def check_settings(config: AnimateConfig) -> None:
         picture_facts(config.picture)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)
+    if config.motion_of is not None:
+        if config.motion_strokes is not None:
+            raise ConfigError("motion_of and motion_strokes exclude each other; give the motion in one way.")
+        check_donor(config.motion_of)
+        check_mask(config.motion_mask)
     controls.check(config)
     guidance.check(config)
     if "clip" in PRIORS.load(config.prior).needs:
