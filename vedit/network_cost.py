@@ -126,7 +126,8 @@ class NetworkCost:
         own = branches if reads_words(net) else 1
 
         def run() -> None:
-            pictures = torch.empty(own * self.frames, 3, *size, dtype=self.dtype)
+            channels = net.config.conditioning_channels
+            pictures = torch.empty(own * self.frames, channels, *size, dtype=self.dtype)
             net(*self._inputs(size, own), controlnet_cond=pictures, return_dict=False)
 
         return self._measured(run)

@@ -19,8 +19,10 @@ class Predictor:
     """Predicts all branches of requests as one batch; where memory does not suffice for that, one after the other from
     then on. Clips that are longer than the windows in force (``Backbone.attending``) are seen in these."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, only: slice | None = None) -> None:
+        """``only``: the frames that the network sees; of the others it says 0."""
         self._backbone = backbone
+        self._only = only
         self._one_by_one = False
 
     def __call__(self, request: Request, source: Request | None = None, *, step: int = 0) -> Tensor:
@@ -30,13 +32,22 @@ class Predictor:
         request = request.with_all_branches()
         if not self._one_by_one:
             try:
-                return predict_in_windows(self._backbone, request, source, step)
+                return self._predict(request, source, step)
             except torch.OutOfMemoryError:
                 self._one_by_one = True
             # Not before the error is gone, which holds on to what the failed pass has made.
             torch.cuda.empty_cache()
-        each = (predict_in_windows(self._backbone, one, source, step) for one in request.split())
-        return torch.cat(list(each))
+        return torch.cat([self._predict(one, source, step) for one in request.split()])
+
+    def _predict(self, request: Request, source: Request | None, step: int) -> Tensor:
+        if self._only is None:
+            return predict_in_windows(self._backbone, request, source, step)
+        with self._backbone.in_window(self._only.start):
+            lent = None if source is None else source.frames(self._only)
+            seen = predict(self._backbone, request.frames(self._only), lent)
+        output = seen.new_zeros(len(seen), *request.latents.shape)
+        output[:, self._only] = seen
+        return output
 
 
 def predict_in_windows(backbone: Backbone, request: Request, source: Request | None, step: int) -> Tensor:

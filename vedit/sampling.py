@@ -52,16 +52,18 @@ def denoise(
     conditions: Sequence[Condition] = (),
     source: InjectionSource | None = None,
     after_step: Callable[[Tensor, int], Tensor] | None = None,
+    only: slice | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise (F, 4, h, w) from the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
     ``conditions`` steer beside the prompt. ``source`` is injected in its first steps. ``after_step`` may change the
-    latents (F, 4, h, w) after the step of a given index, as ``masks.LatentBlend.blend`` does. All branches run as one
-    batch; where memory does not suffice for that, one after the other.
+    latents (F, 4, h, w) after the step of a given index, as ``masks.LatentBlend.blend`` does. ``only`` are the frames
+    that are seen, side by side; what comes of the others is of no use. All branches run as one batch; where memory does
+    not suffice for that, one after the other.
     """
     x = x.to(backbone.device, torch.float32)
-    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone)
+    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only)
     conditions = [each.begin() for each in conditions]
     with attached(conditions, backbone):
         for index, t in enumerate(schedule.timesteps.tolist()):

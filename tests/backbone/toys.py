@@ -212,12 +212,12 @@ def motion_adapter(folder: Path, version: int = 2, seed: int = 0) -> MotionAdapt
     return adapter
 
 
-def controlnet_folder(unet: UNet2DConditionModel, folder: Path, vae_scale_factor: int) -> Path:
-    """A ControlNet made for a UNet, far from silent, in a folder; pictures are ``vae_scale_factor`` times as large as
-    the latents."""
+def controlnet_folder(unet: UNet2DConditionModel, folder: Path, vae_scale_factor: int, channels: int = 3) -> Path:
+    """A ControlNet made for a UNet, far from silent, in a folder; pictures, of so many ``channels``, are
+    ``vae_scale_factor`` times as large as the latents."""
     torch.manual_seed(0)
     widths = (4, 8, 16, 16)[-vae_scale_factor.bit_length() :]
-    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths, conditioning_channels=channels)
     for block in (*net.controlnet_down_blocks, net.controlnet_mid_block):
         torch.nn.init.normal_(block.weight, std=0.05)
     torch.nn.init.normal_(net.controlnet_cond_embedding.conv_out.weight, std=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,20 @@ def hearing_model(toy_model: Path, tmp_path: Path) -> Path:
     encoder.save(folder / "ear.safetensors")
     (folder / "vedit.json").write_text('{"sound_encoder": "ear.safetensors"}')
     return folder
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A red square on a grey ground that gets lighter to the right, 64 x 48 pixels."""
+    frame = torch.linspace(0.3, 0.6, 64).expand(3, 48, 64).clone()
+    frame[:, 16:32, 8:24] = torch.tensor([0.9, 0.1, 0.1])[:, None, None]
+    Clip(frame[None], Fraction(8)).save(tmp_path / "square")
+    return tmp_path / "square" / "00000.png"
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> Path:
+    """The square goes 24 pixels to the right."""
+    path = tmp_path / "strokes.yaml"
+    path.write_text("version: 1\nsize: [64, 48]\nstrokes: [{points: [[15, 23], [39, 23]], radius: 10}]\n")
+    return path

@@ -21,23 +21,6 @@ from vedit.jobs.animate import animate
 Command = Callable[..., Ran]
 
 
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A red square on a grey ground that gets lighter to the right, 64 x 48 pixels."""
-    frame = torch.linspace(0.3, 0.6, 64).expand(3, 48, 64).clone()
-    frame[:, 16:32, 8:24] = torch.tensor([0.9, 0.1, 0.1])[:, None, None]
-    Clip(frame[None], Fraction(8)).save(tmp_path / "square")
-    return tmp_path / "square" / "00000.png"
-
-
-@pytest.fixture
-def strokes(tmp_path: Path) -> Path:
-    """The square goes 24 pixels to the right."""
-    path = tmp_path / "strokes.yaml"
-    path.write_text("version: 1\nsize: [64, 48]\nstrokes: [{points: [[15, 23], [39, 23]], radius: 10}]\n")
-    return path
-
-
 def test_the_first_frame_is_the_picture_and_the_rest_is_repeatable(
     vedit: Command, toy_model: Path, picture: Path, strokes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

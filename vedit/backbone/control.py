@@ -47,8 +47,14 @@ _FITTING = ("block_out_channels", "layers_per_block", "cross_attention_dim")
 class ControlNet:
     """One ControlNet beside one backbone: with the same attention kind, kernel, device and dtype."""
 
-    def __init__(self, net: ControlNetModel, backbone: Backbone, fingerprint: str = "") -> None:
-        """Raises WeightsError where the net is not made for a UNet like the backbone's."""
+    def __init__(self, net: ControlNetModel, backbone: Backbone, fingerprint: str = "", channels: int = 3) -> None:
+        """Raises WeightsError where the net is not made for a UNet like the backbone's, and pictures of so many
+        ``channels``."""
+        if net.config.conditioning_channels != channels:
+            raise WeightsError(
+                f"the ControlNet looks at pictures of {net.config.conditioning_channels} channels, and these have "
+                f"{channels}; name another."
+            )
         own = {field: backbone.unet.config.get(field) for field in _FITTING}
         # Of the latents alone: a ControlNet also goes with a UNet that takes further channels beside them.
         own["in_channels"] = backbone.vae.config.latent_channels
@@ -72,7 +78,8 @@ class ControlNet:
         backbone.share_attention(net)
 
     def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor, where: slice = ALL) -> Residuals:
-        """The residuals of the ``pictures`` of a clip, (F, 3, H, W) in [0, 1] for all of its frames, at timestep ``t``,
+        """The residuals of the ``pictures`` of a clip, (F, 3, H, W) in [0, 1] for all of its frames (6 channels for the
+        ControlNet `motion`), at timestep ``t``,
         or (F,) of each frame, for the latents ``x`` (F, 4, h, w) of those frames ``where`` they are, which all branches
         share, and ``text`` (N, T, D) or (N, F, T, D).
 
@@ -102,9 +109,10 @@ class ControlNet:
 
 
 @model_files.reading_weights()
-def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlNet:
+def load_controlnet(kind: str, name: str | None, backbone: Backbone, channels: int = 3) -> ControlNet:
     """The ControlNet that ``name`` stands for: a folder in diffusers' layout or a hub id. None is the one that the
-    model brings along for this kind of control, else the published one for models of its width.
+    model brings along for this kind of control, else the published one for models of its width. Its pictures have so
+    many ``channels``.
 
     Raises WeightsError when there is none, and for one that is damaged or does not fit the model.
     """
@@ -112,7 +120,7 @@ def load_controlnet(kind: str, name: str | None, backbone: Backbone) -> ControlN
     net = empty_controlnet(folder)
     files = model_files.part_files(folder, "")
     checkpoints.fill(net, checkpoints.read_tensors(files), "ControlNet")
-    return ControlNet(net, backbone, str(checkpoints.Identity.of(files)))
+    return ControlNet(net, backbone, str(checkpoints.Identity.of(files)), channels)
 
 
 def empty_controlnet(folder: Path) -> ControlNetModel:

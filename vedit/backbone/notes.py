@@ -41,6 +41,9 @@ class ModelNotes(BaseModel):
     """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
     motion: Literal[""] | Inside = ""
     """The motion modules that come with the model, and are in force unless others are named: a folder in its own."""
+    motion_strokes: Literal[""] | Inside = ""
+    """What ``training.strokes`` taught for the model, and is in force where strokes are followed unless another is
+    named: a folder in its own."""
     image_adapter: Literal[""] | Inside = ""
     """The IP-Adapter that comes with the model: the name of a file in its folder, beside which lies the folder
     "image_encoder" of the CLIP that it looks through."""

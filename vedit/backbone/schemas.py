@@ -81,7 +81,8 @@ class UNet(Spatial):
 class ControlNet(Spatial):
     """diffusers' ControlNetModel."""
 
-    conditioning_channels: Literal[3] = 3
+    conditioning_channels: Literal[3, 6] = 3
+    """6 are those of the ControlNet `motion`: a frame moved, where it is seen, and how far it has moved."""
     controlnet_conditioning_channel_order: Literal["rgb", "bgr"] = "rgb"
     conditioning_embedding_out_channels: Widths = [16, 32, 96, 256]
     global_pool_conditions: bool = False

@@ -45,6 +45,8 @@ ELSEWHERE = {
     "still_hold": "Motion",
     "keep_first": "Motion",
     "motion_field": "Sampling",
+    "motion_control": "Motion",
+    "motion_model": "Model",
     "image_adapter": "Model",
     "image_encoder": "Model",
     "negative_image": "Model",
@@ -55,7 +57,7 @@ RARE = frozenset({
     "allow_partial", "apg_eta", "noise_walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
-    "compare_layout", "image_encoder", "negative_image", "motion_field", "still_hold", "keep_first",
+    "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "still_hold", "keep_first",
     "overlap", "prompt_blend",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""

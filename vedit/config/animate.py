@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,6 +57,11 @@ class AnimateConfig(
         le=1,
         description="Share of the steps up to which the rest of the picture is held as it is, but for what comes into "
         "view.",
+    )
+    motion_control: Literal["auto", "none", "together", "roll_out"] = Field(
+        "auto",
+        description="How the ControlNet `motion` draws frames: together, roll_out or none. All at once, each from the "
+        "picture; or one after the other, each from the one before. auto: together where the model brings one.",
     )
     keep_first: bool = Field(True, description="Let the first frame be the picture itself.")
     prior: Prior = Field(

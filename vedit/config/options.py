@@ -68,9 +68,14 @@ class EditOptions(TypedDict, total=False):
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
-    motion_field: Literal["rigid", "similarity", "thin_plate"]
-    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
-    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
+    motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
+    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
+    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
+    'auto']"""
+    motion_model: str | Path | None
+    """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
+    brings."""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -206,9 +211,14 @@ class GenerateOptions(TypedDict, total=False):
     were trained; may vary in time. [default: 1.0]"""
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
-    motion_field: Literal["rigid", "similarity", "thin_plate"]
-    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
-    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
+    motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
+    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
+    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
+    'auto']"""
+    motion_model: str | Path | None
+    """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
+    brings."""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -341,6 +351,14 @@ class AnimateOptions(TypedDict, total=False):
     motion_mask: str
     """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
     what stands out. [default: 'auto']"""
+    motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
+    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
+    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
+    'auto']"""
+    motion_model: str | Path | None
+    """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
+    brings."""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -443,6 +461,10 @@ class AnimateOptions(TypedDict, total=False):
     still_hold: float
     """Share of the steps up to which the rest of the picture is held as it is, but for what comes
     into view. [default: 0.7]"""
+    motion_control: Literal["auto", "none", "together", "roll_out"]
+    """How the ControlNet `motion` draws frames: together, roll_out or none. All at once, each from
+    the picture; or one after the other, each from the one before. auto: together where the model
+    brings one. [default: 'auto']"""
     keep_first: bool
     """Let the first frame be the picture itself. [default: True]"""
     prior: str

@@ -15,10 +15,16 @@ class MotionSettings(Settings):
     """Motion"""
 
     motion_strokes: InputPath | None = Field(None, description="Strokes file: where things go, and what stays.")
-    motion_field: Literal["rigid", "similarity", "thin_plate"] = Field(
-        "rigid",
-        description="What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one; may "
-        "be scaled too; or the whole picture bends as a thin plate does.",
+    motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"] = Field(
+        "auto",
+        description="What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from the "
+        "picture; things turn and move as one; may be scaled too; or the whole picture bends as a thin plate does. "
+        "auto: learnt where the model brings such a network, else rigid.",
+    )
+    motion_model: InputPath | None = Field(
+        None,
+        description="Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model "
+        "brings.",
     )
 
 

@@ -29,6 +29,7 @@ from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
+from vedit.jobs.strokes import control_of, field_of, learnt_motion
 from vedit.jobs.windows import settle_windows, windows_of
 from vedit.motion.dense import DenseFlow
 from vedit.motion.first_frame import keep_first
@@ -40,10 +41,13 @@ from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.animate import DenoiseAnimation, Hold
 from vedit.stages.borrowed import BorrowMotion, check_donor, check_mask
+from vedit.stages.conditions import MotionControl
 from vedit.stages.guidance import Guidance
 from vedit.stages.latents import Decode, Encode
 from vedit.stages.motion import CrudeAnimation, DrawStrokes, FlowOfStrokes, GivenPicture, ReadPicture, StrokesFlow
 from vedit.stages.noise import StartingNoise
+from vedit.stages.roll_out import DenoiseRollOut
+from vedit.stages.sampling import Sampling
 from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.words import words_of
 from vedit.timeline import Moments
@@ -182,8 +186,10 @@ def animate_stages(
     """The clip, of a ``size`` (H, W), and all that it is made of; ``own`` is the size of the picture's file. Raises
     ConfigError."""
     moments, kind = track.moments, config.attention or ""
-    strokes, loop = _strokes(config, picture, size, own, moments)
-    motion = StrokesFlow(picture, strokes, config.motion_field)
+    drawn, loop = _strokes(config, picture, size, own, moments)
+    learnt = learnt_motion(config, model.outline)
+    (between, network), (how, net) = field_of(config, learnt), control_of(config, learnt)
+    motion = StrokesFlow(picture, drawn, between, network)
     crude = CrudeAnimation(picture, motion, moments.rate)
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
     flow = FlowOfStrokes(motion) if "flow" in needs else None
@@ -195,22 +201,30 @@ def animate_stages(
         None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed,
         tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
     )  # fmt: skip
-    denoised = DenoiseAnimation(
-        start=start,
-        flow=flow,
-        conditions=conditions,
-        model=model,
-        attention=kind,
-        guidance=led,
-        steps=config.steps,
-        steps_taken=config.steps_taken,
-        motion_scale=guidance.motion_scale(config, model.outline, moments),
-        windows=windows_of(config, moments.frames),
-        what="animation",
-        latents=Encode(crude, model),
-        motion=motion,
-        hold=Hold(config.motion_hold, config.still_hold, config.keep_first),
-    )
+    common: dict[str, Any] = {
+        "start": start,
+        "flow": flow,
+        "model": model,
+        "attention": kind,
+        "guidance": led,
+        "steps": config.steps,
+        "steps_taken": config.steps_taken,
+        "motion_scale": guidance.motion_scale(config, model.outline, moments),
+        "what": "animation",
+        "hold": Hold(config.motion_hold, config.still_hold, config.keep_first),
+    }
+    denoised: Sampling
+    if how == "roll_out" and net is not None:
+        denoised = DenoiseRollOut(
+            conditions=conditions, windows=None, picture=picture, motion=motion, drawn=drawn, field=between,
+            network=network, net=net, frames=moments.frames, **common,
+        )  # fmt: skip
+    else:
+        drawing = () if net is None else (MotionControl(picture, motion, net, model),)
+        windows = windows_of(config, moments.frames)
+        denoised = DenoiseAnimation(
+            conditions=(*conditions, *drawing), windows=windows, latents=Encode(crude, model), motion=motion, **common
+        )
     frames = Decode(denoised, None, model, "animation", prompt)
     return FinishAnimation(picture, motion, crude, frames, model, config, loop, track)
 

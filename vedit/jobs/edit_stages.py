@@ -20,6 +20,7 @@ from vedit.jobs.controls import Conditions
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
 from vedit.jobs.source import Footage
+from vedit.jobs.strokes import field_of, learnt_motion
 from vedit.jobs.windows import windows_of
 from vedit.priors import PRIORS
 from vedit.session import Model
@@ -94,7 +95,8 @@ class EditStages:
             return None
         read = self.footage.stage(self.config, self.size)
         drawn = DrawStrokes.of(self.config.motion_strokes, self.size, self.moments)
-        return MoveThings(read, EstimateFlow(read), drawn, self.config.motion_field)
+        between = field_of(self.config, learnt_motion(self.config, self.model.outline))
+        return MoveThings(read, EstimateFlow(read), drawn, *between)
 
     @cached_property
     def latents(self) -> Encode:

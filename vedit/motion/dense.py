@@ -14,6 +14,8 @@ from vedit.flow import Flow, centres, sample
 from vedit.motion.fields import Field, edge_points, moving_least_squares, thin_plate
 from vedit.motion.grid import CELLS, resized
 from vedit.motion.inverse import FOLDED, HELD, determinant, find_sources, gradients, with_camera
+from vedit.motion.learnt.completion import FlowCompletion
+from vedit.motion.learnt.field import completed, moving
 from vedit.motion.strokes.drawn import Drawn
 from vedit.motion.support import FADING, cut_at_edges, geodesic_distances, hold
 from vedit.motion.sway import sway
@@ -74,7 +76,9 @@ class DenseFlow:
         return Flow(found.forward, found.backward, found.hidden | unseen[:-1], found.appeared | unseen[1:])
 
 
-def dense_flow(drawn: Drawn, picture: Tensor | None = None, field: Field = "rigid") -> DenseFlow:
+def dense_flow(
+    drawn: Drawn, picture: Tensor | None = None, field: Field = "rigid", network: FlowCompletion | None = None
+) -> DenseFlow:
     """The flow that strokes stand for: each moves what it holds, anchors stay, what sways goes to and fro upon that,
     and the camera moves all of it.
 
@@ -84,17 +88,23 @@ def dense_flow(drawn: Drawn, picture: Tensor | None = None, field: Field = "rigi
         drawn: the strokes, in F frames of H x W pixels
         picture: (3, H, W) in [0, 1] that they are drawn on; None where there is none, as before a clip is made
         field: what happens around a point and between several
+        network: that says so instead, from the picture, where there is one; it does not heed a stroke's reach
     """
     size = drawn.size
     moved = torch.zeros(drawn.frames, 2, *size)
     held, order, notes = torch.zeros(size), torch.zeros(size), tuple[str, ...]()
     if len(drawn.tracks):
         felt = _felt(drawn, picture)
-        held, order = _held(felt, drawn), resized(_lead(felt, len(drawn.tracks)), size)[0, 0]
-        moved = resized(_field(felt, drawn, field), size)
-        notes = _folds(moved, held, drawn)
-        if field != "thin_plate" or any(mask is not None for mask in drawn.masks):
+        order = resized(_lead(felt, len(drawn.tracks)), size)[0, 0]
+        if network is not None and picture is not None:
+            moved, held = _learnt(network, picture, drawn, felt)
             moved = moved * held
+        else:
+            held = _held(felt, drawn)
+            moved = resized(_field(felt, drawn, field), size)
+            notes = _folds(moved, held, drawn)
+            if field != "thin_plate" or any(mask is not None for mask in drawn.masks):
+                moved = moved * held
     if drawn.sways:
         swayed = sway(drawn, picture)
         order = torch.where(held >= HELD, order, swayed.order / max(len(drawn.tracks), 1))
@@ -155,6 +165,22 @@ def _lead(felt: _Felt, strokes: int) -> Tensor:
     """How near to who looks is what leads in each cell (1, 1, h, w): later strokes are nearer, anchors lie behind."""
     which = (felt.weights * felt.firmly.clamp(min=FAINT)).argmax(0) + 1
     return torch.where(which > strokes, 0, which)[None, None].float() / max(strokes, 1)
+
+
+def _learnt(network: FlowCompletion, picture: Tensor, drawn: Drawn, felt: _Felt) -> tuple[Tensor, Tensor]:
+    """How far each pixel moves (F, 2, H, W) and how firmly it is held (H, W), as a network says. Where every stroke has
+    a mask, nothing else moves; and anchors hold what lies within their reach."""
+    points, targets, _ = _control_points(drawn)
+    moved = completed(network, picture, drawn, points, targets)
+    nearest = felt.weights.argmax(0)[None, None].float()
+    held = moving(moved, drawn, F.interpolate(nearest, drawn.size, mode="nearest")[0, 0].long())
+    masks = [mask for mask in drawn.masks if mask is not None]
+    for mask in masks:
+        held = torch.maximum(held, mask.float())
+    if len(masks) == len(drawn.masks):
+        held = held * torch.stack(masks).any(0)
+    stays = felt.firmly[len(drawn.tracks) :]
+    return moved, held if not len(stays) else torch.maximum(held, resized(stays.amax(0)[None, None], drawn.size)[0, 0])
 
 
 def _control_points(drawn: Drawn) -> tuple[Tensor, Tensor, list[int]]:

@@ -12,6 +12,7 @@ from vedit.flow import Flow, centres, follow
 from vedit.motion.dense import DenseFlow, dense_flow
 from vedit.motion.fields import Field
 from vedit.motion.inverse import HELD
+from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.strokes import Drawn
 from vedit.motion.warp import crude_animation
 
@@ -39,7 +40,9 @@ class Moved:
     notes: tuple[str, ...] = ()
 
 
-def move_things(frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid") -> Moved:
+def move_things(
+    frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid", network: FlowCompletion | None = None
+) -> Moved:
     """Let the things at the beginnings of strokes go along them, instead of where they go in the clip.
 
     A thing is found in each frame where the clip's flow has carried its stroke's beginning, and cut from that very
@@ -49,8 +52,9 @@ def move_things(frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid"
         frames: (F, 3, H, W) in [0, 1]
         flow: of the clip
         drawn: the new ways, from where things are in frame 0
-        field: as for ``dense_flow``
+        field, network: as for ``dense_flow``
     """
+    # Strokes that stay tell a network nothing: which pixels are whose is told by their reach.
     whole = dense_flow(replace(_first_two(drawn, drawn.tracks[:, 0], 0, drawn.masks), sways=()), frames[0], field)
     own = own_ways(drawn, flow, whole)  # (S, F, 2)
     made, changed, notes = [], [], dict[str, None]()
@@ -62,7 +66,7 @@ def move_things(frames: Tensor, flow: Flow, drawn: Drawn, field: Field = "rigid"
             None if mask is None else torch.roll(mask, (int(by[1]), int(by[0])), (0, 1))
             for mask, by in zip(drawn.masks, gone, strict=True)
         )
-        moved = dense_flow(_first_two(drawn, own[:, index], index, masks), frame, field)
+        moved = dense_flow(_first_two(drawn, own[:, index], index, masks), frame, field, network)
         there = moved.drawn[1] | ~moved.visible[1] | (moved.held >= HELD)
         rim = F.max_pool2d(there.float()[None], 2 * RIM + 1, stride=1, padding=RIM)[0].bool()
         still = bool(moved.forward[1].abs().amax() < MOVES)

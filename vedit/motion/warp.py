@@ -21,16 +21,16 @@ def warped(picture: Tensor, backward: Tensor) -> Tensor:
     """Pictures whose pixels lie in another.
 
     Args:
-        picture: (C, H, W)
+        picture: (C, H, W), or one for each (F, C, H, W)
         backward: (F, 2, H, W) how far away (x, y), in pixels, what each pixel shows lies in it
 
     Returns:
         (F, C, H, W), bicubic; what lies outside is as at the border.
     """
-    height, width = picture.shape[1:]
-    places = centres((height, width), (height, width)) + backward.permute(0, 2, 3, 1)
-    grid = (places + 0.5) * torch.tensor([2 / width, 2 / height]) - 1
-    frames = picture.expand(len(backward), *picture.shape)
+    height, width = picture.shape[-2:]
+    places = centres((height, width), (height, width)).to(backward) + backward.permute(0, 2, 3, 1)
+    grid = (places + 0.5) * torch.tensor([2 / width, 2 / height]).to(backward) - 1
+    frames = picture.expand(len(backward), *picture.shape[-3:])
     return F.grid_sample(frames, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 

@@ -58,7 +58,9 @@ class DenoiseAnimation(Sampling):
     ) -> Tensor:
         with session.working(self.model, self.attention, flow=flow, windows=self.windows) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
-            until = held_until(motion, self.hold, backbone.vae_scale_factor).to(backbone.device)
+            until = held_until(motion.drawn, motion.visible, self.hold, backbone.vae_scale_factor).to(backbone.device)
+            if self.hold.first:
+                until[0] = 1.0
             clock = DualClock(latents.to(backbone.device), start.noise, until, steps)
             return self.sampled(backbone, clock.begin(), steps, conditions, session, after_step=clock.hold)
 
@@ -67,10 +69,12 @@ class DenoiseAnimation(Sampling):
         return (unet, *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))
 
 
-def held_until(motion: DenseFlow, hold: Hold, vae_scale_factor: int) -> Tensor:
-    """Up to which share of the steps each latent is held (F, 1, h, w): 0 where something comes into view."""
-    moves, seen = latents_held(motion.drawn, vae_scale_factor), latents_whole(motion.visible, vae_scale_factor)
-    until = torch.where(moves, hold.motion, torch.where(seen, hold.still, 0.0))
-    if hold.first:
-        until[0] = 1.0
-    return until
+def held_until(drawn: Tensor, visible: Tensor, hold: Hold, vae_scale_factor: int) -> Tensor:
+    """Up to which share of the steps each latent is held (F, 1, h, w): 0 where something comes into view.
+
+    Args:
+        drawn: (F, H, W) bool, the pixels that strokes or anchors hold
+        visible: (F, H, W) bool, those that are known
+    """
+    moves, seen = latents_held(drawn, vae_scale_factor), latents_whole(visible, vae_scale_factor)
+    return torch.where(moves, hold.motion, torch.where(seen, hold.still, 0.0))

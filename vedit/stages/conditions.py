@@ -19,6 +19,8 @@ from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.graph.files import File
 from vedit.masks.prompt_difference import PromptDifference
+from vedit.motion.dense import DenseFlow
+from vedit.motion.learnt.next_frame import KIND, load_motion_control, motion_condition, motion_pictures
 from vedit.session import Model, Session
 from vedit.stages.difference import ComparePrompts
 from vedit.stages.flow import EstimateFlow
@@ -69,6 +71,16 @@ class ControlPictures(Stage[Tensor]):
 
 
 @dataclass(frozen=True)
+class ControlRun:
+    """A ControlNet, and the share of the steps in which it runs."""
+
+    kind: str
+    net: str | None
+    start: float = 0.0
+    stop: float = 1.0
+
+
+@dataclass(frozen=True)
 class Controls(Stage[tuple[Condition, ...]]):
     """ControlNets that read the pictures, each with its weight in each frame and its share of the steps.
 
@@ -97,22 +109,44 @@ class Controls(Stage[tuple[Condition, ...]]):
         pairs = zip(self.settings, drawn, strict=True)
         return tuple(Control(settings).condition(prepared, backbone) for settings, prepared in pairs)
 
+    @property
+    def runs(self) -> tuple[ControlRun, ...]:
+        return tuple(ControlRun(each.kind, each.net, each.start, each.stop) for each in self.settings)
+
+
+@dataclass(frozen=True)
+class MotionControl(Stage[tuple[Condition, ...]]):
+    """The ControlNet `motion`, which draws all frames at once, each from a picture moved along a flow.
+
+    Attributes:
+        net: its folder
+    """
+
+    picture: Stage[Tensor]
+    motion: Stage[DenseFlow]
+    net: File
+    model: Model
+
+    title: ClassVar[str] = "control"
+
+    def make(self, session: Session, picture: Tensor, motion: DenseFlow) -> tuple[Condition, ...]:
+        net = load_motion_control(self.net.path, session.plain(self.model))
+        return (motion_condition(net, motion_pictures(picture, motion.backward, motion.visible)),)
+
+    @property
+    def runs(self) -> tuple[ControlRun, ...]:
+        return (ControlRun(KIND, str(self.net.path)),)
+
 
 def control_work(
     conditions: Sequence[Stage[Any]], steps: int, taken: int, branches: int, why: str = "", again: int = 1
 ) -> Iterator[Work]:
     """The runs of the ControlNets among ``conditions`` beside the last ``taken`` of so many ``steps`` of the UNet, each
     of them so often ``again``; ``why``, where not to sample."""
-    for settings in (each for some in conditions if isinstance(some, Controls) for each in some.settings):
-        begin = max(settings.start, 1 - taken / steps)
-        acting = max(0, round((settings.stop - begin) * steps))
-        yield Work(
-            "controlnet",
-            f"ControlNet {settings.kind}{why}",
-            acting * again,
-            branches,
-            part=(settings.kind, settings.net),
-        )
+    for run in (each for some in conditions if isinstance(some, Controls | MotionControl) for each in some.runs):
+        begin = max(run.start, 1 - taken / steps)
+        acting = max(0, round((run.stop - begin) * steps))
+        yield Work("controlnet", f"ControlNet {run.kind}{why}", acting * again, branches, part=(run.kind, run.net))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from vedit.graph.files import File
 from vedit.masks import latent_mask
 from vedit.motion.dense import DenseFlow, dense_flow
 from vedit.motion.fields import Field
+from vedit.motion.learnt.completion import load_completion
 from vedit.motion.moving import Moved, move_things
 from vedit.motion.strokes import Drawn, StrokesFile, read_strokes
 from vedit.motion.warp import crude_animation
@@ -94,17 +95,23 @@ class DrawStrokes(Stage[Drawn]):
 
 @dataclass(frozen=True)
 class StrokesFlow(Stage[DenseFlow]):
-    """The dense flow that strokes stand for, on a picture if there is one."""
+    """The dense flow that strokes stand for, on a picture if there is one.
+
+    Attributes:
+        network: the folder of one that completes flow, in place of the field
+    """
 
     picture: Stage[Tensor] | None
     drawn: Stage[Drawn]
     field: Field
+    network: File | None = None
 
     title: ClassVar[str] = "strokes"
     kept: ClassVar[bool] = True
 
     def make(self, session: Any, picture: Tensor | None, drawn: Drawn) -> DenseFlow:
-        return dense_flow(drawn, picture, self.field)
+        network = None if self.network is None else load_completion(self.network.path)
+        return dense_flow(drawn, picture, self.field, network)
 
     def room(self, frames: int, size: Size, cell: int) -> int:
         return frames * size[0] * size[1] * (4 * 4 + 2)
@@ -148,18 +155,21 @@ class CrudeAnimation(Stage[Clip]):
 
 @dataclass(frozen=True)
 class MoveThings(Stage[Moved]):
-    """A clip whose things go along strokes instead of their own ways, cut and dragged."""
+    """A clip whose things go along strokes instead of their own ways, cut and dragged; ``network`` as for
+    ``StrokesFlow``."""
 
     clip: Stage[Clip]
     flow: Stage[Flow]
     drawn: Stage[Drawn]
     field: Field
+    network: File | None = None
 
     title: ClassVar[str] = "strokes"
     kept: ClassVar[bool] = True
 
     def make(self, session: Any, clip: Clip, flow: Flow, drawn: Drawn) -> Moved:
-        return move_things(clip.frames, flow, drawn, self.field)
+        network = None if self.network is None else load_completion(self.network.path)
+        return move_things(clip.frames, flow, drawn, self.field, network)
 
     def room(self, frames: int, size: Size, cell: int) -> int:
         return frames * size[0] * size[1] * 13

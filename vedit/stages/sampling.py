@@ -14,6 +14,7 @@ from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
+from vedit.progress import Progress
 from vedit.quality import check_finite
 from vedit.sampling import InjectionSource, denoise
 from vedit.schedule import Schedule
@@ -64,9 +65,11 @@ class Sampling(TensorStage):
         *,
         source: InjectionSource | None = None,
         after_step: Callable[[Tensor, int], Tensor] | None = None,
+        only: slice | None = None,
+        progress: Progress | None = None,
     ) -> Tensor:
         """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
-        is no number."""
+        is no number. ``only`` as there; ``progress`` in place of the session's."""
         scale = None if self.motion_scale is None else torch.tensor(self.motion_scale)
         with backbone.scaling_motion(scale):
             made = denoise(
@@ -77,7 +80,8 @@ class Sampling(TensorStage):
                 conditions=[each for some in conditions for each in some],
                 source=source,
                 after_step=after_step,
-                progress=session.progress,
+                only=only,
+                progress=progress or session.progress,
             )
         check_finite(made, self.what, backbone)
         return made.cpu()

@@ -1,0 +1,65 @@
+"""What of motion strokes the settings and the model leave to be chosen: by what their flow is completed, and how frames
+are drawn along it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vedit.backbone.outline import Outline
+from vedit.config import AnimateConfig, MotionSettings
+from vedit.errors import ConfigError
+from vedit.graph.files import File
+from vedit.motion.fields import Field
+from vedit.motion.learnt.completion import read_completion_config
+from vedit.motion.learnt.folder import LearntMotion
+
+NOTHING = "and the model brings nothing that is learnt of strokes; name it with --motion-model (training/README.md)."
+"""Why something learnt cannot be used."""
+
+
+def learnt_motion(config: MotionSettings, outline: Outline) -> LearntMotion:
+    """What is learnt of strokes: what the settings name, else what the model brings, which may be nothing. Raises
+    WeightsError for a folder that is named and holds nothing of it."""
+    if config.motion_model is not None:
+        return LearntMotion.of(config.motion_model)
+    if outline.folder is not None and outline.notes.motion_strokes:
+        return LearntMotion.of(outline.folder / outline.notes.motion_strokes)
+    return LearntMotion(None, None)
+
+
+def field_of(config: MotionSettings, learnt: LearntMotion, *, picture: bool = True) -> tuple[Field, File | None]:
+    """What happens between strokes: how, and the folder of the network that says so instead, if one does.
+
+    Args:
+        picture: whether there is one, which such a network looks at
+
+    Raises:
+        ConfigError: for what is asked for and is not there
+        WeightsError: for a network whose config cannot be
+    """
+    chosen = config.motion_field
+    if chosen in ("rigid", "similarity", "thin_plate"):
+        return chosen, None
+    if chosen == "learnt" and not picture:
+        raise ConfigError("motion_field learnt looks at a picture, and none is given; take rigid.")
+    if chosen == "learnt" and learnt.completion is None:
+        raise ConfigError(f"motion_field learnt needs a network that completes flow, {NOTHING}")
+    if learnt.completion is None or not picture or config.motion_strokes is None:
+        return "rigid", None
+    read_completion_config(learnt.completion.path)
+    return "rigid", learnt.completion
+
+
+def control_of(
+    config: AnimateConfig, learnt: LearntMotion
+) -> tuple[Literal["none", "together", "roll_out"], File | None]:
+    """How the ControlNet `motion` draws frames, and its folder. Raises ConfigError where it is asked for and is not
+    there."""
+    chosen = config.motion_control
+    if chosen == "auto":
+        chosen = "none" if learnt.control is None or config.motion_strokes is None else "together"
+    if chosen == "none":
+        return chosen, None
+    if learnt.control is None:
+        raise ConfigError(f"motion_control {chosen} needs the ControlNet `motion`, {NOTHING}")
+    return chosen, learnt.control

@@ -1,0 +1,84 @@
+"""Strokes on a picture as the network that completes their flow understands them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vedit.clip.sizes import Size, fit_size, resize
+from vedit.flow import centres
+from vedit.motion.learnt.completion import FlowCompletion
+from vedit.motion.learnt.points import pixels_of, sparse_flow
+from vedit.motion.strokes.drawn import Drawn
+
+AT_ONCE = 16
+"""Frames in one pass."""
+
+FAINT, PLAIN = 0.1, 0.3
+"""Shares of the way of its stroke: a pixel that goes no more than the first is not held, from the second on it is."""
+
+SLOW = 0.25
+"""Share of the longest way of all strokes: pixels near a shorter stroke, or an anchor, are compared with that."""
+
+
+@torch.no_grad()
+def completed(network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Tensor, targets: Tensor) -> Tensor:
+    """How far each pixel of a picture moves before the camera (F, 2, H, W), in pixels.
+
+    Args:
+        picture: (3, H, W) in [0, 1]
+        drawn: the strokes, of which masks are shown whole
+        points: (K, 2) in pixels, of strokes and anchors
+        targets: (F, K, 2) where they are in each frame
+    """
+    size, config = drawn.size, network.config
+    grid = fit_size(size, config.side, multiple=config.multiple)
+    scale = torch.tensor([grid[1] / size[1], grid[0] / size[0]])
+    which = pixels_of((points + 0.5) * scale - 0.5, grid, config.radius)
+    flow, known = sparse_flow(which, (targets - points) * scale)
+    flow, known = _with_masks(flow, known.clone(), drawn, grid, scale)
+    small = resize(picture[None], grid)
+    parts = zip(flow.split(AT_ONCE), known.split(AT_ONCE), strict=True)
+    found = torch.cat([network(small.expand(len(some), -1, -1, -1), some, there) for some, there in parts])
+    whole = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
+    return whole / scale[:, None, None]
+
+
+def _with_masks(flow: Tensor, known: Tensor, drawn: Drawn, grid: Size, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The flow that is known on a grid, with each stroke's motion in all of its mask, and none in those of anchors."""
+    pixels = (centres(grid, grid) + 0.5) / scale - 0.5  # (h, w, 2) in pixels of the picture
+    for index, mask in enumerate(drawn.masks):
+        if mask is not None and (inside := _shrunk(mask, grid)).any():
+            arm = pixels[inside] - drawn.tracks[index, 0]  # (P, 2)
+            cos, sin = (drawn.scale[index] * part(drawn.turn[index]) for part in (torch.cos, torch.sin))  # (F,)
+            x, y = arm.unbind(-1)
+            turned = torch.stack([torch.outer(cos, x) - torch.outer(sin, y),
+                                  torch.outer(sin, x) + torch.outer(cos, y)], dim=1)  # (F, 2, P)  # fmt: skip
+            gone = (drawn.pulled[index] - drawn.tracks[index, 0])[:, :, None]  # (F, 2, 1)
+            flow[:, :, inside] = (gone + turned - arm.T) * scale[:, None]
+            known[:, :, inside] = True
+    for mask in drawn.anchor_masks:
+        if mask is not None:
+            inside = _shrunk(mask, grid)
+            flow[:, :, inside], known[:, :, inside] = 0.0, True
+    return flow, known
+
+
+def _shrunk(mask: Tensor, grid: Size) -> Tensor:
+    return resize(mask[None, None].float(), grid)[0, 0] > 0.5
+
+
+def moving(moved: Tensor, drawn: Drawn, lead: Tensor) -> Tensor:
+    """How firmly strokes hold each pixel (H, W), 0 to 1: by how far it goes, beside the stroke that is nearest to it.
+
+    Args:
+        moved: (F, 2, H, W) how far each pixel moves, in pixels
+        lead: (H, W) which stroke is the nearest; one past the last are the anchors
+    """
+    ways = (drawn.pulled - drawn.tracks[:, :1]).norm(dim=-1).amax(1)  # (S,)
+    longest = moved.norm(dim=1).amax(0)  # (H, W)
+    most = torch.maximum(ways.max(), longest.max()) if len(ways) else longest.max()
+    own = torch.cat([ways, ways.new_zeros(1)])[lead.clamp(max=len(ways))].clamp(min=SLOW * float(most))
+    share = longest / own.clamp(min=1e-6)
+    return ((share - FAINT) / (PLAIN - FAINT)).clamp(0, 1)
