@@ -1,11 +1,12 @@
 """What strokes decide: ``python -m benchmarks.motion_accuracy``.
 
 Held-out scenes of the world are set in motion from their first frame, along strokes that are the exact ways of their
-things: rigid ones, walking figures, two things at once, and things under a camera that pans. Two tables. The dense flow
-from frame 0 to the last, inside objects, by how many strokes say it, beside no motion at all and one rigid shift of
-each object. And the finished clips, judged: how far things are from where their strokes lead, how much of a longer or
-shorter stroke they follow, what else stays, and whether they still are what they were. Brackets are 95 % bootstrap
-intervals.
+things: rigid ones, walking figures, two things at once, and things under a camera that pans. Three tables. The dense
+flow from frame 0 to the last, inside objects and outside, by how many strokes say it, computed and, where the model
+brings a network for it, learnt, beside no motion at all and one rigid shift of each object. And the finished clips,
+judged: how far things are from where their strokes lead, how much of a longer or shorter stroke they follow, what else
+stays, and whether they still are what they were; made without training and, where the model brings the ControlNet
+`motion`, with it, all frames together and one after the other. Brackets are 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, percent, show
 from vedit.backbone.model import Backbone
+from vedit.config import MotionSettings
 from vedit.flow import centres, sample
+from vedit.jobs.strokes import learnt_motion
 from vedit.motion.dense import dense_flow
+from vedit.motion.learnt.completion import FlowCompletion, load_completion
 from vedit.motion.strokes import StrokesFile, read_strokes
 from vedit.sheet import Row, sheet_of
 from world import SIZE, Rendered
@@ -43,8 +47,15 @@ RIGID: tuple[world.paths.Path, ...] = ("straight", "turning", "circling")
 
 FRAMES = 16
 RATE = Fraction(8)
-COUNTS = (1, 2, 4)
+COUNTS = (0, 1, 2, 4)
 FACTORS = (0.5, 1.0, 2.0)
+PLAIN: dict[str, object] = {"motion_field": "rigid", "motion_control": "none"}
+LEARNT: dict[str, dict[str, object]] = {
+    "together": {"motion_control": "together"},
+    "roll-out": {"motion_control": "roll_out"},
+}
+"""Settings of the clips that are made without training, and with it."""
+
 JOINTS = (1, 4, 10, 13)
 """Those of a figure that strokes are drawn on, in OpenPose's order: the neck, a wrist, the ankles."""
 
@@ -142,27 +153,42 @@ def true_flow(case: Case) -> Tensor:
     return moved
 
 
-def flow_table(every: list[Case], folder: Path) -> dict[str, dict[str, list[float]]]:
-    """Endpoint errors inside objects, in pixels, by kind and by what is told."""
-    found: dict[str, dict[str, list[float]]] = {}
+Flows = dict[str, dict[str, list[float]]]
+"""Endpoint errors in pixels, by kind and by what is told."""
+
+
+def flow_tables(every: list[Case], folder: Path, network: FlowCompletion | None) -> tuple[Flows, Flows]:
+    """Those inside objects, and outside, where only the camera moves anything; ``network``: one that completes flow."""
+    inside, outside = Flows(), Flows()
     for case in every:
-        inside = torch.from_numpy(case.exact.masks[0]).amax(0) > 0.5
-        truth = true_flow(case)
-
-        def error(moved: Tensor, inside: Tensor = inside, truth: Tensor = truth) -> float:
-            return float((moved - truth).norm(dim=0)[inside].mean())
-
-        rows = found.setdefault(case.kind, {})
-        rows.setdefault("no motion", []).append(error(torch.zeros_like(truth)))
+        things = torch.from_numpy(case.exact.masks[0]) > 0.5
+        truth, where = true_flow(case), things.amax(0)
+        ground = case.pan[:, None, None].expand_as(truth)
         shifted = torch.zeros_like(truth)
-        for which, mask in enumerate(torch.from_numpy(case.exact.masks[0]) > 0.5):
+        for which, mask in enumerate(things):
             asked = case.asked(1.0)[which]
             shifted[:, mask] = (asked[-1] - asked[0])[:, None]
-        rows.setdefault("rigid shift", []).append(error(shifted))
+        moved = {"no motion": torch.zeros_like(truth), "rigid shift": torch.where(where, shifted, ground)}
         for count in COUNTS:
             drawn = _written(strokes_of(case, count), folder).at((SIZE, SIZE), FRAMES, RATE)
-            rows.setdefault(f"{count} strokes", []).append(error(dense_flow(drawn, case.picture).forward[-1]))
-    return found
+            moved[f"{count} strokes"] = dense_flow(drawn, case.picture).forward[-1]
+            if network is not None:
+                moved[f"{count}, learnt"] = dense_flow(drawn, case.picture, network=network).forward[-1]
+        for name, each in moved.items():
+            for found, right, there in ((inside, truth, where), (outside, ground, ~where)):
+                error = float((each - right).norm(dim=0)[there].mean())
+                found.setdefault(case.kind, {}).setdefault(name, []).append(error)
+    return inside, outside
+
+
+def show_flows(where: str, flows: Flows) -> None:
+    """One of the first two tables."""
+    rows = [
+        [kind, str(len(next(iter(each.values())))), *(figure(values, 2) for values in each.values())]
+        for kind, each in flows.items()
+    ]
+    header = ["", "scenes", *next(iter(flows.values()))]
+    show(f"Dense flow to the last frame: endpoint error {where} objects, px of 128", header, rows)
 
 
 def _written(strokes: dict[str, object], folder: Path) -> StrokesFile:
@@ -215,24 +241,30 @@ def _undrawn(case: Case, asked: Tensor) -> Tensor:
 
 
 def clip_table(
-    backbone: Backbone, every: list[Case], folder: Path, sheets: Path | None, settings: dict[str, object]
+    backbone: Backbone,
+    every: list[Case],
+    folder: Path,
+    sheets: Path | None,
+    settings: dict[str, object],
+    ways: dict[str, dict[str, object]],
 ) -> dict[str, list[dict[str, float]]]:
-    """Judged clips: without strokes, and along strokes of each of the ``FACTORS`` of the true way."""
+    """Judged clips: without strokes, and along strokes of each of the ``FACTORS`` of the true way, in all ``ways``."""
     judge, found = load_judge(), dict[str, list[dict[str, float]]]()
     for number, case in enumerate(every):
         vae = backbone.decode(backbone.encode(case.picture[None]))
-        for factor in (0.0, *(each for each in FACTORS if case.fits(each))):
+        asked = [(each, way) for each in FACTORS if case.fits(each) for way in ways]
+        for factor, way in ((0.0, ""), *asked):
             told = {**settings, "prompt": case.exact.scene.caption, "frames": FRAMES, "seed": number}
             if factor:
                 _written(strokes_of(case, 1, factor), folder)
-                told["motion_strokes"] = folder / "strokes.yaml"
+                told |= {**ways[way], "motion_strokes": folder / "strokes.yaml"}
             result = vedit.animate(backbone, vedit.Clip(case.picture[None], RATE), **told)  # type: ignore[arg-type]
-            row = "no strokes" if not factor else f"without training, {factor:g} x"
+            row = "no strokes" if not factor else f"{way}, {factor:g} x"
             found.setdefault(row, []).append(measure(result.clip.frames, case, factor or 1.0, judge, vae))
             if sheets is not None and factor in (0.0, 1.0):
                 exact = vedit.Clip(torch.from_numpy(case.exact.frames).clamp(0, 1), RATE)
                 rows = [Row("exact", exact), Row("crude", result.crude), Row("result", result.clip)]
-                name = f"{number:03}-{case.kind}-{'strokes' if factor else 'none'}.png"
+                name = f"{number:03}-{case.kind}-{way.replace(' ', '_') or 'none'}.png"
                 sheet_of(rows, sheets / name, columns=6, overwrite=True)
     return found
 
@@ -242,6 +274,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--first", type=int, default=960_000, help="seed of the first scene")
     parser.add_argument("--model", default="mini")
+    parser.add_argument("--motion-model", type=Path, help="what `training.strokes` wrote; by default the model's own")
     parser.add_argument("--flow-only", action="store_true", help="leave the clips out")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the clips")
     parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each clip")
@@ -249,30 +282,33 @@ def main() -> None:
     told = parser.parse_args()
     torch.manual_seed(0)
     every = cases(told.scenes, told.first)
+    backbone = vedit.load_backbone(told.model)
+    learnt = learnt_motion(MotionSettings(motion_model=told.motion_model), backbone.outline())
     with TemporaryDirectory() as name:
-        flows = flow_table(every, Path(name))
-        rows = [
-            [kind, str(len(next(iter(each.values())))), *(figure(values, 2) for values in each.values())]
-            for kind, each in flows.items()
-        ]
-        header = ["", "scenes", "no motion", "rigid shift", *(f"{count} strokes" for count in COUNTS)]
-        show("Dense flow to the last frame: endpoint error inside objects, px of 128", header, rows)
+        network = None if learnt.completion is None else load_completion(learnt.completion.path)
+        inside, outside = flow_tables(every, Path(name), network)
+        show_flows("inside", inside)
+        show_flows("outside", outside)
         clips = dict[str, list[dict[str, float]]]()
         if not told.flow_only:
             if told.sheets is not None:
                 told.sheets.mkdir(parents=True, exist_ok=True)
             settings = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in told.set)}
-            clips = clip_table(vedit.load_backbone(told.model), every, Path(name), told.sheets, settings)
+            if told.motion_model is not None:
+                settings["motion_model"] = told.motion_model
+            ways = {"without training": PLAIN, **({} if learnt.control is None else LEARNT)}
+            clips = clip_table(backbone, every, Path(name), told.sheets, settings, ways)
             show_clips(clips)
     if told.save is not None:
-        record(told.save, {"flow": flows, "clips": clips})
+        record(told.save, {"flow": inside, "flow outside": outside, "clips": clips})
 
 
 def show_clips(clips: dict[str, list[dict[str, float]]]) -> None:
-    """The second table."""
+    """The last table."""
     rows = []
-    for name in ("no strokes", *(f"without training, {factor:g} x" for factor in FACTORS)):
-        every = clips.get(name, [])
+    ways = ("without training", *LEARNT)
+    names = ("no strokes", *(f"{way}, {factor:g} x" for factor in FACTORS for way in ways))
+    for name, every in ((each, clips[each]) for each in names if each in clips):
         columns = {
             key: [each.get(key, float("nan")) for each in every]
             for key in ("end", "along", "drift", "went", "kept", "right")

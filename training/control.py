@@ -48,6 +48,10 @@ OTHERS = 0.3
 EMPTY = 0.5
 """Share of the prompts that are empty."""
 
+WIDE = 320
+"""Channels of Stable Diffusion's first level: beside so wide a UNet pictures are read by as wide layers as published
+ControlNets have."""
+
 HEAVIEST = 20.0
 """Most that an error counts: v's own weight, 1 / alpha_bar, grows without end towards pure noise."""
 
@@ -55,8 +59,9 @@ Draw = Callable[[Scene, int, np.random.Generator], Tensor]
 """(scene, frame, chance) -> control picture (3, H, W) in [0, 1]."""
 
 
-def build_control(unet: UNet2DConditionModel) -> ControlNetModel:
-    """The UNet's residual blocks without its transformers, holding its weights."""
+def build_control(unet: UNet2DConditionModel, pictures: int = 3) -> ControlNetModel:
+    """The UNet's residual blocks without its transformers, holding its weights; ``pictures``: the channels of those
+    that it is shown."""
     channels = unet.config.block_out_channels
     control = ControlNetModel(
         block_out_channels=channels,
@@ -65,7 +70,8 @@ def build_control(unet: UNet2DConditionModel) -> ControlNetModel:
         mid_block_type="UNetMidBlock2D",
         cross_attention_dim=unet.config.cross_attention_dim,
         norm_num_groups=unet.config.norm_num_groups,
-        conditioning_embedding_out_channels=(8, 16, 32, 32),
+        conditioning_channels=pictures,
+        conditioning_embedding_out_channels=(8, 16, 32, 32) if channels[0] < WIDE else (16, 32, 96, 256),
     )
     control.load_state_dict(unet.state_dict(), strict=False)
     return control

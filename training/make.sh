@@ -30,6 +30,9 @@ stage motion learn training.motion
 for kind in edge pose flow; do
   stage "$kind" learn training.control --kind "$kind"
 done
+for part in flow frames together; do
+  stage "strokes-$part" learn training.strokes --stage "$part"
+done
 stage sound learn training.audio
 stage eyes learn training.clip
 stage looks learn training.image_adapter

@@ -26,4 +26,5 @@ for kind in edge flow pose; do
   learn "$kind" training.control --kind "$kind" --minutes "$(minutes 0.7)" --batch 256 \
     --pool "$(scenes 8192)"
 done
+learn strokes training.strokes --minutes "$(minutes 0.7)" --batch 128 --pool "$(scenes 8192)"
 wait

@@ -129,39 +129,40 @@ def _object_in_look(scene: Scene, thing: Object, under: Array, gap: Array, cover
     return under * (1 - cover) + colour * shade * cover
 
 
-def exact_flow(scene: Scene, time: float) -> Array:
-    """Motion (2, H, W) in pixels (x, y) of what each pixel shows at ``time``, until one frame later."""
-    return _exact_flow(scene, time, draw_frame(scene, time, 0.0)[1])
+def exact_flow(scene: Scene, time: float, later: float = 1.0) -> Array:
+    """Motion (2, H, W) in pixels (x, y) of what each pixel shows at ``time``, until so many frames ``later``; earlier,
+    where that is negative."""
+    return _exact_flow(scene, time, draw_frame(scene, time, 0.0)[1], later)
 
 
-def _exact_flow(scene: Scene, time: float, masks: Array) -> Array:
+def _exact_flow(scene: Scene, time: float, masks: Array, later: float = 1.0) -> Array:
     flow = np.empty((2, SIZE, SIZE), dtype=np.float32)
     camera = np.asarray(scene.camera, dtype=np.float32)
-    flow[:] = -camera[:, None, None]
+    flow[:] = -later * camera[:, None, None]
     for thing, mask in zip(scene.objects, masks, strict=True):
         inside = mask > 0.5
         if thing.shape == "person":
-            flow[:, inside] = _figure_flow(thing, time, inside, camera * time) - camera[:, None]
+            flow[:, inside] = _figure_flow(thing, time, inside, camera * time, later) - later * camera[:, None]
         else:
-            flow[:, inside] = (_step(thing, time) - camera)[:, None]
+            flow[:, inside] = (_step(thing, time, later) - later * camera)[:, None]
     return flow
 
 
-def _step(thing: Object, time: float) -> Array:
-    """Motion (2,) of an object's centre in the frame that begins at ``time``."""
+def _step(thing: Object, time: float, later: float) -> Array:
+    """Motion (2,) of an object's centre from ``time`` until so many frames ``later``."""
     if thing.path == "straight":
-        return thing.speed * np.asarray(UNIT[thing.direction], dtype=np.float32)
-    return np.subtract(thing.position(time + 1), thing.position(time)).astype(np.float32)
+        return later * thing.speed * np.asarray(UNIT[thing.direction], dtype=np.float32)
+    return np.subtract(thing.position(time + later), thing.position(time)).astype(np.float32)
 
 
-def _figure_flow(thing: Object, time: float, inside: NDArray[np.bool_], shift: Array) -> Array:
+def _figure_flow(thing: Object, time: float, inside: NDArray[np.bool_], shift: Array, later: float) -> Array:
     """Motion (2, P) of the P pixels inside a figure: each rides on its nearest bone."""
     rows, columns = np.nonzero(inside)
     x, y = columns.astype(np.float32) + shift[0], rows.astype(np.float32) + shift[1]
     _, index, along = shapes.figure_distance(thing, x, y, time)
-    moved = shapes.joints(thing, time + 1) - shapes.joints(thing, time)
+    moved = shapes.joints(thing, time + later) - shapes.joints(thing, time)
     named = dict(zip(shapes.JOINTS, moved, strict=True))
-    head = _step(thing, time)
+    head = _step(thing, time, later)
     first = np.stack([*(named[start] for start, _, _ in shapes.BONES), head])
     second = np.stack([*(named[end] for _, end, _ in shapes.BONES), head])
     which = index.astype(int)

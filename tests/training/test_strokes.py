@@ -1,0 +1,174 @@
+"""What is learnt of strokes: pairs whose flow is right, strokes that are drawn for them, and both networks."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+import world
+from tests.conftest import Ran
+from training.data import draw_scene
+from training.pairs import moved_by_camera, of_clips, pair_of
+from training.splat import inverted
+from training.strokes import ANYWHERE, MOVING, drawn_points, flow_loss, main, resized_flow
+from vedit import Clip, load_backbone
+from vedit.backbone.notes import read_notes
+from vedit.motion.learnt.completion import WEIGHTS
+from vedit.motion.learnt.folder import COMPLETION, CONTROL
+from vedit.motion.learnt.next_frame import motion_pictures
+
+Train = Callable[..., None]
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
+    def run(*arguments: object) -> None:
+        given = ["training.strokes", "--out", tmp_path / "runs", *arguments]
+        monkeypatch.setattr(sys, "argv", [str(each) for each in given])
+        main()
+
+    return run
+
+
+def clips(folder: Path) -> Path:
+    """A square that goes to the right, with a caption, and one that goes to the left, without."""
+    folder.mkdir()
+    for name, way in (("right", 3), ("left", -3)):
+        frames = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).repeat(6, 1, 1, 1) * 0.3
+        for number, frame in enumerate(frames):
+            frame[:, 20:40, 24 + way * number : 40 + way * number] = 0.9
+        Clip(frames, Fraction(8)).save(folder / f"{name}.mp4")
+    (folder / "right.txt").write_text("a square moving right")
+    return folder
+
+
+@pytest.mark.parametrize("number", [0, 3, 5, 8, 11])
+def test_what_is_visible_in_a_pair_is_in_the_first_frame_where_the_flow_says(number: int) -> None:
+    scene = draw_scene(number, 0.0)
+    first, second, forward, backward, visible = (torch.from_numpy(each) for each in pair_of(scene, 2, 7))
+    shown = motion_pictures(first.float() / 255, backward.float()[None], visible[None])[0]
+    error = (shown[:3] - second.float() / 255).abs().mean(0)
+    assert error[visible].mean() < 0.02
+    assert visible.float().mean() > 0.7
+    assert forward.float().norm(dim=0).max() == pytest.approx(float(backward.float().norm(dim=0).max()), rel=0.4)
+
+
+def test_flow_turned_round_is_that_back_again() -> None:
+    scene = world.sample_clip(3, frames=16, path="straight")
+    _, _, forward, backward, visible = (torch.from_numpy(each) for each in pair_of(scene, 2, 5))
+    found, seen = inverted(forward.float()[None])
+    both = seen[0] & visible
+    assert both.float().mean() > 0.7
+    assert (found[0] - backward.float()).norm(dim=0)[both].median() < 0.01
+    assert (found[0] - backward.float()).norm(dim=0)[both].mean() < 0.2
+
+
+def test_gradients_lead_through_a_flow_that_is_turned_round() -> None:
+    flow = torch.full((1, 2, 8, 8), 0.4).requires_grad_()
+    backward, seen = inverted(flow)
+    backward[0, :, 4, 4].sum().backward()
+    assert seen[0, 4, 4]
+    assert flow.grad is not None
+    assert flow.grad.abs().max() > 0.1
+
+
+def square_moves(camera: float = 0.0) -> Tensor:
+    """Flow (2, 2, 32, 32): a square that goes to the right by 8 pixels, under a camera."""
+    flow = torch.full((2, 2, 32, 32), camera)
+    flow[:, 0, 10:20, 10:20] += 8
+    return flow
+
+
+def test_strokes_are_drawn_where_things_move_and_some_anywhere() -> None:
+    target = square_moves().repeat(16, 1, 1, 1)
+    flow, known = drawn_points(target, 1.5, torch.Generator().manual_seed(0))
+    assert flow.shape == target.shape
+    moving, still = known & (flow[:, :1] > 4), known & (flow[:, :1] == 0)
+    assert moving.flatten(1).any(1).all(), "each has a stroke on what moves"
+    share = still.flatten(1).any(1).float().mean()
+    assert 0.2 < share < 0.9, "anchors in some"
+    assert known.float().mean() < (MOVING + ANYWHERE) * 13 / 1024
+    again = drawn_points(target, 1.5, torch.Generator().manual_seed(0))
+    assert torch.equal(again[0], flow)
+
+
+def test_a_camera_that_moves_is_always_told() -> None:
+    target = square_moves(camera=3.0).repeat(16, 1, 1, 1)
+    assert moved_by_camera(target).all()
+    flow, known = drawn_points(target, 1.5, torch.Generator().manual_seed(0))
+    ground = known & (flow[:, :1] == 3)
+    assert ground.flatten(1).any(1).all()
+
+
+def test_where_nothing_moves_points_are_drawn_all_the_same() -> None:
+    flow, known = drawn_points(torch.zeros(4, 2, 16, 16), 1.5, torch.Generator().manual_seed(0))
+    assert flow.abs().max() == 0
+    assert known.flatten(1).any(1).all()
+
+
+def test_errors_count_more_where_things_move_and_alike_at_all_speeds() -> None:
+    target = square_moves()
+    inside, outside = target.clone(), target.clone()
+    inside[:, 1, 12, 12] += 1
+    outside[:, 1, 2, 2] += 1
+    assert flow_loss(target, target) == 0
+    assert flow_loss(inside, target) > 5 * flow_loss(outside, target)
+    torch.testing.assert_close(flow_loss(2 * inside, 2 * target), flow_loss(inside, target))
+
+
+def test_a_flow_at_another_size_is_in_its_pixels() -> None:
+    half = resized_flow(square_moves(), (16, 16))
+    assert half.shape == (2, 2, 16, 16)
+    assert half[0, 0, 7, 7] == pytest.approx(4.0)
+
+
+def test_clips_of_ones_own_are_pairs_with_estimated_flow(toy_model: Path, tmp_path: Path) -> None:
+    pairs = of_clips(clips(tmp_path / "clips"), load_backbone(toy_model), 6, gap=3)
+    assert len(pairs) == 6
+    assert pairs.first.shape == (6, 3, 64, 64)
+    assert pairs.latents.shape == (6, 4, 8, 8)
+    assert (pairs.forward[:, 0].abs().amax((1, 2)) > 1).all()
+    assert len(pairs.states) == 2, "the caption, and none"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="no clip of two frames"):
+        of_clips(tmp_path / "empty", load_backbone(toy_model), 1)
+
+
+def test_ones_own_clips_teach_both_for_any_model(
+    toy_model: Path, tmp_path: Path, train: Train, vedit: Callable[..., Ran]
+) -> None:
+    made = tmp_path / "made"
+    asked = ("--model", toy_model, "--clips", clips(tmp_path / "clips"), "--strokes", made, "--side", 64)
+    small = ("--pool", 4, "--batch", 2)
+    train(*asked, *small, "--steps", 2)
+    weights = made / COMPLETION / WEIGHTS, made / CONTROL / "diffusion_pytorch_model.safetensors"
+    begun = [load_file(each) for each in weights]
+    train(*asked, *small, "--steps", 3)  # goes on from the checkpoints
+    for before, path in zip(begun, weights, strict=True):
+        after = load_file(path)
+        assert any(not torch.equal(after[name], before[name]) for name in after)
+    picture = tmp_path / "clip"
+    Clip(torch.rand(1, 3, 64, 64), Fraction(8)).save(picture)
+    strokes = tmp_path / "strokes.yaml"
+    strokes.write_text("version: 1\nsize: [64, 64]\nstrokes: [{points: [[15, 23], [39, 23]]}]\n")
+    ran = vedit("animate", picture / "00000.png", "--motion-strokes", strokes, "--model", toy_model, "--motion-model",
+                made, "--frames", 2, "--steps", 2, "-o", tmp_path / "out.mp4")  # fmt: skip
+    assert ran.status == 0, ran.err
+
+
+def test_the_world_teaches_what_a_model_then_brings(toy_model: Path, tmp_path: Path, train: Train) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(toy_model, model)
+    for stage in ("flow", "frames", "together"):
+        train("--model", model, "--stage", stage, "--pool", 4, "--batch", 1, "--steps", 1)
+    assert read_notes(model).motion_strokes == "strokes"
+    assert (model / "strokes" / COMPLETION / WEIGHTS).is_file()
+    assert (model / "strokes" / CONTROL / "config.json").is_file()
