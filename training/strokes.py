@@ -23,7 +23,7 @@ from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from training.control import HEAVIEST, build_control
-from training.loop import Recipe, normal, note, ship, start_workers, train
+from training.loop import Recipe, in_bfloat16, normal, note, ship, start_workers, train
 from training.pairs import Pairs, moved_by_camera, of_clips, of_world, places_of
 from training.presets import WORKSHOP
 from training.splat import inverted
@@ -111,7 +111,10 @@ def completed(network: FlowCompletion, pairs: Pairs, generator: torch.Generator)
     size, config = (pairs.first.shape[2], pairs.first.shape[3]), network.config
     grid = fit_size(size, config.side, multiple=config.multiple)
     pictures, target = resize(pairs.first.float() / 255, grid), resized_flow(pairs.forward.float(), grid)
-    return network(pictures, *drawn_points(target, config.radius, generator)), target
+    strokes = drawn_points(target, config.radius, generator)
+    with in_bfloat16(target.device):
+        found = network(pictures, *strokes)
+    return found.float(), target
 
 
 def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -142,7 +145,7 @@ class Drawing:
         level = self.levels[time[:, None, None, None]]
         noisy = level.noised(clean, noise)
         target = self.schedule.output_for(noisy, clean, level)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with in_bfloat16(device):
             down, mid = net(noisy, time, words, controlnet_cond=shown, return_dict=False)
             output = self.backbone.predict(noisy[:, None], time[:, None], words, residuals=Residuals(tuple(down), mid))[
                 :, 0
