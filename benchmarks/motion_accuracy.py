@@ -183,11 +183,9 @@ def flow_tables(every: list[Case], folder: Path, network: FlowCompletion | None)
 
 def show_flows(where: str, flows: Flows) -> None:
     """One of the first two tables."""
-    rows = [
-        [kind, str(len(next(iter(each.values())))), *(figure(values, 2) for values in each.values())]
-        for kind, each in flows.items()
-    ]
-    header = ["", "scenes", *next(iter(flows.values()))]
+    names = list(next(iter(flows.values())))
+    rows = [[name, *(figure(each[name], 2) for each in flows.values())] for name in names]
+    header = ["", *(f"{kind}, {len(each[names[0]])} scenes" for kind, each in flows.items())]
     show(f"Dense flow to the last frame: endpoint error {where} objects, px of 128", header, rows)
 
 
