@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -9,6 +12,7 @@ from tests.motion.making import SIZE, drawn, line, square, still
 from vedit.motion.dense import dense_flow
 from vedit.motion.roll_out import RollOut
 from vedit.motion.strokes import Drawn
+from vedit.motion.strokes.reading import checked
 
 
 def rolling(picture: Tensor, strokes: Drawn, *, held: bool = True) -> RollOut:
@@ -68,3 +72,14 @@ def test_the_camera_goes_on_from_where_it_was() -> None:
     x, y = middle(made[2])
     assert abs(x - 25.5) < 0.6
     assert abs(y - 29.5) < 0.6
+
+
+def test_what_sways_does_so_upon_it() -> None:
+    picture, _ = square()
+    sway = {"mask": "box:8,16,16,16", "frequency": 1, "amplitude": 4, "wave": "none"}
+    file = checked({"version": 1, "size": [64, 48], "sway": [sway]}, Path("s.yaml"))
+    roll = rolling(picture, file.at(SIZE, 3, Fraction(8), None))
+    step = roll.step(picture)
+    x, _ = middle(roll.step(step.crude).crude)
+    assert abs(x - 15.5 - 4) < 0.6
+    assert abs(float(step.backward[0, 18:30, 14:22].mean()) + 2.83) < 0.1

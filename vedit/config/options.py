@@ -342,15 +342,6 @@ class AnimateOptions(TypedDict, total=False):
     were trained; may vary in time. [default: 1.0]"""
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
-    motion_field: Literal["rigid", "similarity", "thin_plate"]
-    """What happens between strokes: rigid, similarity or thin_plate. Things turn and move as one;
-    may be scaled too; or the whole picture bends as a thin plate does. [default: 'rigid']"""
-    motion_of: str | Path | None
-    """Clip whose motion the picture takes on, in place of strokes: its camera's, and its
-    thing's."""
-    motion_mask: str
-    """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
-    what stands out. [default: 'auto']"""
     motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
     """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
     the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
@@ -359,6 +350,12 @@ class AnimateOptions(TypedDict, total=False):
     motion_model: str | Path | None
     """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
     brings."""
+    motion_of: str | Path | None
+    """Clip whose motion the picture takes on, in place of strokes: its camera's, and its
+    thing's."""
+    motion_mask: str
+    """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
+    what stands out. [default: 'auto']"""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""

@@ -57,7 +57,8 @@ def control_of(
     there."""
     chosen = config.motion_control
     if chosen == "auto":
-        chosen = "none" if learnt.control is None or config.motion_strokes is None else "together"
+        moves = config.motion_strokes is not None or config.motion_of is not None
+        chosen = "together" if moves and learnt.control is not None else "none"
     if chosen == "none":
         return chosen, None
     if learnt.control is None:

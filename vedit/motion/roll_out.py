@@ -24,12 +24,14 @@ class NextFrame:
     """What is known of a frame before it is made.
 
     Attributes:
-        flow: from the frame before (index 0) to it (index 1)
+        backward: (2, H, W) how far away what each pixel shows lies in the frame before, in pixels
+        visible: (H, W) bool, whether it is seen there
         crude: (3, H, W) the picture cut and dragged to it, and what that does not show, of the frame before
         known: (H, W) bool, where it shows what is seen in either
     """
 
-    flow: DenseFlow
+    backward: Tensor
+    visible: Tensor
     crude: Tensor
     known: Tensor
 
@@ -66,6 +68,7 @@ class RollOut:
         self.points = drawn.tracks[:, 0]
         self._how = field, network
         self._frame = 0
+        self._sways = motion.between_frames() if drawn.sways else None
 
     def step(self, frame: Tensor) -> NextFrame:
         """Go on from the last ``frame`` (3, H, W) in [0, 1], as it was made."""
@@ -78,7 +81,10 @@ class RollOut:
         dragged = warped(self.picture, self.motion.backward[now, None])[0].clamp(0, 1)
         seen = self.motion.visible[now]
         crude = torch.where(seen, dragged, crude_animation(frame, flow)[1])
-        return NextFrame(flow, crude, seen | flow.visible[1])
+        back, visible = flow.backward[1], flow.visible[1]
+        if self._sways is not None:  # which goes its way whatever frames show
+            back, visible = self._sways.backward[now - 1], ~self._sways.appeared[now - 1]
+        return NextFrame(back, visible, crude, seen | visible)
 
     def _next_two(self) -> Drawn:
         """The strokes from this frame to the next, upon this one as it is seen."""
@@ -102,6 +108,7 @@ class RollOut:
             anchor_reach=drawn.anchor_reach * zoom,
             anchor_masks=self._there(drawn.anchor_masks),
             camera=torch.stack([torch.eye(3)[:2], (_whole(there) @ torch.linalg.inv(_whole(here)))[:2]]),
+            sways=(),
         )
 
     def _there(self, masks: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:

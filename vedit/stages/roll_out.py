@@ -84,7 +84,7 @@ class DenoiseRollOut(Sampling):
             latents[0], frame = backbone.encode(picture[None])[0], picture
             for index in range(1, self.frames):
                 ahead = rolling.step(frame)
-                shown[index] = motion_pictures(frame, ahead.flow.backward[1:], ahead.flow.visible[1:])[0]
+                shown[index] = motion_pictures(frame, ahead.backward[None], ahead.visible[None])[0]
                 latents[index] = backbone.encode(ahead.crude[None])[0]
                 until = torch.ones(self.frames, 1, *latents.shape[2:], device=backbone.device)
                 until[index] = held_until(motion.drawn[index, None], ahead.known[None], self.hold, cell)[0]
