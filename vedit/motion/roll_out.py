@@ -12,7 +12,7 @@ from vedit.motion.dense import DenseFlow, dense_flow
 from vedit.motion.fields import Field
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.strokes.drawn import Drawn
-from vedit.motion.warp import crude_animation, warped
+from vedit.motion.warp import background, crude_animation, warped
 
 LONGEST = 2.0
 """Times its drawn length that a step of a stroke may be, to make up for what earlier ones missed: one that is lost does
@@ -69,6 +69,7 @@ class RollOut:
         self._how = field, network
         self._frame = 0
         self._sways = motion.between_frames() if drawn.sways else None
+        self._ground = background(picture, motion.held)
 
     def step(self, frame: Tensor) -> NextFrame:
         """Go on from the last ``frame`` (3, H, W) in [0, 1], as it was made."""
@@ -77,14 +78,14 @@ class RollOut:
         self._frame += 1
         now = self._frame
         self.points = _mapped(self.drawn.camera[now], self.drawn.pulled[:, now]) if self.held else carried
-        # Of the picture itself what can be: to move frames again and again would blur them.
-        dragged = warped(self.picture, self.motion.backward[now, None])[0].clamp(0, 1)
-        seen = self.motion.visible[now]
-        crude = torch.where(seen, dragged, crude_animation(frame, flow)[1])
-        back, visible = flow.backward[1], flow.visible[1]
+        back, visible, rest = flow.backward[1], flow.visible[1], crude_animation(frame, flow)[1]
         if self._sways is not None:  # which goes its way whatever frames show
             back, visible = self._sways.backward[now - 1], ~self._sways.appeared[now - 1]
-        return NextFrame(back, visible, crude, seen | visible)
+            behind = warped(self._ground, self.motion.backward[now, None])[0]
+            rest = torch.where(visible, warped(frame, back[None])[0], behind).clamp(0, 1)
+        # Of the picture itself what can be: to move frames again and again would blur them.
+        dragged, seen = warped(self.picture, self.motion.backward[now, None])[0].clamp(0, 1), self.motion.visible[now]
+        return NextFrame(back, visible, torch.where(seen, dragged, rest), seen | visible)
 
     def _next_two(self) -> Drawn:
         """The strokes from this frame to the next, upon this one as it is seen."""
