@@ -13,7 +13,8 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors", "files"},
-    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory", "windows"},
+    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"}
+    | {"shots", "windows"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
     {"part"},

@@ -42,7 +42,7 @@ UNIMPORTED = {
 }
 """Distributions that are declared without being imported, and why."""
 
-NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "pyyaml"}
+NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "pyyaml", "scenedetect": "scenedetect-headless"}
 """Modules whose distribution has another name."""
 
 

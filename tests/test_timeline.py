@@ -154,3 +154,12 @@ def test_only_a_number_is_constant() -> None:
     assert read("6").constant == 6
     assert read("0:6").constant is None
     assert read("t").constant is None
+
+
+def test_a_stretch_has_the_numbers_of_the_whole_clip() -> None:
+    for text in ("f", "t", "1+loudness", "0:0, 3:6", "0:0, 1b:6", "b", "0:1, 0.5s:2, 2b:4"):
+        line = read(text)
+        whole = line.values(HEARD)
+        cut = HEARD.stretch(slice(2, 4))
+        assert line.values(cut) == whole[2:4]
+        assert line.values(cut.from_start) == whole[:4]

@@ -13,11 +13,13 @@ from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
 from vedit.prompt import Prompt
 from vedit.request import Request
+from vedit.windows import views
 
 
 class Predictor:
     """Predicts all branches of requests as one batch; where memory does not suffice for that, one after the other from
-    then on. Clips that are longer than the windows in force (``Backbone.attending``) are seen in these."""
+    then on. Each shot is seen by itself, and one that is longer than the windows in force (``Backbone.attending``) in
+    these."""
 
     def __init__(self, backbone: Backbone, only: slice | None = None) -> None:
         """``only``: the frames that the network sees; of the others it says 0."""
@@ -51,16 +53,18 @@ class Predictor:
 
 
 def predict_in_windows(backbone: Backbone, request: Request, source: Request | None, step: int) -> Tensor:
-    """``predict``, window by window where the clip is longer than the windows in force; what is said of each frame is
-    taken of one of them. The first window runs first, and lends the others the clip's first frame."""
-    windows, frames = backbone.windows, len(request.latents)
-    if windows is None or frames <= windows.size:
+    """``predict``, shot by shot, and window by window where a shot is longer than the windows in force; what is said of
+    each frame is taken of one of them. The first window of a shot runs first, and lends the others the first frame."""
+    seen = views(backbone.windows, backbone.shots, len(request.latents), step)
+    if len(seen) == len(seen[0]) == 1:
         return predict(backbone, request, source)
-    anchors, parts = Anchors(), []
-    for window in windows.of_step(frames, step):
-        with backbone.in_window(window.first, anchors):
-            lent = None if source is None else source.frames(window.frames)
-            parts.append(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
+    parts = []
+    for shot in seen:
+        anchors = Anchors(shot[0].first) if len(shot) > 1 else None
+        for window in shot:
+            with backbone.in_window(window.first, anchors):
+                lent = None if source is None else source.frames(window.frames)
+                parts.append(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
     return torch.cat(parts, dim=1)
 
 

@@ -16,6 +16,7 @@ from vedit.config import ModelSettings
 from vedit.errors import DeviceError
 from vedit.flow import Flow
 from vedit.progress import Progress
+from vedit.shots import Shots
 from vedit.windows import Windows
 
 if TYPE_CHECKING:
@@ -114,17 +115,18 @@ class Session:
         adapter: Attachable | None = None,
         flow: Flow | None = None,
         windows: Windows | None = None,
+        shots: Shots | None = None,
     ) -> Iterator[Backbone]:
         """Within the block, which one thread enters at a time, the model attends by this kind (which may follow the
-        clip's flow), in ``windows`` if there are any, with its own adapter and a further one on it; afterwards it is as
-        it was. Too little memory is a DeviceError."""
+        clip's flow), in ``windows`` if there are any and each of its ``shots`` by itself, with its own adapter and a
+        further one on it; afterwards it is as it was. Too little memory is a DeviceError."""
         backbone = self.plain(model)
         with ExitStack() as stack:
             stack.enter_context(within_memory())
             for each in (model.adapter, adapter):
                 if each is not None:
                     stack.enter_context(each.on(backbone))
-            stack.enter_context(backbone.attending(attention, flow, windows))
+            stack.enter_context(backbone.attending(attention, flow, windows, shots))
             yield backbone
 
 

@@ -13,7 +13,7 @@ import operator
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from itertools import pairwise
@@ -82,15 +82,27 @@ class Moments:
     rate: frames per second
     features: (F,) each, under the names of ``FEATURES``; empty where there is no sound
     beats: (F,) where in the beats each frame lies, 0 at the first; None where there are none
+    begin: how many frames of the clip lie before these; features, beats and all times are those of the whole clip
     """
 
     frames: int
     rate: Fraction
     features: Mapping[str, Sequence[float]] = field(default_factory=dict)
     beats: Sequence[float] | None = None
+    begin: int = 0
+
+    def stretch(self, frames: slice) -> Moments:
+        """Some of the frames, at the times that they have here."""
+        return replace(self, begin=self.begin + frames.start, frames=frames.stop - frames.start)
+
+    @property
+    def from_start(self) -> Moments:
+        """These frames, and those of the clip before them."""
+        return replace(self, begin=0, frames=self.begin + self.frames)
 
     def names(self, frame: int) -> dict[str, float]:
         """What the names of an expression stand for in a frame."""
+        frame += self.begin
         heard = {name: float(curve[frame]) for name, curve in self.features.items()}
         beat = {} if self.beats is None else {"b": float(self.beats[frame])}
         return {"t": float(frame / self.rate), "f": float(frame), **beat, **heard}
@@ -101,14 +113,15 @@ class Moments:
         return [frame for frame, (now, then) in enumerate(pairwise(beats)) if then > now]
 
     def frame_at(self, time: float, unit: str) -> float:
-        """The frame, and the share of the way to the next, at a time in frames ("f"), seconds ("t") or beats ("b").
+        """The clip's frame, and the share of the way to the next, at a time in frames ("f"), seconds ("t") or beats
+        ("b").
 
         Beats before the first frame lie at it; those after the last go on at the mean pace until then.
         """
         if unit != "b":
             return time * float(self.rate) if unit == "t" else time
         assert self.beats is not None
-        last, beats = self.frames - 1, self.beats
+        last, beats = len(self.beats) - 1, self.beats
         if time <= beats[-1]:
             after = bisect_left(beats, time)
             if after == 0:
@@ -154,18 +167,19 @@ class Timeline:
         except ValueError as error:
             raise ConfigError(f"the timeline '{self.text}' {error}.") from error
         for frame in range(moments.frames):
+            at = moments.begin + frame
             try:
                 value = float(value_at(moments.names(frame)))
             except (ArithmeticError, ValueError, TypeError) as error:
                 # The root of a negative is complex, which no function and no comparison takes.
                 why = "it grows too large" if isinstance(error, OverflowError) else str(error)
                 why = "it takes the root of a negative number" if isinstance(error, TypeError) else why
-                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: {why}.") from error
+                raise ConfigError(f"the timeline '{self.text}' has no value in frame {at}: {why}.") from error
             if not math.isfinite(value):
-                raise ConfigError(f"the timeline '{self.text}' has no value in frame {frame}: it grows too large.")
+                raise ConfigError(f"the timeline '{self.text}' has no value in frame {at}: it grows too large.")
             if not low <= value <= high:
                 raise ConfigError(
-                    f"the timeline '{self.text}' is {value:g} in frame {frame}; expected {low:g} to {high:g}. "
+                    f"the timeline '{self.text}' is {value:g} in frame {at}; expected {low:g} to {high:g}. "
                     f"clip(..., {low:g}, {high:g}) keeps it there."
                 )
             found.append(value)

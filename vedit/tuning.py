@@ -23,6 +23,7 @@ from vedit.errors import DeviceError, WeightsError
 from vedit.flow import Flow, estimate_flow
 from vedit.progress import Progress
 from vedit.schedule import Levels, Schedule, alpha_bar
+from vedit.shots import ONE_SHOT, Shots
 
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
@@ -70,6 +71,7 @@ def tune(
     latents: Tensor | None = None,
     flow: Flow | None = None,
     window: int | None = None,
+    shots: Shots = ONE_SHOT,
     progress: Progress | None = None,
 ) -> Adapter:
     """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
@@ -86,7 +88,8 @@ def tune(
 
     Parameters are tuned in float32 whatever the backbone's dtype, and memory is traded for time (gradient
     checkpointing) only when it runs out. Of a clip that is longer than a ``window``, each step learns a stretch of so
-    many frames, drawn anew; which of the clip's frames they are is known all the same.
+    many frames, drawn anew; which of the clip's frames they are is known all the same. Of a clip of several ``shots``
+    each step learns one, or a stretch of one.
 
     Args:
         backbone: the model
@@ -104,6 +107,7 @@ def tune(
         latents: of the clip (F, 4, h, w), where they are known already
         flow: of the clip, where it is known already, for an attention kind that follows it
         window: frames that are learnt at a time; None for all
+        shots: of the clip
         progress: what is told of each step; None for nothing
 
     Raises:
@@ -116,13 +120,13 @@ def tune(
     rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
     latents = backbone.encode(clip) if latents is None else latents.to(backbone.device)
     window = window if window is not None and window < len(latents) else None
-    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed, window)
+    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed, window, shots)
     if "flow" in ATTENTION.load(attention).needs and flow is None:
         flow = estimate_flow(clip)
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": rate, "weight_decay": weight_decay, "clip_norm": clip_norm,
         "recipe": recipe, "positions": False, "attention": attention, "seed": seed, "frames": len(clip),
-        "window": window, "model": backbone.name, "clip": _digest(latents),
+        "window": window, "shots": list(shots.starts), "model": backbone.name, "clip": _digest(latents),
     }  # fmt: skip
     # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
     with _learning(backbone, positions=recipe == "motion") as chosen:
@@ -177,6 +181,7 @@ class _Lesson:
     latents: of the clip (F, 4, h, w); text: of its prompt (1, T, D)
     levels, shares: noise levels of all training timesteps, and their alpha_bar
     window: frames of a stretch that is learnt at a time, fewer than F; None for all
+    shots: of the clip; a stretch lies in one of them
     """
 
     latents: Tensor
@@ -187,14 +192,22 @@ class _Lesson:
     recipe: Recipe
     seed: int
     window: int | None
+    shots: Shots
 
     @classmethod
     def of(
-        cls, backbone: Backbone, latents: Tensor, prompt: str, recipe: Recipe, seed: int, window: int | None
+        cls,
+        backbone: Backbone,
+        latents: Tensor,
+        prompt: str,
+        recipe: Recipe,
+        seed: int,
+        window: int | None,
+        shots: Shots,
     ) -> _Lesson:
         shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
         schedule = backbone.schedule(1)  # only for what the network predicts
-        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed, window)
+        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed, window, shots)
 
     def learn(self, backbone: Backbone, step: int, rate: float) -> None:
         """The gradients of one step; where memory does not suffice for it, memory is traded for time from then on.
@@ -220,7 +233,8 @@ class _Lesson:
         first, latents = self._stretch(generator)
         time, noisy = _draw(latents, self.levels, generator, FROM_NOISE if motion else 0)
         target = self.schedule.output_for(noisy, latents, self.levels[time])
-        with nullcontext() if self.window is None else backbone.in_window(first):
+        whole = len(latents) == len(self.latents)
+        with nullcontext() if whole else backbone.in_window(first):
             loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
             if motion and self.schedule.prediction == "epsilon":
                 loss = loss / self.shares[time]
@@ -233,12 +247,18 @@ class _Lesson:
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, Tensor]:
         """What a step learns: the index of its first frame, and its latents."""
-        if self.window is None:
-            return 0, self.latents
+        spans = self.shots.spans(len(self.latents))
+        if len(spans) > 1:  # each frame's turn comes as often as another's
+            frame = int(torch.randint(len(self.latents), (1,), generator=generator))
+            spans = [each for each in spans if each.start <= frame < each.stop]
+        (span,) = spans
+        size = span.stop - span.start
+        if self.window is None or self.window >= size:
+            return span.start, self.latents[span]
         # The ends are drawn more often, or their frames would be learnt less often than the others.
-        last = len(self.latents) - self.window
+        last = size - self.window
         start = int(torch.randint(1 - self.window, last + self.window, (1,), generator=generator))
-        first = min(max(start, 0), last)
+        first = span.start + min(max(start, 0), last)
         return first, self.latents[first : first + self.window]
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from vedit.errors import ConfigError
+from vedit.shots import Shots
 
 LEAST = 2
 """Frames of the smallest window: one, and the one before it."""
@@ -52,6 +53,10 @@ class Window:
     def taken(self) -> slice:
         """The frames whose output is taken, of those that are seen."""
         return slice(self.start - self.first, self.stop - self.first)
+
+    def moved(self, by: int) -> Window:
+        """The same so many frames later."""
+        return Window(self.first + by, self.last + by, self.start + by, self.stop + by)
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,17 @@ class Windows:
     def count(self, frames: int) -> float:
         """How many windows a step has, on average."""
         return fmean(len(self.of_step(frames, step)) for step in range(CYCLE))
+
+
+def views(windows: Windows | None, shots: Shots, frames: int, step: int) -> list[list[Window]]:
+    """What the network sees of a clip of so many ``frames`` in a ``step``: the windows of each of its shots, by the
+    indices of the clip's frames. Without ``windows`` each shot is seen whole."""
+    found = []
+    for span in shots.spans(frames):
+        count = span.stop - span.start
+        own = [Window(0, count, 0, count)] if windows is None else windows.of_step(count, step)
+        found.append([each.moved(span.start) for each in own])
+    return found
 
 
 def _spread(number: float) -> float:

@@ -59,7 +59,9 @@ def test_the_api_writes_nothing_and_leaves_the_backbone(backbone: Backbone, clip
     assert result.files == ()
     expected = {"vae_db", "inversion_correction", "reconstruction_db", "inside_db", "inside_vae_db"}
     assert result.metrics.keys() == expected
-    assert list(result.timings) == ["encoding", "inversion", "inversion check", "denoising", "decoding"]
+    assert list(result.timings) == [
+        "encoding", "finding cuts", "inversion", "inversion check", "denoising", "decoding",
+    ]  # fmt: skip
     assert stages == {"inverting", "reconstructing", "denoising"}
     assert (result.config.attention, result.config.negative_prompt) == ("sparse_causal", "")
     after = backbone.unet.state_dict()

@@ -66,8 +66,8 @@ def edited(backbone: Backbone, clip: Path | Clip, prompt: str = "a blue dog", **
 def test_each_stage_of_a_full_edit_is_made_once(toy_model: Path, toy_clip: Path, counted: dict[str, int]) -> None:
     edited(load_backbone(toy_model, device="cpu"), toy_clip)
     assert counted == {
-        "ReadClip": 1, "EstimateFlow": 1, "Encode": 1, "RoundTrip": 1, "Tune": 1, "ComparePrompts": 1, "AutoMask": 1,
-        "StartingNoise": 1, "CheckInversion": 1, "Doubts": 1, "Denoise": 1, "Decode": 1, "FinishEdit": 1,
+        "ReadClip": 1, "FindShots": 1, "EstimateFlow": 1, "Encode": 1, "RoundTrip": 1, "Tune": 1, "ComparePrompts": 1,
+        "AutoMask": 1, "StartingNoise": 1, "CheckInversion": 1, "Doubts": 1, "Denoise": 1, "Decode": 1, "FinishEdit": 1,
     }  # fmt: skip
 
 
@@ -213,8 +213,8 @@ def test_a_plan_says_what_is_there(toy_model: Path, toy_clip: Path) -> None:
         return plan(Edit().goal(config, Session(), Given()).stage, store=store)
 
     everything = {
-        "reading", "flow", "encoding", "tuning", "mask", "inversion", "inversion check", "denoising", "decoding",
-        "",
+        "reading", "finding cuts", "flow", "encoding", "tuning", "mask", "inversion", "inversion check", "denoising",
+        "decoding", "",
     }  # fmt: skip
     assert ({stage.title for stage in planned(config).to_make}, planned(config).there) == (everything, ())
     with warnings.catch_warnings(action="ignore", category=vedit.VeditWarning):  # of an untrained network's inversions

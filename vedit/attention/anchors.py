@@ -1,4 +1,4 @@
-"""Anchors: what the first window of a clip leaves for the others in a step, so that its frame 0 is theirs too."""
+"""Anchors: what the first window of a shot leaves for the others in a step, so that its first frame is theirs too."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ class Anchors:
     window they come in the same order, by which they are told apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        """``first``: the index of the shot's first frame."""
+        self._first = first
         self.filling = True
         """Whether the window that runs is the first, of which is kept."""
         self._kept: dict[tuple[int, object], tuple[Tensor, ...]] = {}
         self._run = 0
 
     def begin_window(self, first: int) -> None:
-        """Told before each window, with the index of its first frame; that with frame 0 comes first."""
-        self.filling, self._run = first == 0, 0
+        """Told before each window, with the index of its first frame; that with the shot's first comes first."""
+        self.filling, self._run = first == self._first, 0
 
     def begin_run(self) -> None:
         """Told before each run of a network."""

@@ -31,6 +31,7 @@ from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
 from vedit.request import flat_timestep
 from vedit.schedule import Schedule
+from vedit.shots import ONE_SHOT, Shots
 from vedit.windows import Windows
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Backbone:
         self.windows: Windows | None = None
         """In which predictions of a long clip are made (``prediction.Predictor``), within ``attending``; None for all
         frames at once."""
+        self.shots = ONE_SHOT
+        """Of the clip, each of which predictions see by itself, within ``attending``."""
         self._cut = False
         self._chunked = ChunkedOnOutOfMemory(unet)
         attach_injection(unet, self._context)
@@ -328,7 +331,7 @@ class Backbone:
 
     @property
     def anchored(self) -> bool:
-        """Whether a window runs that shares the clip's first frame with others."""
+        """Whether a window runs that shares its shot's first frame with others."""
         return self._context.anchors is not None
 
     @contextmanager
@@ -346,13 +349,16 @@ class Backbone:
         return Schedule.from_config(self.scheduler_config, steps)
 
     @contextmanager
-    def attending(self, kind: str, flow: Flow | None = None, windows: Windows | None = None) -> Iterator[None]:
+    def attending(
+        self, kind: str, flow: Flow | None = None, windows: Windows | None = None, shots: Shots | None = None
+    ) -> Iterator[None]:
         """Within the block, which one thread enters at a time, self-attention follows this kind; afterwards as before.
 
         Args:
             kind: its name
             flow: of the clip, for a kind that needs one; one that is in force already stays so
             windows: in which long clips are seen; those that are in force already stay so
+            shots: of the clip, each of which is seen by itself; those that are in force already stay so
 
         Raises:
             PartError: for an unknown kind
@@ -360,15 +366,16 @@ class Backbone:
         """
         with self.lock:
             there = self._in_force
-            before = there.name, there.flow, self.windows
+            before = there.name, there.flow, self.windows, self.shots
             there.flow = there.flow if flow is None else flow
             self.windows = self.windows if windows is None else windows
+            self.shots = self.shots if shots is None else shots
             try:
                 self._kind(kind)
                 there.name = kind
                 yield
             finally:
-                there.name, there.flow, self.windows = before
+                there.name, there.flow, self.windows, self.shots = before
                 self._context.frames = 1
 
     @contextmanager

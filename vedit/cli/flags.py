@@ -59,6 +59,7 @@ METAVARS = {
     "lora": "PATH",
     "mask": "WHERE",
     "model": "NAME",
+    "only": "FROM..TO",
     "motion_adapter": "NAME",
     "motion_control": "KIND",
     "motion_field": "KIND",
@@ -67,6 +68,7 @@ METAVARS = {
     "prior": "KIND",
     "prompt_at": "TIME:TEXT",
     "recipe": "KIND",
+    "shots": "WHERE",
 }
 """What a value is called in the help, where its type does not say it."""
 

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "size": "Clip",
     "window": "Clip",
     "overlap": "Clip",
+    "only": "Clip",
     "device": "Model",
     "sheet": "Output",
     "report": "Output",
@@ -58,7 +59,7 @@ RARE = frozenset({
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "still_hold", "keep_first",
-    "overlap", "prompt_blend",
+    "overlap", "prompt_blend", "shots",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 

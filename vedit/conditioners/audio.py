@@ -40,12 +40,14 @@ class TimedSound:
     """The frames of a clip, and the sound that plays while they are shown, from its second ``start`` on.
 
     duration: seconds of the excerpt; frames after its end keep the tokens of its end
+    first: the frame that it begins with
     """
 
     moments: Moments
     sound: Sound
     start: float = 0.0
     duration: float | None = None
+    first: int = 0
 
 
 class Audio(Conditioner):
@@ -66,10 +68,13 @@ class Audio(Conditioner):
         if sound is None:
             lack = "there is no sound" if clip is None else "the clip has no sound"
             raise MediaError(f"condition audio: {lack}; name a file with audio:file=FILE.")
+        first = moments.begin if self.options.file is None else 0  # a clip's own sound is cut with it
         if not timeline.read(self.options.strength).needs <= moments.names(0).keys():
-            heard = extract_features(sound, moments.rate, moments.frames)
-            moments = apply_envelope(heard, EnvelopeSettings()).moments()
-        return TimedSound(moments, sound)
+            begin = moments.begin - first
+            heard = extract_features(sound, moments.rate, begin + moments.frames)
+            moments, first = apply_envelope(heard, EnvelopeSettings()).moments(), 0
+            moments = moments.stretch(slice(begin, len(heard)))
+        return TimedSound(moments, sound, first=first)
 
     def condition(self, prepared: TimedSound, backbone: Backbone) -> Condition:
         """Raises WeightsError where no sound encoder fits the model, ConfigError for a strength out of range."""
@@ -139,7 +144,7 @@ def tokens_per_frame(encoder: SoundEncoder, listened: TimedSound) -> Tensor:
     One segment more than the frames need is encoded, so that a longer clip has the same tokens in its first frames.
     """
     sound, moments, length = listened.sound, listened.moments, encoder.config.seconds
-    numbers = torch.arange(moments.frames)
+    numbers = torch.arange(moments.frames) + (moments.begin - listened.first)
     if listened.duration is not None:
         numbers = numbers.clamp(max=max(0, math.ceil(listened.duration * moments.rate) - 1))
     middles = (numbers + 0.5) / float(moments.rate) / length - 0.5

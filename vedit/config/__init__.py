@@ -34,11 +34,14 @@ from vedit.config.fields import (
     Prior,
     PromptText,
     RequiredPrompt,
+    StretchText,
     Varying,
     bounds,
     box_of,
+    frame_of,
     mask_kind,
     raise_faults,
+    stretch_of,
     varying,
 )
 from vedit.config.groups import (
@@ -49,6 +52,7 @@ from vedit.config.groups import (
     ModelSettings,
     PromptSettings,
     Settings,
+    ShotSettings,
     StepSettings,
     TuningSettings,
     VideoSettings,
@@ -87,7 +91,7 @@ class EditConfig(
     GuideSettings,
     MotionSettings,
     EditSettings,
-    ClipSettings,
+    ShotSettings,
 ):
     """All settings of an edit."""
 
@@ -98,6 +102,11 @@ class EditConfig(
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
 
+    only: StretchText | None = Field(
+        None,
+        description="Edit a stretch alone, as 2s..4s or 48..96. To before the second; the rest stays as it is, to the "
+        "bit, and times count from the clip's beginning all the same.",
+    )
     audio_mix: bool = Field(False, description="Keep the clip's own sound beside the --audio. Each is half as loud.")
     check_inversion: bool = Field(
         True,
@@ -122,6 +131,8 @@ class EditConfig(
             faults.append("tune and adapter exclude each other; the adapter is a tuning already")
         if self.audio_mix and self.audio is None:
             faults.append("audio_mix needs audio, the sound to mix with the clip's own")
+        if self.only is not None and self.motion_strokes is not None:
+            faults.append("only and motion_strokes exclude each other; strokes go through the whole clip")
         return raise_faults(self, faults)
 
 
@@ -188,7 +199,7 @@ Guided = Sampled | GuidanceSettings
 """What has prompts, their scales in time, and a sound."""
 
 
-class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings):
+class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ShotSettings):
     """All settings of a tuning."""
 
     job: ClassVar[str] = "tune"
@@ -206,7 +217,7 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ClipSettings)
         return raise_faults(self, ["an adapter cannot be tuned further; tune the model alone"] if taken else [])
 
 
-class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ClipSettings):
+class InvertConfig(VideoSettings, InversionSettings, AttentionSettings, StepSettings, ModelSettings, ShotSettings):
     """All settings of an inversion."""
 
     job: ClassVar[str] = "invert"
@@ -283,6 +294,7 @@ __all__ = [
     "PromptSettings",
     "Sampled",
     "Settings",
+    "ShotSettings",
     "SoundtrackSettings",
     "StepSettings",
     "TuneConfig",
@@ -293,7 +305,9 @@ __all__ = [
     "box_of",
     "cache_folder",
     "default_model",
+    "frame_of",
     "mask_kind",
+    "stretch_of",
     "user_folder",
     "varying",
 ]

@@ -40,15 +40,21 @@ class EmphasisSettings(Settings):
 
 
 class PromptAtSettings(Settings):
-    """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass" or "8b:snow over grass"."""
+    """A prompt that the clip goes on to. As text: TIME:PROMPT, such as "2s:snow over grass", "8b:snow over grass" or
+    "shot2:snow over grass"."""
 
     weighted_prompts: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
     time: str = Field(
-        pattern=r"^(\d+\.?\d*|\.\d+)[fsb]?$",
-        description="When it is reached: in frames (12), seconds (2s) or beats (8b).",
+        pattern=r"^((\d+\.?\d*|\.\d+)[fsb]?|shot0*[1-9]\d{0,5})$",
+        description="When it is reached: in frames (12), seconds (2s) or beats (8b), or with a shot (shot2).",
     )
     prompt: RequiredPrompt = Field(description="What is seen then.")
+
+    @property
+    def shot(self) -> int | None:
+        """The number of the shot that it begins with, counted from 1; None where it is reached at a time."""
+        return int(self.time.removeprefix("shot")) if self.time.startswith("shot") else None
 
     @classmethod
     def read(cls, text: str) -> dict[str, Any]:
@@ -140,7 +146,9 @@ class SoundtrackSettings(AudioInputSettings):
         (), description="How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several times."
     )
     prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(as_tuple)] = Field(
-        (), description="A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several times."
+        (),
+        description="A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given "
+        "several times; with a shot it comes at once, else the one before fades into it.",
     )
     prompt_blend: Annotated[Varying | None, varying(0, 1)] = Field(
         None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -192,6 +193,55 @@ def mask_text(value: Any) -> Any:
         return text
     plain = str(local_path(text))
     return plain if mask_kind(plain) == "path" else f"./{plain}"  # a Path loses the "./" that tells it from a word
+
+
+_FRAME = r"(?:\d{1,9}f?|(?:\d{1,6}\.?\d{0,9}|\.\d{1,9})s)"
+"""A frame by its number (12), or by its second (2.5s)."""
+
+
+def frame_of(text: str, rate: Fraction) -> int:
+    """The frame of a clip of so many frames per second that "48" or "2s" names."""
+    text = text.strip()
+    return round(Fraction(text[:-1]) * rate) if text.endswith("s") else int(text.rstrip("f"))
+
+
+def _shots(value: Any) -> Any:
+    """Reads where shots begin: "auto", "none", or frames and seconds."""
+    text = ",".join(str(each) for each in value) if isinstance(value, (list, tuple)) else str(value)
+    parts = [each.strip() for each in text.split(",")]
+    if text in ("auto", "none"):
+        return text
+    if not all(re.fullmatch(_FRAME, each) for each in parts):
+        raise ValueError("is no cut; expected auto, none, or the first frames of later shots, such as 24,60 or 2s,4.5s")
+    return ",".join(parts)
+
+
+def _stretch(text: str) -> str:
+    """Reads a stretch of a clip, "2s..4s"; one end may be left out."""
+    ends = [each.strip() for each in text.split("..")]
+    if len(ends) != 2 or not any(ends) or not all(re.fullmatch(_FRAME, each) for each in ends if each):
+        raise ValueError("is no stretch; expected START..STOP in seconds or frames, such as 2s..4s, 48..96 or 2s..")
+    return "..".join(ends)
+
+
+ShotsText = Annotated[str, BeforeValidator(_shots)]
+"""Where a clip is cut."""
+
+StretchText = Annotated[str, AfterValidator(_stretch)]
+"""A stretch of a clip; ``stretch_of`` has its frames."""
+
+
+def stretch_of(text: str, rate: Fraction, frames: int) -> slice:
+    """The frames that a stretch names, of a clip of so many. Raises ValueError where there are none."""
+    first, last = text.split("..")
+    begin = frame_of(first, rate) if first else 0
+    end = min(frame_of(last, rate), frames) if last else frames
+    if begin >= end:
+        raise ValueError(
+            f"{text} holds none of the clip's {frames} frames ({float(frames / rate):.2f} s); expected START before "
+            "STOP, and START in the clip"
+        )
+    return slice(begin, end)
 
 
 def _mask_keyword(text: str) -> bool:

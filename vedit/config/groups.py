@@ -16,6 +16,7 @@ from vedit.config.fields import (
     PromptText,
     Range,
     RequiredPrompt,
+    ShotsText,
     Varying,
     as_tuple,
     varying,
@@ -111,6 +112,16 @@ class ClipSettings(Settings):
         "result has the clip's own size.",
     )
     allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
+
+
+class ShotSettings(ClipSettings):
+    """Clip"""
+
+    shots: ShotsText = Field(
+        "auto",
+        description="Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by itself; "
+        "auto finds them, none takes the clip for one.",
+    )
 
 
 class ModelSettings(Settings):

@@ -27,6 +27,9 @@ class EditOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
+    shots: str
+    """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
+    itself; auto finds them, none takes the clip for one. [default: 'auto']"""
     negative_prompt: str
     """What guidance leads away from. By default nothing in particular."""
     guidance: float | str
@@ -157,8 +160,8 @@ class EditOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
-    times."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
+    times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
@@ -171,6 +174,9 @@ class EditOptions(TypedDict, total=False):
     """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
     codec: Literal["libx264", "libx265", "libvpx-vp9"]
     """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    only: str | None
+    """Edit a stretch alone, as 2s..4s or 48..96. To before the second; the rest stays as it is, to
+    the bit, and times count from the clip's beginning all the same."""
     audio_mix: bool
     """Keep the clip's own sound beside the --audio. Each is half as loud. [default: False]"""
     check_inversion: bool
@@ -289,8 +295,8 @@ class GenerateOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
-    times."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
+    times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
@@ -427,8 +433,8 @@ class AnimateOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow over sand'. May be given several
-    times."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
+    times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
@@ -487,6 +493,9 @@ class TuneOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
+    shots: str
+    """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
+    itself; auto finds them, none takes the clip for one. [default: 'auto']"""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
@@ -538,6 +547,9 @@ class InvertOptions(TypedDict, total=False):
     result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
+    shots: str
+    """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
+    itself; auto finds them, none takes the clip for one. [default: 'auto']"""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
-from vedit.config import IN_MEMORY, EditConfig
+from vedit.config import IN_MEMORY, EditConfig, stretch_of
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError
 from vedit.jobs import controls, edit_mask, guidance, summary
@@ -19,6 +19,7 @@ from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import source_prompt_of
 from vedit.jobs.report import write_report
+from vedit.jobs.shots import given_shots
 from vedit.jobs.source import Footage
 from vedit.jobs.windows import LEARNING, settle_windows
 from vedit.motion.strokes import read_strokes
@@ -86,14 +87,19 @@ class Edit(Job[EditConfig, EditResult]):
         sound = soundtrack.read(config)
         footage = Footage.of(config, given.clip)
         model = opened(config, session, given)
-        size = footage.working_size(config, model.outline)
+        size, whole = footage.working_size(config, model.outline), footage
+        if config.only is not None:
+            footage = footage.stretch(_stretch(config, footage))
         config = config.model_copy(update={"source_prompt": source_prompt_of(config, model.outline)})
         branches = LEARNING if config.tune else BRANCHES
         config = settle_windows(config, footage.frames, size, model.outline, branches)
-        track = soundtrack.prepare(config, footage.frames, footage.rate, sound)
-        guidance.check_times(config, track.moments, model.outline.tokenizer)
+        track = soundtrack.prepare(config, whole.frames, whole.rate, sound)
+        if config.only is not None:
+            track = track.stretch(slice(footage.begin, footage.begin + footage.frames))
+        shots = None if config.shots == "auto" else given_shots(config, footage)
+        guidance.check_times(config, track.moments, model.outline.tokenizer, shots)
         stages = EditStages(config, model, footage, size, track, given.mask)
-        finish = FinishEdit.of(stages)
+        finish = FinishEdit.of(stages, given.clip)
         said = config.source_prompt or "", *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
@@ -102,7 +108,8 @@ class Edit(Job[EditConfig, EditResult]):
     def finish(self, config: EditConfig, result: EditResult, seconds: dict[str, float]) -> EditResult:
         files = write_result(result.video, result.config, result.made_with)
         if config.sheet is not None:
-            contact_sheet(result.working_source, result.video, config.sheet, overwrite=config.overwrite)
+            source = result.working_source if config.only is None else result.source
+            contact_sheet(source, result.video, config.sheet, overwrite=config.overwrite)
             files.append(config.sheet)
         if config.report is not None:
             files.append(write_report(config.report, result, result.source))
@@ -116,10 +123,19 @@ class Edit(Job[EditConfig, EditResult]):
 
     def show(self, result: EditResult, report: Report) -> None:
         report.clip(result.video, result.files)
-        for sentence in summary.sentences(result.metrics, checked=result.config.check_inversion):
+        checked = result.config.check_inversion
+        for sentence in (*summary.of_time(result.config), *summary.sentences(result.metrics, checked=checked)):
             report.say(sentence)
         report.add_data(metrics=result.metrics, made_with=result.made_with)
         report.seconds(result.timings)
+
+
+def _stretch(config: EditConfig, footage: Footage) -> slice:
+    assert config.only is not None
+    try:
+        return stretch_of(config.only, footage.rate, footage.frames)
+    except ValueError as error:
+        raise ConfigError(f"only: {error}.") from error
 
 
 def check_settings(config: EditConfig) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -17,10 +18,11 @@ from vedit.errors import MediaError
 from vedit.graph import Stage
 from vedit.jobs import mask_metrics, results
 from vedit.jobs.edit_stages import EditStages
-from vedit.jobs.source import Footage
+from vedit.jobs.source import Footage, open_whole
 from vedit.masks import paste
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
 from vedit.session import Model, Session
+from vedit.shots import Shots
 from vedit.stages import soundtrack
 from vedit.stages.conditions import Controls
 from vedit.stages.latents import Decode, RoundTrip
@@ -112,19 +114,21 @@ class FinishEdit(Stage[EditResult]):
     default_controls: Controls | None
     model: Model
     config: EditConfig
+    shots: Stage[Shots] | None
     footage: Footage = field(compare=False)
     track: Soundtrack = field(compare=False)
+    given: Clip | None = field(compare=False)
 
     @classmethod
-    def of(cls, stages: EditStages) -> FinishEdit:
-        """The end of the edit that these stages make."""
+    def of(cls, stages: EditStages, given: Clip | None) -> FinishEdit:
+        """The end of the edit that these stages make; ``given`` is the clip, where it is in memory."""
         config, outline = stages.config, stages.model.outline
         tuned = bool(outline.tuned.digest or config.tune)
         doubts = Doubts(stages.round_trip, stages.check, stages.model, bool(config.source_prompt), tuned)
         config = config.model_copy(update={"attention": stages.attention})
         return cls(
             stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
-            stages.default_controls, stages.model, config, stages.footage, stages.track,
+            stages.default_controls, stages.model, config, stages.shots, stages.footage, stages.track, given,
         )  # fmt: skip
 
     def make(
@@ -138,20 +142,26 @@ class FinishEdit(Stage[EditResult]):
         round_trip: Fidelity,
         check: InversionCheck | None,
         default_controls: tuple[Condition, ...] | None,
+        shots: Shots | None,
     ) -> EditResult:
         metrics = {"vae_db": round_trip.db} | _of_inversion(check)
-        edited = clip.with_frames(frames)
-        if self.track.audio is not None:
-            edited = soundtrack.add_to(edited, self.track, mixed=self.config.audio_mix)
-        video = LazyClip.of(edited, self.footage.size)
-        whole = partial(self.footage.full_size, self.config, clip)
+        video = LazyClip.of(clip.with_frames(frames), self.footage.size)
+        own = partial(self.footage.full_size, self.config, clip)
+        whole = partial(open_whole, self.config, self.given) if self.footage.stretched else own
         if mask is not None:
             metrics["edited_share"] = float(mask.mean())
             if self.config.paste:
-                video = replace(video, make=partial(_pasted, frames, whole().make, mask))
+                video = replace(video, make=partial(_pasted, frames, own().make, mask))
                 frames = paste(frames, clip.frames, mask)
         metrics |= mask_metrics.of(fidelity(frames, clip.frames), round_trip, mask, clip.size)
-        config = self.config.model_copy(update={"control": self._controls(default_controls)})
+        if self.footage.stretched:
+            video = _put_back(video, self.footage.begin, whole())
+        if self.track.audio is not None:
+            video = soundtrack.add_to(video, self.track, mixed=self.config.audio_mix)
+        found: dict[str, Any] = {"control": self._controls(default_controls)}
+        if shots is not None and len(shots) > 1:
+            found["shots"] = ",".join(str(self.footage.begin + start) for start in shots.starts[1:])
+        config = self.config.model_copy(update=found)
         return EditResult(video, config, metrics, results.made_with(self.model), whole, clip)
 
     def _controls(self, default_controls: tuple[Condition, ...] | None) -> tuple[ControlSettings, ...]:
@@ -164,6 +174,20 @@ def _of_inversion(check: InversionCheck | None) -> dict[str, float]:
         return {}
     found = {"inversion_correction": check.correction}
     return found if check.reconstruction is None else found | {"reconstruction_db": check.reconstruction.db}
+
+
+def _put_back(edited: LazyClip, begin: int, whole: LazyClip) -> LazyClip:
+    """A ``whole`` clip with the frames from ``begin`` on replaced by those that were edited."""
+
+    def make(indices: Sequence[int]) -> Iterator[Tensor]:
+        inside = [each for each in indices if begin <= each < begin + len(edited)]
+        ours, theirs = edited.make([each - begin for each in inside]), whole.make(indices)
+        changed = set(inside)
+        for index, frame in zip(indices, theirs, strict=True):
+            yield next(ours) if index in changed else frame
+        next(ours, None)  # what was amiss is told after the last
+
+    return replace(whole, make=make)
 
 
 def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:

@@ -19,11 +19,14 @@ from vedit.jobs import controls, guidance
 from vedit.jobs.controls import Conditions
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
+from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
 from vedit.jobs.strokes import field_of, learnt_motion
 from vedit.jobs.windows import windows_of
 from vedit.priors import PRIORS
 from vedit.session import Model
+from vedit.shots import Shots
+from vedit.stages import prompt_schedule
 from vedit.stages.conditions import Controls
 from vedit.stages.denoise import Denoise, Source
 from vedit.stages.difference import ComparePrompts
@@ -99,6 +102,10 @@ class EditStages:
         return MoveThings(read, EstimateFlow(read), drawn, *between)
 
     @cached_property
+    def shots(self) -> Stage[Shots] | None:
+        return shots_stage(self.config, self.clip, self.footage, prompt_schedule.last_shot(self.config))
+
+    @cached_property
     def latents(self) -> Encode:
         return Encode(self.clip, self.model)
 
@@ -119,7 +126,7 @@ class EditStages:
         prompt, rate = config.source_prompt or "", config.learning_rate
         return Tune(
             self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, self.attention,
-            config.seed, window=self.windows.size if self.windows else None,
+            config.seed, window=self.windows.size if self.windows else None, shots=self.shots,
         )  # fmt: skip
 
     # What steers
@@ -138,7 +145,7 @@ class EditStages:
         targets = (self.words[1], *(Words(each) for each in changes))
         return ComparePrompts(
             self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed,
-            self.windows,
+            self.windows, self.shots,
         )  # fmt: skip
 
     @cached_property
@@ -188,11 +195,12 @@ class EditStages:
     def _given_mask(self) -> Stage[Tensor] | None:
         config, kind, cell = self.config, mask_kind(self.config.mask), self.model.outline.vae_scale_factor
         if self.given_mask is not None:
-            return GivenMask(self.clip, self.given_mask, cell, config.steps_taken)
+            return GivenMask(self.clip, self.footage.own(self.given_mask), cell, config.steps_taken)
         if kind == "box":
             return BoxMask(self.clip, config.mask, self.footage.size, cell, config.steps_taken)
         if kind == "path":
-            return FileMask.of(self.clip, Path(config.mask), config, self.footage.whole, cell, config.steps_taken)
+            cut = self.footage.cut(config)
+            return FileMask.of(self.clip, Path(config.mask), cut, self.footage.whole, cell, config.steps_taken)
         if kind == "word":
             tokens = tuple(self._mask_tokens)
             return WordMask(
@@ -220,7 +228,7 @@ class EditStages:
         return StartingNoise(
             self.latents, self.tuned, self.flow, self._steering, self.model, self.attention, config.prior,
             self.words[0], config.steps, config.inversion_corrections, *drawn(config.prior, config.seed, walk),
-            windows=self.windows,
+            windows=self.windows, shots=self.shots,
         )  # fmt: skip
 
     @cached_property
@@ -228,7 +236,7 @@ class EditStages:
         if not starts_from_clip(self.config.prior):
             return None
         taken, wanted = self.config.steps_taken, self.config.check_inversion
-        return CheckInversion(self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted)
+        return CheckInversion(self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted, self.shots)
 
     @cached_property
     def denoised(self) -> Denoise:
@@ -252,6 +260,7 @@ class EditStages:
             tuned=self.tuned,
             mask=self.mask,
             source=Source(source, round(config.inject * config.steps_taken), config.control_inversion),
+            shots=self.shots,
         )
 
     @cached_property

@@ -14,6 +14,7 @@ from vedit.config import AudioConditionSettings, Sampled, SoundtrackSettings
 from vedit.errors import ConfigError, VeditHint, VeditWarning
 from vedit.priors import PRIORS
 from vedit.session import Model
+from vedit.shots import ONE_SHOT, Shots
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.sound import SoundTokens
 from vedit.stages.soundtrack import Soundtrack
@@ -36,8 +37,9 @@ def check(config: Sampled) -> None:
         raise ConfigError(f"noise_walk: the noise of the prior {config.prior} does not wander; use --prior walk.")
 
 
-def check_times(config: Sampled, moments: Moments, tokenizer: CLIPTokenizer) -> None:
-    """Check that every setting that varies in time has a value in each frame, and that prompts are in order.
+def check_times(config: Sampled, moments: Moments, tokenizer: CLIPTokenizer, shots: Shots | None = ONE_SHOT) -> None:
+    """Check that every setting that varies in time has a value in each frame, and that prompts are in order. ``shots``:
+    of the clip; None where they are still to be found.
 
     Raises ConfigError, also for a word to emphasise that no prompt says.
     """
@@ -53,7 +55,7 @@ def check_times(config: Sampled, moments: Moments, tokenizer: CLIPTokenizer) -> 
             # What has a sound of its own to follow, where the job has none, tells its faults when it listens.
             if "sound" not in conditioner.needs or line.needs <= moments.names(0).keys():
                 conditioner.options.per_frame(name, moments)
-    prompt_schedule.arrivals(config, moments)
+    prompt_schedule.arrivals(config, moments, shots)
     prompt_schedule.emphasised_tokens(config, tokenizer)
 
 

@@ -101,6 +101,7 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
                 f"{setting}: {each.file.name} comes at {each.time}, no later than the picture before; expected each "
                 "after the other."
             )
+    begins = [max(0, each - moments.begin) for each in begins]
     bounds = [min(each, moments.frames) for each in (*begins, moments.frames)]
     return list(pairwise(bounds))
 

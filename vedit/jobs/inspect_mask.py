@@ -109,7 +109,8 @@ class InspectMask(Job[InspectMaskConfig, InspectMaskResult]):
         prompt = source_prompt_of(config, model.outline)
         config = config.model_copy(update={"source_prompt": prompt, "control": (), "audio": None})
         config = settle_windows(config, footage.frames, size, model.outline, branches=2)
-        stages = EditStages(config, model, footage, size, soundtrack.prepare(config, footage.frames, footage.rate))
+        track = soundtrack.prepare(config, footage.frames, footage.rate)
+        stages = EditStages(config, model, footage, size, track)
         if config.mask == "auto" and stages.mask is None:
             no_words = "without --source-prompt there are no words to compare"
             why = "the look of an --image may be seen anywhere" if config.image else no_words

@@ -22,6 +22,7 @@ from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_video
 from vedit.jobs.parts import attention_kind, source_prompt_of
 from vedit.jobs.resources import Canvas
+from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
 from vedit.jobs.windows import settle_windows, windows_of
 from vedit.progress import Progress
@@ -110,13 +111,14 @@ class Invert(Job[InvertConfig, InvertResult]):
         windows, prompt = windows_of(config, footage.frames), source_prompt_of(config, model.outline)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, prompt)
         clip = footage.stage(config, size)
+        shots = shots_stage(config, clip, footage)
         latents, words = Encode(clip, model), Words(prompt)
         flow = EstimateFlow(clip) if "flow" in ATTENTION.load(kind).needs else None
         start = StartingNoise(
             latents, None, flow, (), model, kind, "inversion", words, config.steps, config.inversion_corrections,
-            windows=windows,
+            windows=windows, shots=shots,
         )  # fmt: skip
-        again = Reconstruct(start, None, flow, (), config.steps)
+        again = Reconstruct(start, None, flow, (), config.steps, shots)
         frames, round_trip = Decode(again, None, model, "reconstruction", words), RoundTrip(clip, latents, model)
         finish = FinishInversion(clip, round_trip, frames, model, bool(prompt), footage)
         settings = config.model_copy(update={"attention": kind})

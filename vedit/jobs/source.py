@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import Tensor
 
 from vedit.backbone.outline import Outline
 from vedit.backbone.sizes import check_pictures, working_size
@@ -22,6 +24,7 @@ from vedit.stages.clip import GivenClip, ReadClip
 from vedit.warning_filters import filtered
 
 ClipJob = EditConfig | InvertConfig | TuneConfig
+Cut = TypeVar("Cut", bound=ClipSettings)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Footage:
         whole: how many the clip has
         rate: of those that are taken, frames per second
         given: the clip, where it is in memory
+        begin: how many frames lie before these, of those that the config takes
+        stretched: whether they are a stretch of those
     """
 
     size: Size
@@ -41,6 +46,8 @@ class Footage:
     whole: int
     rate: Fraction
     given: Clip | None = None
+    begin: int = 0
+    stretched: bool = False
 
     @classmethod
     def of(cls, config: ClipJob, given: Clip | None) -> Footage:
@@ -51,6 +58,23 @@ class Footage:
             info, chosen = probe_source(config)
         return cls(info.size, len(chosen), info.frames, info.rate / config.stride)
 
+    def stretch(self, frames: slice) -> Footage:
+        """Some of the frames alone."""
+        given = None if self.given is None else self.given[frames]
+        count = frames.stop - frames.start
+        return replace(self, frames=count, given=given, begin=self.begin + frames.start, stretched=True)
+
+    def cut(self, config: Cut) -> Cut:
+        """The settings that take these frames of the clip's file."""
+        if not self.stretched:
+            return config
+        return config.model_copy(update={"start": config.start + self.begin * config.stride, "frames": self.frames})
+
+    def own(self, given: Tensor) -> Tensor:
+        """Of what is given for each frame of the clip (F, ...), that of these; anything else as it is."""
+        whole = self.stretched and len(given) > max(1, self.frames)
+        return given[self.begin : self.begin + self.frames] if whole else given
+
     def working_size(self, config: ClipSettings, outline: Outline) -> Size:
         """The size (H, W) at which a model works on it. Raises MediaError for pictures that are too small."""
         return working_size(self.size, config.size, outline.unet, outline.vae_scale_factor)
@@ -59,7 +83,7 @@ class Footage:
         """The frames at a working ``size`` (H, W). Raises OSError where the file cannot be read."""
         if self.given is not None:
             return GivenClip.of(self.given, size)
-        return ReadClip(File.of(config.clip), size, **_cut(config))
+        return ReadClip(File.of(config.clip), size, **_cut(self.cut(config)))
 
     def full_size(self, config: ClipSettings, source: Clip) -> LazyClip:
         """The frames of a ``source`` at the clip's own size: as they are in memory, else each decoded from the file
@@ -70,9 +94,18 @@ class Footage:
         if source.size == self.size or self.given is not None:
             return LazyClip.of(self.given or source, self.size)
         with filtered("ignore", VeditWarning):
-            reader = FrameReader.open(config.clip, **_cut(config))
+            reader = FrameReader.open(config.clip, **_cut(self.cut(config)))
         make = partial(reader.read, size=self.size, again=True)
         return LazyClip(make, len(source), self.size, source.rate, source.audio, source.audio_origin)
+
+
+def open_whole(config: ClipSettings, given: Clip | None) -> LazyClip:
+    """The frames that a config takes at the clip's own size, with their sound; warnings about the file were given
+    before."""
+    if given is not None:
+        return LazyClip.of(given)
+    with filtered("ignore", VeditWarning):
+        return open_frames(config, None)
 
 
 def probe_source(config: ClipJob) -> tuple[ClipInfo, range]:

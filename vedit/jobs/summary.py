@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vedit.config import EditConfig
+
 HARDLY = 1.2
 """Times what the VAE alone changes: up to there nothing is to be seen of an edit."""
 
@@ -20,6 +22,17 @@ def sentences(metrics: Mapping[str, float], *, checked: bool = False) -> list[st
     They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
     return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked)]
+
+
+def of_time(config: EditConfig) -> list[str]:
+    """Sentences on which of a clip's frames were edited, and in which shots."""
+    said = []
+    if config.only is not None:
+        said.append(f"Of the clip {config.only} was edited; the rest is its own, to the bit.")
+    if config.shots not in ("auto", "none"):
+        cuts = config.shots.split(",")
+        said.append(f"The clip has {len(cuts) + 1} shots, cut at {', '.join(cuts)}; each was seen by itself.")
+    return said
 
 
 def _changed(metrics: Mapping[str, float]) -> list[str]:

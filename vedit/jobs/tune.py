@@ -19,6 +19,7 @@ from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.outputs import check_output, default_output
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
+from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
 from vedit.jobs.windows import LEARNING, settle_windows, windows_of
 from vedit.progress import Progress
@@ -105,6 +106,7 @@ class TuneJob(Job[TuneConfig, TuneResult]):
             config.seed,
             None if config.output is None else checkpoint_of(config.output),
             windows.size if windows else None,
+            shots_stage(config, clip, footage),
         )
         canvas = Canvas(footage.frames, size, footage.size, footage.whole, windows)
         return Goal(FinishTuning(learnt), settings, model, canvas)

@@ -62,7 +62,8 @@ class DenoiseAnimation(Sampling):
             if self.hold.first:
                 until[0] = 1.0
             clock = DualClock(latents.to(backbone.device), start.noise, until, steps)
-            return self.sampled(backbone, clock.begin(), steps, conditions, session, after_step=clock.hold)
+            guider = self.guidance.guider(backbone)
+            return self.sampled(backbone, clock.begin(), steps, guider, conditions, session, after_step=clock.hold)
 
     def work(self) -> tuple[Work, ...]:
         unet = Work("unet", "denoising steps", self.steps_taken, self.guidance.branches, "denoising")

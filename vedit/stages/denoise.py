@@ -15,6 +15,7 @@ from vedit.masks import LatentBlend
 from vedit.priors import Start
 from vedit.sampling import InjectionSource
 from vedit.session import Session
+from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.conditions import control_work
 from vedit.stages.latents import Encode
 from vedit.stages.sampling import Sampling
@@ -45,12 +46,14 @@ class Denoise(Sampling):
         latents: of the clip that is edited; None where there is none
         mask: where they may change
         source: what is kept of the clip that is edited; None where there is none
+        shots: of the clip; None where it is one
     """
 
     latents: Encode | None = None
     tuned: Tune | None = None
     mask: Stage[Tensor] | None = None
     source: Source | None = None
+    shots: Stage[Shots] | None = None
 
     def make(
         self,
@@ -61,8 +64,11 @@ class Denoise(Sampling):
         flow: Flow | None,
         conditions: tuple[tuple[Condition, ...], ...],
         mask: Tensor | None,
+        shots: Shots | None,
     ) -> Tensor:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
+        with session.working(
+            self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
+        ) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             x, source, keep = start.noise, None, None
             if latents is not None and self.source is not None:
@@ -70,7 +76,8 @@ class Denoise(Sampling):
                 said = self.source
                 source = InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided)
                 keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
-            return self.sampled(backbone, x, steps, conditions, session, source=source, after_step=keep)
+            guider = self.guidance.guider(backbone, shots or ONE_SHOT)
+            return self.sampled(backbone, x, steps, guider, conditions, session, source=source, after_step=keep)
 
     def work(self) -> tuple[Work, ...]:
         return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))

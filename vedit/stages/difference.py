@@ -15,6 +15,7 @@ from vedit.graph import Stage, Work
 from vedit.masks import NOISE_LEVELS, SAMPLES, compare_prompts
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
+from vedit.shots import Shots
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.tune import Tune
@@ -35,14 +36,17 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     targets: tuple[Words, ...]
     seed: int
     windows: Windows | None = None
+    shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
 
     def make(
-        self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None
+        self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None, shots: Shots | None
     ) -> list[PromptDifference]:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
+        with session.working(
+            self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
+        ) as backbone:
             return compare_prompts(
                 backbone,
                 latents.to(backbone.device),

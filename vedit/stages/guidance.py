@@ -9,6 +9,7 @@ from vedit.conditioners.audio import TimedSound
 from vedit.config import GuidanceSettings
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.prompt import Prompt
+from vedit.shots import ONE_SHOT, Shots
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.words import Words
 from vedit.timeline import Moments
@@ -43,12 +44,12 @@ class Guidance:
         """What a sound says leads away from the negative prompt, so that this is needed for it too."""
         return self.settings.guidance == 1 and self.sound is None
 
-    def guider(self, backbone: Backbone) -> Guider:
-        """From the negative prompt to the prompt; per frame where that is scheduled or emphasised. Raises
-        ConfigError."""
+    def guider(self, backbone: Backbone, shots: Shots = ONE_SHOT) -> Guider:
+        """From the negative prompt to the prompt; per frame where that is scheduled or emphasised. ``shots``: of the
+        clip, which prompts may name. Raises ConfigError."""
         settings = self.settings
         if settings.prompt_at or settings.emphasis:
-            prompt = prompt_schedule.per_frame(settings, backbone, self.moments, self._ahead)
+            prompt = prompt_schedule.per_frame(settings, backbone, self.moments, self._ahead, shots)
         else:
             prompt = Prompt(self.prompt.embedded(backbone))
         if self._unguided:

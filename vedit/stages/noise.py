@@ -20,6 +20,7 @@ from vedit.priors.inversion import correction_size, passes, reconstruct
 from vedit.progress import renamed
 from vedit.quality import Fidelity, check_finite, fidelity, is_doubtful
 from vedit.session import Model, Session, within_memory
+from vedit.shots import Shots
 from vedit.stages.conditions import control_work
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode, pack_fidelity, unpack_fidelity
@@ -39,6 +40,7 @@ class StartingNoise(Stage[Start]):
         shape: (F, 4, h, w) where there is no clip
         noise_walk: one of each frame, or one for all
         windows: in which an inversion sees a long clip; None for all frames at once
+        shots: of the clip; None where it is one
     """
 
     latents: Encode | None
@@ -55,6 +57,7 @@ class StartingNoise(Stage[Start]):
     noise_walk: tuple[float, ...] | float = 0.0
     shape: tuple[int, int, int, int] | None = None
     windows: Windows | None = None
+    shots: Stage[Shots] | None = None
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -72,11 +75,14 @@ class StartingNoise(Stage[Start]):
         tuned: Adapter | None,
         flow: Flow | None,
         conditions: tuple[tuple[Condition, ...], ...],
+        shots: Shots | None,
     ) -> Start:
         if latents is None:
             assert self.shape is not None, "noise has the shape of a clip, or one of its own"
             latents = torch.zeros(self.shape)
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
+        with session.working(
+            self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
+        ) as backbone:
             given = PriorInputs(
                 latents.to(backbone.device),
                 self.prompt.embedded(backbone),
@@ -131,14 +137,17 @@ class Reconstruct(Stage[Tensor]):
     flow: EstimateFlow | None
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     taken: int
+    shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "reconstruction"
 
-    def make(self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any) -> Tensor:
+    def make(
+        self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any, shots: Shots | None
+    ) -> Tensor:
         assert start.trace is not None, "only an inversion has a way back"
         origin = self.start
         with session.working(
-            origin.model, origin.attention, adapter=tuned, flow=flow, windows=origin.windows
+            origin.model, origin.attention, adapter=tuned, flow=flow, windows=origin.windows, shots=shots
         ) as backbone:
             return reconstruct(
                 backbone,
@@ -183,12 +192,20 @@ class CheckInversion(Stage[InversionCheck]):
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     taken: int
     reconstructs: bool
+    shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "inversion check"
     kept: ClassVar[bool] = True
 
     def make(
-        self, session: Session, clip: Clip, start: Start, tuned: Any, flow: Any, conditions: Any
+        self,
+        session: Session,
+        clip: Clip,
+        start: Start,
+        tuned: Any,
+        flow: Any,
+        conditions: Any,
+        shots: Shots | None,
     ) -> InversionCheck:
         assert start.trace is not None, "only an inversion has a way back"
         origin, trace = self.start, start.trace[: self.taken + 1]
@@ -196,13 +213,13 @@ class CheckInversion(Stage[InversionCheck]):
         correction = correction_size(trace, steps)
         if not (self.reconstructs and is_doubtful(origin.corrections, correction)):
             return InversionCheck(correction, None)
-        again = self._way_back.make(session, start, tuned, flow, conditions)
+        again = self._way_back.make(session, start, tuned, flow, conditions, shots)
         with within_memory():
             return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), clip.frames))
 
     @property
     def _way_back(self) -> Reconstruct:
-        return Reconstruct(self.start, self.tuned, self.flow, self.conditions, self.taken)
+        return Reconstruct(self.start, self.tuned, self.flow, self.conditions, self.taken, self.shots)
 
     def work(self) -> tuple[Work, ...]:
         if not self.reconstructs:

@@ -16,6 +16,8 @@ from vedit.backbone.prompts import nearest_words, tokens_of, unknown_words
 from vedit.config import EmphasisSettings, Guided, PromptAtSettings
 from vedit.errors import ConfigError, VeditHint
 from vedit.prompt import Prompt
+from vedit.shots import ONE_SHOT, Shots
+from vedit.stages.shots import check_named
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -25,15 +27,22 @@ LONGEST_WAY = 100_000
 """Frames up to which a prompt to go on to may lie ahead."""
 
 
-def per_frame(config: Guided, backbone: Backbone, moments: Moments, ahead: Callable[[int], Moments]) -> Prompt:
+def per_frame(
+    config: Guided,
+    backbone: Backbone,
+    moments: Moments,
+    ahead: Callable[[int], Moments],
+    shots: Shots = ONE_SHOT,
+) -> Prompt:
     """The prompt of each frame, in one branch.
 
     Between two prompts their states are interpolated: by time, or by the running sum of ``prompt_blend`` (Liu et al.
     2023, "Generative Disco", section 4). ``ahead`` returns the moments of a longer clip, since the last interpolation
-    may end after this clip; so a longer clip has the same first frames. Raises ConfigError.
+    may end after this clip; so a longer clip has the same first frames. A prompt that is reached with a shot is so at
+    once, and not before. Raises ConfigError.
     """
     states, weights = emphasised_prompts(config, backbone, moments)
-    along = _shares(config, moments, ahead)
+    along = _shares(config, moments, ahead, shots)
     mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
     if not config.emphasis:
         return Prompt(torch.stack(mixed)[None])
@@ -103,10 +112,17 @@ def emphasised_prompts(config: Guided, backbone: Backbone, moments: Moments) -> 
     return states, weights
 
 
-def arrivals(config: Guided, moments: Moments) -> list[int]:
-    """The frames in which the later prompts are reached. Raises ConfigError where they are not in order, or are set in
-    beats and there are none."""
-    found = [_frame(each, moments) for each in config.prompt_at]
+def last_shot(config: Guided) -> int:
+    """The last shot that the prompts name, counted from 1."""
+    return max((each.shot for each in config.prompt_at if each.shot is not None), default=1)
+
+
+def arrivals(config: Guided, moments: Moments, shots: Shots | None) -> list[int]:
+    """The frames in which the later prompts are reached; without those that are so with a shot where the ``shots`` are
+    not known yet (None). Raises ConfigError where they are not in order, or are set in beats or shots that there are
+    not."""
+    known = [each for each in config.prompt_at if each.shot is None or shots is not None]
+    found = [_frame(each, moments, shots or ONE_SHOT) for each in known]
     if any(one >= other for one, other in pairwise([0, *found])):
         raise ConfigError(
             "prompt_at: the prompts are not in the order of their times; expected each after the one before, and the "
@@ -115,15 +131,16 @@ def arrivals(config: Guided, moments: Moments) -> list[int]:
     return found
 
 
-def _shares(config: Guided, moments: Moments, ahead: Callable[[int], Moments]) -> list[tuple[int, float]]:
+def _shares(config: Guided, moments: Moments, ahead: Callable[[int], Moments], shots: Shots) -> list[tuple[int, float]]:
     """For each frame the index of the prompt that it has passed, and the share of the way to the next."""
-    reached = [0, *arrivals(config, moments)]
-    whole = ahead(reached[-1] + 1) if reached[-1] + 1 > moments.frames else moments
+    reached = [0, *arrivals(config, moments, shots)]
+    end = moments.begin + moments.frames
+    whole = ahead(reached[-1] + 1) if reached[-1] + 1 > end else moments.from_start
     moving = [1.0] * whole.frames if config.prompt_blend is None else config.per_frame("prompt_blend", whole)
     found = []
-    for frame in range(moments.frames):
+    for frame in range(moments.begin, end):
         stretch = max(index for index, first in enumerate(reached) if first <= frame)
-        if stretch == len(reached) - 1:
+        if stretch == len(reached) - 1 or config.prompt_at[stretch].shot is not None:
             found.append((stretch, 0.0))
             continue
         first, last = reached[stretch], reached[stretch + 1]
@@ -140,8 +157,12 @@ def _mixed(each: list[Tensor], frame: int, stretch: int, share: float) -> Tensor
     return torch.lerp(each[stretch][frame], each[stretch + 1][frame], share)
 
 
-def _frame(each: PromptAtSettings, moments: Moments) -> int:
-    """The frame in which a prompt is reached. Raises ConfigError where its time is in beats and there are none."""
+def _frame(each: PromptAtSettings, moments: Moments, shots: Shots) -> int:
+    """The frame in which a prompt is reached. Raises ConfigError where its time is in beats or shots that there are
+    not."""
+    if each.shot is not None:
+        check_named(shots, each.shot)
+        return shots.starts[each.shot - 1]
     unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
     if unit == "b" and moments.beats is None:
         raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")

@@ -14,6 +14,7 @@ from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
+from vedit.guiders import Guider
 from vedit.progress import Progress
 from vedit.quality import check_finite
 from vedit.sampling import InjectionSource, denoise
@@ -60,6 +61,7 @@ class Sampling(TensorStage):
         backbone: Backbone,
         x: Tensor,
         schedule: Schedule,
+        guider: Guider,
         conditions: Iterable[tuple[Condition, ...]],
         session: Session,
         *,
@@ -76,7 +78,7 @@ class Sampling(TensorStage):
                 backbone,
                 x,
                 schedule,
-                self.guidance.guider(backbone),
+                guider,
                 conditions=[each for some in conditions for each in some],
                 source=source,
                 after_step=after_step,

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from vedit.audio import AudioFeatures, apply_envelope, extract_features
-from vedit.clip import Clip
 from vedit.clip.audio import Audio, AudioOrigin
 from vedit.clip.audio_file import check_sound, part_of, read_sound
 from vedit.clip.audio_stream import LONGEST
+from vedit.clip.lazy import LazyClip
 from vedit.conditioners.audio import TimedSound
 from vedit.config import AudioInputSettings
 from vedit.errors import ConfigError, VeditWarning
@@ -33,6 +33,12 @@ class Soundtrack:
     audio: Audio | None = None
     origin: AudioOrigin | None = None
     timed_sound: TimedSound | None = None
+
+    def stretch(self, frames: slice) -> Soundtrack:
+        """For some of the frames alone; what is heard stays whole."""
+        moments = self.moments.stretch(frames)
+        timed = None if self.timed_sound is None else replace(self.timed_sound, moments=moments)
+        return replace(self, moments=moments, timed_sound=timed)
 
 
 def check(config: AudioInputSettings) -> None:
@@ -103,7 +109,7 @@ def prepare(config: AudioInputSettings, frames: int, rate: Fraction, audio: Audi
     return Soundtrack(moments, sound, source, TimedSound(moments, whole, config.audio_start, taken))
 
 
-def add_to(clip: Clip, track: Soundtrack, *, mixed: bool) -> Clip:
+def add_to(clip: LazyClip, track: Soundtrack, *, mixed: bool) -> LazyClip:
     """A clip with its soundtrack: instead of its own, or ``mixed`` with it, each half as loud."""
     if not mixed or clip.audio is None or track.audio is None:
         if mixed:
@@ -118,4 +124,4 @@ def add_to(clip: Clip, track: Soundtrack, *, mixed: bool) -> Clip:
     brought = torch.from_numpy(librosa.resample(sound, orig_sr=other.rate, target_sr=own.rate))
     length = round(len(clip) / clip.rate * own.rate)
     both = [F.pad(each[:, :length], (0, max(0, length - each.shape[1]))) for each in (own.samples, brought)]
-    return clip.with_sound(Audio((both[0] + both[1]) / 2, own.rate))
+    return replace(clip, audio=Audio((both[0] + both[1]) / 2, own.rate), audio_origin=None)

@@ -14,6 +14,7 @@ from vedit.clip import Clip
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.session import Model, Session, within_memory
+from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
@@ -29,6 +30,7 @@ class Tune(Stage[Adapter]):
         prompt: what the clip shows
         checkpoint: a file that is written while it learns, and resumed from if it is there
         window: frames that are learnt at a time; None for all
+        shots: of the clip, of which one is learnt at a time; None where it is one
     """
 
     clip: Stage[Clip]
@@ -43,11 +45,12 @@ class Tune(Stage[Adapter]):
     seed: int
     checkpoint: Path | None = field(default=None, compare=False)
     window: int | None = None
+    shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "tuning"
     kept: ClassVar[bool] = True
 
-    def make(self, session: Session, clip: Clip, latents: Tensor, flow: Flow | None) -> Adapter:
+    def make(self, session: Session, clip: Clip, latents: Tensor, flow: Flow | None, shots: Shots | None) -> Adapter:
         with within_memory():
             return tune(
                 session.plain(self.model),
@@ -62,6 +65,7 @@ class Tune(Stage[Adapter]):
                 latents=latents,
                 flow=flow,
                 window=self.window,
+                shots=shots or ONE_SHOT,
                 progress=session.progress,
             )
 

@@ -35,7 +35,7 @@ class FileMoments(Moments):
                 end = (frames - 1) / scale
         elif frames is not None:
             scale = frames / count if loop else (frames - 1) / max(count - 1, 1)
-        return cls(count, moments.rate, moments.features, moments.beats, scale, end)
+        return cls(count, moments.rate, moments.features, moments.beats, scale=scale, end=end)
 
     def names(self, frame: int) -> dict[str, float]:
         """What the names of an expression stand for in a frame of the clip."""
