@@ -24,7 +24,7 @@ FLOORS = [
     {"adapters"},
     {"guiders", "prediction"},
     {"sampling"},
-    {"quality", "session"},
+    {"quality", "session", "seams"},
     {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"stages"},
     {"jobs"},

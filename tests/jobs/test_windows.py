@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 import vedit as package
 from tests.conftest import Ran
 from tests.jobs.edits import edited
+from vedit import seams
 from vedit.adapters.loading import ModelSpec
 from vedit.backbone import Backbone
 from vedit.clip import Clip, read_clip
@@ -22,6 +24,7 @@ from vedit.jobs import entry_of, windows
 from vedit.jobs.base import Given
 from vedit.jobs.resources import FRAME, FRAMES_HELD, least_memory
 from vedit.jobs.windows import CAUTION, settle_windows, windows_of
+from vedit.seams import WORST
 from vedit.session import Session
 from vedit.windows import Windows
 
@@ -46,7 +49,8 @@ def test_results_are_named_by_their_windows(toy_clip: Path, toy_model: Path) -> 
         for window, overlap in ((None, None), (5, 2), (4, 1), (4, 2))
     )
     assert whole == fits
-    assert whole & cut == whole & other == cut & other != whole
+    assert whole & cut == whole & other != whole
+    assert len((cut & other) - whole) == 1, "the flow that seams are measured along"
     assert keys(toy_clip, toy_model, window=4) == cut
     # An inversion is the same whatever the seed, in windows too.
     assert len(keys(toy_clip, toy_model, window=4, seed=7) & cut) > len(whole & cut)
@@ -130,3 +134,28 @@ def test_no_windows_for_a_clip_that_fits() -> None:
     assert windows_of(AttentionSettings(window=8, overlap=3), 9) == Windows(8, 3)
     with pytest.raises(ConfigError):
         windows_of(AttentionSettings.model_construct(window=8, overlap=5), 9)
+
+
+def test_seams_are_measured_and_shown(vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path) -> None:
+    flags = ("--model", toy_model, "--steps", 3, "--control", "none", "--report", tmp_path / "page.html")
+    ran = vedit("edit", toy_clip, "a cat", *flags, "--window", 3, "-o", tmp_path / "out.mp4", "--json")
+    assert ran.status == 0, ran.err
+    metrics = json.loads(ran.out)["metrics"]
+    assert metrics.keys() >= {"worst_seam", "median_seam", "drift"}
+    assert metrics["worst_seam"] >= metrics["median_seam"] > 0
+    page = (tmp_path / "page.html").read_text()
+    assert 1 <= page.count("where windows met, frames ") // 2 <= WORST
+    assert page.count("data:image/png;base64,") == page.count("where windows met, frames ") // 2
+
+
+def test_a_clip_that_is_seen_whole_has_no_seams(backbone: Backbone, clip: Clip) -> None:
+    result = edited(backbone, clip)
+    assert result.seams == ()
+    assert "worst_seam" not in result.metrics
+
+
+def test_a_seam_that_shows_is_warned_of(backbone: Backbone, toy_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seams, "SHOWS", 0.0)
+    monkeypatch.setattr(seams, "OUTLIER", -1e9)
+    with pytest.warns(VeditWarning, match=r"in front of frame \d"):
+        package.edit(backbone, toy_clip, "a cat", steps=2, window=3, control="none")

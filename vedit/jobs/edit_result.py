@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -14,19 +15,21 @@ from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip, MakeFrames
 from vedit.condition import Condition
 from vedit.config import ControlSettings, EditConfig
-from vedit.errors import MediaError
+from vedit.errors import MediaError, VeditWarning
 from vedit.graph import Stage
 from vedit.jobs import mask_metrics, results
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.source import Footage, open_whole
 from vedit.masks import paste
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
+from vedit.seams import Seam, Seams
 from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages import soundtrack
 from vedit.stages.conditions import Controls
 from vedit.stages.latents import Decode, RoundTrip
 from vedit.stages.noise import CheckInversion, InversionCheck
+from vedit.stages.seams import MeasureSeams
 from vedit.stages.soundtrack import Soundtrack
 
 
@@ -45,10 +48,13 @@ class EditResult(results.Saved):
             frames that the edit may change ("edited_share", 0 to 1), and how well the pixels that it leaves alone, away
             from its soft edge, are kept by the edit ("outside_db") and by the VAE's round trip ("outside_vae_db"); and
             the same of the pixels that the edit may change ("inside_db", "inside_vae_db"), which are all without a
-            mask: the lower the first, the more it changed
+            mask: the lower the first, the more it changed. Of a clip that was seen in windows also how many times more
+            the edit changes from frame to frame where windows met ("worst_seam", "median_seam"), and by how much the
+            colours of what is kept drift in a second ("drift", in CIE L*a*b*)
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
         files: what was written, the video first
+        seams: the worst places where windows met
     """
 
     video: LazyClip
@@ -59,6 +65,7 @@ class EditResult(results.Saved):
     working_source: Clip = field(repr=False)
     timings: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=())
+    seams: tuple[Seam, ...] = field(default=())
 
     @cached_property
     def clip(self) -> Clip:
@@ -115,6 +122,7 @@ class FinishEdit(Stage[EditResult]):
     model: Model
     config: EditConfig
     shots: Stage[Shots] | None
+    seams: MeasureSeams | None
     footage: Footage = field(compare=False)
     track: Soundtrack = field(compare=False)
     given: Clip | None = field(compare=False)
@@ -128,7 +136,8 @@ class FinishEdit(Stage[EditResult]):
         config = config.model_copy(update={"attention": stages.attention})
         return cls(
             stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
-            stages.default_controls, stages.model, config, stages.shots, stages.footage, stages.track, given,
+            stages.default_controls, stages.model, config, stages.shots, stages.seams, stages.footage, stages.track,
+            given,
         )  # fmt: skip
 
     def make(
@@ -143,6 +152,7 @@ class FinishEdit(Stage[EditResult]):
         check: InversionCheck | None,
         default_controls: tuple[Condition, ...] | None,
         shots: Shots | None,
+        seams: Seams | None,
     ) -> EditResult:
         metrics = {"vae_db": round_trip.db} | _of_inversion(check)
         video = LazyClip.of(clip.with_frames(frames), self.footage.size)
@@ -153,6 +163,9 @@ class FinishEdit(Stage[EditResult]):
             if self.config.paste:
                 video = replace(video, make=partial(_pasted, frames, own().make, mask))
                 frames = paste(frames, clip.frames, mask)
+        if seams is not None:
+            worst = {"worst_seam": seams.worst[0].ratio} if seams.worst else {}
+            metrics |= {"median_seam": seams.median, **worst, "drift": seams.drift}
         metrics |= mask_metrics.of(fidelity(frames, clip.frames), round_trip, mask, clip.size)
         if self.footage.stretched:
             video = _put_back(video, self.footage.begin, whole())
@@ -162,7 +175,21 @@ class FinishEdit(Stage[EditResult]):
         if shots is not None and len(shots) > 1:
             found["shots"] = ",".join(str(self.footage.begin + start) for start in shots.starts[1:])
         config = self.config.model_copy(update=found)
-        return EditResult(video, config, metrics, results.made_with(self.model), whole, clip)
+        return EditResult(video, config, metrics, results.made_with(self.model), whole, clip, seams=self._told(seams))
+
+    def _told(self, seams: Seams | None) -> tuple[Seam, ...]:
+        """The worst seams, by the indices of the whole clip's frames; warns where one shows."""
+        begin = self.footage.begin
+        worst = () if seams is None else tuple(replace(each, frame=begin + each.frame) for each in seams.worst)
+        if shown := [each for each in worst if each.shows]:
+            places = ", ".join(f"{each.frame} ({each.ratio:.1f} times)" for each in shown)
+            warnings.warn(
+                f"where windows met, a seam may show: the edit changes more than it mostly does from frame to frame in "
+                f"front of frame {places}. A larger --window or --overlap makes fewer; --report shows them.",
+                VeditWarning,
+                stacklevel=2,
+            )
+        return worst
 
     def _controls(self, default_controls: tuple[Condition, ...] | None) -> tuple[ControlSettings, ...]:
         """Those that were in force."""

@@ -36,6 +36,7 @@ from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
 from vedit.stages.motion import DrawStrokes, MovedClip, MovedMask, MoveThings
 from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from_clip
+from vedit.stages.seams import MeasureSeams
 from vedit.stages.sound import SoundTokens
 from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.tune import Tune
@@ -266,3 +267,12 @@ class EditStages:
     @cached_property
     def frames(self) -> Decode:
         return Decode(self.denoised, None, self.model, "edit", self.words[0])
+
+    @cached_property
+    def seams(self) -> MeasureSeams | None:
+        """What shows of the windows."""
+        if self.windows is None:
+            return None
+        steps, taken = self.config.steps, self.config.steps_taken
+        flow = EstimateFlow(self.clip)
+        return MeasureSeams(self.clip, self.frames, flow, self.mask, self.shots, self.windows, steps, taken)

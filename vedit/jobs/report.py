@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import torch
+from PIL import Image
+
+from vedit.clip.arrays import to_bytes
 from vedit.clip.lazy import LazyClip
 from vedit.clip.preview import preview
 from vedit.config.named_files import fields_written
@@ -33,9 +39,25 @@ def write_report(path: Path, result: Saved, source: LazyClip | None = None) -> P
     figures = [(name.replace("_", " "), f"{value:.3g}") for name, value in getattr(result, "metrics", {}).items()]
     made_with = [("fingerprint" if name == "model" else name, value) for name, value in result.made_with.items()]
     lines = [*settings, *figures, *made_with]
-    cell = Cell("", config.prompt, path.stem, lines, player=player)
+    cell = Cell("", config.prompt, path.stem, lines, player=player + _seams(result, source))
     write_page(path, config.prompt or path.stem, [cell], overwrite=config.overwrite)
     return path
+
+
+def _seams(result: Saved, source: LazyClip | None) -> str:
+    """HTML of the worst places where windows met: the frames on both sides, the source's above."""
+    told = ""
+    for seam in getattr(result, "seams", ()):
+        shown, around = result.shown, (seam.frame - 1, seam.frame)
+        assert isinstance(shown, LazyClip), "what is seen in windows is never whole in memory"
+        rows = [torch.cat(list(each.pick(around).frames), dim=2) for each in (source, shown) if each is not None]
+        picture = torch.cat(rows, dim=1)
+        content = BytesIO()
+        Image.fromarray(to_bytes(picture)).save(content, format="PNG")
+        address = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
+        said = f"where windows met, frames {around[0]} and {around[1]}: {seam.ratio:.2f} times the usual change"
+        told += f'<figure><img src="{address}" alt="{said}"><figcaption>{said}</figcaption></figure>'
+    return told
 
 
 def _told(value: Any) -> str:

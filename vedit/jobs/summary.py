@@ -21,7 +21,7 @@ def sentences(metrics: Mapping[str, float], *, checked: bool = False) -> list[st
 
     They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
-    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked)]
+    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked), *_seams(metrics)]
 
 
 def of_time(config: EditConfig) -> list[str]:
@@ -66,6 +66,16 @@ def _shown(metrics: Mapping[str, float], checked: bool) -> list[str]:
     if back is not None:
         also = f", and {back:.1f} dB come back from the inversion"
     return [f"Of the whole clip the model's VAE keeps {metrics['vae_db']:.1f} dB{also}."]
+
+
+def _seams(metrics: Mapping[str, float]) -> list[str]:
+    if "worst_seam" not in metrics:
+        return []
+    median, worst, drift = (metrics[name] for name in ("median_seam", "worst_seam", "drift"))
+    return [
+        f"Where windows met, the edit changes {median:.1f} times as much as it mostly does from frame to frame, and "
+        f"{worst:.1f} times in the worst place; colours drift by {drift:.2f} dE a second."
+    ]
 
 
 def _deviation(db: float) -> float:
