@@ -80,7 +80,7 @@ class DenoiseRollOut(Sampling):
             shown = torch.zeros(self.frames, CHANNELS, *size)
             shown[0] = motion_pictures(picture, torch.zeros(1, 2, *size), torch.ones(1, *size))[0]
             condition = motion_condition(load_motion_control(self.net.path, backbone), shown)
-            latents = torch.zeros_like(start.noise)
+            guider, latents = self.guidance.guider(backbone), torch.zeros_like(start.noise)
             latents[0], frame = backbone.encode(picture[None])[0], picture
             for index in range(1, self.frames):
                 ahead = rolling.step(frame)
@@ -90,7 +90,7 @@ class DenoiseRollOut(Sampling):
                 until[index] = held_until(motion.drawn[index, None], ahead.known[None], self.hold, cell)[0]
                 clock = DualClock(latents, start.noise, until, steps)
                 made = self.sampled(
-                    backbone, clock.begin(), steps, (*conditions, (condition,)), session,
+                    backbone, clock.begin(), steps, guider, (*conditions, (condition,)), session,
                     after_step=clock.hold, only=slice(index - 1, index + 1), progress=self._progress(session, index),
                 )  # fmt: skip
                 latents[index] = made[index]
