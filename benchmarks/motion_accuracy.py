@@ -31,7 +31,7 @@ from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, percent, show
 from vedit.backbone.model import Backbone
-from vedit.config import MotionSettings
+from vedit.config import LearntMotionSettings
 from vedit.flow import centres, sample
 from vedit.jobs.strokes import learnt_motion
 from vedit.motion.dense import dense_flow
@@ -281,7 +281,7 @@ def main() -> None:
     torch.manual_seed(0)
     every = cases(told.scenes, told.first)
     backbone = vedit.load_backbone(told.model)
-    learnt = learnt_motion(MotionSettings(motion_model=told.motion_model), backbone.outline())
+    learnt = learnt_motion(LearntMotionSettings(motion_model=told.motion_model), backbone.outline())
     with TemporaryDirectory() as name:
         network = None if learnt.completion is None else load_completion(learnt.completion.path)
         inside, outside = flow_tables(every, Path(name), network)

@@ -96,7 +96,7 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
     ("kind", "read", "written"),
     [
         (EditConfig, {"clip", "mask", "audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
-                          "image_adapter", "image_encoder", "motion_strokes"},
+                          "image_adapter", "image_encoder", "motion_strokes", "motion_model"},
          {"output", "sheet", "report", "compare"}),
         (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
                               "image_adapter", "image_encoder", "motion_strokes"},

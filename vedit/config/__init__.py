@@ -62,7 +62,7 @@ from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_fol
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
-from vedit.config.strokes import MotionSettings
+from vedit.config.strokes import LearntMotionSettings, MotionSettings
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
@@ -89,7 +89,7 @@ class EditConfig(
     StepSettings,
     ModelSettings,
     GuideSettings,
-    MotionSettings,
+    LearntMotionSettings,
     EditSettings,
     ShotSettings,
 ):
@@ -286,6 +286,7 @@ __all__ = [
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
+    "LearntMotionSettings",
     "ModelSettings",
     "MotionSettings",
     "OutputPath",

@@ -222,9 +222,6 @@ class GenerateOptions(TypedDict, total=False):
     the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
     thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
     'auto']"""
-    motion_model: str | Path | None
-    """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
-    brings."""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""

@@ -21,6 +21,11 @@ class MotionSettings(Settings):
         "picture; things turn and move as one; may be scaled too; or the whole picture bends as a thin plate does. "
         "auto: learnt where the model brings such a network, else rigid.",
     )
+
+
+class LearntMotionSettings(MotionSettings):
+    """Motion"""
+
     motion_model: InputPath | None = Field(
         None,
         description="Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model "
@@ -36,7 +41,7 @@ def _of_a_picture(mask: str) -> str:
     return mask
 
 
-class PictureMotionSettings(MotionSettings):
+class PictureMotionSettings(LearntMotionSettings):
     """Motion"""
 
     motion_of: InputPath | None = Field(

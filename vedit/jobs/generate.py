@@ -27,8 +27,9 @@ from vedit.jobs.outputs import check_files, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
-from vedit.jobs.strokes import field_of, learnt_motion
+from vedit.jobs.strokes import field_of
 from vedit.jobs.windows import settle_windows, windows_of
+from vedit.motion.learnt.folder import LearntMotion
 from vedit.motion.strokes import read_strokes
 from vedit.priors import PRIORS
 from vedit.progress import Progress
@@ -167,7 +168,7 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
     flow = None
     if config.motion_strokes is not None:
-        between, _ = field_of(config, learnt_motion(config, model.outline), picture=False)
+        between, _ = field_of(config, LearntMotion(None, None), picture=False)
         motion = StrokesFlow(None, DrawStrokes.of(config.motion_strokes, size, moments), between)
         conditions = (*conditions, Conditioned(None, "strokes", {"file": config.motion_strokes}, moments, model))
         flow = FlowOfStrokes(motion) if "flow" in needs else None

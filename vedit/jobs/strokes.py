@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from vedit.backbone.outline import Outline
-from vedit.config import AnimateConfig, MotionSettings
+from vedit.config import AnimateConfig, LearntMotionSettings, MotionSettings
 from vedit.errors import ConfigError
 from vedit.graph.files import File
 from vedit.motion.fields import Field
@@ -17,7 +17,7 @@ NOTHING = "and the model brings nothing that is learnt of strokes; name it with 
 """Why something learnt cannot be used."""
 
 
-def learnt_motion(config: MotionSettings, outline: Outline) -> LearntMotion:
+def learnt_motion(config: LearntMotionSettings, outline: Outline) -> LearntMotion:
     """What is learnt of strokes: what the settings name, else what the model brings, which may be nothing. Raises
     WeightsError for a folder that is named and holds nothing of it."""
     if config.motion_model is not None:
