@@ -42,7 +42,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, ImageSettings, PromptAtSettings
+    from vedit.config import (
+        ConditionSettings,
+        ControlSettings,
+        EmphasisSettings,
+        ImageSettings,
+        KeyPictureSettings,
+        PromptAtSettings,
+    )
 '''
 
 

@@ -167,7 +167,7 @@ def disagreement(there: Tensor, back: Tensor) -> Tensor:
     returned = sample(back, targets)
     gap = (there + returned).square().sum(1)
     allowed = 0.01 * (there.square().sum(1) + returned.square().sum(1)) + 0.5
-    return (gap > allowed) | ~_within(targets, (there.shape[2], there.shape[3]))
+    return (gap > allowed) | ~within(targets, (there.shape[2], there.shape[3]))
 
 
 def sample(values: Tensor, positions: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ def centres(cells: Size, size: Size) -> Tensor:
     return torch.stack([x.expand(cells), y[:, None].expand(cells)], dim=-1)
 
 
-def _within(positions: Tensor, size: Size) -> Tensor:
+def within(positions: Tensor, size: Size) -> Tensor:
     """Which places (..., 2), in pixels, lie in a picture of ``size`` (H, W)."""
     x, y = positions.unbind(-1)
     return (x >= -0.5) & (x <= size[1] - 0.5) & (y >= -0.5) & (y <= size[0] - 0.5)
@@ -207,7 +207,7 @@ def follow(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tup
     column, row = (positions + 0.5).floor().long().unbind(-1)
     lost = hidden[row.clamp(0, height - 1), column.clamp(0, width - 1)]
     moved = positions + sample(flow[None], positions[None])[0].T
-    return moved, seen & ~lost & _within(moved, (height, width))
+    return moved, seen & ~lost & within(moved, (height, width))
 
 
 @dataclass(frozen=True, eq=False)

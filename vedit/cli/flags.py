@@ -52,6 +52,7 @@ METAVARS = {
     "dtype": "KIND",
     "emphasis": "WORD=N",
     "feature": "NAME",
+    "first": "PATH",
     "image": "PATH",
     "image_adapter": "NAME",
     "image_encoder": "NAME",

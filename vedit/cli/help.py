@@ -19,7 +19,7 @@ from vedit.config import Settings
 
 FIRST = (
     "source_prompt", "prompt", "output", "model", "frames", "fps", "width", "height", "steps", "guidance", "strength",
-    "seed", "motion_strokes", "mask", "control", "image", "audio",
+    "seed", "motion_strokes", "first", "mask", "control", "image", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -48,6 +48,7 @@ ELSEWHERE = {
     "motion_field": "Sampling",
     "motion_control": "Motion",
     "motion_model": "Model",
+    "first_hold": "Sampling",
     "image_adapter": "Model",
     "image_encoder": "Model",
     "negative_image": "Model",
@@ -58,8 +59,8 @@ RARE = frozenset({
     "allow_partial", "apg_eta", "noise_walk", "motion_scale", "control_inversion", "condition", "dtype", "kernel",
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
-    "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "still_hold", "keep_first",
-    "overlap", "prompt_blend", "shots",
+    "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "first_hold", "still_hold",
+    "keep_first", "overlap", "prompt_blend", "shots",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 

@@ -32,7 +32,9 @@ def _compares(config: EditConfig) -> bool:
 
 
 def _masked(config: EditConfig) -> bool:
-    return config.mask != "none" and (config.mask != "auto" or (_compares(config) and not config.image))
+    return config.mask != "none" and (
+        bool(config.first) or config.mask != "auto" or (_compares(config) and not config.image)
+    )
 
 
 def _draws(config: EditConfig) -> bool:
@@ -53,7 +55,8 @@ RULES = (
         EditConfig,
         (),
         lambda it: (
-            it.prompt.split() == (it.source_prompt or "").split() and not (it.prompt_at or it.emphasis or it.image)
+            it.prompt.split() == (it.source_prompt or "").split()
+            and not (it.prompt_at or it.emphasis or it.image or it.first)
         ),
         "the prompt says what --source-prompt says, so nothing is asked to change",
     ),
@@ -63,6 +66,13 @@ RULES = (
         lambda it: not _draws(it),
         "nothing is drawn in this edit, which starts from the clip's own inversion; --prior shared starts from noise",
     ),
+    Rule(
+        EditConfig,
+        ("inject",),
+        lambda it: bool(it.first),
+        "nothing is inverted, and so nothing injected, where --first shows the layout",
+    ),
+    Rule(EditConfig, ("first_hold",), lambda it: not it.first, "there is no --first to hold to"),
     Rule(EditConfig, ("learning_rate", "recipe"), lambda it: not it.tune, "nothing is learnt without --tune STEPS"),
     Rule(
         EditConfig,

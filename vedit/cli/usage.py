@@ -77,14 +77,16 @@ def _as_set(flag: str) -> str:
 
 def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[str], *, whole: bool) -> None:
     """What can be told of the arguments before any is read: what is missing, where none of the settings come from
-    elsewhere (``whole``), and a clip and a prompt that are swapped. Raises ConfigError."""
+    elsewhere (``whole``), a prompt but where a picture shows the edit; and a clip and a prompt that are swapped. Raises
+    ConfigError."""
     clip, prompt = given.get("clip"), given.get("prompt")
     if clip and prompt and not _is_file(clip) and _is_file(prompt):
         raise ConfigError(
             f"the clip comes first, then the prompt: vedit {command} {shlex.quote(_shortened(prompt))} "
             f"{shlex.quote(_shortened(clip))}"
         )
-    missing = [name.upper() for name in arguments if given.get(name) is None]
+    shown = {"prompt"} if given.get("first") else set()
+    missing = [name.upper() for name in arguments if given.get(name) is None and name not in shown]
     if missing and whole:
         verb = "is" if len(missing) == 1 else "are"
         example = f"; for example: {EXAMPLES[command]}" if command in EXAMPLES else ""

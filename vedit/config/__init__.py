@@ -44,6 +44,7 @@ from vedit.config.fields import (
     stretch_of,
     varying,
 )
+from vedit.config.first import FirstFrameSettings, KeyPictureSettings
 from vedit.config.groups import (
     AttentionSettings,
     ClipSettings,
@@ -91,6 +92,7 @@ class EditConfig(
     GuideSettings,
     LearntMotionSettings,
     EditSettings,
+    FirstFrameSettings,
     ShotSettings,
 ):
     """All settings of an edit."""
@@ -133,6 +135,10 @@ class EditConfig(
             faults.append("audio_mix needs audio, the sound to mix with the clip's own")
         if self.only is not None and self.motion_strokes is not None:
             faults.append("only and motion_strokes exclude each other; strokes go through the whole clip")
+        if self.first and self.motion_strokes is not None:
+            faults.append("first and motion_strokes exclude each other; what a picture shows goes where the clip does")
+        if self.first and self.only is not None:
+            faults.append("first and only exclude each other; pictures are spread over the whole clip")
         return raise_faults(self, faults)
 
 
@@ -270,6 +276,7 @@ __all__ = [
     "EditSettings",
     "EmphasisSettings",
     "EnvelopeSettings",
+    "FirstFrameSettings",
     "GenerateConfig",
     "GuidanceSettings",
     "GuideSettings",
@@ -286,6 +293,7 @@ __all__ = [
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
+    "KeyPictureSettings",
     "LearntMotionSettings",
     "ModelSettings",
     "MotionSettings",

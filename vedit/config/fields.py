@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 
 from vedit import registry, timeline
@@ -29,6 +29,9 @@ MAX_CONTROL_WEIGHT = 2.0
 """Most that a control may weigh; 1 is what its net was trained with."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
+TIME = re.compile(r"(\d+\.?\d*|\.\d+)[fsb]?")
+"""In frames, seconds or beats."""
+
 _PATH_LIKE = re.compile(r"(~?/|\.\.?/|[A-Za-z]:\\).*|\S+\.(mp4|m4v|mov|mkv|webm|avi|gif|png|jpe?g|ya?ml|safetensors)")
 
 
@@ -61,6 +64,10 @@ def _wanted(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; expected words that say what is to be seen")
     return text
+
+
+def _wanted_or_shown(text: str, info: ValidationInfo) -> str:
+    return text if info.data.get("first") else _wanted(text)
 
 
 def split_window(text: str) -> tuple[str, dict[str, str]]:
@@ -151,6 +158,9 @@ CompareLayout = Literal["side", "wipe", "stack"]
 
 PromptText = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 RequiredPrompt = Annotated[PromptText, AfterValidator(_wanted)]
+EditPrompt = Annotated[PromptText, AfterValidator(_wanted_or_shown)]
+"""A prompt that may be left out where the setting ``first`` shows what is to be seen."""
+
 Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]
 Attention = Annotated[str, _kind_of("attention")]

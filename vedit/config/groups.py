@@ -11,11 +11,11 @@ from vedit import timeline
 from vedit.config import named_files
 from vedit.config.fields import (
     Attention,
+    EditPrompt,
     MaskText,
     Prior,
     PromptText,
     Range,
-    RequiredPrompt,
     ShotsText,
     Varying,
     as_tuple,
@@ -185,7 +185,7 @@ class PromptSettings(Settings):
 class EditSettings(PromptSettings):
     """Sampling"""
 
-    prompt: RequiredPrompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
+    prompt: EditPrompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
     source_prompt: PromptText | None = Field(
         None,
         description="What the clip shows now; what both prompts agree on is kept. By default the words that the "

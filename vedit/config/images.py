@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from vedit.config.fields import (
     NUMBER,
+    TIME,
     PromptText,
     RequiredPrompt,
     Varying,
@@ -26,7 +27,6 @@ MAX_IMAGE_WEIGHT = 3.0
 
 NAMED_LAYERS = ("all", "style", "layout")
 
-_TIME = re.compile(r"(\d+\.?\d*|\.\d+)[fsb]?")
 _NAMED = ("layers", "mask")
 
 
@@ -53,7 +53,7 @@ class ImageSettings(Settings):
 
     time: str | None = Field(
         None,
-        pattern=rf"^{_TIME.pattern}$",
+        pattern=rf"^{TIME.pattern}$",
         description="When it takes the place of the picture before: in frames (12), seconds (2s) or beats (8b).",
     )
     file: InputPath = Field(description="The picture.")
@@ -82,7 +82,7 @@ class ImageSettings(Settings):
         rest, window = split_window(text)
         values: dict[str, Any] = dict(window)
         parts = re.split(r":(?![^\[]*\])", rest)
-        if len(parts) > 1 and _TIME.fullmatch(parts[0].strip()):
+        if len(parts) > 1 and TIME.fullmatch(parts[0].strip()):
             values["time"] = parts.pop(0).strip()
         values["file"], *parts = parts
         for part in parts:

@@ -39,10 +39,11 @@ from vedit.progress import Progress
 from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
-from vedit.stages.animate import DenoiseAnimation, Hold
+from vedit.stages.animate import Hold, HoldAnimation
 from vedit.stages.borrowed import BorrowMotion, check_donor, check_mask
 from vedit.stages.conditions import MotionControl
 from vedit.stages.guidance import Guidance
+from vedit.stages.held import DenoiseHeld
 from vedit.stages.latents import Decode, Encode
 from vedit.stages.motion import CrudeAnimation, DrawStrokes, FlowOfStrokes, GivenPicture, ReadPicture, StrokesFlow
 from vedit.stages.noise import StartingNoise
@@ -211,19 +212,23 @@ def animate_stages(
         "steps_taken": config.steps_taken,
         "motion_scale": guidance.motion_scale(config, model.outline, moments),
         "what": "animation",
-        "hold": Hold(config.motion_hold, config.still_hold, config.keep_first),
     }
+    hold = Hold(config.motion_hold, config.still_hold, config.keep_first)
     denoised: Sampling
     if how == "roll_out" and net is not None:
         denoised = DenoiseRollOut(
             conditions=conditions, windows=None, picture=picture, motion=motion, drawn=drawn, field=between,
-            network=network, net=net, frames=moments.frames, **common,
+            network=network, net=net, frames=moments.frames, hold=hold, **common,
         )  # fmt: skip
     else:
         drawing = () if net is None else (MotionControl(picture, motion, net, model),)
         windows = windows_of(config, moments.frames)
-        denoised = DenoiseAnimation(
-            conditions=(*conditions, *drawing), windows=windows, latents=Encode(crude, model), motion=motion, **common
+        denoised = DenoiseHeld(
+            conditions=(*conditions, *drawing),
+            windows=windows,
+            latents=Encode(crude, model),
+            until=HoldAnimation(motion, hold, model.outline.vae_scale_factor),
+            **common,
         )
     frames = Decode(denoised, None, model, "animation", prompt)
     return FinishAnimation(picture, motion, crude, frames, model, config, loop, track)

@@ -11,7 +11,7 @@ from vedit.clip import Clip
 from vedit.config import IN_MEMORY, EditConfig, stretch_of
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError
-from vedit.jobs import controls, edit_mask, guidance, summary
+from vedit.jobs import controls, edit_mask, first, guidance, summary
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config, mask_tensor
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.edit_result import EditResult, FinishEdit
@@ -40,7 +40,7 @@ BRANCHES = 3
 def edit(
     backbone: Backbone | str | Path,
     clip: Clip | str | Path,
-    prompt: str,
+    prompt: str = "",
     *,
     progress: Progress | None = None,
     **settings: Unpack[EditOptions],
@@ -53,7 +53,7 @@ def edit(
     Args:
         backbone: a loaded model, or the name of one to load
         clip: a Clip, or the path of one
-        prompt: what the edited clip shows
+        prompt: what the edited clip shows; may be left out where ``first`` shows it
         progress: what is told of each step; None for nothing
         settings: the fields of EditConfig; ``mask`` may also be a tensor or an array (F or 1, 1, H, W) of any size,
             in [0, 1] or bool
@@ -143,5 +143,6 @@ def check_settings(config: EditConfig) -> None:
     check_files(config)
     controls.check(config)
     guidance.check(config)
+    first.check(config)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages import soundtrack
 from vedit.stages.conditions import Controls
-from vedit.stages.latents import Decode, RoundTrip
+from vedit.stages.latents import RoundTrip
 from vedit.stages.noise import CheckInversion, InversionCheck
 from vedit.stages.seams import MeasureSeams
 from vedit.stages.soundtrack import Soundtrack
@@ -115,10 +115,12 @@ class FinishEdit(Stage[EditResult]):
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     mask: Stage[Tensor] | None
     doubts: Doubts
-    frames: Decode
+    frames: Stage[Tensor]
     round_trip: RoundTrip
     check: CheckInversion | None
     default_controls: Controls | None
+    pictures: tuple[Stage[Tensor], ...]
+    at: tuple[int, ...]
     model: Model
     config: EditConfig
     shots: Stage[Shots] | None
@@ -134,10 +136,11 @@ class FinishEdit(Stage[EditResult]):
         tuned = bool(outline.tuned.digest or config.tune)
         doubts = Doubts(stages.round_trip, stages.check, stages.model, bool(config.source_prompt), tuned)
         config = config.model_copy(update={"attention": stages.attention})
+        pictures = stages.pictures
         return cls(
             stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
-            stages.default_controls, stages.model, config, stages.shots, stages.seams, stages.footage, stages.track,
-            given,
+            stages.default_controls, pictures.whole if pictures else (), pictures.at if pictures else (), stages.model,
+            config, stages.shots, stages.seams, stages.footage, stages.track, given,
         )  # fmt: skip
 
     def make(
@@ -151,6 +154,7 @@ class FinishEdit(Stage[EditResult]):
         round_trip: Fidelity,
         check: InversionCheck | None,
         default_controls: tuple[Condition, ...] | None,
+        pictures: tuple[Tensor, ...],
         shots: Shots | None,
         seams: Seams | None,
     ) -> EditResult:
@@ -166,6 +170,8 @@ class FinishEdit(Stage[EditResult]):
         if seams is not None:
             worst = {"worst_seam": seams.worst[0].ratio} if seams.worst else {}
             metrics |= {"median_seam": seams.median, **worst, "drift": seams.drift}
+        if pictures:
+            video = replace(video, make=partial(_shown, video.make, dict(zip(self.at, pictures, strict=True))))
         metrics |= mask_metrics.of(fidelity(frames, clip.frames), round_trip, mask, clip.size)
         if self.footage.stretched:
             video = _put_back(video, self.footage.begin, whole())
@@ -221,3 +227,9 @@ def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequenc
     """``paste``, frame by frame: of the frames with these ``indices``, which the ``original`` is read for."""
     for index, own in zip(indices, original(indices), strict=True):
         yield paste(edited[index, None], own[None], mask[index, None])[0]
+
+
+def _shown(others: MakeFrames, pictures: Mapping[int, Tensor], indices: Sequence[int]) -> Iterator[Tensor]:
+    """The frames of these ``indices``, of which some are pictures (3, H, W), by their indices."""
+    for index, frame in zip(indices, others(indices), strict=True):
+        yield pictures.get(index, frame)

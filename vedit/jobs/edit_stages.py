@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from vedit.errors import ConfigError
 from vedit.graph import Stage
 from vedit.jobs import controls, guidance
 from vedit.jobs.controls import Conditions
+from vedit.jobs.first import KeyPictures
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
 from vedit.jobs.shots import shots_stage
@@ -30,8 +32,10 @@ from vedit.stages import prompt_schedule
 from vedit.stages.conditions import Controls
 from vedit.stages.denoise import Denoise, Source
 from vedit.stages.difference import ComparePrompts
+from vedit.stages.first import HoldSpread, KeepPictures, SpreadClip, SpreadMask, SpreadPictures
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.guidance import Guidance
+from vedit.stages.held import DenoiseHeld
 from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
 from vedit.stages.motion import DrawStrokes, MovedClip, MovedMask, MoveThings
@@ -43,6 +47,9 @@ from vedit.stages.tune import Tune
 from vedit.stages.words import Words, words_of
 from vedit.timeline import Moments
 from vedit.windows import Windows
+
+FOLLOWS_FIRST = "first_frame_flow"
+"""The attention kind of a plain model whose clip follows its first frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +75,9 @@ class EditStages:
 
     @cached_property
     def attention(self) -> str:
+        pictures = self.pictures
+        if pictures is not None and pictures.at[0] == 0:
+            return attention_kind(self.config, self.model.outline, FOLLOWS_FIRST)
         return attention_kind(self.config, self.model.outline)
 
     @cached_property
@@ -105,6 +115,22 @@ class EditStages:
     @cached_property
     def shots(self) -> Stage[Shots] | None:
         return shots_stage(self.config, self.clip, self.footage, prompt_schedule.last_shot(self.config))
+
+    @cached_property
+    def pictures(self) -> KeyPictures | None:
+        """The frames that were edited elsewhere. Raises ConfigError and MediaError, as ``KeyPictures.of``."""
+        return KeyPictures.of(self.config, self.moments, self.footage.size, self.size) if self.config.first else None
+
+    @cached_property
+    def spread(self) -> SpreadPictures | None:
+        if self.pictures is None:
+            return None
+        return SpreadPictures(self.clip, EstimateFlow(self.clip), self.pictures.working, self.pictures.at)
+
+    @cached_property
+    def looked_at(self) -> Stage[Clip]:
+        """What controls look at: the clip, or what pictures have made of it."""
+        return self.clip if self.spread is None else SpreadClip(self.clip, self.spread, self._given_mask)
 
     @cached_property
     def latents(self) -> Encode:
@@ -160,7 +186,7 @@ class EditStages:
     @cached_property
     def asked(self) -> tuple[Conditions, ...]:
         """The conditions that the settings name."""
-        return controls.asked(self.config, self.clip, self.clip, self.moments, self.model)
+        return controls.asked(self.config, self.looked_at, self.looked_at, self.moments, self.model)
 
     @cached_property
     def conditions(self) -> tuple[Conditions, ...]:
@@ -182,12 +208,14 @@ class EditStages:
         """Whether the mask is where the prompts differ. That is no answer to where what a sound says, or a picture's
         look, may be seen."""
         said = mask_kind(self.config.mask) == "auto" and bool((self.config.source_prompt or "").strip())
-        return said and self.given_mask is None and not self.sound and not self.config.image
+        return said and self.given_mask is None and not (self.sound or self.config.image or self.config.first)
 
     @cached_property
     def mask(self) -> Stage[Tensor] | None:
-        """Where the edit may happen: where it is asked to, and where strokes move things."""
+        """Where the edit may happen: where it is asked to, where pictures show it, and where strokes move things."""
         config, given = self.config, self._given_mask
+        if self.spread is not None and given is None and mask_kind(config.mask) == "auto":
+            return SpreadMask(self.spread, self.model.outline.vae_scale_factor, config.steps_taken)
         if self.moved is None or (given is None and mask_kind(config.mask) == "none"):
             return given
         return MovedMask(self.moved, given, self.model.outline.vae_scale_factor, config.steps_taken)
@@ -240,33 +268,38 @@ class EditStages:
         return CheckInversion(self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted, self.shots)
 
     @cached_property
-    def denoised(self) -> Denoise:
+    def denoised(self) -> Denoise | DenoiseHeld:
         config, track = self.config, self.track
         source, prompt, negative = self.words
         settings = config.part(GuidanceSettings)
-        led = Guidance(settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound))
-        return Denoise(
-            start=self.start,
-            flow=self.flow,
-            conditions=self.all_conditions,
-            model=self.model,
-            attention=self.attention,
-            guidance=led,
-            steps=config.steps,
-            steps_taken=config.steps_taken,
-            motion_scale=guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune)),
-            windows=self.windows,
-            what="edit",
-            latents=self.latents,
-            tuned=self.tuned,
-            mask=self.mask,
-            source=Source(source, round(config.inject * config.steps_taken), config.control_inversion),
-            shots=self.shots,
-        )
+        common: dict[str, Any] = {
+            "start": self.start,
+            "flow": self.flow,
+            "conditions": self.all_conditions,
+            "model": self.model,
+            "attention": self.attention,
+            "guidance": Guidance(settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound)),
+            "steps": config.steps,
+            "steps_taken": config.steps_taken,
+            "motion_scale": guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune)),
+            "windows": self.windows,
+            "what": "edit",
+            "tuned": self.tuned,
+            "shots": self.shots,
+        }
+        if self.spread is not None:
+            cell = self.model.outline.vae_scale_factor
+            until = HoldSpread(self.spread, self.mask, config.first_hold, cell)
+            return DenoiseHeld(latents=Encode(self.looked_at, self.model), until=until, **common)
+        injected = Source(source, round(config.inject * config.steps_taken), config.control_inversion)
+        return Denoise(latents=self.latents, mask=self.mask, source=injected, **common)
 
     @cached_property
-    def frames(self) -> Decode:
-        return Decode(self.denoised, None, self.model, "edit", self.words[0])
+    def frames(self) -> Stage[Tensor]:
+        decoded = Decode(self.denoised, None, self.model, "edit", self.words[0])
+        if self.spread is None or self.pictures is None:
+            return decoded
+        return KeepPictures(decoded, self.spread, self.pictures.working)
 
     @cached_property
     def seams(self) -> MeasureSeams | None:

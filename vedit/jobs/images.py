@@ -94,7 +94,7 @@ def _show(
 def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> list[tuple[int, int]]:
     """Of pictures with a time, the frames (first, end) in which each is shown. Raises ConfigError where they are not in
     order, or count beats that nobody knows."""
-    begins = [_frame(str(each.time), moments, setting) for each in timed]
+    begins = [frame_at(str(each.time), moments, setting) for each in timed]
     for (before, after), each in zip(pairwise(begins), timed[1:], strict=True):
         if after <= before:
             raise ConfigError(
@@ -106,7 +106,9 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
     return list(pairwise(bounds))
 
 
-def _frame(time: str, moments: Moments, setting: str) -> int:
+def frame_at(time: str, moments: Moments, setting: str) -> int:
+    """The index of the frame of a time: in frames (12), seconds (2s) or beats (8b). Raises ConfigError where beats are
+    not known; ``setting`` is that which says it."""
     unit = {"s": "t", "b": "b"}.get(time[-1], "f")
     if unit == "b" and moments.beats is None:
         raise ConfigError(f"{setting}: '{time}' counts beats, and no sound says them; give --audio, or --bpm.")

@@ -9,12 +9,12 @@ DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
 
 
-def attention_kind(config: AttentionSettings, outline: Outline) -> str:
-    """The attention kind of a job: the config's, else the model's own, else the default of a plain model."""
+def attention_kind(config: AttentionSettings, outline: Outline, default: str = DEFAULT_ATTENTION) -> str:
+    """The attention kind of a job: the config's, else the model's own, else the ``default`` of a plain model."""
     if config.attention is not None:
         return config.attention
     own = outline.tuned.attention
-    return DEFAULT_ATTENTION if own == "per_frame" and not outline.layers.motion else own
+    return default if own == "per_frame" and not outline.layers.motion else own
 
 
 def source_prompt_of(config: EditConfig | InvertConfig, outline: Outline) -> str:

@@ -47,6 +47,11 @@ def latents_held(held: Tensor, vae_scale_factor: int) -> Tensor:
     return F.max_pool2d(held[:, None].float(), vae_scale_factor) > 0.5
 
 
+def latents_mostly(held: Tensor, vae_scale_factor: int) -> Tensor:
+    """Which latents (F, 1, h, w) bool hold those for the better half."""
+    return F.avg_pool2d(held[:, None].float(), vae_scale_factor) >= 0.5
+
+
 def latents_whole(held: Tensor, vae_scale_factor: int) -> Tensor:
     """Which latents (F, 1, h, w) bool hold nothing else."""
     return -F.max_pool2d(-held[:, None].float(), vae_scale_factor) > 0.5

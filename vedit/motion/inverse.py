@@ -64,7 +64,7 @@ def find_sources(moved: Tensor, held: Tensor, order: Tensor, camera: Tensor) -> 
     back, seen, firmly = [], [], []
     for frame in range(len(moved)):
         values = torch.cat([moved[frame], gradients(moved[frame, None])[0], held[None]])[None]
-        still = _mapped(_inverse(camera[frame]), pixels).flatten(0, 1)  # (H W, 2), what the camera alone would show
+        still = mapped(inverse(camera[frame]), pixels).flatten(0, 1)  # (H W, 2), what the camera alone would show
         places, valid, firm = _solved(values, still, still, size)
         guess, which = _splatted(moved[frame], held, order, camera[frame])
         front, met, front_firm = _solved(values, guess, still[which], size)
@@ -82,7 +82,7 @@ def with_camera(moved: Tensor, camera: Tensor) -> Tensor:
     size = moved.shape[2], moved.shape[3]
     pixels = centres(size, size)
     places = pixels + moved.permute(0, 2, 3, 1)
-    found = [_mapped(camera[frame], places[frame]) - pixels for frame in range(len(moved))]
+    found = [mapped(camera[frame], places[frame]) - pixels for frame in range(len(moved))]
     return torch.stack(found).permute(0, 3, 1, 2)
 
 
@@ -145,7 +145,7 @@ def _splatted(moved: Tensor, held: Tensor, order: Tensor, camera: Tensor) -> tup
     size = held.shape[0], held.shape[1]
     chosen = (held >= HELD) & (moved != 0).any(0)
     origin, near = centres(size, size)[chosen], order[chosen]
-    landed = _mapped(camera, origin + moved.permute(1, 2, 0)[chosen])
+    landed = mapped(camera, origin + moved.permute(1, 2, 0)[chosen])
     rows, columns = -(-size[0] // COARSE), -(-size[1] // COARSE)
     column, row = (landed / COARSE).round().long().unbind(-1)
     inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
@@ -160,11 +160,11 @@ def _splatted(moved: Tensor, held: Tensor, order: Tensor, camera: Tensor) -> tup
     return origin[guess[pixels]], pixels
 
 
-def _mapped(affine: Tensor, places: Tensor) -> Tensor:
+def mapped(affine: Tensor, places: Tensor) -> Tensor:
     """Places (..., 2) under an affine map (2, 3)."""
     return places @ affine[:, :2].T + affine[:, 2]
 
 
-def _inverse(affine: Tensor) -> Tensor:
+def inverse(affine: Tensor) -> Tensor:
     turned = torch.linalg.inv(affine[:, :2])
     return torch.cat([turned, -(turned @ affine[:, 2:])], dim=1)

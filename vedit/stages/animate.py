@@ -1,4 +1,4 @@
-"""Sampling a clip whose things follow strokes, from one that was cut and dragged."""
+"""Up to which shares of the steps an animation is held to what was cut and dragged along strokes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vedit.condition import Condition
-from vedit.flow import Flow
-from vedit.graph import Stage, Work
-from vedit.masks.dual_clock import DualClock, latents_held, latents_whole
+from vedit.graph import Stage
+from vedit.masks.dual_clock import latents_held, latents_whole
 from vedit.motion.dense import DenseFlow
-from vedit.priors import Start
 from vedit.session import Session
-from vedit.stages.conditions import control_work
-from vedit.stages.latents import Encode
-from vedit.stages.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -34,40 +28,24 @@ class Hold:
     first: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class DenoiseAnimation(Sampling):
-    """The latents that sampling makes of those of a crude animation.
+@dataclass(frozen=True)
+class HoldAnimation(Stage[Tensor]):
+    """Up to which share of the steps each latent is held to a crude animation: (F, 1, h, w).
 
     Attributes:
-        latents: of the crude animation
         motion: what it was dragged along
+        cell: pixels of a side for each of the latents
     """
 
-    latents: Encode
     motion: Stage[DenseFlow]
     hold: Hold
+    cell: int
 
-    def make(
-        self,
-        session: Session,
-        start: Start,
-        latents: Tensor,
-        motion: DenseFlow,
-        flow: Flow | None,
-        conditions: tuple[tuple[Condition, ...], ...],
-    ) -> Tensor:
-        with session.working(self.model, self.attention, flow=flow, windows=self.windows) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
-            until = held_until(motion.drawn, motion.visible, self.hold, backbone.vae_scale_factor).to(backbone.device)
-            if self.hold.first:
-                until[0] = 1.0
-            clock = DualClock(latents.to(backbone.device), start.noise, until, steps)
-            guider = self.guidance.guider(backbone)
-            return self.sampled(backbone, clock.begin(), steps, guider, conditions, session, after_step=clock.hold)
-
-    def work(self) -> tuple[Work, ...]:
-        unet = Work("unet", "denoising steps", self.steps_taken, self.guidance.branches, "denoising")
-        return (unet, *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))
+    def make(self, session: Session, motion: DenseFlow) -> Tensor:
+        until = held_until(motion.drawn, motion.visible, self.hold, self.cell)
+        if self.hold.first:
+            until[0] = 1.0
+        return until
 
 
 def held_until(drawn: Tensor, visible: Tensor, hold: Hold, vae_scale_factor: int) -> Tensor:

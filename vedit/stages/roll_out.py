@@ -41,7 +41,7 @@ SIDE_BY_SIDE = 2
 class DenoiseRollOut(Sampling):
     """The latents of a picture that is set in motion, one frame after the other.
 
-    Each frame starts from the picture cut and dragged to it, is held to that as in ``DenoiseAnimation``, and is drawn
+    Each frame starts from the picture cut and dragged to it, is held to that as in ``DenoiseHeld``, and is drawn
     by the ControlNet `motion` from the frame before it, which is beside it for the attention that joins frames.
 
     Source: the roll-out of MCDiff, Chen et al. 2023, section 3.1.

@@ -15,7 +15,6 @@ from vedit.seams import WORST, Seams, drift, jumps, met, seams
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.flow import EstimateFlow
-from vedit.stages.latents import Decode
 from vedit.windows import Windows
 
 
@@ -28,7 +27,7 @@ class MeasureSeams(Stage[Seams]):
     """
 
     clip: Stage[Clip]
-    frames: Decode
+    frames: Stage[Tensor]
     flow: EstimateFlow
     mask: Stage[Tensor] | None
     shots: Stage[Shots] | None
