@@ -25,7 +25,7 @@ FLOORS = [
     {"guiders", "prediction"},
     {"sampling"},
     {"quality", "session", "seams"},
-    {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning"},
+    {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning", "subject"},
     {"stages"},
     {"jobs"},
     {"network_cost"},

@@ -34,6 +34,10 @@ STRONGEST = 100.0
 MOST_TOKENS = 1000
 """Words that a LoRA may teach."""
 
+TOKEN_PREFIX = "lora_token."
+"""Begins the name of a word's embedding, where a file is to be read by those who take what has no "lora" in its name
+for another kind."""
+
 _LAYER = re.compile(r"[\w.]{1,300}")
 
 
@@ -77,7 +81,8 @@ class Lora(Attachable):
     @reading_weights()
     def words(self) -> list[str]:
         """The words that it teaches; mostly none. Raises WeightsError where the file is damaged."""
-        return [name for name, kind in read_header(self.path).items() if kind == "<embed>"]
+        header = read_header(self.path)
+        return [name.removeprefix(TOKEN_PREFIX) for name, kind in header.items() if kind == "<embed>"]
 
     @reading_weights()
     @torch.no_grad()
@@ -170,7 +175,8 @@ def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[lis
     cloneofsimo's trainer. Raises WeightsError for other kinds and for layers that this model does not have or fit.
     """
     header, tensors = read_safetensors(path) if path.suffix == ".safetensors" else ({}, read_tensors(path))
-    tokens = {name: tensors.pop(name) for name in list(tensors) if header.get(name) == "<embed>"}
+    taught = [name for name in tensors if header.get(name) == "<embed>"]
+    tokens = {name.removeprefix(TOKEN_PREFIX): tensors.pop(name) for name in taught}
     if len(tokens) > MOST_TOKENS or any(not name.strip() or len(name) > 100 for name in tokens):
         raise WeightsError(
             f"'{path.name}' teaches {len(tokens):,} words; expected at most {MOST_TOKENS:,}, of 1 to 100 characters."

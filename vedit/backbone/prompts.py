@@ -24,6 +24,13 @@ below which it knows none. (CLIP's has 49,408.)"""
 def embed(
     tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()
 ) -> Tensor:
+    """As ``embed_with_gradient``, without one."""
+    return embed_with_gradient(tokenizer, encoder, texts, ignored_tokens)
+
+
+def embed_with_gradient(
+    tokenizer: CLIPTokenizer, encoder: CLIPTextModel, texts: Sequence[str], ignored_tokens: Sequence[Sequence[int]] = ()
+) -> Tensor:
     """Prompts to last hidden states (N, T, D) in the encoder's dtype.
 
     A prompt longer than the tokenizer's length is cut into chunks of that length, each with its own start and end

@@ -156,9 +156,16 @@ looking = typer.Typer(cls=Kinds, subcommand_metavar="KIND", no_args_is_help=True
 app.add_typer(looking, name="inspect", help="See what an edit would be shown, before computing is spent on it.")
 
 
+learning = typer.Typer(cls=HelpGroup, subcommand_metavar="KIND", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(learning, name="learn", help="Teach the model something from pictures, into a small file.")
+
+GROUPS = {"inspect": looking, "learn": learning}
+"""Commands of commands, by the first words of their jobs' names."""
+
 for _entry in OWN:
     if _entry.name != "inspect":  # which is a command for each annotator
-        _add(_entry, looking if _entry.name.startswith("inspect ") else app)
+        _first, _, _rest = _entry.name.partition(" ")
+        _add(_entry, GROUPS[_first] if _rest else app)
 
 
 app.command(cls=HelpCommand)(batch)

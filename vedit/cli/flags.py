@@ -41,8 +41,12 @@ SHORT = {
 FAMILIES = {"attention": "attention", "condition": "conditioners", "control": "annotators", "prior": "priors"}
 """Settings whose values are, or begin with, the kinds of a family of parts."""
 
+NAMES = {"called": "--as"}
+"""Flags that are called otherwise than their settings, which cannot be named by a word of Python."""
+
 METAVARS = {
     "attention": "KIND",
+    "called": "WORDS",
     "codec": "KIND",
     "compare_layout": "KIND",
     "layout": "KIND",
@@ -130,6 +134,8 @@ def configured(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         given_already = dict(fixed or {})
         command_name = str(given_already.get("kind", command.__name__))
+        needed = {name: name.upper() for name in positional}
+        needed |= {name: flag for name, flag in NAMES.items() if name in kind.model_fields}
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
 
         def run(**given: Any) -> None:
@@ -137,7 +143,7 @@ def configured(
             for name in RUN_FLAGS:
                 given.pop(name)
             path, assign = given.pop("config"), given.pop("assign")
-            check_arguments(command_name, given, positional, whole=not (path or assign))
+            check_arguments(command_name, given, needed, whole=not (path or assign))
             layers = [file_layer(Path(path), kind)] if path else []
             if assign:
                 layer = assignments(assign)
@@ -166,7 +172,12 @@ def configured(
 def flags(given: dict[str, Any], positional: tuple[str, ...] = ()) -> Layer:
     """The flags that were given, and how they are called."""
     values = {name: value for name, value in given.items() if value is not None}
-    return Layer(values, lambda name: name.upper() if name in positional else f"--{name.replace('_', '-')}")
+    return Layer(values, lambda name: name.upper() if name in positional else _flag(name))
+
+
+def _flag(name: str) -> str:
+    """The flag of a setting."""
+    return NAMES.get(name, f"--{name.replace('_', '-')}")
 
 
 def _ordered(kind: type[Settings], positional: tuple[str, ...]) -> list[tuple[str, FieldInfo]]:
@@ -179,7 +190,7 @@ def _parameter(kind: type[Settings], name: str, field: FieldInfo, positional: bo
     if positional:
         argument = typer.Argument(metavar=name.upper(), help=field.description, show_default=False)
         return _keyword(name, Annotated[str | None, argument])
-    flag = f"--{name.replace('_', '-')}"
+    flag = _flag(name)
     common: dict[str, Any] = {"help": _help(field), "rich_help_panel": group_of(kind, name)}
     if field.annotation is bool:
         both = f"{flag}/--no-{flag[2:]}" if field.default else flag

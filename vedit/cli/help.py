@@ -92,6 +92,7 @@ EXAMPLES = {
     "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
     "animate": 'vedit animate harbour.png --motion-strokes boats.yaml -p "boats leave a harbour" -o boats.mp4',
     "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
+    "subject": 'vedit learn subject pictures/ --as "<rex> dog" -o rex.safetensors',
     "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
     "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
     "edge": "vedit inspect edge clip.mp4 -o edges.mp4",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -75,10 +75,12 @@ def _as_set(flag: str) -> str:
     return f"a setting is changed as --set {name}={value}" if name else ""
 
 
-def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[str], *, whole: bool) -> None:
+def check_arguments(command: str, given: Mapping[str, Any], arguments: Mapping[str, str], *, whole: bool) -> None:
     """What can be told of the arguments before any is read: what is missing, where none of the settings come from
-    elsewhere (``whole``), a prompt but where a picture shows the edit; and a clip and a prompt that are swapped. Raises
-    ConfigError."""
+    elsewhere (``whole``), a prompt but where a picture shows the edit; and a clip and a prompt that are swapped.
+
+    ``arguments``: the settings that are needed, and what they are called. Raises ConfigError.
+    """
     clip, prompt = given.get("clip"), given.get("prompt")
     if clip and prompt and not _is_file(clip) and _is_file(prompt):
         raise ConfigError(
@@ -86,7 +88,7 @@ def check_arguments(command: str, given: Mapping[str, Any], arguments: Iterable[
             f"{shlex.quote(_shortened(clip))}"
         )
     shown = {"prompt"} if given.get("first") else set()
-    missing = [name.upper() for name in arguments if given.get(name) is None and name not in shown]
+    missing = [said for name, said in arguments.items() if given.get(name) is None and name not in shown]
     if missing and whole:
         verb = "is" if len(missing) == 1 else "are"
         example = f"; for example: {EXAMPLES[command]}" if command in EXAMPLES else ""

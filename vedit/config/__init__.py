@@ -59,6 +59,7 @@ from vedit.config.groups import (
     VideoSettings,
 )
 from vedit.config.images import ImageAdapterSettings, ImageGuideSettings, ImageSettings, InspectImageConfig
+from vedit.config.learn import LearnSubjectConfig
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
@@ -294,6 +295,7 @@ __all__ = [
     "InversionSettings",
     "InvertConfig",
     "KeyPictureSettings",
+    "LearnSubjectConfig",
     "LearntMotionSettings",
     "ModelSettings",
     "MotionSettings",

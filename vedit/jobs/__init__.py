@@ -25,6 +25,7 @@ from vedit.config import (
     InspectMotionConfig,
     InspectTimelineConfig,
     InvertConfig,
+    LearnSubjectConfig,
     Settings,
     TuneConfig,
 )
@@ -94,6 +95,11 @@ OWN = (
         TuneConfig, "vedit.jobs.tune:TuneJob",
         "Tune the model on one clip, into a small adapter file that `vedit edit --adapter` takes.", ("clip",),
         estimated=True,
+    ),
+    Entry(
+        LearnSubjectConfig, "vedit.jobs.learn_subject:LearnSubjectJob",
+        "Teach the model a subject from a few pictures of it, as a LoRA with a word of its own, which --lora takes.",
+        ("pictures",), estimated=True,
     ),
     Entry(
         InvertConfig, "vedit.jobs.invert:Invert",
