@@ -254,3 +254,32 @@ def test_float16_is_refused_on_a_cpu(sd1: Path) -> None:
 
 def test_a_clip_of_any_size_is_fitted(backbone: Backbone) -> None:
     tune(backbone, Clip(FRAMES[..., :41, :63], Fraction(8)), "a cat", steps=1)
+
+
+def test_frames_and_pictures_are_learnt_as_a_set_beside_the_clip(backbone: Backbone) -> None:
+    picture = backbone.encode(torch.rand((1, 3, 64, 128), generator=torch.Generator().manual_seed(3)))[0]
+    common = {"steps": 3, "learning_rate": 1e-3}
+    alone = tune(backbone, FRAMES, "a cat", **common)
+    frames = tune(backbone, FRAMES, "a cat", mix=0.5, **common)
+    beside = tune(backbone, FRAMES, "a cat", mix=0.5, pictures=[(picture, "a dog")], **common)
+    assert any(name.endswith("attn2.to_k.weight") for name in frames.tensors)
+    assert not any(name.endswith("attn2.to_k.weight") for name in alone.tensors), "words of the clip are enough for it"
+    assert frames.digest() != beside.digest()
+    assert beside.config["mix"] == 0.5
+    again = tune(backbone, FRAMES, "a cat", mix=0.5, pictures=[(picture, "a dog")], **common)
+    assert beside.digest() == again.digest()
+    with beside.on(backbone):
+        assert said(backbone).isfinite().all()
+
+
+def test_what_is_learnt_as_a_set_says_nothing_of_motion(backbone: Backbone) -> None:
+    """Where next to nothing is learnt as video, the temporal layers stay as they were."""
+    adapter = tune(backbone, FRAMES, "a cat", steps=2, mix=1e-9, learning_rate=1e-3, weight_decay=0.0)
+    backbone.attach_temporal()
+    before = dict(backbone.unet.named_parameters())
+    temporal = [name for name in adapter.tensors if "attn_temp.to_out" in name]
+    assert temporal
+    for name in temporal:
+        assert float((adapter.tensors[name] - before[name]).abs().max()) < 1e-3
+    looks = [name for name in adapter.tensors if name.endswith("attn2.to_k.weight")]
+    assert all(not torch.equal(adapter.tensors[name], before[name]) for name in looks)

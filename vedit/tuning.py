@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,6 +28,10 @@ from vedit.shots import ONE_SHOT, Shots
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
 
+LOOKED_UP = ("attn2.to_k", "attn2.to_v")
+"""What learns beside them where pictures are learnt too: what a look is made of (Custom Diffusion, Kumari et al. 2023,
+section 3.1)."""
+
 LEARNING_RATE = 3e-5
 """Tune-A-Video's, for Stable Diffusion."""
 
@@ -45,9 +49,14 @@ UNDECIDED = 0.65
 """Share of the training timesteps above which a picture's layout is still open; pure noise is learnt from there on."""
 
 
-def tuned_parameters(unet: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that tuning changes, by name."""
-    owners = [name for name, _ in unet.named_modules() if name.endswith(TUNED_SUFFIXES)]
+Shown = tuple[Tensor, str]
+"""A picture's latents (4, h, w), and what it shows, in words."""
+
+
+def tuned_parameters(unet: nn.Module, *, looks: bool = False) -> dict[str, nn.Parameter]:
+    """The parameters that tuning changes, by name; with ``looks``, as it learns pictures too."""
+    endings = TUNED_SUFFIXES + (LOOKED_UP if looks else ())
+    owners = [name for name, _ in unet.named_modules() if name.endswith(endings)]
     return {
         name: parameter
         for name, parameter in unet.named_parameters()
@@ -72,6 +81,8 @@ def tune(
     flow: Flow | None = None,
     window: int | None = None,
     shots: Shots = ONE_SHOT,
+    pictures: Sequence[Shown] = (),
+    mix: float = 1.0,
     progress: Progress | None = None,
 ) -> Adapter:
     """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
@@ -91,6 +102,10 @@ def tune(
     many frames, drawn anew; which of the clip's frames they are is known all the same. Of a clip of several ``shots``
     each step learns one, or a stretch of one.
 
+    With a ``mix`` below 1 each step learns one frame too, without the temporal layers, out of those of the clip and of
+    the ``pictures``: what things look like is then learnt apart from how they move, and another motion can be asked for
+    (Molad et al. 2023, Dreamix, section 4.2).
+
     Args:
         backbone: the model
         clip: a Clip, which is brought to the model's own size, or frames (F, 3, H, W) in [0, 1] as they are, H and W
@@ -108,6 +123,8 @@ def tune(
         flow: of the clip, where it is known already, for an attention kind that follows it
         window: frames that are learnt at a time; None for all
         shots: of the clip
+        pictures: of what the clip shows, or is to show
+        mix: share of the error of the clip as video, above 0; the rest is that of frames and pictures
         progress: what is told of each step; None for nothing
 
     Raises:
@@ -120,16 +137,17 @@ def tune(
     rate = learning_rate or backbone.notes.learning_rate or LEARNING_RATE
     latents = backbone.encode(clip) if latents is None else latents.to(backbone.device)
     window = window if window is not None and window < len(latents) else None
-    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed, window, shots)
+    lesson = _Lesson.of(backbone, latents, prompt, recipe, seed, window, shots, pictures, mix)
     if "flow" in ATTENTION.load(attention).needs and flow is None:
         flow = estimate_flow(clip)
     config = {
         "prompt": prompt, "steps": steps, "learning_rate": rate, "weight_decay": weight_decay, "clip_norm": clip_norm,
         "recipe": recipe, "positions": False, "attention": attention, "seed": seed, "frames": len(clip),
-        "window": window, "shots": list(shots.starts), "model": backbone.name, "clip": _digest(latents),
+        "window": window, "shots": list(shots.starts), "model": backbone.name, "clip": _digest(latents), "mix": mix,
+        "pictures": [_digest(picture) for picture, _ in pictures],
     }  # fmt: skip
     # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
-    with _learning(backbone, positions=recipe == "motion") as chosen:
+    with _learning(backbone, positions=recipe == "motion", looks=mix < 1) as chosen:
         config["positions"] = backbone.positions
         optimizer = torch.optim.AdamW(chosen.values(), lr=rate, weight_decay=weight_decay)
         first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
@@ -149,12 +167,12 @@ def tune(
 
 
 @contextmanager
-def _learning(backbone: Backbone, *, positions: bool) -> Iterator[dict[str, nn.Parameter]]:
+def _learning(backbone: Backbone, *, positions: bool, looks: bool) -> Iterator[dict[str, nn.Parameter]]:
     """Within the block, the parameters that tuning changes, by name, are trainable in float32, the temporal attention
     among them; whatever ends it, the backbone is then what it was."""
     attached, before = not backbone.has_temporal, backbone.positions
     backbone.attach_temporal(positions=positions)
-    chosen = tuned_parameters(backbone.unet)
+    chosen = tuned_parameters(backbone.unet, looks=looks)
     values = {name: parameter.data for name, parameter in chosen.items()}
     for parameter in chosen.values():
         parameter.data = parameter.data.to(torch.float32, copy=True)
@@ -182,6 +200,7 @@ class _Lesson:
     levels, shares: noise levels of all training timesteps, and their alpha_bar
     window: frames of a stretch that is learnt at a time, fewer than F; None for all
     shots: of the clip; a stretch lies in one of them
+    shown: what is learnt frame by frame, and the text (1, T, D) of each; mix: share of the rest
     """
 
     latents: Tensor
@@ -193,6 +212,8 @@ class _Lesson:
     seed: int
     window: int | None
     shots: Shots
+    shown: tuple[tuple[Tensor, Tensor], ...]
+    mix: float
 
     @classmethod
     def of(
@@ -204,10 +225,16 @@ class _Lesson:
         seed: int,
         window: int | None,
         shots: Shots,
+        pictures: Sequence[Shown],
+        mix: float,
     ) -> _Lesson:
         shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
         schedule = backbone.schedule(1)  # only for what the network predicts
-        return cls(latents, backbone.embed([prompt]), schedule, Levels.of(shares), shares, recipe, seed, window, shots)
+        text, levels = backbone.embed([prompt]), Levels.of(shares)
+        frames = [(frame, text) for frame in latents]
+        others = [(picture.to(latents), backbone.embed([words])) for picture, words in pictures]
+        shown = (*frames, *others) if mix < 1 else ()
+        return cls(latents, text, schedule, levels, shares, recipe, seed, window, shots, shown, mix)
 
     def learn(self, backbone: Backbone, step: int, rate: float) -> None:
         """The gradients of one step; where memory does not suffice for it, memory is traded for time from then on.
@@ -236,14 +263,36 @@ class _Lesson:
         whole = len(latents) == len(self.latents)
         with nullcontext() if whole else backbone.in_window(first):
             loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
-            if motion and self.schedule.prediction == "epsilon":
+            if self._as_v:
                 loss = loss / self.shares[time]
             if not torch.isfinite(loss):
                 raise WeightsError(
                     f"tuning diverged at step {step} (the loss is {loss.item()}); "
                     f"expected a finite loss: lower the learning rate from {rate:g}."
                 )
-            loss.backward()
+            (self.mix * loss).backward()
+        if self.mix < 1:
+            self._backward_of_one(backbone, generator)
+
+    def _backward_of_one(self, backbone: Backbone, generator: torch.Generator) -> None:
+        """The gradients of one of what is learnt frame by frame. Pictures are drawn as often as frames of the clip,
+        however many there are of either."""
+        frames = len(self.latents)
+        others = len(self.shown) > frames and float(torch.rand((), generator=generator)) < 0.5
+        low, high = (frames, len(self.shown)) if others else (0, frames)
+        picture, text = self.shown[int(torch.randint(low, high, (1,), generator=generator))]
+        time, noisy = _draw(picture[None], self.levels, generator, 0)
+        target = self.schedule.output_for(noisy, picture[None], self.levels[time])
+        with backbone.scaling_motion(torch.zeros(1)):
+            loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
+            if self._as_v:
+                loss = loss / self.shares[time]
+            ((1 - self.mix) * loss).backward()
+
+    @property
+    def _as_v(self) -> bool:
+        """Whether errors of epsilon count as those of v."""
+        return self.recipe == "motion" and self.schedule.prediction == "epsilon"
 
     def _stretch(self, generator: torch.Generator) -> tuple[int, Tensor]:
         """What a step learns: the index of its first frame, and its latents."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.clip.making import picture_clip
 from tests.conftest import Ran
@@ -94,3 +95,21 @@ def test_an_interruption_tells_what_it_left(
     assert ran.status == 130
     left = f"the same command goes on from {tmp_path / 'a.checkpoint.pt'}" if kept else "nothing partial was left"
     assert ran.err.endswith(f"error: interrupted; {left}\n")
+
+
+def test_pictures_are_learnt_beside_the_clip(
+    vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for name, size in (("a", (64, 48)), ("b", (48, 64))):
+        Image.new("RGB", size, "red").save(f"pictures/{name}.png")
+    Path("pictures/b.txt").write_text("a red dog on its side\n")
+    common = ("tune", toy_clip, "--prompt", "a dog", "--model", toy_model, "--steps", 2)
+    assert vedit(*common, "--pictures", "pictures", "-o", "beside.safetensors").status == 0
+    assert Adapter.load("beside.safetensors").config["mix"] == 0.65
+    assert vedit(*common, "--mix", 0.5, "-o", "mixed.safetensors").status == 0
+    assert Adapter.load("mixed.safetensors").config["pictures"] == []
+    Path("pictures/c.png").write_bytes(b"no picture")
+    assert "c.png" in vedit(*common, "--pictures", "pictures", "-o", "c.safetensors").complaint
+    assert "--mix" in vedit(*common, "--mix", 0).complaint

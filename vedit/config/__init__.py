@@ -66,6 +66,9 @@ from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
 from vedit.config.strokes import LearntMotionSettings, MotionSettings
 
+DREAMIX = 0.65
+"""Share of the clip as video, where pictures are learnt beside it (Molad et al. 2023)."""
+
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
 
@@ -215,8 +218,27 @@ class TuneConfig(TuningSettings, AttentionSettings, ModelSettings, ShotSettings)
     prompt: RequiredPrompt = Field(description="What the clip shows.")
     steps: int = Field(500, ge=1, le=100_000, description="Training steps.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the noise and the timesteps of training.")
+    pictures: InputPath | None = Field(
+        None,
+        description="Folder of pictures to learn beside the clip, as a set with its frames (Dreamix). Each may have "
+        "its words in a .txt of its name; else they are the clip's.",
+    )
+    mix: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the clip as video in what is learnt; the rest are its frames and --pictures as a set. "
+        "By default 0.65 with pictures, else 1. Less lets another motion be asked for.",
+    )
     output: OutputPath | None = Field(None, description="Where to write the adapter (.safetensors).")
     overwrite: bool = Field(False, description="Replace an adapter that exists.")
+
+    @property
+    def video_share(self) -> float:
+        """The mix: as set, else by whether there are pictures."""
+        if self.mix is not None:
+            return self.mix
+        return 1.0 if self.pictures is None else DREAMIX
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from vedit.adapters.tuned import Adapter
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
 from vedit.clip import Clip
+from vedit.clip.images import list_pictures
 from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
+from vedit.files import read_text
 from vedit.graph import Stage
+from vedit.graph.files import File
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.images import check_picture
 from vedit.jobs.outputs import check_output, default_output
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
@@ -23,11 +27,11 @@ from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
 from vedit.jobs.windows import LEARNING, settle_windows, windows_of
 from vedit.progress import Progress
-from vedit.session import Session
+from vedit.session import Model, Session
 from vedit.stages import prompt_schedule
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
-from vedit.stages.tune import Tune
+from vedit.stages.tune import EncodeEach, Tune
 
 if TYPE_CHECKING:
     from vedit.printing import Report
@@ -108,6 +112,8 @@ class TuneJob(Job[TuneConfig, TuneResult]):
             windows.size if windows else None,
             shots_stage(config, clip, footage),
         )
+        if config.video_share < 1:
+            learnt = replace(learnt, mix=config.video_share, **_beside(config, model))
         canvas = Canvas(footage.frames, size, footage.size, footage.whole, windows)
         return Goal(FinishTuning(learnt), settings, model, canvas)
 
@@ -125,6 +131,19 @@ class TuneJob(Job[TuneConfig, TuneResult]):
     def show(self, result: TuneResult, report: Report) -> None:
         assert result.output is not None
         report.file(result.output, f"{result.output.stat().st_size / 1e6:.1f} MB")
+
+
+def _beside(config: TuneConfig, model: Model) -> dict[str, Any]:
+    """The pictures that are learnt beside the clip, if any, and what each shows: as arguments of ``Tune``. Raises
+    MediaError."""
+    if config.pictures is None:
+        return {}
+    files = list_pictures(config.pictures)
+    for each in files:
+        check_picture(each)
+    words = [each.with_suffix(".txt") for each in files]
+    told = tuple(read_text(each, MediaError).strip() if each.is_file() else config.prompt for each in words)
+    return {"pictures": EncodeEach(tuple(File.of(each) for each in files), config.size, model), "told": told}
 
 
 def checkpoint_of(output: Path) -> Path:

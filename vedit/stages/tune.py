@@ -10,15 +10,40 @@ from typing import ClassVar
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
+from vedit.backbone.sizes import working_size
 from vedit.clip import Clip
+from vedit.clip.images import read_picture
+from vedit.clip.sizes import resize
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
+from vedit.graph.files import File
 from vedit.session import Model, Session, within_memory
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
 from vedit.tuning import Recipe, tune
+
+
+@dataclass(frozen=True)
+class EncodeEach(Stage[tuple[Tensor, ...]]):
+    """The latents (4, h, w) of pictures, each of its own proportions, at the size ``side`` of the longer one."""
+
+    pictures: tuple[File, ...]
+    side: int | None
+    model: Model
+
+    title: ClassVar[str] = "encoding"
+
+    def make(self, session: Session) -> tuple[Tensor, ...]:
+        backbone, found = session.plain(self.model), []
+        for each in self.pictures:
+            picture = read_picture(each.path)
+            own = int(picture.shape[1]), int(picture.shape[2])
+            size = working_size(own, self.side, backbone.unet.config, backbone.vae_scale_factor)
+            with within_memory():
+                found.append(backbone.encode(resize(picture[None], size))[0].cpu())
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,9 @@ class Tune(Stage[Adapter]):
         checkpoint: a file that is written while it learns, and resumed from if it is there
         window: frames that are learnt at a time; None for all
         shots: of the clip, of which one is learnt at a time; None where it is one
+        pictures: that are learnt beside it, frame by frame; None for none
+        told: what they show, in words
+        mix: share of the clip as video
     """
 
     clip: Stage[Clip]
@@ -46,11 +74,22 @@ class Tune(Stage[Adapter]):
     checkpoint: Path | None = field(default=None, compare=False)
     window: int | None = None
     shots: Stage[Shots] | None = None
+    pictures: EncodeEach | None = None
+    told: tuple[str, ...] = ()
+    mix: float = 1.0
 
     title: ClassVar[str] = "tuning"
     kept: ClassVar[bool] = True
 
-    def make(self, session: Session, clip: Clip, latents: Tensor, flow: Flow | None, shots: Shots | None) -> Adapter:
+    def make(
+        self,
+        session: Session,
+        clip: Clip,
+        latents: Tensor,
+        flow: Flow | None,
+        shots: Shots | None,
+        pictures: tuple[Tensor, ...] | None,
+    ) -> Adapter:
         with within_memory():
             return tune(
                 session.plain(self.model),
@@ -66,6 +105,8 @@ class Tune(Stage[Adapter]):
                 flow=flow,
                 window=self.window,
                 shots=shots or ONE_SHOT,
+                pictures=tuple(zip(pictures or (), self.told, strict=True)),
+                mix=self.mix,
                 progress=session.progress,
             )
 
