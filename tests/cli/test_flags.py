@@ -11,7 +11,7 @@ import typer
 
 from tests.conftest import Ran
 from vedit.cli import app
-from vedit.cli.flags import METAVARS, RUN_FLAGS, SHORT, configured
+from vedit.cli.flags import METAVARS, NAMES, RUN_FLAGS, SHORT, configured
 from vedit.cli.help import ELSEWHERE, FIRST, RARE, HelpCommand
 from vedit.config import (
     AnimateConfig,
@@ -23,6 +23,7 @@ from vedit.config import (
     InspectMotionConfig,
     InspectTimelineConfig,
     InvertConfig,
+    LearnSubjectConfig,
     Settings,
     TuneConfig,
     bounds,
@@ -81,6 +82,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "generate": GenerateConfig,
     "animate": AnimateConfig,
     "tune": TuneConfig,
+    "learn subject": LearnSubjectConfig,
     "invert": InvertConfig,
     "compare": CompareConfig,
     "inspect edge": InspectConfig,
@@ -103,7 +105,7 @@ def test_help_names_every_flag_and_explains_each_whole_where_asked(command: str,
     for name, field in kind.model_fields.items():
         if name in ("kind", "options"):
             continue
-        flag = f"--{name.replace('_', '-')}"
+        flag = NAMES.get(name, f"--{name.replace('_', '-')}")
         for text in (shown, whole):
             assert re.search(rf"{flag}\b|^  {name.upper()}\b", text, re.MULTILINE), name
         assert " ".join(str(field.description).split()) in " ".join(whole.split()), name
@@ -129,12 +131,12 @@ def test_help_fits_two_screens_in_groups_with_the_most_used_first(command: str, 
 
 def test_the_tables_of_the_help_name_settings_that_there_are() -> None:
     known = {name for kind in COMMANDS.values() for name in kind.model_fields}
-    assert {*FIRST, *ELSEWHERE, *RARE, *METAVARS, *SHORT} <= known
+    assert {*FIRST, *ELSEWHERE, *RARE, *METAVARS, *NAMES, *SHORT} <= known
 
 
 def test_every_command_with_settings_lays_out_its_help() -> None:
     command = typer.main.get_command(app)
-    for name in {each.split()[0] for each in COMMANDS} - {"inspect"}:
+    for name in {each.split()[0] for each in COMMANDS} - {"inspect", "learn"}:
         assert isinstance(command.commands[name], HelpCommand), name  # type: ignore[attr-defined]
 
 
