@@ -51,7 +51,7 @@ as seen."""
 
 CAPTIONS = 64
 FLIPPED = ("shape", "colour", "background", "weather", "look")
-OPPOSITE = {"left": "up", "right": "down", "up": "left", "down": "right"}
+OTHER_WAY: dict[world.Direction, world.Direction] = {"left": "up", "right": "down", "up": "left", "down": "right"}
 """Another direction for each."""
 
 Figures = dict[str, float]
@@ -266,7 +266,7 @@ def subject_figures(number: int, model: str, judge: Judge, steps: int, folder: P
 def motion_figures(number: int, model: str, judge: Judge, steps: int, mix: float) -> Figures:
     """Whether a tuned clip moves the way that is asked for."""
     scene = world.sample_scene(FIRST + number, "held_out", frames=FRAMES)
-    way = OPPOSITE[scene.objects[0].direction]
+    way = OTHER_WAY[scene.objects[0].direction]
     case = Case("direction", world.render(scene, FRAMES), world.render(scene.changed(direction=way), FRAMES))
     backbone = vedit.load_backbone(model)
     vedit.tune(backbone, case.clip, case.source_prompt, steps=steps, mix=mix).apply(backbone)

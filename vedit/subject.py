@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -117,8 +118,11 @@ def learn_subject(
     base = backbone.fingerprint
     with backbone.lock, learning_word(backbone, naming.token, naming.kind) as row:
         lora = LearntLora(backbone.unet, rank, seed)
-        word = {"params": [row], "lr": learning_rate * WORD_RATE, "weight_decay": 0.0}
-        optimizer = torch.optim.AdamW([{"params": [*lora.parameters()]}, word], lr=learning_rate)
+        groups: list[dict[str, Any]] = [
+            {"params": [*lora.parameters()]},
+            {"params": [row], "lr": learning_rate * WORD_RATE, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=learning_rate)
         lesson = _Lesson(backbone, naming, pictures, of_class, prior_weight, seed)
         motion = backbone.scaling_motion(torch.zeros(1))
         with backbone.attending("per_frame"), motion, lora.on(), _mixed(backbone):

@@ -77,15 +77,16 @@ class LearntLora(nn.Module):
         super().__init__()
         inside = {id(module) for block in transformer_blocks(unet) for module in (block.attn1, block.attn2)}
         attentions = [(name, module) for name, module in unet.named_modules() if id(module) in inside]
-        self.layers = {
-            f"{name}.{projection}": module.get_submodule(projection)
-            for name, module in attentions
-            for projection in PROJECTIONS
-        }
+        self.layers: dict[str, nn.Linear] = {}
+        for name, module in attentions:
+            for projection in PROJECTIONS:
+                layer = module.get_submodule(projection)
+                assert isinstance(layer, nn.Linear), "a projection of attention"
+                self.layers[f"{name}.{projection}"] = layer
         generator = torch.Generator().manual_seed(seed % 2**63)
         self.downs, self.ups = nn.ParameterList(), nn.ParameterList()
         for layer in self.layers.values():
-            out, width = layer.weight.shape  # type: ignore[misc]  # of a Linear
+            out, width = layer.weight.shape
             bound = 1 / math.sqrt(width)
             drawn = (torch.rand(rank, width, generator=generator) * 2 - 1) * bound
             self.downs.append(nn.Parameter(drawn.to(layer.weight.device)))

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from vedit.config import ConditionSettings, ControlSettings, EmphasisSettings, ImageSettings, PromptAtSettings
+    from vedit.config import (
+        ConditionSettings,
+        ControlSettings,
+        EmphasisSettings,
+        ImageSettings,
+        KeyPictureSettings,
+        PromptAtSettings,
+    )
 
 
 class EditOptions(TypedDict, total=False):
@@ -30,6 +37,13 @@ class EditOptions(TypedDict, total=False):
     shots: str
     """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
     itself; auto finds them, none takes the clip for one. [default: 'auto']"""
+    first: str | dict[str, Any] | Sequence[str | dict[str, Any] | KeyPictureSettings]
+    """First frame of the edit, made elsewhere: edited.png, 2s:later.png. It is spread along the
+    clip's motion, and the prompt may be left out. In full [TIME:]FILE; may be given several times,
+    each at its time, one fading into the other."""
+    first_hold: float
+    """Share of the steps up to which what --first shows is held to where it was led. [default:
+    0.8]"""
     negative_prompt: str
     """What guidance leads away from. By default nothing in particular."""
     guidance: float | str
@@ -524,6 +538,12 @@ class TuneOptions(TypedDict, total=False):
     """Training steps. [default: 500]"""
     seed: int
     """Of the noise and the timesteps of training. [default: 0]"""
+    pictures: str | Path | None
+    """Folder of pictures to learn beside the clip, as a set with its frames (Dreamix). Each may
+    have its words in a .txt of its name; else they are the clip's."""
+    mix: float | None
+    """Share of the clip as video in what is learnt; the rest are its frames and --pictures as a
+    set. By default 0.65 with pictures, else 1. Less lets another motion be asked for."""
     output: str | Path | None
     """Where to write the adapter (.safetensors)."""
     overwrite: bool
