@@ -14,7 +14,7 @@ ROOT = Path(vedit.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"}
-    | {"shots", "windows"},
+    | {"shots", "windows", "mapped"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
     {"part"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.clip.sizes import Size
 from vedit.errors import MediaError, PartError, WeightsError
+from vedit.mapped import in_chunks, room_for
 
 Method = Literal["dis", "raft"]
 """DIS: Kroeger et al. 2016, in OpenCV, without weights. RAFT: Teed & Deng 2020, through torchvision."""
@@ -58,7 +58,11 @@ class Flow:
     @classmethod
     def both_ways(cls, forward: Tensor, backward: Tensor) -> Flow:
         """From the two directions, (F - 1, 2, H, W) each; what is hidden is where they disagree."""
-        return cls(forward, backward, disagreement(forward, backward), disagreement(backward, forward))
+        hidden, appeared = (room_for((len(forward), *forward.shape[2:]), torch.bool) for _ in range(2))
+        for pairs in in_chunks(len(forward), forward, backward, hidden, appeared):
+            hidden[pairs] = disagreement(forward[pairs], backward[pairs])
+            appeared[pairs] = disagreement(backward[pairs], forward[pairs])
+        return cls(forward, backward, hidden, appeared)
 
     def __len__(self) -> int:
         """How many frames the clip has."""
@@ -100,16 +104,25 @@ def estimate_flow(frames: Tensor, method: Method = "dis", device: torch.device =
     """
     if method not in get_args(Method):
         raise PartError(f"'{method}' is no way to estimate flow; expected {' or '.join(get_args(Method))}.")
-    frames = frames.detach().float().cpu().clamp(0, 1)
+    height, width = (int(length) for length in frames.shape[2:])
     if len(frames) == 1:
-        still = frames.new_zeros(0, 2, *frames.shape[2:])
+        still = torch.zeros(0, 2, height, width)
         return Flow.both_ways(still, still)
     side = DIS_SIDE if method == "dis" else RAFT_SIDE
-    padded, height, width = _continued(frames, side), *frames.shape[2:]
-    pair = _dis(min(padded.shape[2:])) if method == "dis" else _raft(device)
-    there = torch.stack([pair(a, b) for a, b in pairwise(padded)])
-    back = torch.stack([pair(b, a) for a, b in pairwise(padded)])
-    return Flow.both_ways(there[..., :height, :width].contiguous(), back[..., :height, :width].contiguous())
+
+    def padded(index: int) -> Tensor:
+        return _continued(frames[index, None].detach().float().cpu().clamp(0, 1), side)[0]
+
+    before = padded(0)
+    pair = _dis(min(before.shape[1:])) if method == "dis" else _raft(device)
+    there, back = (room_for((len(frames) - 1, 2, height, width)) for _ in range(2))
+    for pairs in in_chunks(len(there), frames, there, back):
+        for index in range(pairs.start, pairs.stop):
+            after = padded(index + 1)
+            there[index] = pair(before, after)[:, :height, :width]
+            back[index] = pair(after, before)[:, :height, :width]
+            before = after
+    return Flow.both_ways(there, back)
 
 
 def _continued(frames: Tensor, side: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.backbone.outline import Outline
 from vedit.errors import DeviceError, VeditWarning
+from vedit.mapped import in_chunks, room_for
 
 TOLERANCE = 3.0
 """Decibels that a reconstruction may lie below the VAE's round trip."""
@@ -39,13 +40,20 @@ class Fidelity:
     def within(self, where: Tensor) -> float:
         """PSNR in dB over the pixels where ``where`` (F, 1, H, W) is 1, of which there is at least one."""
         assert self.errors is not None, "only the figures were kept"
-        return _decibels(float((self.errors * where.cpu()).sum() / where.sum()))
+        total, count = 0.0, 0.0
+        for chunk in in_chunks(len(where), self.errors, where):
+            total += float((self.errors[chunk] * where[chunk].cpu()).sum())
+            count += float(where[chunk].sum())
+        return _decibels(total / count)
 
 
 def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
     """The fidelity of frames (F, 3, H, W) in [0, 1] to the original ones."""
-    errors = (frames.float().cpu() - original.float().cpu()).square().mean(dim=1, keepdim=True)
-    of_frames = errors.mean(dim=(1, 2, 3))
+    errors = room_for((len(frames), 1, *frames.shape[2:]))
+    for chunk in in_chunks(len(frames), frames, original, errors):
+        gap = frames[chunk].float().cpu() - original[chunk].float().cpu()
+        errors[chunk] = gap.square().mean(dim=1, keepdim=True)
+    of_frames = torch.cat([errors[chunk].mean(dim=(1, 2, 3)) for chunk in in_chunks(len(errors), errors)])
     return Fidelity(_decibels(float(of_frames.mean())), _decibels(float(of_frames.max())), errors)
 
 
@@ -81,7 +89,7 @@ def is_doubtful(corrections: int, correction: float) -> bool:
 def check_finite(latents: Tensor, what: str, backbone: Backbone) -> None:
     """Raise DeviceError where latents hold NaN or infinity: the dtype is too narrow for the model, or its weights are
     bad."""
-    if not bool(torch.isfinite(latents).all()):
+    if not all(bool(torch.isfinite(latents[chunk]).all()) for chunk in in_chunks(len(latents), latents)):
         wide = backbone.dtype == torch.float32 or what.startswith("decoded")  # the VAE is always in float32
         advice = f"check that the weights of {backbone.name} are whole" if wide else "use --dtype float32 or bfloat16"
         raise DeviceError(f"the {what} came out as NaN in {str(backbone.dtype).removeprefix('torch.')}; {advice}.")

@@ -12,6 +12,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, attached, enter, of_source
 from vedit.guiders import Guider
+from vedit.mapped import let_go
 from vedit.prediction import Predictor
 from vedit.progress import Progress
 from vedit.prompt import Prompt
@@ -33,11 +34,15 @@ class InjectionSource:
     steps: int
     guided: bool = False
 
-    def request(self, schedule: Schedule, index: int, conditions: Sequence[Condition]) -> Request | None:
-        """What is asked of the network for the source before the step of this index; None where it is not injected."""
+    def request(
+        self, schedule: Schedule, index: int, conditions: Sequence[Condition], device: torch.device
+    ) -> Request | None:
+        """What is asked of the network, on its ``device``, for the source before the step of this index; None where it
+        is not injected."""
         if index >= self.steps:
             return None
-        latents = self.trace[len(self.trace) - 1 - index]
+        let_go(self.trace)  # of the step before
+        latents = self.trace[len(self.trace) - 1 - index].to(device)
         request = Request(latents, int(schedule.timesteps[index]), Prompt(self.text))
         return enter(of_source(conditions), request, schedule.window(index)) if self.guided else request
 
@@ -68,7 +73,7 @@ def denoise(
     with attached(conditions, backbone):
         for index, t in enumerate(schedule.timesteps.tolist()):
             request = enter(conditions, Request(x, t, prompts), schedule.window(index))
-            lent = source.request(schedule, index, conditions) if source is not None else None
+            lent = source.request(schedule, index, conditions, x.device) if source is not None else None
             x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
             if after_step is not None:
                 x = after_step(x, index)

@@ -29,6 +29,7 @@ from vedit.clip.arrays import check_frames
 from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
+from vedit.mapped import in_chunks, room_for
 from vedit.request import flat_timestep
 from vedit.schedule import Schedule
 from vedit.shots import ONE_SHOT, Shots
@@ -182,16 +183,22 @@ class Backbone:
                 f"the frames are {width}x{height}; this model takes multiples of {factor}: "
                 f"use clip.resized(({height // factor * factor}, {width // factor * factor}))."
             )
-        pixels = (frames * 2 - 1).to(self.device, torch.float32)
-        means = [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
+        means = []
+        for chunk in in_chunks(len(frames), frames):
+            pixels = (frames[chunk] * 2 - 1).to(self.device, torch.float32)
+            means += [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
         return torch.cat(means) * self.vae.config.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (F, 4, h, w) to frames (F, 3, H, W) in [0, 1] float32 on the CPU."""
-        scaled = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor
-        pixels = [self.vae.decode(one).sample.cpu() for one in scaled.split(1)]
-        return (torch.cat(pixels) / 2 + 0.5).clamp(0, 1)
+        scaled, cell = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor, self.vae_scale_factor
+        frames = room_for((len(latents), 3, latents.shape[2] * cell, latents.shape[3] * cell))
+        for chunk in in_chunks(len(latents), frames):
+            for index in range(chunk.start, chunk.stop):
+                pixels = self.vae.decode(scaled[index, None]).sample.cpu()
+                frames[index] = (pixels[0].float() / 2 + 0.5).clamp(0, 1)
+        return frames
 
     def decode_with_gradient(self, latents: Tensor) -> Tensor:
         """As ``decode``, on the model's device, for an energy of frames: gradients lead back to the latents, also where

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vedit.clip.sizes import Size
 from vedit.errors import MediaError
+from vedit.mapped import in_chunks
 
 SLACK = 1e-3
 """By which frames may miss [0, 1], as rounding makes them."""
@@ -31,8 +32,9 @@ def check_frames(frames: Any) -> None:
     shape = tuple(frames.shape)
     if len(shape) != 4 or shape[1] != 3 or 0 in shape or not frames.is_floating_point():
         raise ValueError(f"a clip's frames are floats (F, 3, H, W), not {frames.dtype} {shape}")
-    low, high = (float(each) for each in torch.aminmax(frames.detach()))
-    check_range(low, high, "a clip's frames")
+    ends = [torch.aminmax(frames[each].detach()) for each in in_chunks(len(frames), frames)]
+    low, high = torch.stack([each.min for each in ends]).min(), torch.stack([each.max for each in ends]).max()
+    check_range(float(low), float(high), "a clip's frames")
 
 
 def check_range(low: float, high: float, what: str) -> None:

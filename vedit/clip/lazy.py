@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from vedit.clip.audio import Audio, AudioOrigin
 from vedit.clip.model import Clip, described
 from vedit.clip.sizes import Size, resize
 from vedit.clip.writing import write_clip
+from vedit.mapped import CHUNK, let_go, room_for
 
 MakeFrames = Callable[[Sequence[int]], Iterator[Tensor]]
 """Called with indices of frames, ascending; gives each of them, (3, H, W) float32 in [0, 1]."""
@@ -62,9 +62,11 @@ class LazyClip:
 
     def pick(self, indices: Sequence[int]) -> Clip:
         """Some of the frames, by their numbers, ascending; silent."""
-        frames = torch.empty(len(indices), 3, *self.size)
+        frames = room_for((len(indices), 3, *self.size))
         for index, frame in enumerate(self.make(indices)):
             frames[index] = frame
+            if index % CHUNK == 0:
+                let_go(frames)
         return Clip(frames, self.rate)
 
     def whole(self) -> Clip:

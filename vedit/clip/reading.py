@@ -12,7 +12,6 @@ from numbers import Integral
 from pathlib import Path
 
 import av
-import torch
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -40,6 +39,7 @@ from vedit.clip.video_track import (
 )
 from vedit.errors import MediaError, VeditWarning
 from vedit.machine_memory import free_memory
+from vedit.mapped import in_chunks, room_for
 
 Picture = Callable[[], Tensor]
 """A decoded frame that becomes (3, H, W) in [0, 1] when it is asked for."""
@@ -414,9 +414,11 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
 def _gathered(pictures: Iterator[Tensor], count: int) -> Tensor:
     """So many pictures (3, H, W) as one tensor (F, 3, H, W), which is filled as they come."""
     first = next(pictures)
-    frames = torch.empty((count, *first.shape), dtype=torch.float32)
-    for index, picture in enumerate(itertools.chain([first], pictures)):
-        frames[index] = picture
+    frames, every = room_for((count, *first.shape)), itertools.chain([first], pictures)
+    for chunk in in_chunks(count, frames):
+        for index in range(chunk.start, chunk.stop):
+            frames[index] = next(every)
+    next(every, None)  # what was amiss is told after the last
     return frames
 
 

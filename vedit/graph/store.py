@@ -10,10 +10,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from vedit.atomic import clear_left_over, whole_file
+from vedit.mapped import file_size, is_large, read_tensors, write_tensors
 
 BOUND = 8 * 2**30
 """Bytes that a store may hold."""
@@ -50,8 +50,11 @@ class Store:
         """A result's tensors; None for one that is not there, or damaged, which is then forgotten."""
         path = self._file(key)
         try:
-            with safe_open(path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            with safe_open(path, "pt") as file:  # which finds what is damaged
+                if not is_large(path.stat().st_size):
+                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                else:
+                    tensors = read_tensors(path)
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -69,12 +72,11 @@ class Store:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
             return
-        content = save(plain, {"title": title})
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._changing():
-            if self._make_room(len(content)):
+            if self._make_room(file_size(plain, {"title": title})):
                 with whole_file(self._file(key), overwrite=True) as beside:
-                    beside.write_bytes(content)
+                    write_tensors(beside, plain, {"title": title})
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.clip.sizes import Size, resize
+from vedit.mapped import CHUNK, in_chunks, let_go, room_for
 
 COVERED = 0.25
 """Share of a latent's pixels from which on a mask opens it wholly."""
@@ -24,6 +25,7 @@ class LatentBlend:
     def blend(self, x: Tensor, index: int) -> Tensor:
         """The latents after step ``index`` with the source's blended in where the mask closes them."""
         steps = len(self.trace) - 1
+        let_go(self.trace)  # of the step before
         source = self.trace[steps - index - 1].to(x.device)
         return source + self.mask.to(x.device) * (x - source)
 
@@ -44,7 +46,10 @@ def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
 
 def untouched_pixels(mask: Tensor, size: Size) -> Tensor:
     """The pixels (F, 1, *size), as 0 and 1, of the latents where a mask (F, 1, h, w) is 0."""
-    return F.interpolate((mask == 0).float(), size=size, mode="nearest")
+    pixels = room_for((len(mask), 1, *size))
+    for chunk in in_chunks(len(mask), pixels):
+        pixels[chunk] = F.interpolate((mask[chunk] == 0).float(), size=size, mode="nearest")
+    return pixels
 
 
 def paste(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:
@@ -54,8 +59,10 @@ def paste(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     The latents there are the source's own, but the VAE loses detail of them, and its decoder lets what is inside of
     the mask show outside.
     """
-    pasted = torch.empty_like(original)
+    pasted = room_for(original.shape, original.dtype)
     for index in range(len(original)):
+        if index % CHUNK == 0:
+            let_go(pasted, edited, original)
         opened = (mask[index, None] > 0).to(original)
         share = F.interpolate(opened, size=original.shape[2:], mode="bilinear", align_corners=False)
         pasted[index] = torch.lerp(

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
+from vedit.mapped import let_go, room_for
 from vedit.part import Family, Part
 from vedit.progress import Progress
 from vedit.schedule import Schedule
@@ -35,8 +35,12 @@ class Start:
         if self.trace is not None:
             trace = self.trace[: len(steps) + 1]
             return trace[-1], trace
-        noised = [steps.add_noise(latents, self.noise, index) for index in reversed(range(len(steps)))]
-        return (self.noise if steps.whole else noised[-1]), torch.stack([latents, *noised])
+        trace = room_for((len(steps) + 1, *latents.shape))
+        trace[0] = latents
+        for index in range(len(steps)):
+            trace[len(steps) - index] = steps.add_noise(latents, self.noise, index)
+            let_go(trace)
+        return (self.noise if steps.whole else trace[-1]), trace
 
 
 @dataclass(frozen=True, eq=False)

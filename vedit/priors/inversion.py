@@ -11,6 +11,7 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, enter, of_source
 from vedit.guiders import Unguided
+from vedit.mapped import let_go, room_for
 from vedit.part import Need
 from vedit.prediction import Predictor
 from vedit.priors import Prior, PriorInputs, Start
@@ -52,7 +53,7 @@ def invert(
         progress: what is told of each step; None for nothing
 
     Returns:
-        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last.
+        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU.
     """
     schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone)
     x = x0.to(backbone.device, torch.float32)
@@ -61,7 +62,8 @@ def invert(
         request = Request(latents, int(schedule.timesteps[index]), Prompt(text))
         return predict(enter(holding, request, schedule.window(index)), step=index)[0]
 
-    trace = [x]
+    trace = room_for((steps + 1, *x.shape))
+    trace[0] = x
     told = None
     for index in reversed(range(steps)):
         if told is None or corrections == 0:
@@ -71,10 +73,11 @@ def invert(
             told = output(there, index)
             there = schedule.invert_as(x, told, there, index)
         x = there
-        trace.append(x)
+        trace[steps - index] = x
+        let_go(trace)
         if progress is not None:
             progress("inverting", steps - index, steps)
-    return torch.stack(trace)
+    return trace
 
 
 def correction_size(trace: Tensor, schedule: Schedule) -> float:
@@ -86,11 +89,16 @@ def correction_size(trace: Tensor, schedule: Schedule) -> float:
     clip.
     """
     # Levels of pure noise hold no signal to divide by.
-    signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)[:, None, None, None, None]
-    sigmas = (1 - signal.square()).sqrt() / signal
-    moved = sigmas.diff(dim=0)
-    told = (trace / signal).diff(dim=0) / moved
-    return float((told.diff(dim=0) * moved[1:]).square().mean((1, 2, 3, 4)).sqrt().sum())
+    signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)
+    moved = ((1 - signal.square()).sqrt() / signal).diff()
+    total, before = trace.new_zeros(()), None
+    for step in range(len(moved)):
+        told = (trace[step + 1] / signal[step + 1] - trace[step] / signal[step]) / moved[step]
+        if before is not None:
+            total = total + ((told - before) * moved[step]).square().mean().sqrt()
+        before = told
+        let_go(trace)
+    return float(total)
 
 
 def passes(steps: int, corrections: int) -> int:

@@ -151,7 +151,7 @@ class Reconstruct(Stage[Tensor]):
         ) as backbone:
             return reconstruct(
                 backbone,
-                start.trace[: self.taken + 1].to(backbone.device),
+                start.trace[: self.taken + 1],
                 origin.prompt.embedded(backbone),
                 origin.steps,
                 conditions=[each for some in conditions for each in some],

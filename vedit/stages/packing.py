@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vedit.mapped import in_chunks, room_for
+
 
 def json_tensor(value: Any) -> Tensor:
     """Plain data as the bytes of its JSON (L,) uint8."""
@@ -31,10 +33,19 @@ def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tens
 
 def narrow(frames: Tensor) -> Tensor:
     """Frames (F, 3, H, W) of 8 bits as such, which most are; others as they are."""
-    levels = (frames * 255).round().to(torch.uint8)
-    return levels if torch.equal(levels.float() / 255, frames) else frames
+    levels = room_for(frames.shape, torch.uint8)
+    for chunk in in_chunks(len(frames), frames, levels):
+        levels[chunk] = (frames[chunk] * 255).round().to(torch.uint8)
+        if not torch.equal(levels[chunk].float() / 255, frames[chunk]):
+            return frames
+    return levels
 
 
 def wide(packed: Tensor) -> Tensor:
     """What ``narrow`` was given, to the bit."""
-    return packed.float() / 255 if packed.dtype == torch.uint8 else packed
+    if packed.dtype != torch.uint8:
+        return packed
+    frames = room_for(packed.shape)
+    for chunk in in_chunks(len(packed), packed, frames):
+        frames[chunk] = packed[chunk].float() / 255
+    return frames

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.errors import VeditWarning
+from vedit.mapped import in_chunks
 
 FLAT = 1 / 255
 """Deviation over a frame, of values in [0, 1], below which nothing is to be seen."""
@@ -52,10 +53,14 @@ def warn_if_degenerate(
 
 
 def _of_frames(frames: Tensor) -> list[str]:
-    flat = int((frames.flatten(2).std(dim=2).amax(dim=1) < FLAT).sum())
+    flat, ends = 0, 0
+    for chunk in in_chunks(len(frames), frames):
+        some = frames[chunk]
+        flat += int((some.flatten(2).std(dim=2).amax(dim=1) < FLAT).sum())
+        ends += int(((some <= 0.002) | (some >= 0.998)).sum())
     if flat:
         return [f"{flat} of {len(frames)} frames are of one colour"]
-    clipped = float(((frames <= 0.002) | (frames >= 0.998)).float().mean())
+    clipped = ends / frames.numel()
     return [f"{clipped:.0%} of it is black or full light"] if clipped >= CLIPPED else []
 
 

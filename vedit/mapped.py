@@ -1,0 +1,149 @@
+"""Results of long clips in files rather than in memory: tensors whose pages come when they are looked at, and go again.
+
+A tensor that ``room_for`` makes is like any other. Where it is large it lies in a file without a name, which is gone
+with it, also when the process is killed. The system brings in what is looked at and lets go of it where memory is
+wanted; ``let_go`` does so at once, and ``in_chunks`` as it goes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+from weakref import WeakValueDictionary
+
+import torch
+from torch import Tensor
+
+LARGE = 4 * 2**20
+"""Bytes from which on a result lies in a file."""
+
+CHUNK = 8
+"""Frames that are worked on at a time."""
+
+WRITTEN = 8 * 2**20
+"""Bytes that are written at a time."""
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""Kinds of numbers by their names in safetensors files."""
+
+_maps: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+"""What lies in files, by where in memory each tensor begins."""
+
+
+def scratch_folder() -> str:
+    """Where such files lie: $TMPDIR, else /var/tmp, which unlike /tmp is never in memory."""
+    large = os.environ.get("TMPDIR") or "/var/tmp"
+    return large if os.access(large, os.W_OK | os.X_OK) else tempfile.gettempdir()
+
+
+def is_large(size: int) -> bool:
+    """Whether a result of so many bytes lies in a file."""
+    return size >= LARGE
+
+
+def room_for(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """An empty tensor on the CPU, to be filled: in a file where it is large and the disk has room for it."""
+    size = math.prod(shape) * dtype.itemsize
+    if not is_large(size) or not hasattr(os, "posix_fallocate"):
+        return torch.empty(tuple(shape), dtype=dtype)
+    try:
+        with tempfile.TemporaryFile(dir=scratch_folder()) as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # what is not there would be missed when it is written
+            mapped = mmap.mmap(file.fileno(), size)
+    except OSError:
+        return torch.empty(tuple(shape), dtype=dtype)
+    return _tensor(mapped, 0, shape, dtype)
+
+
+def let_go(*tensors: Tensor | None) -> None:
+    """Free the memory of what lies in files; it stays there. Nothing happens to other tensors."""
+    for tensor in tensors:
+        mapped = None if tensor is None else _maps.get(tensor.untyped_storage().data_ptr())
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def in_chunks(frames: int, *looked_at: Tensor | None, size: int | None = None) -> Iterator[slice]:
+    """A clip's frames in stretches side by side; after each, what is looked at is let go of where it lies in a file."""
+    size = size or CHUNK
+    for first in range(0, frames, size):
+        yield slice(first, min(first + size, frames))
+        let_go(*looked_at)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that was found to be whole; they stay in it."""
+    with path.open("rb") as file:
+        told, begin = _header(file)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    told.pop("__metadata__", None)
+    return {
+        name: _tensor(mapped, begin + each["data_offsets"][0], each["shape"], DTYPES[each["dtype"]])
+        for name, each in told.items()
+    }
+
+
+def file_size(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+    """Bytes of the file that ``write_tensors`` writes."""
+    return len(_beginning(tensors, metadata)) + sum(tensor.nbytes for tensor in tensors.values())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file bit by bit, so that it is never whole in memory. Raises OSError."""
+    with path.open("wb") as file:
+        file.write(_beginning(tensors, metadata))
+        for _, tensor in _in_order(tensors):
+            content = tensor.detach().contiguous().flatten().view(torch.uint8)
+            for part in content.split(WRITTEN):
+                file.write(part.numpy().data)
+                let_go(tensor)
+
+
+def _in_order(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """The widest numbers first, so that each begins at a multiple of its width."""
+    return sorted(tensors.items(), key=lambda each: (-each[1].dtype.itemsize, each[0]))
+
+
+def _beginning(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """What a safetensors file says it holds, with its length before it."""
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    told: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, tensor in _in_order(tensors):
+        begin, end = end, end + tensor.nbytes
+        told[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    header = json.dumps(told, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header
+
+
+def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says it holds, and where in it that begins."""
+    length = int.from_bytes(file.read(8), "little")
+    return json.loads(file.read(length)), 8 + length
+
+
+def _tensor(mapped: mmap.mmap, begin: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    count = math.prod(shape)
+    if count == 0:
+        return torch.empty(tuple(shape), dtype=dtype)
+    tensor = torch.frombuffer(mapped, dtype=dtype, count=count, offset=begin).view(tuple(shape))
+    _maps[tensor.untyped_storage().data_ptr()] = mapped
+    return tensor
