@@ -8,8 +8,9 @@ training starts from pictures that know nothing of each other. Written as a Moti
 
 Two things differ from the original. Errors count as errors of v (Salimans & Ho 2022, section 4), since as errors of
 epsilon those of where things are, which is what motion is made of, are next to nothing; and more of the timesteps are
-noisy ones. And some steps show pure noise at the last timesteps, as sampling does: what is noised from a clip still
-shows it faintly there (Lin et al. 2024, section 3.1), and who may read the motion from it need not agree on one.
+noisy ones. And at these many clips are shown fainter than they should be, down to pure noise, with which sampling
+begins: what is noised from a clip shows it even at the last timestep (Lin et al. 2024, section 3.1), in sixteen frames
+so well that the words would not matter.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from training.captions import EMPTY
 from training.data import FRAMES
-from training.diffusion import embedded
+from training.diffusion import FOCUS, embedded
 from training.loop import Recipe, in_bfloat16, normal, note, ship, start_workers, train
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
@@ -39,14 +40,16 @@ from vedit.schedule import Levels, alpha_bar
 OWN = "motion"
 """Name of the motion modules' folder in the model's."""
 
-HEAVIEST = 20.0
+HEAVIEST = 50.0
 """Most that an error of epsilon counts: v's own weight, 1 / alpha_bar, grows without end towards pure noise."""
 
-FROM_NOISE = 0.1
-"""Share of the clips that are shown as pure noise."""
+FAINT = 0.5
+"""Share of the clips that are shown fainter than their timestep says, a fifth of them not at all. So many, since
+nowhere else do the words decide what moves where: sixteen noised frames together show even at the last timestep what a
+clip's mean is and where it goes, but what sampling begins with shows nothing."""
 
-UNDECIDED = 0.9
-"""Share of the timesteps above which pure noise is shown."""
+UNDECIDED = 0.75
+"""Share of the timesteps above which clips are shown fainter."""
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".m4v"}
 
@@ -59,6 +62,8 @@ class Clips:
     """Of each clip (F, 4, h, w), scaled; all of one h and w, F at least as many as are learnt at once."""
     words: Callable[[Tensor, torch.Generator], Tensor]
     """Of the numbers (B,) of clips, what the UNet is told (B, T, D)."""
+    near: Sequence[Tensor] | Tensor | None = None
+    """Of each clip (F, 1, h, w), bool: the latents near what moves, where known; errors count more there."""
 
 
 def world_clips(pool: Pool, backbone: Backbone) -> Clips:
@@ -70,7 +75,7 @@ def world_clips(pool: Pool, backbone: Backbone) -> Clips:
         tokens, shares, _ = there.telling(chosen.to(backbone.device), generator)
         return embedded(backbone.text_encoder, tokens, shares)
 
-    return Clips(there.latents, words)
+    return Clips(there.latents, words, there.places.any(2, keepdim=True))
 
 
 def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
@@ -123,25 +128,33 @@ def learn(
     levels = Levels.of(shares)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
-    def excerpt(number: int, generator: torch.Generator) -> Tensor:
+    def excerpt(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents (F, 4, h, w) of a clip, and how much errors count in them (F, 1, h, w)."""
         whole = clips.latents[number]
         begin = int(torch.randint(0, len(whole) - frames + 1, (1,), generator=generator))
-        return whole[begin : begin + frames]
+        found = whole[begin : begin + frames].float()
+        if clips.near is None:
+            return found, torch.ones_like(found[:, :1])
+        return found, 1 + FOCUS * clips.near[number][begin : begin + frames]
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
-        clean = torch.stack([excerpt(number, generator) for number in chosen.tolist()]).to(device).float()
+        excerpts = zip(*(excerpt(number, generator) for number in chosen.tolist()), strict=True)
+        clean, weights = (torch.stack(each).to(device) for each in excerpts)
         noise = normal(clean.shape, generator, device)
         share = torch.rand((batch,), generator=generator).sqrt()
-        pure = torch.rand((batch,), generator=generator) < FROM_NOISE
-        share = torch.where(pure, UNDECIDED + (1 - UNDECIDED) * share, share)
+        faint = torch.rand((batch,), generator=generator) < FAINT
+        share = torch.where(faint, UNDECIDED + (1 - UNDECIDED) * share, share)
+        seen = (1.25 * torch.rand((batch,), generator=generator) - 0.25).clamp(min=0)
+        seen = torch.where(faint, seen, 1.0).to(device)[:, None, None, None, None]
         time = (share * len(levels)).long().clamp(max=len(levels) - 1).to(device)
-        level = levels[time[:, None, None, None, None]]
-        noisy = torch.where(pure.to(device)[:, None, None, None, None], noise, level.noised(clean, noise))
+        time_of = time[:, None, None, None, None]
+        level, shown = levels[time_of], Levels.of(shares[time_of] * seen.square())
+        noisy = shown.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
         with in_bfloat16(device):
             output = backbone.predict(noisy, time[:, None].expand(-1, frames), clips.words(chosen, generator))
-        error = (output - target).square().mean((1, 2, 3, 4))
+        error = (weights * (output - target).square()).mean((1, 2, 3, 4)) / weights.mean((1, 2, 3, 4))
         if schedule.prediction == "epsilon":
             error = error * (1 / shares[time]).clamp(max=HEAVIEST)
         return error.mean()
