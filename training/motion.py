@@ -43,10 +43,14 @@ OWN = "motion"
 HEAVIEST = 50.0
 """Most that an error of epsilon counts: v's own weight, 1 / alpha_bar, grows without end towards pure noise."""
 
-FAINT = 0.5
+FAINT = 0.3
 """Share of the clips that are shown fainter than their timestep says, a fifth of them not at all. So many, since
 nowhere else do the words decide what moves where: sixteen noised frames together show even at the last timestep what a
 clip's mean is and where it goes, but what sampling begins with shows nothing."""
+
+LED = 0.4
+"""Share of the clips of which one frame is seen well and the others are faint: from there the words say where each
+thing has been and will be. A timestep for each frame is Diffusion Forcing's (Chen et al. 2024, section 3.1)."""
 
 UNDECIDED = 0.75
 """Share of the timesteps above which clips are shown fainter."""
@@ -119,6 +123,20 @@ def build(unet: UNet2DConditionModel, frames: int) -> MotionAdapter:
     )
 
 
+def drawn_times(clips: int, frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """At which share of the schedule each frame is learnt, and how much of the signal there it shows: (B, F) each."""
+
+    def random() -> Tensor:
+        return torch.rand((clips, 1), generator=generator)
+
+    kind, share, dim = random(), random().sqrt(), (1.25 * random() - 0.25).clamp(min=0)
+    clear = torch.randint(0, frames, (clips, 1), generator=generator) == torch.arange(frames)
+    faint, led = kind < FAINT, kind > 1 - LED
+    late = torch.where(faint | led, UNDECIDED + (1 - UNDECIDED) * share, share)
+    seen = torch.where(faint | led, dim, 1.0)
+    return torch.where(led & clear, UNDECIDED * random(), late), torch.where(led & clear, 1.0, seen)
+
+
 def learn(
     backbone: Backbone, adapter: MotionAdapter, clips: Clips, recipe: Recipe, frames: int, batch: int, out: Path
 ) -> None:
@@ -135,29 +153,24 @@ def learn(
         found = whole[begin : begin + frames].float()
         if clips.near is None:
             return found, torch.ones_like(found[:, :1])
-        return found, 1 + FOCUS * clips.near[number][begin : begin + frames]
+        weights = 1 + FOCUS * clips.near[number][begin : begin + frames]
+        return found, weights / weights.mean()
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
         excerpts = zip(*(excerpt(number, generator) for number in chosen.tolist()), strict=True)
         clean, weights = (torch.stack(each).to(device) for each in excerpts)
         noise = normal(clean.shape, generator, device)
-        share = torch.rand((batch,), generator=generator).sqrt()
-        faint = torch.rand((batch,), generator=generator) < FAINT
-        share = torch.where(faint, UNDECIDED + (1 - UNDECIDED) * share, share)
-        seen = (1.25 * torch.rand((batch,), generator=generator) - 0.25).clamp(min=0)
-        seen = torch.where(faint, seen, 1.0).to(device)[:, None, None, None, None]
-        time = (share * len(levels)).long().clamp(max=len(levels) - 1).to(device)
-        time_of = time[:, None, None, None, None]
-        level, shown = levels[time_of], Levels.of(shares[time_of] * seen.square())
+        share, seen = (each[..., None, None, None].to(device) for each in drawn_times(batch, frames, generator))
+        time = (share * len(levels)).long().clamp(max=len(levels) - 1)  # (B, F, 1, 1, 1)
+        level, shown = levels[time], Levels.of(shares[time] * seen.square())
         noisy = shown.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
         with in_bfloat16(device):
-            output = backbone.predict(noisy, time[:, None].expand(-1, frames), clips.words(chosen, generator))
-        error = (weights * (output - target).square()).mean((1, 2, 3, 4)) / weights.mean((1, 2, 3, 4))
+            output = backbone.predict(noisy, time[..., 0, 0, 0], clips.words(chosen, generator))
         if schedule.prediction == "epsilon":
-            error = error * (1 / shares[time]).clamp(max=HEAVIEST)
-        return error.mean()
+            weights = weights * (1 / shares[time]).clamp(max=HEAVIEST)
+        return (weights * (output - target).square()).mean()
 
     train(adapter, loss, recipe, out / "motion.pt")
 
