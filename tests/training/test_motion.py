@@ -12,7 +12,7 @@ import torch
 from diffusers import MotionAdapter
 
 from tests.conftest import Ran
-from training.motion import main
+from training.motion import FAINT, LED, UNDECIDED, drawn_times, main
 from vedit import Clip, load_backbone
 from vedit.schedule import alpha_bar
 
@@ -64,3 +64,18 @@ def test_a_folder_without_captions_is_refused(toy_model: Path, tmp_path: Path, t
     moving_square(1).save(tmp_path / "alone.mp4")
     with pytest.raises(SystemExit, match="caption"):
         train("--model", toy_model, "--clips", tmp_path, "--frames", 8, "--modules", tmp_path / "made")
+
+
+def test_of_some_clips_one_frame_alone_is_seen_well() -> None:
+    share, seen = drawn_times(4000, 8, torch.Generator().manual_seed(0))
+    assert share.shape == seen.shape == (4000, 8)
+    assert ((share >= 0) & (share < 1) & (seen >= 0) & (seen <= 1)).all()
+    led = (share != share[:, -1:]).any(1) | (share != share[:, :1]).any(1)
+    assert led.float().mean().item() == pytest.approx(LED, abs=0.03)
+    clear = share[led] < UNDECIDED
+    assert (clear.sum(1) == 1).all()
+    assert (seen[led][clear] == 1).all()
+    dim = (seen[~led] < 1).all(1)
+    assert dim.float().mean().item() == pytest.approx(FAINT / (1 - LED), abs=0.03)
+    assert (share[~led][dim] >= UNDECIDED).all()
+    assert 0.15 < (seen[:, 0] == 0).float().mean().item() / (FAINT + LED) < 0.25
