@@ -33,6 +33,7 @@ done
 for part in flow frames together; do
   stage "strokes-$part" learn training.strokes --stage "$part"
 done
+stage words learn training.flow_diffusion
 stage sound learn training.audio
 stage eyes learn training.clip
 stage looks learn training.image_adapter

@@ -21,6 +21,7 @@ learn pool training.pool --frames 16 --scenes "$(scenes 12288)"
 learn unet training.diffusion --preset medium --frames 16 --minutes "$(minutes 4.4)" --batch 1024 \
   --learning-rate 1e-3 --decay-from 0.5
 wait
+learn words training.flow_diffusion --minutes "$(minutes 3)" --batch 64 --scenes "$(scenes 16384)" &
 learn motion training.motion --minutes "$(minutes 3.3)" --batch 32 &
 for kind in edge flow pose; do
   learn "$kind" training.control --kind "$kind" --minutes "$(minutes 0.7)" --batch 256 \

@@ -44,6 +44,8 @@ class ModelNotes(BaseModel):
     motion_strokes: Literal[""] | Inside = ""
     """What ``training.strokes`` taught for the model, and is in force where strokes are followed unless another is
     named: a folder in its own."""
+    motion_words: Literal[""] | Inside = ""
+    """The flow diffusion that comes with the model, by which words set pictures in motion: a folder in its own."""
     image_adapter: Literal[""] | Inside = ""
     """The IP-Adapter that comes with the model: the name of a file in its folder, beside which lies the folder
     "image_encoder" of the CLIP that it looks through."""

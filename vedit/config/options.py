@@ -373,6 +373,10 @@ class AnimateOptions(TypedDict, total=False):
     motion_mask: str
     """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
     what stands out. [default: 'auto']"""
+    motion_words: str
+    """Flow diffusion that moves the picture as the prompt says, where neither strokes nor a clip
+    do: auto, none, or a folder that `training.flow_diffusion` wrote. auto is the one that the model
+    brings. [default: 'auto']"""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from vedit.config.fields import MaskText, mask_kind
 from vedit.config.groups import Settings
-from vedit.config.paths import InputPath
+from vedit.config.paths import InputPath, MayBePath
 
 
 class MotionSettings(Settings):
@@ -51,4 +51,10 @@ class PictureMotionSettings(LearntMotionSettings):
         "auto",
         description="What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is "
         "what stands out.",
+    )
+    motion_words: Annotated[str, MayBePath(names=frozenset({"auto", "none"}))] = Field(
+        "auto",
+        min_length=1,
+        description="Flow diffusion that moves the picture as the prompt says, where neither strokes nor a clip do: "
+        "auto, none, or a folder that `training.flow_diffusion` wrote. auto is the one that the model brings.",
     )

@@ -25,6 +25,7 @@ from vedit.jobs import controls, guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.generate import FRAMES, frames_of
+from vedit.jobs.motion import check_motion, flow_diffusion
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
@@ -40,8 +41,9 @@ from vedit.session import Model, Session
 from vedit.sheet import Row, sheet_of
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.animate import Hold, HoldAnimation
-from vedit.stages.borrowed import BorrowMotion, check_donor, check_mask
+from vedit.stages.borrowed import BorrowMotion
 from vedit.stages.conditions import MotionControl
+from vedit.stages.generated import GenerateMotion
 from vedit.stages.guidance import Guidance
 from vedit.stages.held import DenoiseHeld
 from vedit.stages.latents import Decode, Encode
@@ -50,7 +52,7 @@ from vedit.stages.noise import StartingNoise
 from vedit.stages.roll_out import DenoiseRollOut
 from vedit.stages.sampling import Sampling
 from vedit.stages.soundtrack import Soundtrack
-from vedit.stages.words import words_of
+from vedit.stages.words import Words, words_of
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:
@@ -188,22 +190,20 @@ def animate_stages(
     ConfigError."""
     moments, kind = track.moments, config.attention or ""
     drawn, loop = _strokes(config, picture, size, own, moments)
-    learnt = learnt_motion(config, model.outline)
-    (between, network), (how, net) = field_of(config, learnt), control_of(config, learnt)
-    motion = StrokesFlow(picture, drawn, between, network)
+    learnt, words = learnt_motion(config, model.outline), flow_diffusion(config, model.outline)
+    (between, network), (how, net) = field_of(config, learnt), control_of(config, learnt, words=words is not None)
+    prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
+    motion: Stage[DenseFlow] = StrokesFlow(picture, drawn, between, network)
+    if words is not None:
+        motion = GenerateMotion(picture, model, words, prompt, moments.frames, config.seed)
     crude = CrudeAnimation(picture, motion, moments.rate)
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
     flow = FlowOfStrokes(motion) if "flow" in needs else None
-    prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
     sound = guidance.sound_tokens(config, model, track)
     conditions = (*controls.asked(config, crude, crude, moments, model), *sound)
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
-    start = StartingNoise(
-        None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed,
-        tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
-    )  # fmt: skip
     common: dict[str, Any] = {
-        "start": start,
+        "start": _start(config, model, flow, prompt, moments, size),
         "flow": flow,
         "model": model,
         "attention": kind,
@@ -237,11 +237,21 @@ def animate_stages(
 def _strokes(
     config: AnimateConfig, picture: Stage[Tensor], size: Size, own: Size, moments: Moments
 ) -> tuple[Stage[Drawn], bool]:
-    """What says where things go, and whether the last frame leads to the first."""
+    """What is drawn or borrowed of where things go, and whether the last frame leads to the first."""
     if config.motion_of is not None:
         return BorrowMotion.of(config.motion_of, config.motion_mask, picture, size, own, moments), False
     drawn = DrawStrokes.of(config.motion_strokes, size, moments)
     return drawn, drawn.strokes.loop
+
+
+def _start(
+    config: AnimateConfig, model: Model, flow: FlowOfStrokes | None, prompt: Words, moments: Moments, size: Size
+) -> StartingNoise:
+    """What sampling starts from."""
+    return StartingNoise(
+        None, None, flow, (), model, config.attention or "", config.prior, prompt, config.steps, 0, config.seed,
+        tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
+    )  # fmt: skip
 
 
 def _frames(config: AnimateConfig, sound: Audio | None) -> int | None:
@@ -267,11 +277,7 @@ def check_settings(config: AnimateConfig) -> None:
         picture_facts(config.picture)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)
-    if config.motion_of is not None:
-        if config.motion_strokes is not None:
-            raise ConfigError("motion_of and motion_strokes exclude each other; give the motion in one way.")
-        check_donor(config.motion_of)
-        check_mask(config.motion_mask)
+    check_motion(config)
     controls.check(config)
     guidance.check(config)
     if "clip" in PRIORS.load(config.prior).needs:

@@ -51,16 +51,24 @@ def field_of(config: MotionSettings, learnt: LearntMotion, *, picture: bool = Tr
 
 
 def control_of(
-    config: AnimateConfig, learnt: LearntMotion
+    config: AnimateConfig, learnt: LearntMotion, *, words: bool = False
 ) -> tuple[Literal["none", "together", "roll_out"], File | None]:
-    """How the ControlNet `motion` draws frames, and its folder. Raises ConfigError where it is asked for and is not
-    there."""
+    """How the ControlNet `motion` draws frames, and its folder.
+
+    Args:
+        words: whether it is these that say how the picture moves
+
+    Raises:
+        ConfigError: where it is asked for and is not there; for a roll-out where words say how the picture moves
+    """
     chosen = config.motion_control
     if chosen == "auto":
-        moves = config.motion_strokes is not None or config.motion_of is not None
+        moves = words or config.motion_strokes is not None or config.motion_of is not None
         chosen = "together" if moves and learnt.control is not None else "none"
     if chosen == "none":
         return chosen, None
     if learnt.control is None:
         raise ConfigError(f"motion_control {chosen} needs the ControlNet `motion`, {NOTHING}")
+    if chosen == "roll_out" and words:
+        raise ConfigError("motion_control roll_out goes along strokes or a clip's motion, not words; take together.")
     return chosen, learnt.control

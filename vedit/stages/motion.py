@@ -117,14 +117,23 @@ class StrokesFlow(Stage[DenseFlow]):
         return frames * size[0] * size[1] * (4 * 4 + 2)
 
     def pack(self, result: DenseFlow) -> Mapping[str, Tensor]:
-        names = ("forward", "backward", "visible", "drawn", "held")
-        packed = {name: getattr(result, name).contiguous() for name in names}
-        return {**packed, "notes": json_tensor(result.notes)}
+        return pack_flow(result)
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> DenseFlow:
-        forward, backward, visible = tensors["forward"], tensors["backward"], tensors["visible"]
-        notes = tuple(from_json_tensor(tensors["notes"]))
-        return DenseFlow(forward, backward, visible, tensors["drawn"], tensors["held"], notes)
+        return unpack_flow(tensors)
+
+
+def pack_flow(flow: DenseFlow) -> Mapping[str, Tensor]:
+    """A dense flow as tensors, all of it."""
+    names = ("forward", "backward", "visible", "drawn", "held")
+    return {**{name: getattr(flow, name).contiguous() for name in names}, "notes": json_tensor(flow.notes)}
+
+
+def unpack_flow(tensors: Mapping[str, Tensor]) -> DenseFlow:
+    """The dense flow that ``pack_flow`` made these of."""
+    forward, backward, visible = tensors["forward"], tensors["backward"], tensors["visible"]
+    notes = tuple(from_json_tensor(tensors["notes"]))
+    return DenseFlow(forward, backward, visible, tensors["drawn"], tensors["held"], notes)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""The network that denoises flow volumes, told by words and a picture's latents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from diffusers import UNet3DConditionModel
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vedit.atomic import whole_file
+from vedit.backbone import checkpoints
+from vedit.backbone.meta_device import MetaParameters
+from vedit.backbone.model_files import reading_weights
+from vedit.backbone.schemas import fault
+from vedit.clip.sizes import Size
+from vedit.errors import WeightsError
+from vedit.motion.generated.volume import CHANNELS, FlowVolume
+from vedit.motion.grid import resized
+from vedit.sampling import noise
+from vedit.schedule import Schedule
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+"""Files of its folder."""
+
+KIND = "FlowDiffusion"
+"""What its config says that it is of, as diffusers' do."""
+
+SCHEDULE = {
+    "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
+    "timestep_spacing": "trailing", "rescale_betas_zero_snr": True,
+}  # fmt: skip
+"""Of its noise. Flow is so smooth that it shows through all but pure noise, where sampling begins: so learning does too
+(Lin et al. 2024, section 3)."""
+
+STEPS = 20
+"""Of sampling."""
+
+GUIDANCE = 2.0
+"""How much more the words count than without guidance (Ho & Salimans 2022, eq. 6, whose w is one less)."""
+
+Width = Annotated[int, Field(ge=8, le=512, multiple_of=8)]
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class FlowDiffusionConfig:
+    """What a network is made for.
+
+    text_width: of the model's text encoder
+    frames: that are sampled together
+    cells: along the longer side of the picture
+    scale: by which motion, as a share of the longer side, is multiplied: it should come to a deviation of about 1
+    channels: of its levels, each half as fine as the one before
+    """
+
+    text_width: Annotated[int, Field(ge=1, le=8192)]
+    frames: Annotated[int, Field(ge=2, le=256)] = 16
+    cells: Annotated[int, Field(ge=4, le=128)] = 16
+    scale: Annotated[float, Field(gt=0, le=100)] = 5.0
+    channels: Annotated[list[Width], Field(min_length=2, max_length=5)] = Field(default_factory=lambda: [32, 48])
+
+
+class FlowDiffusion(nn.Module):
+    """A small UNet over space and time.
+
+    Source: Ni et al. 2023 (LFDM), section 3.3: the latent flow of a diffusion that is told by a text, with the
+    picture's features beside it. The picture's features are the model's own latents.
+    """
+
+    def __init__(self, config: FlowDiffusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        deeper = len(config.channels) - 1
+        self.unet = UNet3DConditionModel(
+            sample_size=config.cells,
+            in_channels=CHANNELS + 4 + 1,  # the volume, the picture's latents, and how late each frame is
+            out_channels=CHANNELS,
+            block_out_channels=tuple(config.channels),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock3D",) * deeper + ("DownBlock3D",),
+            up_block_types=("UpBlock3D",) + ("CrossAttnUpBlock3D",) * deeper,
+            norm_num_groups=8,
+            cross_attention_dim=config.text_width,
+            attention_head_dim=4,  # the number of heads: diffusers keeps the name that it once gave them
+        )
+
+    def forward(self, noisy: Tensor, times: Tensor, latents: Tensor, words: Tensor) -> Tensor:
+        """What it predicts, v, of noisy volumes (B, F, 3, h, w).
+
+        Args:
+            times: (B,) timesteps
+            latents: (B, 4, h, w) of each picture, on the volume's cells
+            words: (B, T, D) what the text encoder says of each prompt
+        """
+        batch, frames, _, height, width = noisy.shape
+        late = torch.linspace(-1, 1, frames, device=noisy.device).view(1, frames, 1, 1, 1)
+        beside = latents[:, None].expand(-1, frames, -1, -1, -1)
+        told = torch.cat([noisy, beside, late.expand(batch, -1, 1, height, width).to(noisy)], dim=2)
+        return self.unet(told.transpose(1, 2), times, words).sample.transpose(1, 2)
+
+    @torch.no_grad()
+    def sample(self, words: Tensor, nothing: Tensor, latents: Tensor, cells: Size, seed: int) -> FlowVolume:
+        """A motion of a picture, on ``cells`` (h, w), noise keyed by (seed, frame).
+
+        Args:
+            words: (1, T, D) what the text encoder says of the prompt
+            nothing: (1, T, D) the same of no words
+            latents: (1, 4, h', w') of the picture, scaled
+        """
+        schedule = Schedule.from_config(SCHEDULE, STEPS)
+        device = latents.device
+        x = noise(seed, self.config.frames, (CHANNELS, *cells)).to(device)
+        beside = on_cells(latents, cells).repeat(2, 1, 1, 1)
+        told = torch.cat([words, nothing]).to(beside)
+        for index, time in enumerate(schedule.timesteps):
+            both = self(x[None].expand(2, -1, -1, -1, -1), time.to(device).expand(2), beside, told)
+            x = schedule.step(x, both[1] + GUIDANCE * (both[0] - both[1]), index)
+        return FlowVolume.unpacked(x.float().cpu(), self.config.scale)
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write config and weights, in half precision, into a folder. Raises MediaError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        with whole_file(folder / WEIGHTS, overwrite) as beside:
+            save_file(tensors, beside)
+        with whole_file(folder / CONFIG, overwrite) as beside:
+            beside.write_text(json.dumps({"_class_name": KIND, **asdict(self.config)}, indent=2) + "\n")
+
+
+def on_cells(latents: Tensor, cells: Size) -> Tensor:
+    """Latents (B, 4, h', w') of pictures on the cells (h, w) of a volume, in float32."""
+    return resized(latents.float(), cells)
+
+
+@reading_weights()
+def read_flow_diffusion_config(folder: Path, text_width: int) -> FlowDiffusionConfig:
+    """The config of the network in a folder, for a model of this ``text_width``. Raises WeightsError for what is none,
+    and for one of another model."""
+    path = folder / CONFIG
+    told = checkpoints.read_config(path)
+    if told.pop("_class_name", KIND) != KIND:
+        raise WeightsError(f"'{path}' is of something else; expected a {KIND}, which `training.flow_diffusion` writes.")
+    try:
+        config = FlowDiffusionConfig(**told)
+    except ValidationError as error:
+        raise WeightsError(f"'{path}': {fault(error)}.") from error
+    if config.text_width != text_width:
+        raise WeightsError(
+            f"'{folder}' reads words of width {config.text_width}, this model's are {text_width} wide: they do not "
+            "belong together."
+        )
+    if not (folder / WEIGHTS).is_file():
+        raise WeightsError(f"no {WEIGHTS} in '{folder}': expected what `training.flow_diffusion` wrote.")
+    return config
+
+
+@reading_weights()
+def load_flow_diffusion(folder: Path, text_width: int, device: torch.device | str = "cpu") -> FlowDiffusion:
+    """The network that ``FlowDiffusion.save`` wrote into a folder, in float32. Raises WeightsError for what is missing,
+    damaged, or does not fit the model."""
+    config = read_flow_diffusion_config(folder, text_width)
+    with MetaParameters():
+        network = FlowDiffusion(config)
+    tensors = checkpoints.read_tensors(folder / WEIGHTS)
+    checkpoints.fill(network, {name: each.float() for name, each in tensors.items()}, "flow diffusion")
+    return network.to(device).eval().requires_grad_(False)
