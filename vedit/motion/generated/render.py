@@ -80,7 +80,7 @@ def _camera(moved: Tensor, ground: Tensor, cells: Size, size: Size) -> Tensor:
         step, _ = cv2.estimateAffinePartial2D(
             start, end, method=cv2.RANSAC, ransacReprojThreshold=STILL * max(size) + 0.5
         )
-        found.append(np.eye(2, 3) if step is None else step)
+        found.append(np.eye(2, 3) if step is None else step.astype(np.float64))
     camera = torch.from_numpy(np.stack(found)).float()
     corners = torch.tensor([[0.0, 0, 1], [size[1], 0, 1], [0, size[0], 1], [size[1], size[0], 1]])
     gone = (torch.einsum("fij,nj->fni", camera, corners) - corners[:, :2]).norm(dim=-1)
