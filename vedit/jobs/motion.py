@@ -7,6 +7,7 @@ from vedit.config import AnimateConfig
 from vedit.config.paths import expand_home
 from vedit.errors import ConfigError, WeightsError
 from vedit.graph.files import File
+from vedit.motion.generated.network import read_flow_diffusion_config
 from vedit.stages.borrowed import check_donor, check_mask
 
 
@@ -44,8 +45,6 @@ def flow_diffusion(config: AnimateConfig, outline: Outline) -> File | None:
         folder = outline.folder / outline.notes.motion_words
     else:
         return None
-    from vedit.motion.generated.network import read_flow_diffusion_config  # with diffusers
-
     if not folder.is_dir():
         raise WeightsError(
             f"'{folder}' is no folder of a flow diffusion; expected what `training.flow_diffusion` wrote."

@@ -12,6 +12,9 @@ from vedit.clip.sizes import Size
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.motion.dense import DenseFlow
+from vedit.motion.generated.network import load_flow_diffusion
+from vedit.motion.generated.render import dense_of
+from vedit.motion.generated.volume import grid_of
 from vedit.session import Model, Session, within_memory
 from vedit.stages.motion import pack_flow, unpack_flow
 from vedit.stages.words import Words
@@ -41,10 +44,6 @@ class GenerateMotion(Stage[DenseFlow]):
     kept: ClassVar[bool] = True
 
     def make(self, session: Session, picture: Tensor) -> DenseFlow:
-        from vedit.motion.generated.network import load_flow_diffusion
-        from vedit.motion.generated.render import dense_of
-        from vedit.motion.generated.volume import grid_of
-
         backbone = session.plain(self.model)
         size = picture.shape[1], picture.shape[2]
         with within_memory():

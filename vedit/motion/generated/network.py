@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from diffusers import UNet3DConditionModel
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
@@ -74,6 +73,8 @@ class FlowDiffusion(nn.Module):
     """
 
     def __init__(self, config: FlowDiffusionConfig) -> None:
+        from diffusers import UNet3DConditionModel  # seconds to import, and not needed to say what is wrong with a job
+
         super().__init__()
         self.config = config
         deeper = len(config.channels) - 1
