@@ -123,7 +123,7 @@ def swaying(
         louder = {**sway, "frequency": 2.0, "amplitude": f"{1.5 * AMPLITUDE}*loudness"}
         path.write_text(yaml.safe_dump({"version": 1, "size": [SIZE, SIZE], "sway": [louder]}))
         result, frames = animated(
-            backbone, picture_of(exact), crude, settings, motion_strokes=path, audio=sound, **told
+            backbone, picture_of(exact), crude, settings, motion_strokes=path, audio=sound, audio_scale=0, **told
         )
         row["loudness"] = _followed(frames, judge, result)
         found.append(row)
@@ -150,7 +150,7 @@ def borrowed(
         if len(found) == count:
             break
         exact = scene(seed, 2)
-        donor = scene(next(donors), FRAMES, pace="plain")
+        donor = scene(next(donors), FRAMES)
         way = donor.positions[:, 0] - donor.positions[0, 0]
         asked = exact.positions[0, 0] + way
         if donor.scene.objects[0].path == "still" or asked.min() < MARGIN or asked.max() > SIZE - 1 - MARGIN:
@@ -162,13 +162,12 @@ def borrowed(
         seen = judge.see(frames).centre.double().numpy()
         gone = seen - seen[0]
         last, thing = judge.see(frames[-1:]), exact.scene.objects[0]
-        steps, theirs = np.diff(gone, axis=0), np.diff(way, axis=0)
         found.append(
             {
                 "way": float(np.corrcoef(gone.ravel(), way.ravel())[0, 1]),
                 "direction": _cosine(gone[-1], way[-1]),
-                "speed": float(np.linalg.norm(steps, axis=1).mean()),
-                "speed of the clip": float(np.linalg.norm(theirs, axis=1).mean()),
+                "speed": float(np.sqrt(np.square(gone).sum(1).mean())),
+                "speed of the clip": float(np.sqrt(np.square(way).sum(1).mean())),
                 "slope": float((gone * way).sum() / max((way**2).sum(), 1.0)),
                 "right": float(np.mean([last.shape[0] == thing.shape, last.colour[0] == thing.colour])),
             }
