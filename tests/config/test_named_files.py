@@ -101,7 +101,7 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
         (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
                               "image_adapter", "image_encoder", "motion_strokes"},
          {"output", "sheet", "report"}),
-        (TuneConfig, {"clip", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
+        (TuneConfig, {"clip", "pictures", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
         (CompareConfig, {"source", "edit"}, {"output"}),
         (InspectConfig, {"clip"}, {"output", "sheet", "save_data"}),
     ],
@@ -115,6 +115,7 @@ def test_settings_within_settings_are_known() -> None:
     assert {name: kind.__name__ for name, kind in settings_within(EditConfig).items()} == {
         "emphasis": "EmphasisSettings",
         "prompt_at": "PromptAtSettings",
+        "first": "KeyPictureSettings",
         "control": "ControlSettings",
         "condition": "ConditionSettings",
         "image": "ImageSettings",

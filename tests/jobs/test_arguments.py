@@ -36,7 +36,7 @@ def clip(toy_clip: Path) -> Clip:
         (lambda b, c: vedit.edit(b, None, "a"), "clip is None; expected a Clip, or the path of one"),
         (lambda b, c: vedit.edit(b, c, b"a"), "prompt is a bytes; expected a str"),
         (lambda b, c: vedit.edit(b, c, None), "prompt is None"),
-        (lambda b, c: vedit.edit(b, c), r"edit\(\) missing a required argument: 'prompt'; help"),
+        (lambda b, c: vedit.tune(b, c), r"tune\(\) missing a required argument: 'prompt'; help"),
         (lambda b, c: vedit.edit(b, c, "a", "b"), "too many positional arguments"),
         (lambda b, c: vedit.generate(b, 3), "prompt is an int"),
         (lambda b, c: vedit.tune(b, c.frames, "a"), "clip is a torch.Tensor"),
@@ -58,6 +58,11 @@ def clip(toy_clip: Path) -> Clip:
 def test_arguments_of_another_kind_are_told(backbone: Backbone, clip: Clip, call: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         call(backbone, clip)
+
+
+def test_an_edit_without_words_needs_a_picture(backbone: Backbone, clip: Clip) -> None:
+    with pytest.raises(ConfigError, match="prompt: '' is empty"):
+        vedit.edit(backbone, clip)
 
 
 def test_an_edit_loads_the_model_that_is_named(toy_model: Path, clip: Clip, tmp_path: Path) -> None:

@@ -147,5 +147,5 @@ def test_help_shows_the_flags_and_imports_a_part_only_for_its_own_options(vedit:
     listed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert {"edge", "audio"} <= set(listed.split())
     shown = vedit("inspect", "edge", "--help").out
-    assert {"CLIP", "--save-data", "--sheet", "--set", "--stride", "blur"} <= set(shown.replace("[", " ").split())
+    assert {"CLIP", "--save-data", "--sheet", "--set", "blur"} <= set(shown.replace("[", " ").split())
     assert "--options" not in shown
