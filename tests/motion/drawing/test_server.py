@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,10 @@ def ask(
     token: str | None = None,
 ) -> tuple[int, bytes]:
     line = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
-    line.request(method, f"/{server.token if token is None else token}/{path}", body, headers or {})
-    answer = line.getresponse()
-    content = answer.read()
-    line.close()
-    return answer.status, content
+    with closing(line):  # also where the server hangs up on what is too long
+        line.request(method, f"/{server.token if token is None else token}/{path}", body, headers or {})
+        answer = line.getresponse()
+        return answer.status, answer.read()
 
 
 def save(server: DrawingServer, values: Any) -> tuple[int, Any]:
