@@ -20,16 +20,15 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 import world
+from training.captioned_clips import captioned_clips
 from training.captions import EMPTY, sentence
 from training.data import FRAMES, draw_scene, encode
 from training.diffusion import embedded
 from training.loop import Recipe, in_parallel, normal, note, start_workers, train
-from training.motion import VIDEOS
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip.reading import read_clip
 from vedit.flow import centres, estimate_flow, follow
 from vedit.motion.clip_motion import SLOWEST, parted
 from vedit.motion.generated.network import (
@@ -154,25 +153,14 @@ def of_clips(folder: Path, backbone: Backbone, config: FlowDiffusionConfig, stri
     latents: list[Tensor] = []
     captions: list[str] = []
     size = None
-    for path in sorted(folder.iterdir()):
-        caption = path.with_suffix(".txt")
-        if path.suffix.lower() not in VIDEOS or not caption.is_file():
-            continue
-        clip = read_clip(path, stride=stride, sound=False)
-        if len(clip) < config.frames:
-            print(f"{path.name}: {len(clip)} frames, fewer than {config.frames}; left out", flush=True)
-            continue
+    for clip, caption in captioned_clips(folder, config.frames, stride):
         size = size or working_size(clip.size, None, backbone.unet.config, backbone.vae_scale_factor)
         frames = clip.resized(size).frames
         for begin in range(0, len(frames) - config.frames + 1, config.frames):
             piece = frames[begin : begin + config.frames]
             motion.append(volume_of_clip(piece, config).packed(config.scale).half())
             latents.append(on_cells(backbone.encode(piece[:1]).cpu(), grid_of(size, config.cells))[0])
-            captions.append(caption.read_text(encoding="utf-8").strip())
-    if not motion:
-        raise SystemExit(
-            f"{folder}: no clip of {config.frames} frames with a caption; expected such as a.mp4 and a.txt"
-        )
+            captions.append(caption)
     states = torch.cat(backbone.embed_alike([*captions, ""])).float().cpu()
     return Volumes(torch.stack(motion), torch.stack(latents), torch.arange(len(captions))[:, None], states)
 

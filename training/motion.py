@@ -24,6 +24,7 @@ import torch
 from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from torch import Tensor
 
+from training.captioned_clips import captioned_clips
 from training.captions import EMPTY
 from training.data import FRAMES
 from training.diffusion import FOCUS, embedded
@@ -34,7 +35,6 @@ from vedit.adapters.loading import load_backbone
 from vedit.adapters.motion import Motion
 from vedit.backbone import Backbone
 from vedit.backbone.sizes import working_size
-from vedit.clip.reading import read_clip
 from vedit.schedule import Levels, alpha_bar
 
 OWN = "motion"
@@ -54,8 +54,6 @@ thing has been and will be. A timestep for each frame is Diffusion Forcing's (Ch
 
 UNDECIDED = 0.75
 """Share of the timesteps above which clips are shown fainter."""
-
-VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".m4v"}
 
 
 @dataclass(frozen=True)
@@ -87,19 +85,10 @@ def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Cli
     latents: list[Tensor] = []
     captions: list[str] = []
     size = None
-    for path in sorted(folder.iterdir()):
-        caption = path.with_suffix(".txt")
-        if path.suffix.lower() not in VIDEOS or not caption.is_file():
-            continue
-        clip = read_clip(path, stride=stride, sound=False)
-        if len(clip.frames) < frames:
-            print(f"{path.name}: {len(clip.frames)} frames, fewer than {frames}; left out", flush=True)
-            continue
+    for clip, caption in captioned_clips(folder, frames, stride):
         size = size or working_size(clip.size, None, backbone.unet.config, backbone.vae_scale_factor)
         latents.append(backbone.encode(clip.resized(size).frames).half().cpu())
-        captions.append(caption.read_text(encoding="utf-8").strip())
-    if not latents:
-        raise SystemExit(f"{folder}: no clip of {frames} frames with a caption; expected such as a.mp4 beside a.txt")
+        captions.append(caption)
     states = torch.cat(backbone.embed_alike([*captions, ""]))
 
     def words(chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 import world
+from training.captioned_clips import VIDEOS
 from training.captions import sentence
 from training.data import FRAMES, draw_scene
 from training.image_adapter import encoded, read_captions
 from training.loop import in_parallel
-from training.motion import VIDEOS
 from vedit.backbone import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip.reading import read_clip
