@@ -21,9 +21,9 @@ from training.splat import inverted
 from training.strokes import ANYWHERE, MOVING, drawn_points, flow_loss, main, resized_flow
 from vedit import Clip, load_backbone
 from vedit.backbone.notes import read_notes
-from vedit.motion.learnt.completion import WEIGHTS
 from vedit.motion.learnt.folder import COMPLETION, CONTROL
 from vedit.motion.learnt.next_frame import motion_pictures
+from vedit.motion.network_folder import WEIGHTS
 
 Train = Callable[..., None]
 

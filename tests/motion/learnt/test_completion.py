@@ -13,14 +13,13 @@ from safetensors.torch import load_file, save_file
 from tests.motion.learnt.making import SMALL, completion
 from vedit.errors import WeightsError
 from vedit.motion.learnt.completion import (
-    CONFIG,
-    WEIGHTS,
     CompletionConfig,
     FlowCompletion,
     load_completion,
     read_completion_config,
 )
 from vedit.motion.learnt.points import pixels_of, sparse_flow
+from vedit.motion.network_folder import CONFIG, WEIGHTS
 
 GRID = (32, 48)
 

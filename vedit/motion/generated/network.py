@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vedit.atomic import whole_file
-from vedit.backbone import checkpoints
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model_files import reading_weights
-from vedit.backbone.schemas import fault
 from vedit.clip.sizes import Size
 from vedit.errors import WeightsError
 from vedit.motion.generated.volume import CHANNELS, FlowVolume
 from vedit.motion.grid import resized
+from vedit.motion.network_folder import check_weights, read_network_config, read_weights, save_network
 from vedit.sampling import noise
 from vedit.schedule import Schedule
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-"""Files of its folder."""
 
 KIND = "FlowDiffusion"
 """What its config says that it is of, as diffusers' do."""
@@ -126,12 +118,7 @@ class FlowDiffusion(nn.Module):
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        with whole_file(folder / WEIGHTS, overwrite) as beside:
-            save_file(tensors, beside)
-        with whole_file(folder / CONFIG, overwrite) as beside:
-            beside.write_text(json.dumps({"_class_name": KIND, **asdict(self.config)}, indent=2) + "\n")
+        save_network(self, self.config, KIND, folder, overwrite=overwrite)
 
 
 def on_cells(latents: Tensor, cells: Size) -> Tensor:
@@ -143,21 +130,13 @@ def on_cells(latents: Tensor, cells: Size) -> Tensor:
 def read_flow_diffusion_config(folder: Path, text_width: int) -> FlowDiffusionConfig:
     """The config of the network in a folder, for a model of this ``text_width``. Raises WeightsError for what is none,
     and for one of another model."""
-    path = folder / CONFIG
-    told = checkpoints.read_config(path)
-    if told.pop("_class_name", KIND) != KIND:
-        raise WeightsError(f"'{path}' is of something else; expected a {KIND}, which `training.flow_diffusion` writes.")
-    try:
-        config = FlowDiffusionConfig(**told)
-    except ValidationError as error:
-        raise WeightsError(f"'{path}': {fault(error)}.") from error
+    config = read_network_config(folder, FlowDiffusionConfig, KIND, "training.flow_diffusion")
     if config.text_width != text_width:
         raise WeightsError(
             f"'{folder}' reads words of width {config.text_width}, this model's are {text_width} wide: they do not "
             "belong together."
         )
-    if not (folder / WEIGHTS).is_file():
-        raise WeightsError(f"no {WEIGHTS} in '{folder}': expected what `training.flow_diffusion` wrote.")
+    check_weights(folder, "training.flow_diffusion")
     return config
 
 
@@ -168,6 +147,5 @@ def load_flow_diffusion(folder: Path, text_width: int, device: torch.device | st
     config = read_flow_diffusion_config(folder, text_width)
     with MetaParameters():
         network = FlowDiffusion(config)
-    tensors = checkpoints.read_tensors(folder / WEIGHTS)
-    checkpoints.fill(network, {name: each.float() for name, each in tensors.items()}, "flow diffusion")
+    read_weights(network, folder, "flow diffusion")
     return network.to(device).eval().requires_grad_(False)

@@ -8,28 +8,19 @@ twice as long moves everything twice as far, and where no stroke moves nothing d
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vedit.atomic import whole_file
-from vedit.backbone import checkpoints
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model_files import reading_weights
-from vedit.backbone.schemas import fault
-from vedit.errors import WeightsError
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-"""Files of its folder."""
+from vedit.motion.network_folder import check_weights, read_network_config, read_weights, save_network
 
 KIND = "FlowCompletion"
 """What the config of such a network says that it is of, as diffusers' do."""
@@ -119,12 +110,7 @@ class FlowCompletion(nn.Module):
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        with whole_file(folder / WEIGHTS, overwrite) as beside:
-            save_file(tensors, beside)
-        with whole_file(folder / CONFIG, overwrite) as beside:
-            beside.write_text(json.dumps({"_class_name": KIND, **asdict(self.config)}, indent=2) + "\n")
+        save_network(self, self.config, KIND, folder, overwrite=overwrite)
 
 
 class _Residual(nn.Module):
@@ -161,14 +147,7 @@ class _Attention(nn.Module):
 @reading_weights()
 def read_completion_config(folder: Path) -> CompletionConfig:
     """The config of the network in a folder. Raises WeightsError for what is none."""
-    path = folder / CONFIG
-    told = checkpoints.read_config(path)
-    if told.pop("_class_name", KIND) != KIND:
-        raise WeightsError(f"'{path}' is of something else; expected a {KIND}, which `training.strokes` writes.")
-    try:
-        return CompletionConfig(**told)
-    except ValidationError as error:
-        raise WeightsError(f"'{path}': {fault(error)}.") from error
+    return read_network_config(folder, CompletionConfig, KIND, "training.strokes")
 
 
 @reading_weights()
@@ -176,10 +155,8 @@ def load_completion(folder: Path, device: torch.device | str = "cpu") -> FlowCom
     """The network that ``FlowCompletion.save`` wrote into a folder, in float32. Raises WeightsError for what is
     missing, damaged or none."""
     config = read_completion_config(folder)
-    if not (folder / WEIGHTS).is_file():
-        raise WeightsError(f"no {WEIGHTS} in '{folder}': expected what `training.strokes` wrote.")
+    check_weights(folder, "training.strokes")
     with MetaParameters():
         network = FlowCompletion(config)
-    tensors = checkpoints.read_tensors(folder / WEIGHTS)
-    checkpoints.fill(network, {name: each.float() for name, each in tensors.items()}, "flow completion")
+    read_weights(network, folder, "flow completion")
     return network.to(device).eval().requires_grad_(False)
