@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.prompt import Prompt
-from vedit.request import Scale
+from vedit.request import Scale, of_frames
 
 
 class Guider(Protocol):
@@ -24,6 +23,9 @@ class Guider(Protocol):
     @property
     def scale(self) -> Scale:
         """The guidance scale, for all frames or for each (F,)."""
+
+    def frames(self, cut: slice) -> Self:
+        """The same for some of the frames."""
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         """Combine the branches' predictions (N, F, 4, h, w), the first of which is the one guided away from, to (F, 4,
@@ -47,6 +49,9 @@ class Unguided:
     @property
     def scale(self) -> float:
         return 1.0
+
+    def frames(self, cut: slice) -> Unguided:
+        return Unguided(self.prompt.frames(cut))
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         return outputs[0] + beside
@@ -74,6 +79,14 @@ class ClassifierFree:
     def prompts(self) -> Prompt:
         return Prompt.together(self.negative, self.prompt)
 
+    def frames(self, cut: slice) -> ClassifierFree:
+        return replace(
+            self,
+            prompt=self.prompt.frames(cut),
+            negative=self.negative.frames(cut),
+            scale=of_frames(self.scale, cut),
+        )
+
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         negative, positive = outputs
         scale = torch.as_tensor(self.scale, device=outputs.device, dtype=outputs.dtype).view(-1, 1, 1, 1)
@@ -86,5 +99,11 @@ class ClassifierFree:
 
 def _along(x: Tensor, direction: Tensor) -> Tensor:
     """The part of each frame of ``x`` (F, 4, h, w) that lies along that frame of ``direction``."""
-    unit = F.normalize(direction.flatten(1), dim=1).view_as(direction)
-    return (x * unit).sum((1, 2, 3), keepdim=True) * unit
+    unit = direction / _sum(direction.square()).sqrt().clamp(min=1e-12)
+    return _sum(x * unit) * unit
+
+
+def _sum(x: Tensor) -> Tensor:
+    """Of each frame of (F, C, h, w): (F, 1, 1, 1). Dimension by dimension, which threads do not part otherwise for a
+    single frame than for several."""
+    return x.sum(3, keepdim=True).sum(2, keepdim=True).sum(1, keepdim=True)

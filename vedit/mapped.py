@@ -13,11 +13,13 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import WeakValueDictionary
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 LARGE = 4 * 2**20
@@ -43,6 +45,8 @@ DTYPES = {
 }
 """Kinds of numbers by their names in safetensors files."""
 
+CPU = torch.device("cpu")
+
 _maps: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
 """What lies in files, by where in memory each tensor begins."""
 
@@ -54,15 +58,20 @@ def scratch_folder() -> str:
 
 
 def is_large(size: int) -> bool:
-    """Whether a result of so many bytes lies in a file."""
+    """Whether a result of so many bytes is not read into memory whole."""
     return size >= LARGE
 
 
-def room_for(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """An empty tensor on the CPU, to be filled: in a file where it is large and the disk has room for it."""
+def lies_in_file(size: int) -> bool:
+    """Whether a tensor of so many bytes, on the CPU, lies in a file while it is worked on."""
+    return is_large(size) and hasattr(os, "posix_fallocate")
+
+
+def room_for(shape: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> Tensor:
+    """An empty tensor to be filled; on the CPU in a file, where it is large and the disk has room for it."""
     size = math.prod(shape) * dtype.itemsize
-    if not is_large(size) or not hasattr(os, "posix_fallocate"):
-        return torch.empty(tuple(shape), dtype=dtype)
+    if device.type != "cpu" or not lies_in_file(size):
+        return torch.empty(tuple(shape), dtype=dtype, device=device)
     try:
         with tempfile.TemporaryFile(dir=scratch_folder()) as file:
             os.posix_fallocate(file.fileno(), 0, size)  # what is not there would be missed when it is written
@@ -72,12 +81,53 @@ def room_for(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor
     return _tensor(mapped, 0, shape, dtype)
 
 
+def room_in_file(path: Path, name: str, shape: Sequence[int], metadata: Mapping[str, str]) -> tuple[Tensor, bool]:
+    """A tensor of float32 in a safetensors file of its own, which holds whatever is written into it; and whether the
+    file is new. A file that was made for just this before is taken as it is. Raises OSError."""
+    if not hasattr(os, "posix_fallocate"):
+        raise OSError("files of this system cannot be given room before they are written")
+    beginning = _beginning({name: torch.empty(tuple(shape), device="meta")}, metadata)
+    size = len(beginning) + math.prod(shape) * 4
+    try:
+        there = path.stat().st_size == size
+    except FileNotFoundError:
+        there = False
+    with path.open("r+b" if there else "w+b") as file:
+        if new := not (there and file.read(len(beginning)) == beginning):
+            file.truncate(0)
+            os.posix_fallocate(file.fileno(), 0, size)
+            file.seek(0)
+            file.write(beginning)
+            file.flush()
+        mapped = mmap.mmap(file.fileno(), size)
+    return _tensor(mapped, len(beginning), shape, torch.float32), new
+
+
 def let_go(*tensors: Tensor | None) -> None:
     """Free the memory of what lies in files; it stays there. Nothing happens to other tensors."""
     for tensor in tensors:
-        mapped = None if tensor is None else _maps.get(tensor.untyped_storage().data_ptr())
+        mapped = None if tensor is None else _map_of(tensor)
         if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def to_disk(*tensors: Tensor) -> None:
+    """See that what lies in files of their own is on the disk, also for a machine that loses its power."""
+    for tensor in tensors:
+        if (mapped := _map_of(tensor)) is not None:
+            mapped.flush()
+
+
+def same_memory(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are one, number by number."""
+    return (one.data_ptr(), one.shape, one.stride(), one.dtype) == (
+        other.data_ptr(), other.shape, other.stride(), other.dtype,
+    )  # fmt: skip
+
+
+def _map_of(tensor: Tensor) -> mmap.mmap | None:
+    """The file that a tensor, or what it is a view of, lies in."""
+    return _maps.get(tensor.untyped_storage().data_ptr()) if tensor.device.type == "cpu" else None
 
 
 def in_chunks(frames: int, *looked_at: Tensor | None, size: int | None = None) -> Iterator[slice]:
@@ -86,6 +136,22 @@ def in_chunks(frames: int, *looked_at: Tensor | None, size: int | None = None) -
     for first in range(0, frames, size):
         yield slice(first, min(first + size, frames))
         let_go(*looked_at)
+
+
+def read_whole(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a safetensors file, which large ones stay in; None for one that is not there, or is damaged, which
+    is then removed."""
+    try:
+        with safe_open(path, "pt") as file:  # which finds what is damaged
+            if is_large(path.stat().st_size):
+                return read_tensors(path)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError):
+        with suppress(OSError):
+            path.unlink()
+        return None
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

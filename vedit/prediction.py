@@ -11,6 +11,7 @@ from torch import Tensor
 from vedit.attention.anchors import Anchors
 from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
+from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.windows import views
@@ -58,14 +59,40 @@ def predict_in_windows(backbone: Backbone, request: Request, source: Request | N
     seen = views(backbone.windows, backbone.shots, len(request.latents), step)
     if len(seen) == len(seen[0]) == 1:
         return predict(backbone, request, source)
-    parts = []
+    told = _Together(len(request.latents), backbone.device)
     for shot in seen:
         anchors = Anchors(shot[0].first) if len(shot) > 1 else None
         for window in shot:
             with backbone.in_window(window.first, anchors):
                 lent = None if source is None else source.frames(window.frames)
-                parts.append(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
-    return torch.cat(parts, dim=1)
+                told.add(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
+                let_go(request.latents, None if source is None else source.latents)
+    return told.all()
+
+
+class _Together:
+    """What is said of stretches (N, F', C, h, w) of so many ``frames``, one after the other, put together: where it is
+    large in a file, unless gradients lead through it."""
+
+    def __init__(self, frames: int, device: torch.device) -> None:
+        self._frames, self._device = frames, device
+        self._parts: list[Tensor] = []
+        self._room: Tensor | None = None
+        self._filled = 0
+
+    def add(self, part: Tensor) -> None:
+        if part.requires_grad:
+            self._parts.append(part)
+            return
+        if self._room is None:
+            self._room = room_for((len(part), self._frames, *part.shape[2:]), device=self._device)
+        self._room[:, self._filled : self._filled + part.shape[1]] = part
+        self._filled += part.shape[1]
+        let_go(self._room)
+
+    def all(self) -> Tensor:
+        """(N, F, C, h, w)."""
+        return torch.cat(self._parts, dim=1) if self._room is None else self._room
 
 
 def predict(backbone: Backbone, request: Request, source: Request | None = None) -> Tensor:

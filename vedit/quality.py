@@ -53,7 +53,7 @@ def fidelity(frames: Tensor, original: Tensor) -> Fidelity:
     for chunk in in_chunks(len(frames), frames, original, errors):
         gap = frames[chunk].float().cpu() - original[chunk].float().cpu()
         errors[chunk] = gap.square().mean(dim=1, keepdim=True)
-    of_frames = torch.cat([errors[chunk].mean(dim=(1, 2, 3)) for chunk in in_chunks(len(errors), errors)])
+    of_frames = torch.cat([errors[chunk].flatten(1).double().mean(1) for chunk in in_chunks(len(errors), errors)])
     return Fidelity(_decibels(float(of_frames.mean())), _decibels(float(of_frames.max())), errors)
 
 

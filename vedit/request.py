@@ -36,8 +36,15 @@ Control = Callable[[Tensor, Timestep, Tensor, slice], "Residuals"]
 """From latents (F, C, h, w), the same in all branches, their timestep, the branches' texts (N, T, D) or (N, F, T, D),
 and which frames of the clip these are, to residuals of all branches."""
 
-Lead = Callable[[Tensor, Scale], Tensor]
-"""From a direction (F, C, h, w) between two predictions, and the guidance scale, to the guidance to add."""
+
+def of_frames(scale: Scale, cut: slice) -> Scale:
+    """A guidance scale for some of the frames."""
+    return scale if isinstance(scale, (int, float)) else scale[cut]
+
+
+Lead = Callable[[Tensor, Scale, slice], Tensor]
+"""From a direction (F, C, h, w) between two predictions of some frames, their guidance scale, and which frames of all
+that are asked for these are, to the guidance to add. It is asked of each frame once in a step."""
 
 Gradient = Callable[[Tensor, Tensor, Schedule, Index], Tensor]
 """From latents and the guided output for them, both (F, C, h, w), before the step of an index of a schedule, to the
@@ -124,11 +131,11 @@ class Request:
         made = [control(self.latents, self.timestep, self.prompt.states, frames) for control in self.controls]
         return reduce(operator.add, made) if made else None
 
-    def lead(self, outputs: Tensor, scale: Scale) -> Tensor | float:
-        """The guidance (F, C, h, w) of the branches beside, given the outputs (N + ..., F, C, h, w) of all branches and
-        the guidance scale."""
+    def lead(self, outputs: Tensor, scale: Scale, cut: slice) -> Tensor | float:
+        """The guidance (F', C, h, w) of the branches beside, for the frames of a ``cut``, given their outputs (N + ...,
+        F', C, h, w) of all branches and their guidance scale."""
         directions = [output - outputs[0] for output in outputs[len(self.prompt) :]]
-        return sum(each.lead(direction, scale) for each, direction in zip(self.beside, directions, strict=True))
+        return sum(each.lead(direction, scale, cut) for each, direction in zip(self.beside, directions, strict=True))
 
     def gradient(self, output: Tensor, schedule: Schedule, index: Index) -> Tensor | None:
         """The gradient (F, C, h, w) of all energies by the latents, given the guided output for them before the step of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, attached, enter, of_source
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
-from vedit.mapped import let_go
+from vedit.mapped import CHUNK, in_chunks, let_go, room_for
 from vedit.prediction import Predictor
 from vedit.progress import Progress
 from vedit.prompt import Prompt
@@ -47,6 +48,11 @@ class InjectionSource:
         return enter(of_source(conditions), request, schedule.window(index)) if self.guided else request
 
 
+AfterStep = Callable[[Tensor, int, slice], Tensor]
+"""From latents (F', 4, h, w) after the step of an index, and which frames of the clip these are, to those to go on
+with."""
+
+
 @torch.no_grad()
 def denoise(
     backbone: Backbone,
@@ -56,49 +62,100 @@ def denoise(
     *,
     conditions: Sequence[Condition] = (),
     source: InjectionSource | None = None,
-    after_step: Callable[[Tensor, int], Tensor] | None = None,
+    after_step: AfterStep | None = None,
     only: slice | None = None,
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise (F, 4, h, w) from the schedule's first step to clean latents (F, 4, h, w), by DDIM.
 
-    ``conditions`` steer beside the prompt. ``source`` is injected in its first steps. ``after_step`` may change the
-    latents (F, 4, h, w) after the step of a given index, as ``masks.LatentBlend.blend`` does. ``only`` are the frames
-    that are seen, side by side; what comes of the others is of no use. All branches run as one batch; where memory does
-    not suffice for that, one after the other.
+    The latents of a long clip lie in files (``vedit.mapped``); after the network has seen them window by window, the
+    step is taken a few frames at a time. What it comes to does not depend on how many.
+
+    Args:
+        backbone: the model
+        x: the noise; left as it is
+        schedule: the steps
+        guider: of the prompts
+        conditions: steer beside the prompt
+        source: is injected in its first steps
+        after_step: may change the latents after each step, as ``masks.LatentBlend.blend`` does
+        only: the frames that are seen, side by side; what comes of the others is of no use
+        unfinished: where the state is saved between steps; where one lies there, it is gone on from
+        progress: what is told of each step; None for nothing
     """
-    x = x.to(backbone.device, torch.float32)
     prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only)
     conditions = [each.begin() for each in conditions]
+    x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)
+    after = room_for(x.shape, device=x.device)
     with attached(conditions, backbone):
-        for index, t in enumerate(schedule.timesteps.tolist()):
+        for index, t in list(enumerate(schedule.timesteps.tolist()))[begin:]:
             request = enter(conditions, Request(x, t, prompts), schedule.window(index))
             lent = source.request(schedule, index, conditions, x.device) if source is not None else None
-            x = schedule.step(x, guided_output(predict, request, lent, guider, schedule, index), index)
-            if after_step is not None:
-                x = after_step(x, index)
+            outputs = _predicted(predict, request, lent, schedule, index)
+            for cut in _stretches(request, outputs):
+                moved = schedule.step(x[cut], guided_output(outputs, request, guider, schedule, index, cut), index)
+                after[cut] = moved if after_step is None else after_step(moved, index, cut)
+                let_go(x, after, outputs)
+            x, after = after, room_for(x.shape, device=x.device) if index == begin else x
+            if unfinished is not None and unfinished.due and index + 1 < len(schedule):
+                unfinished.save(_state(x, index + 1, conditions))
             if progress is not None:
                 progress("denoising", index + 1, len(schedule))
     return x
 
 
-def guided_output(
-    predict: Predictor, request: Request, source: Request | None, guider: Guider, schedule: Schedule, index: int
-) -> Tensor:
-    """The output (F, 4, h, w) before the step of this index, guided by all that has entered the ``request``."""
+def _predicted(predict: Predictor, request: Request, source: Request | None, schedule: Schedule, index: int) -> Tensor:
+    """What the network says (N, F, 4, h, w) before the step of this index, of all branches."""
     with torch.set_grad_enabled(request.latents.requires_grad):
-        outputs = predict(request, source, step=schedule.skipped + index)
-        lead = request.lead(outputs, guider.scale)
-        clean = partial(schedule.clean, request.latents, index=index)
-        output = guider.combine(outputs[: len(request.prompt)], clean, lead)
+        return predict(request, source, step=schedule.skipped + index)
+
+
+def _stretches(request: Request, outputs: Tensor) -> Iterator[slice]:
+    """The frames that a step is taken of together: a few, or all where an energy looks at the clip as a whole."""
+    frames = outputs.shape[1]
+    return iter([slice(0, frames)]) if request.energies else in_chunks(frames)
+
+
+def guided_output(
+    outputs: Tensor, request: Request, guider: Guider, schedule: Schedule, index: int, cut: slice
+) -> Tensor:
+    """The output (F', 4, h, w) for the frames of a ``cut`` before the step of this index: the network's ``outputs`` (N,
+    F, 4, h, w) of all branches, guided by all that has entered the ``request``."""
+    with torch.set_grad_enabled(request.latents.requires_grad):
+        latents, told, some = request.latents[cut], outputs[:, cut], guider.frames(cut)
+        lead = request.lead(told, some.scale, cut)
+        clean = partial(schedule.clean, latents, index=index)
+        output = some.combine(told[: len(request.prompt)], clean, lead)
     gradient = request.gradient(output, schedule, index)
     return output if gradient is None else schedule.descend(output.detach(), gradient, index)
 
 
+def _resumed(x: Tensor, conditions: Sequence[Condition], unfinished: Unfinished | None) -> tuple[Tensor, int]:
+    """The latents (F, 4, h, w) to go on with, and how many steps they have taken: those that were saved, or ``x`` and
+    none. What the conditions remember is given back to them."""
+    saved = None if unfinished is None else unfinished.read()
+    if saved is None or saved["latents"].shape != x.shape:
+        return x, 0
+    for number, each in enumerate(conditions):
+        if (memory := saved.get(f"memory.{number}")) is not None:
+            each.entrance.remember(memory)
+    return saved["latents"].to(x.device), int(saved["steps"])
+
+
+def _state(x: Tensor, steps: int, conditions: Sequence[Condition]) -> dict[str, Tensor]:
+    """What sampling goes on from after so many steps."""
+    memories = {f"memory.{number}": each.entrance.memory() for number, each in enumerate(conditions)}
+    remembered = {name: each for name, each in memories.items() if each is not None}
+    return {"latents": x, "steps": torch.tensor(steps), **remembered}
+
+
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:
     """Gaussian noise (F, *shape), each frame keyed by (seed, frame): a longer clip keeps its first frames' noise."""
-    rows = []
-    for frame in range(first, first + frames):
+    drawn = room_for((frames, *shape))
+    for row, frame in enumerate(range(first, first + frames)):
         generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + frame * 0xD1B54A32D192ED03) % 2**63)
-        rows.append(torch.randn(shape, generator=generator))
-    return torch.stack(rows)
+        drawn[row] = torch.randn(shape, generator=generator)
+        if row % CHUNK == 0:
+            let_go(drawn)
+    return drawn

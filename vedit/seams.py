@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, sample
+from vedit.mapped import CHUNK, let_go
 from vedit.shots import Shots
 from vedit.windows import Windows, views
 
@@ -79,6 +80,8 @@ def jumps(edited: Tensor, source: Tensor, flow: Flow, mask: Tensor | None) -> Te
     size = int(source.shape[2]), int(source.shape[3])
     places, found = centres(size, size), []
     for index in range(len(source) - 1):
+        if index % CHUNK == 0:
+            let_go(edited, source, flow.backward, flow.appeared)
         before, after = (edited[each] - source[each] for each in (index, index + 1))
         came_from = places + flow.backward[index].permute(1, 2, 0)
         gap = (after - sample(before[None], came_from[None])[0]).abs().mean(0)
@@ -120,6 +123,8 @@ def drift(edited: Tensor, source: Tensor, rate: Fraction, shots: Shots, mask: Te
     size = int(source.shape[2]), int(source.shape[3])
     differences, times = [], []
     for index in range(len(source)):
+        if index % CHUNK == 0:
+            let_go(edited, source)
         kept = ~_open(mask, index, size)
         kept = kept if kept.any() else torch.ones_like(kept)
         differences.append((_lab(edited[index]) - _lab(source[index]))[kept.numpy()].mean(0))

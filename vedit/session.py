@@ -21,6 +21,7 @@ from vedit.windows import Windows
 
 if TYPE_CHECKING:
     from vedit.adapters.loading import ModelSpec
+    from vedit.graph.unfinished import Unfinished
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Session:
 
     progress: Progress | None = None
     fetches: bool = True
+    unfinished: Unfinished | None = None
+    """Where the stage that is being made saves what it has made so far, if it ``resumes`` and is kept."""
     _given: dict[Model, Backbone] = field(default_factory=dict)
     _loaded: tuple[ModelSpec, Backbone] | None = None
 

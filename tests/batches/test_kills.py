@@ -93,7 +93,7 @@ def kill(trial: Trial, desk: Desk, seconds: float) -> Kill | None:
     assert process.exitcode == -signal.SIGKILL, desk.said
     assert not desks.processes_of(session)
     assert desk.outputs().items() <= trial.undisturbed.outputs().items(), "what is there is whole"
-    for entry in Store(desk.cache).entries():
+    for entry in (each for each in Store(desk.cache).entries() if not each.unfinished):
         assert Store(desk.cache).read(entry.key) is not None
     return Kill(at, len(desk.entries()))
 

@@ -19,16 +19,17 @@ def test_semantic_guidance_leads_where_it_says_most_and_remembers() -> None:
     direction = noise(3, 2, (4, 8, 8))
     text, envelope = torch.zeros(2, 5, 8), torch.tensor([2.0, 0.0])
     share = torch.ones(2)
-    whole = Tokens(text, share).begin().lead(direction, [3.0, 1.0], strength=envelope)
+    whole = Tokens(text, share).begin().lead(direction, [3.0, 1.0], slice(0, 2), strength=envelope)
     torch.testing.assert_close(whole, 3 * direction * envelope.view(-1, 1, 1, 1))
     some = Tokens(text, share, quantile=0.75, momentum=0.5).begin()
-    first = some.lead(direction, 1.0, strength=envelope)
+    first = some.lead(direction, 1.0, slice(0, 2), strength=envelope)
     heeded = first[0] != 0
     assert heeded.flatten(1).sum(1).tolist() == [16] * 4  # a quarter of each channel
     assert direction[0].abs()[heeded].min() > 0
     for channel, chosen in zip(direction[0].abs(), heeded, strict=True):
         assert channel[chosen].min() > channel[~chosen].max()
-    torch.testing.assert_close(some.lead(direction, 1.0, strength=envelope), first + 0.5 * (1 - MOMENTUM_KEPT) * first)
+    second = some.lead(direction, 1.0, slice(0, 2), strength=envelope)
+    torch.testing.assert_close(second, first + 0.5 * (1 - MOMENTUM_KEPT) * first)
 
 
 def test_what_is_said_beside_joins_the_prompt_as_far_as_asked() -> None:
@@ -58,7 +59,7 @@ def test_they_enter_as_a_branch_beside_and_leave_the_request_as_it_was() -> None
     assert torch.equal(whole.prompt.states[:2], after.prompt.states)
     assert torch.equal(whole.prompt.states[2], said.repeat(1, 6, 1))
     outputs = noise(7, 3, (3, 4, 8, 8))
-    torch.testing.assert_close(after.lead(outputs, 2.0), 2 * (outputs[2] - outputs[0]))
+    torch.testing.assert_close(after.lead(outputs, 2.0, slice(0, 3)), 2 * (outputs[2] - outputs[0]))
 
 
 def test_one_condition_serves_many_denoisings(sd1: Path) -> None:

@@ -10,6 +10,8 @@ from vedit.schedule import Schedule
 
 LAYOUT = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
+ALL = slice(0, 2)
+
 
 def clock(until: torch.Tensor, taken: int = 6) -> DualClock:
     return DualClock(
@@ -30,11 +32,11 @@ def test_each_is_held_up_to_its_share_of_all_the_steps() -> None:
     until = torch.tensor([[[[0.0, 0.5], [0.6, 1.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
     one, free = clock(until), torch.full((2, 4, 2, 2), 9.0)
     for index in range(6):  # of ten steps, those that end at 0.5, 0.6 ... 1
-        free_there = (one.hold(free, index) == 9).all(1)
+        free_there = (one.hold(free, index, ALL) == 9).all(1)
         end = 0.5 + index / 10
         assert free_there[0].tolist() == [[True, end > 0.5 + 1e-3], [end > 0.6 + 1e-3, False]]
         assert free_there[1].all()
-    assert torch.equal(one.hold(free, 5)[0, :, 1, 1], one.reference[0, :, 1, 1])
+    assert torch.equal(one.hold(free, 5, ALL)[0, :, 1, 1], one.reference[0, :, 1, 1])
 
 
 def test_latents_hold_something_or_nothing_else() -> None:

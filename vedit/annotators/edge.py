@@ -69,7 +69,7 @@ class Edge(FrameByFrame):
         low, high = self.options.low, self.options.high
         if low is not None and high is not None:
             return low, high
-        steep, steepest = choose_thresholds(self._gradients(frame) for frame in clip.frames)
+        steep, steepest = choose_thresholds(self._gradients(frame) for frame in LazyClip.of(clip).frames)
         if low is not None:
             return low, max(low, steepest)
         return (steep, steepest) if high is None else (min(steep, high), high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vedit.attention.kinds import ATTENTION, AttentionKind
 from vedit.errors import ConfigError
 from vedit.flow import Flow
+from vedit.mapped import let_go
 
 
 class KindInForce:
@@ -40,4 +41,5 @@ class KindInForce:
             cells = self.flow.size[0] // vae_scale_factor, self.flow.size[1] // vae_scale_factor
             flow = self.flow if stretch is None else self.flow.frames(stretch.start, stretch.stop)
             self._following = held = (name, self.flow, stretch, kind.following(flow, cells))
+            let_go(flow.forward, flow.backward, flow.hidden, flow.appeared)
         return held[3]

@@ -16,6 +16,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.notes import ModelNotes
 from vedit.entrances.residuals import Residuals
 from vedit.errors import WeightsError
+from vedit.mapped import let_go
 from vedit.request import Timestep, flat_timestep
 from vedit.synonyms import nearest
 
@@ -104,6 +105,7 @@ class ControlNet:
                     return_dict=False,
                 ),
             )
+        let_go(pictures)
         copies = branches // len(words)
         return Residuals(tuple(each.repeat(copies, 1, 1, 1) for each in down), mid.repeat(copies, 1, 1, 1))
 

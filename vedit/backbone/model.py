@@ -183,20 +183,23 @@ class Backbone:
                 f"the frames are {width}x{height}; this model takes multiples of {factor}: "
                 f"use clip.resized(({height // factor * factor}, {width // factor * factor}))."
             )
-        means = []
-        for chunk in in_chunks(len(frames), frames):
-            pixels = (frames[chunk] * 2 - 1).to(self.device, torch.float32)
-            means += [self.vae.encode(one).latent_dist.mode() for one in pixels.split(1)]
-        return torch.cat(means) * self.vae.config.scaling_factor
+        shape = len(frames), self.vae.config.latent_channels, height // factor, width // factor
+        latents = room_for(shape, device=self.device)
+        for chunk in in_chunks(len(frames), frames, latents):
+            for index in range(chunk.start, chunk.stop):
+                pixels = (frames[index, None] * 2 - 1).to(self.device, torch.float32)
+                latents[index] = self.vae.encode(pixels).latent_dist.mode()[0] * self.vae.config.scaling_factor
+        return latents
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (F, 4, h, w) to frames (F, 3, H, W) in [0, 1] float32 on the CPU."""
-        scaled, cell = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor, self.vae_scale_factor
+        cell = self.vae_scale_factor
         frames = room_for((len(latents), 3, latents.shape[2] * cell, latents.shape[3] * cell))
-        for chunk in in_chunks(len(latents), frames):
+        for chunk in in_chunks(len(latents), frames, latents):
             for index in range(chunk.start, chunk.stop):
-                pixels = self.vae.decode(scaled[index, None]).sample.cpu()
+                scaled = latents[index, None].to(self.device, torch.float32) / self.vae.config.scaling_factor
+                pixels = self.vae.decode(scaled).sample.cpu()
                 frames[index] = (pixels[0].float() / 2 + 0.5).clamp(0, 1)
         return frames
 

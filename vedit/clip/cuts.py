@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vedit.clip.arrays import as_bytes
 from vedit.clip.sizes import fit_size, resize
+from vedit.mapped import CHUNK, let_go
 from vedit.shots import ONE_SHOT, Shots
 
 LOOKED_AT = 256
@@ -36,6 +37,8 @@ def find_cuts(frames: Tensor) -> Shots:
     size = fit_size((height, width), min(LOOKED_AT, max(height, width)), multiple=1)
     starts = [0]
     for index, frame in enumerate(frames):
+        if index % CHUNK == 0:
+            let_go(frames)
         (pixels,) = as_bytes(resize(frame[None], size))
         # Only the order of the frames counts, so any rate will do.
         found = detector.process_frame(FrameTimecode(index, fps=1.0), pixels[..., ::-1])

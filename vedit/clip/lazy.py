@@ -39,8 +39,11 @@ class LazyClip:
         size = size or clip.size
 
         def make(indices: Sequence[int]) -> Iterator[Tensor]:
+            held = None if isinstance(clip, LazyClip) else clip.frames
             frames = clip.make(indices) if isinstance(clip, LazyClip) else (clip.frames[index] for index in indices)
-            for frame in frames:
+            for number, frame in enumerate(frames):
+                if number % CHUNK == 0:
+                    let_go(held)
                 yield resize(frame[None], size)[0]
 
         return cls(make, len(clip), size, clip.rate, clip.audio, clip.audio_origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from numbers import Integral
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vedit.errors import MediaError
+from vedit.mapped import in_chunks, lies_in_file, room_for
 
 Size = tuple[int, int]
 
@@ -47,5 +49,15 @@ def resize(frames: Tensor, size: Size) -> Tensor:
     """Frames (F, C, H, W) in [0, 1] at another size: bicubic, widened against aliasing along each shrinking side."""
     if tuple(frames.shape[-2:]) == size:
         return frames
+    shape = (*frames.shape[:2], *size)
+    if frames.requires_grad or frames.device.type != "cpu" or not lies_in_file(math.prod(shape) * 4):
+        return _interpolated(frames, size)
+    resized = room_for(shape, frames.dtype)
+    for chunk in in_chunks(len(frames), frames, resized):
+        resized[chunk] = _interpolated(frames[chunk], size)
+    return resized
+
+
+def _interpolated(frames: Tensor, size: Size) -> Tensor:
     resized: Tensor = functional.interpolate(frames, size=size, mode="bicubic", align_corners=False, antialias=True)
     return resized.clamp_(0.0, 1.0)

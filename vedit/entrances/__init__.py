@@ -33,3 +33,11 @@ class Entrance(ABC):
     def begin(self) -> Entrance:
         """This entrance for one denoising: a fresh one where it remembers something from step to step."""
         return self
+
+    def memory(self) -> Tensor | None:
+        """What it remembers from step to step, of the clip's frames (F, ...) float32; None where that is nothing."""
+        return None
+
+    def remember(self, memory: Tensor) -> None:
+        """Take over what ``memory`` was, where sampling goes on that was stopped."""
+        raise NotImplementedError

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vedit.entrances import Entrance
+from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt, broadcast_states, repeat_weights
 from vedit.request import BranchBeside, Request, Scale
 
@@ -50,19 +51,20 @@ class SemanticGuidance(Entrance):
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
-        self._mean: Tensor | float = 0.0
+        self._mean: Tensor | None = None
 
     def enter(self, request: Request, strength: Tensor) -> Request:
         own = Prompt(self.tokens.text[None].to(request.prompt.states))
         branch = BranchBeside(own, partial(self.lead, strength=strength))
         return replace(request, prompt=join_tokens(request.prompt, self.tokens), beside=(*request.beside, branch))
 
-    def lead(self, direction: Tensor, scale: Scale, *, strength: Tensor) -> Tensor:
+    def lead(self, direction: Tensor, scale: Scale, cut: slice, *, strength: Tensor) -> Tensor:
         """The guidance to add.
 
         Args:
-            direction: (F, C, h, w) from the negative prediction to that of the tokens
-            scale: the guidance scale of the prompt
+            direction: (F', C, h, w) from the negative prediction to that of the tokens, of some frames
+            scale: their guidance scale of the prompt
+            cut: which they are
             strength: (F,) of the tokens
         """
         tokens = self.tokens
@@ -70,10 +72,23 @@ class SemanticGuidance(Entrance):
             large = direction.abs().flatten(2)
             least = large.quantile(tokens.quantile, dim=-1, keepdim=True)
             direction = direction * (large >= least).view_as(direction)
-        weight = strength.to(direction) * torch.as_tensor(scale).to(direction)
-        lead = weight.view(-1, 1, 1, 1) * direction + tokens.momentum * self._mean
-        self._mean = MOMENTUM_KEPT * self._mean + (1 - MOMENTUM_KEPT) * lead.detach()
+        weight = strength[cut].to(direction) * torch.as_tensor(scale).to(direction)
+        lead = weight.view(-1, 1, 1, 1) * direction
+        if tokens.momentum == 0:
+            return lead
+        if self._mean is None:
+            self._mean = room_for((len(strength), *direction.shape[1:])).zero_()
+        before = self._mean[cut].to(direction)
+        lead = lead + tokens.momentum * before
+        self._mean[cut] = (MOMENTUM_KEPT * before + (1 - MOMENTUM_KEPT) * lead.detach()).cpu()
+        let_go(self._mean)
         return lead
+
+    def memory(self) -> Tensor | None:
+        return self._mean
+
+    def remember(self, memory: Tensor) -> None:
+        self._mean = memory.clone()
 
 
 def join_tokens(prompt: Prompt, tokens: Tokens) -> Prompt:

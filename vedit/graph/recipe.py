@@ -69,4 +69,4 @@ def plain(value: Any) -> Any:
 
 
 def _bytes(array: np.ndarray) -> str:
-    return blake2b(array.tobytes(), digest_size=DIGEST).hexdigest()
+    return blake2b(np.ascontiguousarray(array).data, digest_size=DIGEST).hexdigest()

@@ -13,6 +13,8 @@ import torch
 from vedit.errors import MediaError, VeditWarning
 from vedit.graph.stage import Stage
 from vedit.graph.store import Store
+from vedit.graph.unfinished import Unfinished
+from vedit.mapped import is_large
 
 T = TypeVar("T")
 
@@ -81,11 +83,15 @@ class Run:
             if (tensors := store.read(stage.key)) is not None:  # another process has made it meanwhile
                 return stage.unpack(tensors)
             result = self._make(stage)
+            packed = stage.pack(result)
             try:
-                store.write(stage.key, stage.title, stage.pack(result))
+                store.write(stage.key, stage.title, packed, self.session.unfinished if stage.resumes else None)
             except (MediaError, OSError) as error:
                 self.store = None  # told once: what follows would fail alike
                 warnings.warn(f"results are not kept for the next time: {error}", VeditWarning, stacklevel=2)
+            large = is_large(sum(tensor.nbytes for tensor in packed.values()))
+            if large and (tensors := store.read(stage.key)) is not None:
+                return stage.unpack(tensors)  # which lies in the store: what was made takes no more room beside it
             return result
 
     def _make(self, stage: Stage[T]) -> T:
@@ -93,6 +99,9 @@ class Run:
             name: tuple(self(each) for each in value) if isinstance(value, tuple) else value and self(value)
             for name, value in stage.inputs.items()
         }
+        if stage.resumes:
+            kept = self.store if stage.kept else None
+            self.session.unfinished = None if kept is None else Unfinished(kept, stage.key, stage.title)
         begun = time.perf_counter()
         result = stage.make(self.session, **given)
         if torch.cuda.is_initialized():

@@ -43,6 +43,9 @@ class Stage(Generic[T]):
     kept: ClassVar[bool] = False
     """Whether its result is kept on disk, for the next job that needs it; such a stage has ``pack`` and ``unpack``."""
 
+    resumes: ClassVar[bool] = False
+    """Whether ``make`` goes on from ``session.unfinished``, where it saves what it has made so far."""
+
     def make(self, session: Any, *args: Any, **inputs: Any) -> T:
         """The result, from the results of the ``inputs``."""
         raise NotImplementedError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vedit.atomic import clear_left_over, whole_file
-from vedit.mapped import file_size, is_large, read_tensors, write_tensors
+from vedit.graph.unfinished import Unfinished
+from vedit.mapped import file_size, read_whole, write_tensors
 
 BOUND = 8 * 2**30
 """Bytes that a store may hold."""
@@ -21,12 +23,14 @@ BOUND = 8 * 2**30
 
 @dataclass(frozen=True)
 class Entry:
-    """A result that is kept: its key, what it is, its size in bytes, and when it was last used (seconds, epoch)."""
+    """A result that is kept: its key, what it is, its size in bytes, and when it was last used (seconds, epoch);
+    ``unfinished`` where it is the state of one that is being made, or whose making was stopped."""
 
     key: str
     title: str
     size: int
     used: float
+    unfinished: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Store:
     folder: Path
     bound: int = BOUND
 
+    def for_job(self, size: int) -> Store:
+        """The same, with room for the results of a job, of so many bytes, whatever the bound is: it goes on after a
+        kill only from what is kept."""
+        return replace(self, bound=max(self.bound, size))
+
+    @property
+    def unfinished(self) -> Path:
+        """Where the states of stages lie that are being made, each in a folder under its key."""
+        return self.folder / "unfinished"
+
     def holds(self, key: str) -> bool:
         """Whether a result is there."""
         return self._file(key).is_file()
@@ -49,34 +63,39 @@ class Store:
     def read(self, key: str) -> dict[str, Tensor] | None:
         """A result's tensors; None for one that is not there, or damaged, which is then forgotten."""
         path = self._file(key)
-        try:
-            with safe_open(path, "pt") as file:  # which finds what is damaged
-                if not is_large(path.stat().st_size):
-                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-                else:
-                    tensors = read_tensors(path)
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        except (SafetensorError, OSError):
+        tensors = read_whole(path)
+        if tensors is not None:
             with suppress(OSError):
-                path.unlink()
-            return None
+                os.utime(path)
+            shutil.rmtree(self.unfinished / key, ignore_errors=True)  # where a kill came between
         return tensors
 
-    def write(self, key: str, title: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a result, whole or not at all; not one for which there is no room.
+    def write(self, key: str, title: str, tensors: Mapping[str, Tensor], unfinished: Unfinished | None = None) -> None:
+        """Keep a result, whole or not at all; not one for which there is no room. Then the state that it was made from,
+        ``unfinished``, is let go of.
 
         Raises MediaError or OSError where the disk is full or read-only.
         """
+        if unfinished is not None and unfinished.become(self._file(key), tensors):
+            unfinished.remove()
+            return
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         if sum(tensor.nbytes for tensor in plain.values()) > self.bound:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._changing():
-            if self._make_room(file_size(plain, {"title": title})):
-                with whole_file(self._file(key), overwrite=True) as beside:
-                    write_tensors(beside, plain, {"title": title})
+            if not self._make_room(file_size(plain, {"title": title})):
+                return
+            with whole_file(self._file(key), overwrite=True) as beside:
+                write_tensors(beside, plain, {"title": title})
+        if unfinished is not None:
+            unfinished.remove()
+
+    def make_room(self, wanted: int) -> bool:
+        """Let go of what was not used for longest, until so many bytes more keep the bound. Whether there is room."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._changing():
+            return self._make_room(wanted)
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
@@ -110,6 +129,12 @@ class Store:
             with suppress(OSError):
                 told = path.stat()
                 found.append(Entry(path.stem, _title(path), told.st_size, told.st_mtime))
+        for folder in self.unfinished.glob("*"):
+            parts = [path for path in folder.glob("*.safetensors") if path.is_file()]
+            with suppress(OSError, ValueError):
+                told_of = [path.stat() for path in parts]
+                size, used = sum(each.st_size for each in told_of), max(each.st_mtime for each in told_of)
+                found.append(Entry(folder.name, _title(parts[0]), size, used, unfinished=True))
         return sorted(found, key=lambda entry: entry.used)
 
     def empty(self) -> int:
@@ -130,7 +155,10 @@ class Store:
                 break
             lock = FileLock(self.folder / "locks" / f"{entry.key}.lock")
             with suppress(Timeout, OSError), lock.acquire(blocking=False):
-                self._file(entry.key).unlink(missing_ok=True)
+                if entry.unfinished:
+                    shutil.rmtree(self.unfinished / entry.key, ignore_errors=True)
+                else:
+                    self._file(entry.key).unlink(missing_ok=True)
                 size -= entry.size
         return size + wanted <= self.bound
 

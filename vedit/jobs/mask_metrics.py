@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from vedit.clip.sizes import Size
+from vedit.mapped import in_chunks
 from vedit.masks import untouched_pixels
 from vedit.quality import Fidelity
 
@@ -21,5 +22,10 @@ def of(edited: Fidelity, round_trip: Fidelity, mask: Tensor | None, size: Size) 
     regions = {"inside": untouched_pixels((mask < 0.5).float(), size), "outside": untouched_pixels(mask, size)}
     found = {"db": edited, "vae_db": round_trip}
     return {
-        f"{at}_{of}": each.within(where) for at, where in regions.items() if where.any() for of, each in found.items()
+        f"{at}_{of}": each.within(where) for at, where in regions.items() if _any(where) for of, each in found.items()
     }
+
+
+def _any(where: Tensor) -> bool:
+    """Whether any pixel (F, 1, H, W) is chosen."""
+    return any(bool(where[chunk].any()) for chunk in in_chunks(len(where), where))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vedit.mapped import in_chunks, let_go, room_for
 from vedit.schedule import Schedule
 
 
@@ -31,15 +32,22 @@ class DualClock:
 
     def begin(self) -> Tensor:
         """Where to start: the reference under noise; pure noise where all steps are taken, but for what is held."""
-        noised = self.schedule.add_noise(self.reference, self.noise, 0)
-        return torch.where(self.until > 0, noised, self.noise) if self.schedule.whole else noised
+        found = room_for(self.noise.shape, device=self.noise.device)
+        for cut in in_chunks(len(found), found, self.reference, self.noise):
+            noised = self.schedule.add_noise(self.reference[cut], self.noise[cut], 0)
+            pure = self.schedule.whole
+            found[cut] = torch.where(self.until[cut] > 0, noised, self.noise[cut]) if pure else noised
+        return found
 
-    def hold(self, x: Tensor, index: int) -> Tensor:
-        """The latents after step ``index``, with the reference put back where it is held."""
-        held = self.until.to(x.device) >= self.schedule.window(index)[1] - 1e-6
+    def hold(self, x: Tensor, index: int, cut: slice) -> Tensor:
+        """The latents of the frames of a ``cut`` after step ``index``, with the reference put back where it is held."""
+        held = self.until[cut].to(x.device) >= self.schedule.window(index)[1] - 1e-6
         last = index + 1 == len(self.schedule)  # where a schedule may leave a little noise
-        there = self.reference if last else self.schedule.level(index + 1, x.device).noised(self.reference, self.noise)
-        return torch.where(held, there, x)
+        reference = self.reference[cut]
+        there = reference if last else self.schedule.level(index + 1, x.device).noised(reference, self.noise[cut])
+        kept = torch.where(held, there, x)
+        let_go(self.reference, self.noise)
+        return kept
 
 
 def latents_held(held: Tensor, vae_scale_factor: int) -> Tensor:

@@ -22,12 +22,14 @@ class LatentBlend:
     mask: Tensor
     trace: Tensor
 
-    def blend(self, x: Tensor, index: int) -> Tensor:
-        """The latents after step ``index`` with the source's blended in where the mask closes them."""
+    def blend(self, x: Tensor, index: int, cut: slice) -> Tensor:
+        """The latents of the frames of a ``cut`` after step ``index`` with the source's blended in where the mask
+        closes them."""
         steps = len(self.trace) - 1
-        let_go(self.trace)  # of the step before
-        source = self.trace[steps - index - 1].to(x.device)
-        return source + self.mask.to(x.device) * (x - source)
+        source = self.trace[steps - index - 1, cut].to(x.device)
+        blended = source + self.mask[cut].to(x.device) * (x - source)
+        let_go(self.trace)
+        return blended
 
 
 def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
@@ -38,10 +40,13 @@ def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
     a soft edge, one latent wide, since a decoder looks beyond a latent's own pixels. ``LatentBlend`` blends after each
     of the ``steps``, so a grey g becomes the root that leaves g of what the first step changes.
     """
-    level = F.max_pool2d(mask, vae_scale_factor)
-    covered = F.avg_pool2d(mask, vae_scale_factor) / level.clamp(min=1e-6)
-    opened = level ** (1 / steps) * (covered / COVERED).clamp(max=1)
-    return torch.maximum(opened, surroundings(opened))
+    found = room_for((len(mask), 1, mask.shape[2] // vae_scale_factor, mask.shape[3] // vae_scale_factor))
+    for chunk in in_chunks(len(mask), mask, found):
+        level = F.max_pool2d(mask[chunk], vae_scale_factor)
+        covered = F.avg_pool2d(mask[chunk], vae_scale_factor) / level.clamp(min=1e-6)
+        opened = level ** (1 / steps) * (covered / COVERED).clamp(max=1)
+        found[chunk] = torch.maximum(opened, surroundings(opened))
+    return found
 
 
 def untouched_pixels(mask: Tensor, size: Size) -> Tensor:

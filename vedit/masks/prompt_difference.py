@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.mapped import in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.prediction import Predictor
@@ -54,10 +55,13 @@ class PromptDifference:
         The length of the mean of its directions (Mardia & Jupp 2000, section 9.2), each weighted by its square. A new
         colour changes much the same everywhere. A new shape takes away in one position what it adds in another.
         """
-        length = self.direction.norm(dim=1, keepdim=True)
-        if not length.any():
-            return 1.0
-        return float((self.direction * length).sum((0, 2, 3)).norm() / length.square().sum())
+        sums, weights = [], []
+        for cut in in_chunks(len(self.direction), self.direction):
+            length = self.direction[cut].norm(dim=1, keepdim=True)  # (F', 1, h, w)
+            sums.append((self.direction[cut] * length).double().sum((2, 3)))
+            weights.append(length.double().square().sum((1, 2, 3)))
+        total = float(torch.cat(weights).sum())
+        return float(torch.cat(sums).sum(0).norm()) / total if total > 0 else 1.0
 
     @property
     def repaints(self) -> bool:
@@ -102,16 +106,23 @@ def compare_prompts(
     """
     prompts, predict = Prompt(torch.cat(repeat_to_same_length(source, *targets))), Predictor(backbone)
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
-    shape = tuple(latents.shape[1:])
-    magnitude = torch.zeros_like(latents[:, :1]).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 1, h, w)
-    direction = torch.zeros_like(latents).repeat(len(targets), 1, 1, 1, 1)  # (N, F, 4, h, w)
+    channels, height, width = latents.shape[1:]
+    magnitude, direction = (
+        room_for((len(targets), len(latents), each, height, width), device=latents.device).zero_()
+        for each in (1, channels)
+    )
+    noisy = room_for(latents.shape, device=latents.device)
     for number, share in enumerate(NOISE_LEVELS * SAMPLES):
-        time = int(share * len(levels))
-        fresh = noise(seed + 1 + number, len(latents), (shape[0], shape[1], shape[2])).to(latents.device)
-        noisy = levels[time].noised(latents, fresh)
+        time, own = int(share * len(levels)), seed + 1 + number
+        for cut in in_chunks(len(latents), noisy, latents):
+            count = cut.stop - cut.start
+            fresh = noise(own, count, (channels, height, width), first=cut.start).to(latents.device)
+            noisy[cut] = levels[time].noised(latents[cut], fresh)
         told = predict(Request(noisy, time, prompts), step=number)
-        magnitude += (told[1:] - told[:1]).abs().mean(2, keepdim=True)
-        direction += told[1:] - told[:1]
+        for cut in in_chunks(len(latents), told, magnitude, direction):
+            gap = told[1:, cut] - told[:1, cut]
+            magnitude[:, cut] += gap.abs().mean(2, keepdim=True)
+            direction[:, cut] += gap
         if progress is not None:
             progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
     return [PromptDifference(*each) for each in zip(magnitude, direction, strict=True)]

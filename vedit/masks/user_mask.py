@@ -13,6 +13,7 @@ from vedit.clip.sizes import Size, resize
 from vedit.clip.webp import is_animated
 from vedit.config import ClipSettings, box_of
 from vedit.errors import ConfigError, MediaError
+from vedit.mapped import in_chunks, room_for
 
 BLACK, WHITE = 0.1, 0.9
 """Codecs leave black a little grey and white too: below and above these they are what was meant."""
@@ -67,7 +68,9 @@ def read_mask(path: Path, clip: ClipSettings, whole: int, edited: int, size: Siz
         frames = read_clip(path, size=size, sound=False, allow_partial=clip.allow_partial, **cut).frames  # type: ignore[arg-type]
     else:
         frames = read_clip(path, size=size, sound=False).frames
-    painted = ((frames.mean(1, keepdim=True) - BLACK) / (WHITE - BLACK)).clamp(0, 1)
+    painted = room_for((len(frames), 1, *frames.shape[2:]))
+    for chunk in in_chunks(len(frames), frames, painted):
+        painted[chunk] = ((frames[chunk].mean(1, keepdim=True) - BLACK) / (WHITE - BLACK)).clamp(0, 1)
     return fit_mask(painted, edited, size, str(path))
 
 
@@ -78,9 +81,11 @@ def fit_mask(mask: Tensor, edited: int, size: Size, name: str = "the mask") -> T
         raise ConfigError(
             f"{name} is {mask.dtype} {tuple(mask.shape)}; expected floats of shape ({edited}, 1, H, W) or (1, 1, H, W)."
         )
-    if not bool(((mask >= 0) & (mask <= 1)).all()):
-        raise ConfigError(f"{name} reaches from {float(mask.min()):g} to {float(mask.max()):g}; expected 0 to 1.")
-    if not mask.any():
+    ends = [mask[chunk].aminmax() for chunk in in_chunks(len(mask), mask)]
+    low, high = min(float(each.min) for each in ends), max(float(each.max) for each in ends)
+    if not (low >= 0 and high <= 1):
+        raise ConfigError(f"{name} reaches from {low:g} to {high:g}; expected 0 to 1.")
+    if high == 0:
         raise MediaError(f"{name} is black throughout, so nothing may change; paint white where the edit may happen.")
     return resize(mask.float().cpu(), size)
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.mapped import let_go, room_for
+from vedit.graph.unfinished import Unfinished
+from vedit.mapped import in_chunks, room_for
 from vedit.part import Family, Part
 from vedit.progress import Progress
 from vedit.schedule import Schedule
@@ -38,8 +39,8 @@ class Start:
         trace = room_for((len(steps) + 1, *latents.shape))
         trace[0] = latents
         for index in range(len(steps)):
-            trace[len(steps) - index] = steps.add_noise(latents, self.noise, index)
-            let_go(trace)
+            for cut in in_chunks(len(latents), trace, latents, self.noise):
+                trace[len(steps) - index, cut] = steps.add_noise(latents[cut], self.noise[cut], index)
         return (self.noise if steps.whole else trace[-1]), trace
 
 
@@ -55,6 +56,7 @@ class PriorInputs:
     corrections: how often each step of an inversion is corrected
     flow: of the clip, for a prior that ``needs`` it
     conditions: what steers an inversion
+    unfinished: where a long way there is saved between its steps, and gone on from
     """
 
     latents: Tensor
@@ -65,6 +67,7 @@ class PriorInputs:
     corrections: int = 0
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()
+    unfinished: Unfinished | None = None
     progress: Progress | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, enter, of_source
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Unguided
-from vedit.mapped import let_go, room_for
+from vedit.mapped import in_chunks, room_for
 from vedit.part import Need
 from vedit.prediction import Predictor
 from vedit.priors import Prior, PriorInputs, Start
@@ -31,6 +33,7 @@ def invert(
     *,
     corrections: int = 0,
     conditions: Sequence[Condition] = (),
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """From a clip's latents to the noise from which its own prompt would sample them again.
@@ -50,34 +53,48 @@ def invert(
         steps: S, those of the whole way to noise
         corrections: of each step; 0 is plain DDIM inversion
         conditions: what steers beside the prompt; those that hold for the source are heeded
+        unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
 
     Returns:
         The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU.
     """
     schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone)
-    x = x0.to(backbone.device, torch.float32)
+    device = backbone.device
 
     def output(latents: Tensor, index: int) -> Tensor:
-        request = Request(latents, int(schedule.timesteps[index]), Prompt(text))
+        request = Request(latents.to(device), int(schedule.timesteps[index]), Prompt(text))
         return predict(enter(holding, request, schedule.window(index)), step=index)[0]
 
-    trace = room_for((steps + 1, *x.shape))
-    trace[0] = x
-    told = None
-    for index in reversed(range(steps)):
+    shape = (steps + 1, *x0.shape)
+    trace = room_for(shape) if unfinished is None else unfinished.room_for("trace", shape)
+    done, told = _resumed(unfinished, device)
+    if done == 0:
+        trace[0] = x0
+    for step in range(done, steps):
+        index, x, there = steps - 1 - step, trace[step], trace[step + 1]
         if told is None or corrections == 0:
             told = output(x, index)
-        there = schedule.invert(x, told, index)
+        for cut in in_chunks(len(x), trace, told):
+            there[cut] = schedule.invert(x[cut].to(device), told[cut], index)
         for _ in range(corrections):
             told = output(there, index)
-            there = schedule.invert_as(x, told, there, index)
-        x = there
-        trace[steps - index] = x
-        let_go(trace)
+            for cut in in_chunks(len(x), trace, told):
+                there[cut] = schedule.invert_as(x[cut].to(device), told[cut], there[cut].to(device), index)
+        if unfinished is not None and unfinished.due and step + 1 < steps:
+            unfinished.save({"steps": torch.tensor(step + 1), **({"told": told} if corrections else {})})
         if progress is not None:
-            progress("inverting", steps - index, steps)
+            progress("inverting", step + 1, steps)
     return trace
+
+
+def _resumed(unfinished: Unfinished | None, device: torch.device) -> tuple[int, Tensor | None]:
+    """How many steps an inversion has taken already, and what the network said last."""
+    saved = None if unfinished is None else unfinished.read()
+    if saved is None:
+        return 0, None
+    told = saved.get("told")
+    return int(saved["steps"]), None if told is None else told.to(device)
 
 
 def correction_size(trace: Tensor, schedule: Schedule) -> float:
@@ -91,14 +108,18 @@ def correction_size(trace: Tensor, schedule: Schedule) -> float:
     # Levels of pure noise hold no signal to divide by.
     signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)
     moved = ((1 - signal.square()).sqrt() / signal).diff()
-    total, before = trace.new_zeros(()), None
-    for step in range(len(moved)):
-        told = (trace[step + 1] / signal[step + 1] - trace[step] / signal[step]) / moved[step]
-        if before is not None:
-            total = total + ((told - before) * moved[step]).square().mean().sqrt()
-        before = told
-        let_go(trace)
-    return float(total)
+
+    def told(step: int, cut: slice) -> Tensor:
+        return (trace[step + 1, cut] / signal[step + 1] - trace[step, cut] / signal[step]) / moved[step]
+
+    total, count = 0.0, trace[0].numel()
+    for step in range(1, len(moved)):
+        squares = [
+            ((told(step, cut) - told(step - 1, cut)) * moved[step]).square().double().sum((1, 2, 3))
+            for cut in in_chunks(trace.shape[1], trace)
+        ]
+        total += math.sqrt(float(torch.cat(squares).sum()) / count)
+    return total
 
 
 def passes(steps: int, corrections: int) -> int:
@@ -113,6 +134,7 @@ def reconstruct(
     steps: int,
     *,
     conditions: Sequence[Condition] = (),
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Sample back from a trace's end with its own prompt and no guidance.
@@ -123,6 +145,7 @@ def reconstruct(
         text: the prompt's embedding (1, T, D)
         steps: those of the whole inversion; of a trace that was cut shorter, as many are taken as it has
         conditions: those that it was made under
+        unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
 
     Returns:
@@ -130,7 +153,13 @@ def reconstruct(
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
     return denoise(
-        backbone, trace[-1], schedule, Unguided(Prompt(text)), conditions=of_source(conditions), progress=progress
+        backbone,
+        trace[-1],
+        schedule,
+        Unguided(Prompt(text)),
+        conditions=of_source(conditions),
+        unfinished=unfinished,
+        progress=progress,
     )
 
 
@@ -147,6 +176,7 @@ class Inversion(Prior):
             len(given.schedule),
             corrections=given.corrections,
             conditions=given.conditions,
+            unfinished=given.unfinished,
             progress=given.progress,
         )
         return Start(trace[-1], trace)

@@ -77,7 +77,10 @@ class Denoise(Sampling):
                 source = InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided)
                 keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
-            return self.sampled(backbone, x, steps, guider, conditions, session, source=source, after_step=keep)
+            return self.sampled(
+                backbone, x, steps, guider, conditions, session,
+                source=source, after_step=keep, unfinished=session.unfinished,
+            )  # fmt: skip
 
     def work(self) -> tuple[Work, ...]:
         return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
+from vedit.clip.sizes import Size
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.masks import NOISE_LEVELS, SAMPLES, compare_prompts
@@ -38,6 +38,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     windows: Windows | None = None
     shots: Stage[Shots] | None = None
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
 
@@ -62,7 +63,11 @@ class ComparePrompts(Stage[list[PromptDifference]]):
 
     def pack(self, result: list[PromptDifference]) -> Mapping[str, Tensor]:
         names = ("magnitude", "direction")
-        return {name: torch.stack([getattr(each, name) for each in result]) for name in names}
+        return {f"{name}.{number}": getattr(each, name) for number, each in enumerate(result) for name in names}
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> list[PromptDifference]:
-        return [PromptDifference(*each) for each in zip(tensors["magnitude"], tensors["direction"], strict=True)]
+        numbers = range(len(tensors) // 2)
+        return [PromptDifference(tensors[f"magnitude.{each}"], tensors[f"direction.{each}"]) for each in numbers]
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return len(self.targets) * frames * 5 * (size[0] // cell) * (size[1] // cell) * 4

@@ -13,6 +13,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.flow import Flow
 from vedit.graph import Stage
+from vedit.mapped import in_chunks, room_for
 from vedit.masks import latent_mask, untouched_pixels
 from vedit.masks.dual_clock import latents_mostly
 from vedit.motion.first_frame import keep_pictures
@@ -58,8 +59,10 @@ class SpreadClip(Stage[Clip]):
     def make(self, session: Session, clip: Clip, spread: Spread, mask: Tensor | None) -> Clip:
         if mask is None:
             return replace(clip, frames=spread.frames)
-        closed = untouched_pixels(mask, clip.size)
-        return replace(clip, frames=torch.lerp(spread.frames, clip.frames, closed))
+        closed, frames = untouched_pixels(mask, clip.size), room_for(clip.frames.shape)
+        for chunk in in_chunks(len(clip), frames, closed, spread.frames, clip.frames):
+            frames[chunk] = torch.lerp(spread.frames[chunk], clip.frames[chunk], closed[chunk])
+        return replace(clip, frames=frames)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,10 @@ class DenoiseHeld(Sampling):
             device = backbone.device
             clock = DualClock(latents.to(device), start.noise.to(device), until.to(device), steps)
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
-            return self.sampled(backbone, clock.begin(), steps, guider, conditions, session, after_step=clock.hold)
+            return self.sampled(
+                backbone, clock.begin(), steps, guider, conditions, session,
+                after_step=clock.hold, unfinished=session.unfinished,
+            )  # fmt: skip
 
     def work(self) -> tuple[Work, ...]:
         unet = Work("unet", "denoising steps", self.steps_taken, self.guidance.branches, "denoising")

@@ -14,7 +14,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
-from vedit.graph import Stage, Work
+from vedit.graph import Stage, TensorStage, Work
 from vedit.priors import PRIORS, PriorInputs, Start
 from vedit.priors.inversion import correction_size, passes, reconstruct
 from vedit.progress import renamed
@@ -59,6 +59,8 @@ class StartingNoise(Stage[Start]):
     windows: Windows | None = None
     shots: Stage[Shots] | None = None
 
+    resumes: ClassVar[bool] = True
+
     @property
     def title(self) -> str:  # type: ignore[override]
         return self.prior
@@ -92,6 +94,7 @@ class StartingNoise(Stage[Start]):
                 corrections=self.corrections,
                 flow=flow,
                 conditions=tuple(each for some in conditions for each in some),
+                unfinished=session.unfinished,
                 progress=session.progress,
             )
             start = PRIORS.make(self.prior).start(backbone, given)
@@ -107,14 +110,14 @@ class StartingNoise(Stage[Start]):
         return (inverting, *controls)
 
     def room(self, frames: int, size: Size, cell: int) -> int:
-        return (self.steps + 2) * frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
+        return (self.steps + 1) * frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def pack(self, result: Start) -> Mapping[str, Tensor]:
-        noise = result.noise.clone()  # a file holds no two tensors of one memory
-        return {"noise": noise} | ({} if result.trace is None else {"trace": result.trace})
+        return {"noise": result.noise} if result.trace is None else {"trace": result.trace}
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> Start:
-        return Start(tensors["noise"], tensors.get("trace"))
+        trace = tensors.get("trace")
+        return Start(tensors["noise"]) if trace is None else Start(trace[-1], trace)
 
 
 def starts_from_clip(prior: str) -> bool:
@@ -128,7 +131,7 @@ def drawn(prior: str, seed: int, noise_walk: tuple[float, ...]) -> tuple[int, tu
 
 
 @dataclass(frozen=True)
-class Reconstruct(Stage[Tensor]):
+class Reconstruct(TensorStage):
     """The latents (F, 4, h, w), on the CPU, to which sampling without guidance leads back from the last ``taken`` steps
     of an inversion."""
 
@@ -140,6 +143,15 @@ class Reconstruct(Stage[Tensor]):
     shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "reconstruction"
+    resumes: ClassVar[bool] = True
+
+    @property
+    def kept(self) -> bool:  # type: ignore[override]
+        """As what sampling makes is."""
+        return self.start.model.spec is not None
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def make(
         self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any, shots: Shots | None
@@ -155,6 +167,7 @@ class Reconstruct(Stage[Tensor]):
                 origin.prompt.embedded(backbone),
                 origin.steps,
                 conditions=[each for some in conditions for each in some],
+                unfinished=session.unfinished,
                 progress=renamed(session.progress, "reconstructing"),
             ).cpu()
 
@@ -196,6 +209,7 @@ class CheckInversion(Stage[InversionCheck]):
 
     title: ClassVar[str] = "inversion check"
     kept: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def make(
         self,

@@ -13,6 +13,7 @@ from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.graph.files import File
+from vedit.graph.unfinished import Unfinished
 from vedit.masks.dual_clock import DualClock
 from vedit.motion.dense import DenseFlow
 from vedit.motion.fields import Field
@@ -82,18 +83,24 @@ class DenoiseRollOut(Sampling):
             condition = motion_condition(load_motion_control(self.net.path, backbone), shown)
             guider, latents = self.guidance.guider(backbone), torch.zeros_like(start.noise)
             latents[0], frame = backbone.encode(picture[None])[0], picture
+            unfinished = session.unfinished
+            done = _resumed(unfinished, latents)
             for index in range(1, self.frames):
                 ahead = rolling.step(frame)
                 shown[index] = motion_pictures(frame, ahead.backward[None], ahead.visible[None])[0]
-                latents[index] = backbone.encode(ahead.crude[None])[0]
-                until = torch.ones(self.frames, 1, *latents.shape[2:], device=backbone.device)
-                until[index] = held_until(motion.drawn[index, None], ahead.known[None], self.hold, cell)[0]
-                clock = DualClock(latents, start.noise, until, steps)
-                made = self.sampled(
-                    backbone, clock.begin(), steps, guider, (*conditions, (condition,)), session,
-                    after_step=clock.hold, only=slice(index - 1, index + 1), progress=self._progress(session, index),
-                )  # fmt: skip
-                latents[index] = made[index]
+                if index > done:
+                    latents[index] = backbone.encode(ahead.crude[None])[0]
+                    until = torch.ones(self.frames, 1, *latents.shape[2:], device=backbone.device)
+                    until[index] = held_until(motion.drawn[index, None], ahead.known[None], self.hold, cell)[0]
+                    clock = DualClock(latents, start.noise, until, steps)
+                    made = self.sampled(
+                        backbone, clock.begin(), steps, guider, (*conditions, (condition,)), session,
+                        after_step=clock.hold, only=slice(index - 1, index + 1),
+                        progress=self._progress(session, index),
+                    )  # fmt: skip
+                    latents[index] = made[index]
+                    if unfinished is not None and unfinished.due:
+                        unfinished.save({"latents": latents, "frames": torch.tensor(index)})
                 frame = self._frame(backbone, latents[index])
         return latents.cpu()
 
@@ -115,3 +122,12 @@ class DenoiseRollOut(Sampling):
         vae = Work("vae encoder", "VAE, in", 1), Work("vae decoder", "VAE, out", 1)
         others = control_work(self.conditions, self.steps, self.steps_taken, branches, again=SIDE_BY_SIDE)
         return tuple(chain((unet, control), others, vae))
+
+
+def _resumed(unfinished: Unfinished | None, latents: Tensor) -> int:
+    """The last frame that is made already; ``latents`` (F, 4, h, w) are those of all up to it then."""
+    saved = None if unfinished is None else unfinished.read()
+    if saved is None:
+        return 0
+    latents.copy_(saved["latents"])
+    return int(saved["frames"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,10 +14,11 @@ from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
 from vedit.progress import Progress
 from vedit.quality import check_finite
-from vedit.sampling import InjectionSource, denoise
+from vedit.sampling import AfterStep, InjectionSource, denoise
 from vedit.schedule import Schedule
 from vedit.session import Model, Session
 from vedit.stages.guidance import Guidance
@@ -50,6 +51,7 @@ class Sampling(TensorStage):
     what: str
 
     title: ClassVar[str] = "denoising"
+    resumes: ClassVar[bool] = True
 
     @property
     def kept(self) -> bool:  # type: ignore[override]
@@ -66,12 +68,13 @@ class Sampling(TensorStage):
         session: Session,
         *,
         source: InjectionSource | None = None,
-        after_step: Callable[[Tensor, int], Tensor] | None = None,
+        after_step: AfterStep | None = None,
         only: slice | None = None,
+        unfinished: Unfinished | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
         """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
-        is no number. ``only`` as there; ``progress`` in place of the session's."""
+        is no number. ``only`` and ``unfinished`` as there; ``progress`` in place of the session's."""
         scale = None if self.motion_scale is None else torch.tensor(self.motion_scale)
         with backbone.scaling_motion(scale):
             made = denoise(
@@ -83,6 +86,7 @@ class Sampling(TensorStage):
                 source=source,
                 after_step=after_step,
                 only=only,
+                unfinished=unfinished,
                 progress=progress or session.progress,
             )
         check_finite(made, self.what, backbone)
