@@ -23,7 +23,7 @@ FLOORS = [
     {"backbone"},
     {"adapters"},
     {"guiders", "prediction"},
-    {"sampling"},
+    {"sampling", "fifo", "tiles"},
     {"quality", "session", "seams"},
     {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning", "subject"},
     {"stages"},

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "AnimateOptions": "animate",
     "TuneOptions": "tune",
     "InvertOptions": "invert",
+    "UpscaleOptions": "upscale",
     "InspectOptions": "inspect",
     "InspectAudioOptions": "inspect_audio",
 }

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.condition import Condition, enter
@@ -17,7 +18,7 @@ from vedit.entrances.energy import Energy
 from vedit.entrances.image_tokens import ImageTokens
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
-from vedit.prediction import Predictor, predict
+from vedit.prediction import Predictor, predict, seen_again
 from vedit.prompt import Prompt
 from vedit.request import Request, Timestep
 from vedit.sampling import noise
@@ -191,7 +192,49 @@ def test_a_source_alike_the_request_lends_it_nothing_new_in_windows(backbone: Ba
         torch.testing.assert_close(Predictor(backbone)(request, request), alone, atol=1e-5, rtol=1e-4)
 
 
-def test_energies_and_branches_beside_belong_to_the_whole_clip() -> None:
+@torch.no_grad()
+@pytest.mark.parametrize("windows", [None, WINDOWS])
+def test_in_a_loop_the_first_frame_follows_the_last(backbone: Backbone, windows: Windows | None) -> None:
+    x, text = noise(0, FRAMES, (4, 8, 8)), backbone.embed(["a cat"])
+    other = x.clone()
+    other[-1] = noise(9, 1, (4, 8, 8))[0]
+
+    def changed(frame: int, *, loop: bool, step: int) -> bool:
+        found = [Predictor(backbone, loop=loop)(Request(each, 300, Prompt(text)), step=step) for each in (x, other)]
+        return bool((found[0] - found[1])[0, frame].abs().max() > 1e-5)
+
+    with backbone.attending("sparse_causal", windows=windows):
+        for step in range(4):
+            assert changed(0, loop=True, step=step)
+            assert not changed(0, loop=False, step=step)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("windows", [None, WINDOWS])
+def test_a_loop_is_the_clip_where_frames_see_no_other(backbone: Backbone, windows: Windows | None) -> None:
+    """Whatever differs from frame to frame goes round with its frame."""
+    request = long_request(backbone)
+    with backbone.attending("per_frame"):
+        whole = Predictor(backbone)(request)
+    with backbone.attending("per_frame", windows=windows):
+        for step in range(4):
+            found = Predictor(backbone, loop=True)(request, step=step)
+            torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "again"), [(31, 1), (32, 0), (33, 8)])
+def test_motion_modules_see_a_frame_of_a_loop_twice_where_they_have_a_place_for_it(
+    frames: int, again: int, tmp_path: Path
+) -> None:
+    wide = toys.sd_folder(tmp_path / "wide", width=32, layers=1, levels=2)
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    backbone = load_backbone(wide, device="cpu", motion_adapter=tmp_path / "motion")
+    assert seen_again(backbone, frames) == again
+    with backbone.attending("per_frame", windows=Windows(8, 3)):
+        assert seen_again(backbone, frames) == 3
+
+
+def test_energies_belong_to_the_whole_clip() -> None:
     def energy(latents: Tensor) -> Tensor:
         return latents.square().sum()
 
@@ -202,10 +245,18 @@ def test_energies_and_branches_beside_belong_to_the_whole_clip() -> None:
     assert cut.energies == ()
     assert cut.first == 2
     assert torch.equal(cut.latents, request.latents[2:3])
-    said = Tokens(torch.zeros(4, 5, 8), torch.ones(4)).enter(request, torch.ones(4))
-    with pytest.raises(ValueError, match="before frames are cut"):
-        said.frames(slice(1, 3))
-    assert said.with_all_branches().frames(slice(1, 3)).prompt.states.shape == (2, 2, 10, 8)
+
+
+def test_branches_beside_guide_some_frames_as_they_guide_all() -> None:
+    x, words, cut = noise(0, 4, (4, 8, 8)), noise(1, 4, (5, 8)), slice(1, 3)
+    tokens, strength = Tokens(words, torch.ones(4), momentum=0.5), torch.rand(4)
+    whole, some = (tokens.enter(Request(x, 300, Prompt(words[:1])), strength) for _ in range(2))
+    some = some.frames(cut)
+    assert some.with_all_branches().prompt.states.shape == (2, 2, 10, 8)
+    outputs, scale = noise(2, 8, (4, 8, 8)).unflatten(0, (2, 4)), [1.0, 2.0, 3.0, 4.0]
+    for _ in range(2):  # with momentum
+        led = some.lead(outputs[:, cut], scale[cut], cut)
+        torch.testing.assert_close(led, whole.lead(outputs, scale, slice(0, 4))[cut])
 
 
 def test_gradients_reach_the_frames_of_all_windows(backbone: Backbone) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from vedit.errors import ConfigError
-from vedit.windows import Windows
+from vedit.windows import Turn, Windows
 
 SIZES = [(2, 1), (3, 1), (4, 2), (5, 2), (8, 1), (8, 4), (16, 4), (16, 8), (24, 6)]
 
@@ -61,3 +61,15 @@ def test_the_usual_overlap_is_a_quarter() -> None:
 def test_what_cannot_be(size: int, overlap: int) -> None:
     with pytest.raises(ConfigError, match=r"expected"):
         Windows(size, overlap)
+
+
+@pytest.mark.parametrize(("frames", "shared"), [(1, 0), (5, 0), (5, 1), (16, 1), (16, 8), (40, 4)])
+def test_a_turn_takes_each_frame_once_beside_the_one_before_it(frames: int, shared: int) -> None:
+    begins = set()
+    for step in range(30):
+        turn = Turn.of_step(frames, shared, step)
+        assert sorted(turn.taken) == list(range(frames))
+        assert all((one + 1) % frames == other for one, other in pairwise(turn.order))
+        assert turn.start >= min(shared, 1)
+        begins.add(turn.order[0])
+    assert len(begins) > min(frames, 30) / 2, "no frame stays an end"

@@ -14,6 +14,7 @@ from vedit.config import (
     InvertConfig,
     Settings,
     TuneConfig,
+    UpscaleConfig,
 )
 from vedit.config.describe import typed_dict
 
@@ -23,6 +24,7 @@ JOBS: dict[str, tuple[type[Settings], tuple[str, ...]]] = {
     "AnimateOptions": (AnimateConfig, ("picture",)),
     "TuneOptions": (TuneConfig, ("clip", "prompt")),
     "InvertOptions": (InvertConfig, ("clip",)),
+    "UpscaleOptions": (UpscaleConfig, ("clip",)),
     "InspectOptions": (InspectConfig, ("kind", "clip")),
     "InspectAudioOptions": (InspectAudioConfig, ("audio",)),
 }

@@ -1,9 +1,10 @@
-"""Stage 5, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow).
+"""Stage 5, ControlNets on the frozen miniature: ``python -m training.control --kind edge`` (pose, flow, tile).
 
 Each is small and reads no words: residual blocks alone, beginning as a copy of the UNet's. What it is shown is vedit's
-own drawing: edges of the rendered frame, the figure's exact joints, the exact flow. Half of the prompts are empty, as
-in ControlNet (Zhang et al. 2023, section 3.4), and errors count as errors of v, since what a control decides is the
-layout, of which errors of epsilon hardly speak. Learns beside the model's folder, and ends up in it.
+own drawing: edges of the rendered frame, the figure's exact joints, the exact flow, the frame without its details. Half
+of the prompts are empty, as in ControlNet (Zhang et al. 2023, section 3.4), and errors count as errors of v, since what
+a control decides is the layout, of which errors of epsilon hardly speak. Learns beside the model's folder, and ends up
+in it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from vedit.annotators.edge import Edge
 from vedit.annotators.flow import draw_flow as flow_on_wheel
 from vedit.annotators.flow import own_scale
 from vedit.annotators.pose.drawing import draw
+from vedit.annotators.tile import without_details
 from vedit.backbone.notes import read_notes
 from vedit.clip import Clip
 from world.scene import Scene
@@ -54,6 +56,9 @@ ControlNets have."""
 
 HEAVIEST = 20.0
 """Most that an error counts: v's own weight, 1 / alpha_bar, grows without end towards pure noise."""
+
+ENLARGED = 2.0
+"""How many times a picture has been enlarged that the ControlNet `tile` is shown."""
 
 Draw = Callable[[Scene, int, np.random.Generator], Tensor]
 """(scene, frame, chance) -> control picture (3, H, W) in [0, 1]."""
@@ -91,7 +96,12 @@ def draw_flow(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
     return flow_on_wheel(flow, scale=own_scale(flow) * float(chance.uniform(0.9, 1.4)))[0]
 
 
-DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow}
+def draw_tile(scene: Scene, time: int, chance: np.random.Generator) -> Tensor:
+    frame, _ = world.draw_frame(scene, time, scene.intensity)
+    return without_details(torch.from_numpy(frame).float().clamp(0, 1), ENLARGED)
+
+
+DRAW: dict[str, Draw] = {"edge": draw_edge, "pose": draw_pose, "flow": draw_flow, "tile": draw_tile}
 
 
 def suits(kind: str, scene: Scene, chance: np.random.Generator) -> bool:

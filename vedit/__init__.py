@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from vedit.backbone.model import Backbone
     from vedit.batches.batch import BatchResult, batch
     from vedit.clip import Audio, Clip, ClipInfo, probe, read_clip
-    from vedit.config import AnimateConfig, EditConfig, GenerateConfig, InspectConfig, InvertConfig, TuneConfig
+    from vedit.config import (
+        AnimateConfig,
+        EditConfig,
+        GenerateConfig,
+        InspectConfig,
+        InvertConfig,
+        TuneConfig,
+        UpscaleConfig,
+    )
     from vedit.errors import (
         ConfigError,
         DeviceError,
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from vedit.jobs.inspect_audio import inspect_audio
     from vedit.jobs.invert import InvertResult, invert
     from vedit.jobs.tune import tune
+    from vedit.jobs.upscale import UpscaleResult, upscale
     from vedit.schedule import Schedule
     from vedit.sheet import contact_sheet
 
@@ -73,6 +82,8 @@ _HOMES = {
     "PartError": "vedit.errors",
     "Schedule": "vedit.schedule",
     "TuneConfig": "vedit.config",
+    "UpscaleConfig": "vedit.config",
+    "UpscaleResult": "vedit.jobs.upscale",
     "VeditError": "vedit.errors",
     "VeditWarning": "vedit.errors",
     "WeightsError": "vedit.errors",
@@ -88,6 +99,7 @@ _HOMES = {
     "probe": "vedit.clip",
     "read_clip": "vedit.clip",
     "tune": "vedit.jobs.tune",
+    "upscale": "vedit.jobs.upscale",
 }
 
 __all__ = [
@@ -114,6 +126,8 @@ __all__ = [
     "PartError",
     "Schedule",
     "TuneConfig",
+    "UpscaleConfig",
+    "UpscaleResult",
     "VeditError",
     "VeditWarning",
     "WeightsError",
@@ -130,6 +144,7 @@ __all__ = [
     "probe",
     "read_clip",
     "tune",
+    "upscale",
 ]
 
 

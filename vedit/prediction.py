@@ -14,7 +14,7 @@ from vedit.entrances.residuals import Residuals
 from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.windows import views
+from vedit.windows import Turn, views
 
 
 class Predictor:
@@ -22,10 +22,16 @@ class Predictor:
     then on. Each shot is seen by itself, and one that is longer than the windows in force (``Backbone.attending``) in
     these."""
 
-    def __init__(self, backbone: Backbone, only: slice | None = None) -> None:
-        """``only``: the frames that the network sees; of the others it says 0."""
+    def __init__(self, backbone: Backbone, only: slice | None = None, *, loop: bool = False) -> None:
+        """What is predicted.
+
+        Args:
+            only: the frames that the network sees; of the others it says 0. None is all of them
+            loop: whether the clip's last frame is followed by its first
+        """
         self._backbone = backbone
         self._only = only
+        self._loop = loop
         self._one_by_one = False
 
     def __call__(self, request: Request, source: Request | None = None, *, step: int = 0) -> Tensor:
@@ -43,6 +49,8 @@ class Predictor:
         return torch.cat([self._predict(one, source, step) for one in request.split()])
 
     def _predict(self, request: Request, source: Request | None, step: int) -> Tensor:
+        if self._loop:
+            return predict_loop(self._backbone, request, step)
         if self._only is None:
             return predict_in_windows(self._backbone, request, source, step)
         with self._backbone.in_window(self._only.start):
@@ -93,6 +101,33 @@ class _Together:
     def all(self) -> Tensor:
         """(N, F, C, h, w)."""
         return torch.cat(self._parts, dim=1) if self._room is None else self._room
+
+
+def predict_loop(backbone: Backbone, request: Request, step: int) -> Tensor:
+    """``predict_in_windows`` for a clip whose last frame is followed by its first, and which has no source.
+
+    In each step the network goes once round, from another frame on, and a little further, so that the two are
+    neighbours like any others. The frame that a turn begins with is the one that all look at where the attention kind
+    has them look at the first.
+
+    Source: closed-loop windows, AnimateDiff-Evolved's "looped uniform", with one frame or overlap more.
+    """
+    turn = Turn.of_step(len(request.latents), seen_again(backbone, len(request.latents)), step)
+    order, taken = torch.tensor(turn.order), torch.tensor(turn.taken)
+    with backbone.reordered(order):
+        seen = predict_in_windows(backbone, request.reordered(order), None, step)
+    return seen[:, turn.start + taken.argsort()]
+
+
+def seen_again(backbone: Backbone, frames: int) -> int:
+    """How many frames of a loop are seen again at the end of a turn: as many as windows share, else one, where motion
+    modules have a position for it."""
+    if backbone.windows is not None and frames > backbone.windows.size:
+        return min(backbone.windows.overlap, frames - 1)
+    seen = backbone.seen_at_once(frames)
+    if seen is not None and seen < frames:
+        return seen // 2
+    return int(backbone.seen_at_once(frames + 1) in (None, frames + 1))
 
 
 def predict(backbone: Backbone, request: Request, source: Request | None = None) -> Tensor:

@@ -29,6 +29,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "lineart": "vedit.annotators.learned:LineArt",
         "pose": "vedit.annotators.pose:Pose",
         "flow": "vedit.annotators.flow:OpticalFlow",
+        "tile": "vedit.annotators.tile:Tile",
     },
     "attention": {
         "per_frame": "vedit.attention.kinds:PerFrame",
@@ -48,6 +49,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "gaussian": "vedit.priors.gaussian:Gaussian",
         "shared": "vedit.priors.gaussian:Shared",
         "walk": "vedit.priors.gaussian:Walk",
+        "reshuffled": "vedit.priors.reshuffled:Reshuffled",
         "flow_warped": "vedit.priors.flow_warped:FlowWarped",
     },
 }

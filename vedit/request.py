@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,7 +32,10 @@ def flat_timestep(t: Timestep, branches: int, frames: int) -> Tensor:
 Scale = float | Sequence[float]
 """A guidance scale: one for all frames, or one for each (F,)."""
 
-Control = Callable[[Tensor, Timestep, Tensor, slice], "Residuals"]
+Frames = slice | Tensor
+"""Some frames of a clip: a stretch of them, or their indices (F',) in any order."""
+
+Control = Callable[[Tensor, Timestep, Tensor, Frames], "Residuals"]
 """From latents (F, C, h, w), the same in all branches, their timestep, the branches' texts (N, T, D) or (N, F, T, D),
 and which frames of the clip these are, to residuals of all branches."""
 
@@ -43,8 +46,8 @@ def of_frames(scale: Scale, cut: slice) -> Scale:
 
 
 Lead = Callable[[Tensor, Scale, slice], Tensor]
-"""From a direction (F, C, h, w) between two predictions of some frames, their guidance scale, and which frames of all
-that are asked for these are, to the guidance to add. It is asked of each frame once in a step."""
+"""From a direction (F, C, h, w) between two predictions of some frames, their guidance scale, and which frames of the
+clip these are, to the guidance to add. It is asked of each frame once in a step."""
 
 Gradient = Callable[[Tensor, Tensor, Schedule, Index], Tensor]
 """From latents and the guided output for them, both (F, C, h, w), before the step of an index of a schedule, to the
@@ -94,19 +97,25 @@ class Request:
     first: int = 0
 
     def frames(self, cut: slice) -> Request:
-        """What is asked of some frames, of a request ``with_all_branches``. Energies look at the whole clip, and so are
-        not among it."""
-        if self.beside:
-            raise ValueError("branches beside are put among the others before frames are cut")
+        """What is asked of some frames. Energies look at the whole clip, and so are not among it."""
+        return replace(self._at(cut), first=self.first + cut.start)
+
+    def reordered(self, order: Tensor) -> Request:
+        """What is asked of the clip whose frames are those of these indices (F',); energies are not among it."""
+        controls = tuple(partial(_control_of, control, order) for control in self.controls)
+        return replace(self._at(order), controls=controls)
+
+    def _at(self, frames: Frames) -> Request:
+        each_frame = isinstance(self.timestep, Tensor) and self.timestep.ndim > 0
         return replace(
             self,
-            latents=self.latents[cut],
-            timestep=self.timestep[cut] if isinstance(self.timestep, Tensor) and self.timestep.ndim else self.timestep,
-            prompt=self.prompt.frames(cut),
-            tokens_apart=tuple(each.frames(cut) for each in self.tokens_apart),
-            channels=None if self.channels is None else self.channels[cut],
+            latents=self.latents[frames],
+            timestep=self.timestep[frames] if each_frame else self.timestep,  # type: ignore[index]
+            prompt=self.prompt.frames(frames),
+            tokens_apart=tuple(each.frames(frames) for each in self.tokens_apart),
+            channels=None if self.channels is None else self.channels[frames],
+            beside=tuple(replace(each, prompt=each.prompt.frames(frames)) for each in self.beside),
             energies=(),
-            first=self.first + cut.start,
         )
 
     def with_all_branches(self) -> Request:
@@ -125,10 +134,14 @@ class Request:
             for branch, prompt in enumerate(self.prompt)
         ]
 
+    @property
+    def which(self) -> slice:
+        """Which frames of the clip these are."""
+        return slice(self.first, self.first + len(self.latents))
+
     def residuals(self) -> Residuals | None:
         """The sum of what the controls add to the UNet in the N branches; None where there are none."""
-        frames = slice(self.first, self.first + len(self.latents))
-        made = [control(self.latents, self.timestep, self.prompt.states, frames) for control in self.controls]
+        made = [control(self.latents, self.timestep, self.prompt.states, self.which) for control in self.controls]
         return reduce(operator.add, made) if made else None
 
     def lead(self, outputs: Tensor, scale: Scale, cut: slice) -> Tensor | float:
@@ -142,3 +155,10 @@ class Request:
         this index; None where there are none."""
         made = [each(self.latents, output, schedule, index) for each in self.energies]
         return reduce(operator.add, made) if made else None
+
+
+def _control_of(
+    control: Control, order: Tensor, latents: Tensor, timestep: Timestep, text: Tensor, frames: Frames
+) -> Residuals:
+    """What a control makes of some ``frames`` of a clip in another ``order`` of its frames."""
+    return control(latents, timestep, text, order[frames])

@@ -64,6 +64,7 @@ def denoise(
     source: InjectionSource | None = None,
     after_step: AfterStep | None = None,
     only: slice | None = None,
+    loop: bool = False,
     unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -81,10 +82,11 @@ def denoise(
         source: is injected in its first steps
         after_step: may change the latents after each step, as ``masks.LatentBlend.blend`` does
         only: the frames that are seen, side by side; what comes of the others is of no use
+        loop: whether the last frame is followed by the first
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
-    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only)
+    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only, loop=loop)
     conditions = [each.begin() for each in conditions]
     x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)
     after = room_for(x.shape, device=x.device)
@@ -154,8 +156,12 @@ def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0
     """Gaussian noise (F, *shape), each frame keyed by (seed, frame): a longer clip keeps its first frames' noise."""
     drawn = room_for((frames, *shape))
     for row, frame in enumerate(range(first, first + frames)):
-        generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + frame * 0xD1B54A32D192ED03) % 2**63)
-        drawn[row] = torch.randn(shape, generator=generator)
+        drawn[row] = torch.randn(shape, generator=keyed(seed, frame))
         if row % CHUNK == 0:
             let_go(drawn)
     return drawn
+
+
+def keyed(seed: int, number: int) -> torch.Generator:
+    """A generator of what is drawn for one ``number`` of a ``seed``, such as a frame's."""
+    return torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + number * 0xD1B54A32D192ED03) % 2**63)

@@ -20,6 +20,9 @@ LEAST = 2
 SHARED = 4
 """Of so many frames of a window, one is shared with the next where nothing else is said."""
 
+WINDOW = 16
+"""Frames that motion modules see at once of a clip that is too long for them: what AnimateDiff's were trained on."""
+
 PLASTIC = 1.324717957244746
 """The root of x³ = x + 1, whose powers spread pairs of numbers most evenly (Roberts 2018, the sequence R2)."""
 
@@ -123,6 +126,33 @@ class Windows:
     def count(self, frames: int) -> float:
         """How many windows a step has, on average."""
         return fmean(len(self.of_step(frames, step)) for step in range(CYCLE))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One way to go once round a clip whose last frame is followed by its first.
+
+    Attributes:
+        order: the frames in the order in which they are seen, some of the first ones again at the end
+        start: the first of these places whose output is taken; from there on each frame is taken once
+    """
+
+    order: tuple[int, ...]
+    start: int
+
+    @classmethod
+    def of_step(cls, frames: int, shared: int, step: int) -> Turn:
+        """That of a ``step``, counted over the whole schedule, for a loop of so many ``frames``. It begins with another
+        frame in each step, and sees so many, ``shared``, of its first frames again, so that none has an end."""
+        begin = int(_spread(step / PLASTIC) * frames)
+        order = tuple((begin + place) % frames for place in range(frames + shared))
+        return cls(order, min(shared, 1 + int(_spread(step / PLASTIC**2) * shared)))
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The frames whose output is taken, in their order."""
+        frames = max(self.order) + 1
+        return self.order[self.start : self.start + frames]
 
 
 def views(windows: Windows | None, shots: Shots, frames: int, step: int) -> list[list[Window]]:

@@ -25,7 +25,9 @@ from vedit.config import (
     InvertConfig,
     LearnSubjectConfig,
     Settings,
+    SmoothConfig,
     TuneConfig,
+    UpscaleConfig,
     bounds,
 )
 from vedit.config.lora import LoraSpec
@@ -85,6 +87,8 @@ COMMANDS: dict[str, type[Settings]] = {
     "learn subject": LearnSubjectConfig,
     "invert": InvertConfig,
     "compare": CompareConfig,
+    "upscale": UpscaleConfig,
+    "smooth": SmoothConfig,
     "inspect edge": InspectConfig,
     "inspect audio": InspectAudioConfig,
     "inspect timeline": InspectTimelineConfig,

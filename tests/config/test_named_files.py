@@ -19,6 +19,7 @@ from vedit.config import (
     PathOrName,
     Settings,
     TuneConfig,
+    UpscaleConfig,
     sidecar,
 )
 from vedit.config.files import file_layer
@@ -99,8 +100,9 @@ def test_a_field_that_is_added_is_relative_to_its_file(tmp_path: Path, monkeypat
                           "image_adapter", "image_encoder", "motion_strokes", "motion_model"},
          {"output", "sheet", "report", "compare"}),
         (GenerateConfig, {"audio", "sound_encoder", "adapter", "model", "motion_adapter", "lora",
-                              "image_adapter", "image_encoder", "motion_strokes"},
+                              "image_adapter", "image_encoder", "motion_strokes", "first", "last"},
          {"output", "sheet", "report"}),
+        (UpscaleConfig, {"clip", "tile_net", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
         (TuneConfig, {"clip", "pictures", "adapter", "model", "motion_adapter", "lora"}, {"output"}),
         (CompareConfig, {"source", "edit"}, {"output"}),
         (InspectConfig, {"clip"}, {"output", "sheet", "save_data"}),

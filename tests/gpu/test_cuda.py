@@ -139,3 +139,25 @@ def test_a_full_edit(tune: int) -> None:
     assert result.clip.frames.shape == clip.frames.shape
     assert torch.isfinite(result.clip.frames).all()
     assert (result.clip.frames - clip.frames).abs().mean() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"fifo": True, "window": 4}, {"loop": True}, {"loop": True, "window": 4}, {"prior": "reshuffled"}]
+)
+def test_clips_from_words_repeat_to_the_bit(settings: dict[str, object]) -> None:
+    pytest.importorskip("av")
+    backbone = vedit.load_backbone("mini", device="cuda")
+    common = {"frames": 7, "steps": 4, "guidance": "0:3, 6:6", "prompt_at": ["3:a blue star over sand"]}
+    first, second = (vedit.generate(backbone, "a red star over sand", **common, **settings) for _ in range(2))
+    assert torch.isfinite(first.clip.frames).all()
+    assert torch.equal(first.clip.frames, second.clip.frames)
+
+
+def test_a_clip_made_larger_repeats_to_the_bit() -> None:
+    pytest.importorskip("av")
+    scene = world.sample_scene(5, "held_out")
+    clip = vedit.Clip(frames=torch.from_numpy(world.render(scene, 3).frames).clamp(0, 1), rate=Fraction(8))
+    backbone = vedit.load_backbone("mini", device="cuda")
+    first, second = (vedit.upscale(backbone, clip, prompt=scene.caption, steps=4).clip.frames for _ in range(2))
+    assert first.shape == (3, 3, 2 * world.SIZE, 2 * world.SIZE)
+    assert torch.equal(first, second)

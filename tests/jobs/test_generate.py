@@ -129,6 +129,8 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
     [
         (["--prior", "inversion"], "starts from a clip"),
         (["--prior", "flow_warped"], "starts from a clip"),
+        (["--loop", "--prior", "walk"], "noise that wanders does not come back"),
+        (["--loop", "--fifo"], "fifo and loop exclude each other"),
         (["--attention", "flow"], "follows a clip's motion"),
         (["--audio", "no-such.wav"], "no-such.wav does not exist"),
         (["--emphasis", "rain"], "expected WORD=TIMELINE"),
@@ -205,3 +207,53 @@ def test_conditions_that_need_a_clip_are_told(
     given = ("generate", "a cat", "--model", toy_model, "--frames", 2, "--steps", 1, "-o", tmp_path / "o.mp4")
     assert said in vedit(*given, *settings).complaint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_clip_comes_from_a_queue(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.mp4"
+    flags = ("--model", toy_model, "--frames", 7, "--fifo", "--window", 4, "--steps", 5, "--seed", 3)
+    ran = vedit("generate", "a cat", *flags, "-o", out)
+    assert ran.status == 0, ran.err
+    assert "four times --window" in ran.err
+    settings = yaml.safe_load(out.with_suffix(".yaml").read_text())
+    assert (settings["fifo"], settings["prior"], settings["steps"]) == (True, "gaussian", 5)
+    again = vedit("rerun", out.with_suffix(".yaml"), "-o", tmp_path / "again.mp4")
+    assert again.status == 0, again.err
+    assert (tmp_path / "again.mp4").read_bytes() == out.read_bytes()
+    told = vedit("generate", "a cat", "--model", toy_model, "--frames", 40, "--fifo", "--dry-run").out
+    assert "windows" in told
+    assert "of 16 frames" in told
+
+
+def test_a_clip_begins_and_ends_with_pictures(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    pictures = torch.stack([torch.linspace(0, 1, 64).expand(3, 48, 64), torch.linspace(1, 0, 64).expand(3, 48, 64)])
+    Clip(pictures, Fraction(8)).save(tmp_path / "ends")
+    first, last = (tmp_path / "ends" / f"0000{index}.png" for index in (0, 1))
+    common = ("generate", "a cat", "--model", toy_model, "--frames", 4, "--steps", 3)
+    made = {}
+    for name, flags in {"both": ("--first", first, "--last", last), "one": ("--first", first)}.items():
+        ran = vedit(*common, *flags, "-o", tmp_path / name)
+        assert ran.status == 0, ran.err
+        made[name] = read_clip(tmp_path / name).frames
+        assert made[name].shape == (4, 3, 48, 64)
+        assert (made[name][0] - pictures[0]).abs().max() < 1 / 200
+    assert (made["both"][3] - pictures[1]).abs().max() < 1 / 200
+    assert (made["one"][3] - pictures[1]).abs().mean() > 0.05
+    assert not torch.equal(made["both"][1], made["one"][1]), "all frames look at the last one too"
+    for flags, said in {
+        ("--last", last, "--frames", 1): "last: a clip that ends with a picture has 2 frames or more",
+        ("--first", first, "--width", 64, "--height", 64): "is 64x48, and the clip is to be 64x64",
+        ("--first", first, "--fifo"): "fifo and pictures of its ends exclude each other",
+        ("--last", tmp_path / "no.png"): "no.png does not exist",
+    }.items():
+        assert said in vedit(*common, *flags, "-o", tmp_path / "none.mp4").complaint
+
+
+def test_a_loop_is_made_and_repeats(toy_model: Path) -> None:
+    backbone = load_backbone(toy_model, device="cpu")
+    settings = {"frames": 5, "steps": 3, "prior": "gaussian"}
+    loop = generate(backbone, "a cat", loop=True, **settings).clip.frames
+    assert torch.equal(loop, generate(backbone, "a cat", loop=True, **settings).clip.frames)
+    assert not torch.equal(loop, generate(backbone, "a cat", **settings).clip.frames)
+    windows = {"window": 4, "overlap": 2}
+    assert generate(backbone, "a cat", loop=True, **settings, **windows).clip.frames.shape == loop.shape

@@ -63,7 +63,7 @@ class TokensApart:
         """Those of one branch."""
         return replace(self, tokens=self.tokens[index, None], scale=self.scale[index, None])
 
-    def frames(self, cut: slice) -> TokensApart:
+    def frames(self, cut: slice | Tensor) -> TokensApart:
         """Those of some frames."""
         mask = None if self.mask is None else self.mask[cut]
         return replace(self, tokens=self.tokens[:, cut], scale=self.scale[:, cut], mask=mask)

@@ -17,7 +17,7 @@ from vedit.backbone.notes import ModelNotes
 from vedit.entrances.residuals import Residuals
 from vedit.errors import WeightsError
 from vedit.mapped import let_go
-from vedit.request import Timestep, flat_timestep
+from vedit.request import Frames, Timestep, flat_timestep
 from vedit.synonyms import nearest
 
 PUBLISHED: Mapping[int, Mapping[str, str]] = {
@@ -27,6 +27,7 @@ PUBLISHED: Mapping[int, Mapping[str, str]] = {
         "lineart": "lllyasviel/control_v11p_sd15_lineart",
         "depth": "lllyasviel/control_v11f1p_sd15_depth",
         "pose": "lllyasviel/control_v11p_sd15_openpose",
+        "tile": "lllyasviel/control_v11f1e_sd15_tile",
     },
     1024: {
         "edge": "thibaud/controlnet-sd21-canny-diffusers",
@@ -78,7 +79,7 @@ class ControlNet:
         self._chunked = ChunkedOnOutOfMemory(net)
         backbone.share_attention(net)
 
-    def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor, where: slice = ALL) -> Residuals:
+    def __call__(self, pictures: Tensor, x: Tensor, t: Timestep, text: Tensor, where: Frames = ALL) -> Residuals:
         """The residuals of the ``pictures`` of a clip, (F, 3, H, W) in [0, 1] for all of its frames (6 channels for the
         ControlNet `motion`), at timestep ``t``,
         or (F,) of each frame, for the latents ``x`` (F, 4, h, w) of those frames ``where`` they are, which all branches

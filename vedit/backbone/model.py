@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.outline import FrameLayers, Outline, TunedState
 from vedit.backbone.prompts import embed
+from vedit.backbone.vae_tiles import TiledOnOutOfMemory
 from vedit.clip.arrays import check_frames
 from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError, MediaError
@@ -93,6 +95,7 @@ class Backbone:
         """Of the clip, each of which predictions see by itself, within ``attending``."""
         self._cut = False
         self._chunked = ChunkedOnOutOfMemory(unet)
+        self._tiled = TiledOnOutOfMemory(self.vae)
         attach_injection(unet, self._context)
         self.share_attention(unet)
 
@@ -188,7 +191,8 @@ class Backbone:
         for chunk in in_chunks(len(frames), frames, latents):
             for index in range(chunk.start, chunk.stop):
                 pixels = (frames[index, None] * 2 - 1).to(self.device, torch.float32)
-                latents[index] = self.vae.encode(pixels).latent_dist.mode()[0] * self.vae.config.scaling_factor
+                mean = self._tiled(height * width, partial(self._mean, pixels))
+                latents[index] = mean[0] * self.vae.config.scaling_factor
         return latents
 
     @torch.no_grad()
@@ -199,9 +203,14 @@ class Backbone:
         for chunk in in_chunks(len(latents), frames, latents):
             for index in range(chunk.start, chunk.stop):
                 scaled = latents[index, None].to(self.device, torch.float32) / self.vae.config.scaling_factor
-                pixels = self.vae.decode(scaled).sample.cpu()
+                pixels = self._tiled(frames[index, 0].numel(), partial(self.vae.decode, scaled)).sample.cpu()
                 frames[index] = (pixels[0].float() / 2 + 0.5).clamp(0, 1)
         return frames
+
+    def _mean(self, pixels: Tensor) -> Tensor:
+        """The mean (1, 4, h, w) of the VAE's posterior for a frame (1, 3, H, W) in [-1, 1]."""
+        mean: Tensor = self.vae.encode(pixels).latent_dist.mode()
+        return mean
 
     def decode_with_gradient(self, latents: Tensor) -> Tensor:
         """As ``decode``, on the model's device, for an energy of frames: gradients lead back to the latents, also where
@@ -399,6 +408,17 @@ class Backbone:
             finally:
                 self._context.motion = before
 
+    @contextmanager
+    def reordered(self, order: Tensor) -> Iterator[None]:
+        """Within the block, the network sees the clip's frames in this ``order`` (F',), by their indices."""
+        with self.lock:
+            before = self._context.motion
+            self._context.motion = None if before is None else before[order]
+            try:
+                yield
+            finally:
+                self._context.motion = before
+
     def _kind(self, name: str) -> AttentionKind:
         context = self._context
         stretch = slice(context.first, context.first + context.frames) if self._cut else None
@@ -442,6 +462,14 @@ class Backbone:
     @property
     def has_motion(self) -> bool:
         return bool(self._motion)
+
+    def seen_at_once(self, frames: int) -> int | None:
+        """How many of so many ``frames`` the motion modules see at once, in the windows in force; None without such
+        modules, and without windows."""
+        shown = frames if self.windows is None else min(self.windows.size, frames)
+        if self.motion is not None:
+            return temporal.seen_at_once(shown, int(self.motion.config.motion_max_seq_length))
+        return None if self.windows is None else shown
 
     def detach_motion(self) -> None:
         if self._motion:

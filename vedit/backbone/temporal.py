@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from vedit.attention.context import StepContext
 from vedit.attention.kernels import attend
 from vedit.errors import WeightsError
+from vedit.windows import WINDOW
 
 if TYPE_CHECKING:
     from diffusers import MotionAdapter, UNet2DConditionModel
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 OWN_FRAME = 1.5
 """How strongly queries and keys of numbered frames begin as the identity."""
-
-WINDOW = 16
-"""Frames that motion modules see at once of a clip that is too long for them: what AnimateDiff's were trained on."""
 
 
 class TemporalAttention(nn.Module):
@@ -171,6 +169,11 @@ def attach_motion(unet: UNet2DConditionModel, adapter: MotionAdapter, context: S
     return handles
 
 
+def seen_at_once(frames: int, longest: int) -> int:
+    """How many of so many ``frames`` motion modules with positions for the ``longest`` clip see at once."""
+    return frames if frames <= longest else min(WINDOW, longest)
+
+
 def in_windows(motion: nn.Module, still: Tensor, frames: int, longest: int) -> Tensor:
     """What a motion module makes of the features (N F, C, h, w) of clips of ``frames`` frames.
 
@@ -179,9 +182,9 @@ def in_windows(motion: nn.Module, still: Tensor, frames: int, longest: int) -> T
 
     Source: FreeNoise (Qiu et al. 2024), section 3.3, window-based attention fusion.
     """
-    if frames <= longest:
+    size = seen_at_once(frames, longest)
+    if size == frames:
         return motion(still, num_frames=frames)
-    size = min(WINDOW, longest)
     starts = sorted({*range(0, frames - size, max(1, size // 2)), frames - size})
     weight = (1 + torch.minimum(torch.arange(size), torch.arange(size).flip(0))).to(still)
     weight = weight.view(-1, *[1] * (still.ndim - 1))  # (size, 1, 1, 1)

@@ -61,6 +61,7 @@ METAVARS = {
     "image_adapter": "NAME",
     "image_encoder": "NAME",
     "kernel": "KIND",
+    "last": "PATH",
     "lora": "PATH",
     "mask": "WHERE",
     "model": "NAME",
@@ -74,6 +75,7 @@ METAVARS = {
     "prompt_at": "TIME:TEXT",
     "recipe": "KIND",
     "shots": "WHERE",
+    "tile_net": "NAME",
 }
 """What a value is called in the help, where its type does not say it."""
 

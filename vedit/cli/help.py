@@ -18,8 +18,8 @@ from typer.core import TyperCommand, TyperGroup
 from vedit.config import Settings
 
 FIRST = (
-    "source_prompt", "prompt", "output", "model", "frames", "fps", "width", "height", "steps", "guidance", "strength",
-    "seed", "motion_strokes", "first", "mask", "control", "image", "audio",
+    "source_prompt", "prompt", "output", "model", "times", "frames", "fps", "width", "height", "steps", "guidance",
+    "strength", "seed", "motion_strokes", "first", "last", "mask", "control", "image", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -52,6 +52,10 @@ ELSEWHERE = {
     "image_adapter": "Model",
     "image_encoder": "Model",
     "negative_image": "Model",
+    "tile": "Model",
+    "tile_net": "Model",
+    "loop": "Sampling",
+    "fifo": "Sampling",
 }
 """Settings that are shown in another group than that of the class that defines them."""
 
@@ -60,7 +64,7 @@ RARE = frozenset({
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "first_hold", "still_hold",
-    "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride",
+    "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride", "tile_net",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
@@ -95,6 +99,8 @@ EXAMPLES = {
     "subject": 'vedit learn subject pictures/ --as "<rex> dog" -o rex.safetensors',
     "invert": 'vedit invert surfer.mp4 -p "a man surfing"',
     "compare": "vedit compare surfer.mp4 panda.mp4 -o both.mp4",
+    "upscale": 'vedit upscale panda.mp4 --times 2 -p "a panda surfing" -o large.mp4',
+    "smooth": "vedit smooth panda.mp4 --times 2 -o smooth.mp4",
     "edge": "vedit inspect edge clip.mp4 -o edges.mp4",
     "mask": 'vedit inspect mask surfer.mp4 "a panda surfing" -p "a man surfing" --sheet mask.png',
     "motion": "vedit inspect motion strokes.yaml --over picture.png -o overlay.png",

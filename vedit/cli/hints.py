@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vedit.config import EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
+from vedit.config import QUEUE_WINDOWS, EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
+from vedit.windows import WINDOW
 
-FRESH = ("gaussian", "shared", "walk", "flow_warped")
+FRESH = ("gaussian", "shared", "walk", "reshuffled", "flow_warped")
 """Priors that draw noise and invert nothing."""
 
 
@@ -106,6 +107,12 @@ RULES = (
         ("crf",),
         lambda it: it.output is not None and it.output.suffix.lower() in ("", ".gif"),
         "a GIF or a folder of pictures has no quality to choose",
+    ),
+    Rule(
+        GenerateConfig,
+        (),
+        lambda it: it.fifo and it.steps < QUEUE_WINDOWS * (it.window or WINDOW),
+        "frames that a queue shows together differ much in noise where it has few steps; four times --window are right",
     ),
     Rule(
         (EditConfig, GenerateConfig),

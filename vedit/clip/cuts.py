@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vedit.clip.arrays import as_bytes
+from vedit.clip.arrays import Frames, as_bytes
 from vedit.clip.sizes import fit_size, resize
 from vedit.mapped import CHUNK, let_go
 from vedit.shots import ONE_SHOT, Shots
@@ -19,8 +19,8 @@ SHORTEST = 4
 """Frames of the shortest shot: a flash is none."""
 
 
-def find_cuts(frames: Tensor) -> Shots:
-    """The shots of frames (F, 3, H, W) in [0, 1].
+def find_cuts(frames: Frames) -> Shots:
+    """The shots of frames (F, 3, H, W) in [0, 1], which may also be made when they are asked for.
 
     A cut is where hue, saturation and brightness change several times more than in the frames around, so that a quick
     pan is none.
@@ -33,13 +33,13 @@ def find_cuts(frames: Tensor) -> Shots:
     from scenedetect.detectors import AdaptiveDetector
 
     detector = AdaptiveDetector(window_width=AROUND, min_scene_len=SHORTEST)
-    height, width = frames.shape[-2:]
+    height, width = frames.shape[2:]
     size = fit_size((height, width), min(LOOKED_AT, max(height, width)), multiple=1)
     starts = [0]
-    for index, frame in enumerate(frames):
-        if index % CHUNK == 0:
+    for index in range(len(frames)):
+        if index % CHUNK == 0 and isinstance(frames, Tensor):
             let_go(frames)
-        (pixels,) = as_bytes(resize(frame[None], size))
+        (pixels,) = as_bytes(resize(frames[index][None], size))
         # Only the order of the frames counts, so any rate will do.
         found = detector.process_frame(FrameTimecode(index, fps=1.0), pixels[..., ::-1])
         starts += [each.frame_num for each in found]

@@ -48,7 +48,9 @@ from vedit.config.first import FirstFrameSettings, KeyPictureSettings
 from vedit.config.groups import (
     AttentionSettings,
     ClipSettings,
+    CutSettings,
     EditSettings,
+    FrameSettings,
     InversionSettings,
     ModelSettings,
     PromptSettings,
@@ -64,13 +66,19 @@ from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_fol
 from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
+from vedit.config.smooth import SmoothConfig
 from vedit.config.strokes import LearntMotionSettings, MotionSettings
+from vedit.config.upscale import UpscaleConfig
+from vedit.windows import WINDOW
 
 DREAMIX = 0.65
 """Share of the clip as video, where pictures are learnt beside it (Molad et al. 2023)."""
 
 IN_MEMORY = Path("(in memory)")
 """Stands for the clip in the settings of an edit whose clip was not read from a file."""
+
+QUEUE_WINDOWS = 4
+"""Windows of frames that a queue is long, so that those of one do not differ too much in noise (Kim et al. 2024)."""
 
 REPORT = "Also write a page (.html) that plays it, with all that made it. One file, to be opened in a browser."
 
@@ -185,15 +193,50 @@ class GenerateConfig(
         "draws them: a video, a folder or one picture; may be given several times.",
     )
     fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
+    first: InputPath | None = Field(None, description="Picture that is the first frame; `vedit animate` also moves it.")
+    last: InputPath | None = Field(None, description="Picture that is the last frame.")
     width: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     height: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     prior: Prior = Field(
         "shared",
-        description="Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from "
-        "frame to frame, or fresh in each.",
+        description="Start from: shared, walk, gaussian or reshuffled. Noise: shared by all frames; wandering from "
+        "frame to frame; fresh in each; or, where motion modules see a long clip in windows, fresh in the first and "
+        "then the same in other orders (FreeNoise).",
+    )
+    loop: bool = Field(False, description="Let the last frame be followed by the first.")
+    fifo: bool = Field(
+        False,
+        description="Make a clip of any length frame after frame (FIFO-Diffusion). A queue holds a frame for each of "
+        "--steps, 64 by default, at all levels of noise; the memory is that of --window frames, 16 by default. Takes "
+        "--prior gaussian unless another is named.",
     )
     sheet: OutputPath | None = Field(None, description="Also write a contact sheet (.png).")
     report: OutputPath | None = Field(None, description=REPORT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_queue(cls, values: Any) -> Any:
+        """What a queue takes where nothing else is said: steps that lie near to each other, and noise that is fresh in
+        each frame."""
+        if not isinstance(values, dict) or not values.get("fifo"):
+            return values
+        return {"steps": QUEUE_WINDOWS * WINDOW, "prior": "gaussian", **values}
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        faults = []
+        if self.fifo and self.loop:
+            faults.append("fifo and loop exclude each other; the last frame of a queue never meets the first")
+        if self.motion_strokes is not None:
+            idle = (name for name in ("fifo", "loop") if getattr(self, name))
+            faults += [
+                f"{each} and motion_strokes exclude each other; strokes go through the clip once" for each in idle
+            ]
+        if self.fifo and (self.first or self.last):
+            faults.append("fifo and pictures of its ends exclude each other; a queue makes frame after frame")
+        if self.loop and self.prior == "walk":
+            faults.append("loop: noise that wanders does not come back; take the prior shared, gaussian or reshuffled")
+        return raise_faults(self, faults)
 
 
 class InspectMaskConfig(EditConfig):
@@ -286,6 +329,7 @@ __all__ = [
     "IN_MEMORY",
     "MAX_AUDIO_SCALE",
     "MAX_CONTROL_WEIGHT",
+    "QUEUE_WINDOWS",
     "AnimateConfig",
     "AttentionSettings",
     "AudioConditionSettings",
@@ -295,11 +339,13 @@ __all__ = [
     "CompareLayout",
     "ConditionSettings",
     "ControlSettings",
+    "CutSettings",
     "EditConfig",
     "EditSettings",
     "EmphasisSettings",
     "EnvelopeSettings",
     "FirstFrameSettings",
+    "FrameSettings",
     "GenerateConfig",
     "GuidanceSettings",
     "GuideSettings",
@@ -328,10 +374,12 @@ __all__ = [
     "Sampled",
     "Settings",
     "ShotSettings",
+    "SmoothConfig",
     "SoundtrackSettings",
     "StepSettings",
     "TuneConfig",
     "TuningSettings",
+    "UpscaleConfig",
     "Varying",
     "VideoSettings",
     "bounds",

@@ -97,13 +97,19 @@ class Settings(BaseModel):
         return cls.read(value) if isinstance(value, str) else value
 
 
-class ClipSettings(Settings):
+class FrameSettings(Settings):
     """Clip"""
 
     clip: InputPath = Field(description="Video file, or folder of pictures.")
     frames: int | None = Field(None, ge=1, description="How many frames to take; all by default.")
     start: int = Field(0, ge=0, description="Frames to leave out at the beginning.")
     stride: int = Field(1, ge=1, description="Take each n-th frame. The clip lasts as long as before.")
+    allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
+
+
+class ClipSettings(FrameSettings):
+    """Clip"""
+
     size: int | None = Field(
         None,
         ge=8,
@@ -111,10 +117,9 @@ class ClipSettings(Settings):
         description="Longer side, in pixels, at which the model works. By default the one it was trained at; the "
         "result has the clip's own size.",
     )
-    allow_partial: bool = Field(False, description="Go on with what can be decoded of a damaged file.")
 
 
-class ShotSettings(ClipSettings):
+class CutSettings(FrameSettings):
     """Clip"""
 
     shots: ShotsText = Field(
@@ -122,6 +127,10 @@ class ShotSettings(ClipSettings):
         description="Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by itself; "
         "auto finds them, none takes the clip for one.",
     )
+
+
+class ShotSettings(ClipSettings, CutSettings):
+    """Clip"""
 
 
 class ModelSettings(Settings):
@@ -151,7 +160,7 @@ class ModelSettings(Settings):
     )
 
 
-class PromptSettings(Settings):
+class WordSettings(Settings):
     """Sampling"""
 
     negative_prompt: PromptText = Field(
@@ -170,6 +179,11 @@ class PromptSettings(Settings):
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="Of the noise, and of tuning. The same seed gives the same result."
     )
+
+
+class PromptSettings(WordSettings):
+    """Sampling"""
+
     noise_walk: Annotated[Varying, varying(0, 1)] = Field(
         0.1,
         description="With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame before, "
@@ -212,9 +226,9 @@ class EditSettings(PromptSettings):
     )
     prior: Prior = Field(
         "inversion",
-        description="Start from: inversion, gaussian, shared, walk, flow_warped. The clip's inversion, or "
-        "noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; or "
-        "flow_warped, carried along the clip's motion.",
+        description="Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped. The clip's inversion, or "
+        "noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; reshuffled, "
+        "that of a long clip's first frames in other orders; or flow_warped, carried along the clip's motion.",
     )
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip first; 0 is not at all.")
 

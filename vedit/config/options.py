@@ -29,14 +29,14 @@ class EditOptions(TypedDict, total=False):
     """Frames to leave out at the beginning. [default: 0]"""
     stride: int
     """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
-    size: int | None
-    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
-    result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
     shots: str
     """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
     itself; auto finds them, none takes the clip for one. [default: 'auto']"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
     first: str | dict[str, Any] | Sequence[str | dict[str, Any] | KeyPictureSettings]
     """First frame of the edit, made elsewhere: edited.png, 2s:later.png. It is spread along the
     clip's motion, and the prompt may be left out. In full [TIME:]FILE; may be given several times,
@@ -78,9 +78,10 @@ class EditOptions(TypedDict, total=False):
     strength: float
     """Noise to start from, up to 1; less keeps more of the layout. [default: 0.95]"""
     prior: str
-    """Start from: inversion, gaussian, shared, walk, flow_warped. The clip's inversion, or noise:
-    gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; or
-    flow_warped, carried along the clip's motion. [default: 'inversion']"""
+    """Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped. The clip's inversion,
+    or noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to
+    frame; reshuffled, that of a long clip's first frames in other orders; or flow_warped, carried
+    along the clip's motion. [default: 'inversion']"""
     tune: int
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
     motion_strokes: str | Path | None
@@ -324,13 +325,24 @@ class GenerateOptions(TypedDict, total=False):
     """How many frames; by default as long as the sound, or 16."""
     fps: float
     """Frames per second. [default: 8.0]"""
+    first: str | Path | None
+    """Picture that is the first frame; `vedit animate` also moves it."""
+    last: str | Path | None
+    """Picture that is the last frame."""
     width: int | None
     """In pixels. By default what the model was trained at."""
     height: int | None
     """In pixels. By default what the model was trained at."""
     prior: str
-    """Start from: shared, walk or gaussian. Noise: shared by all frames, wandering from frame to
-    frame, or fresh in each. [default: 'shared']"""
+    """Start from: shared, walk, gaussian or reshuffled. Noise: shared by all frames; wandering from
+    frame to frame; fresh in each; or, where motion modules see a long clip in windows, fresh in the
+    first and then the same in other orders (FreeNoise). [default: 'shared']"""
+    loop: bool
+    """Let the last frame be followed by the first. [default: False]"""
+    fifo: bool
+    """Make a clip of any length frame after frame (FIFO-Diffusion). A queue holds a frame for each
+    of --steps, 64 by default, at all levels of noise; the memory is that of --window frames, 16 by
+    default. Takes --prior gaussian unless another is named. [default: False]"""
     sheet: str | Path | None
     """Also write a contact sheet (.png)."""
     report: str | Path | None
@@ -503,14 +515,14 @@ class TuneOptions(TypedDict, total=False):
     """Frames to leave out at the beginning. [default: 0]"""
     stride: int
     """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
-    size: int | None
-    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
-    result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
     shots: str
     """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
     itself; auto finds them, none takes the clip for one. [default: 'auto']"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
@@ -563,14 +575,14 @@ class InvertOptions(TypedDict, total=False):
     """Frames to leave out at the beginning. [default: 0]"""
     stride: int
     """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
-    size: int | None
-    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
-    result has the clip's own size."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
     shots: str
     """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
     itself; auto finds them, none takes the clip for one. [default: 'auto']"""
+    size: int | None
+    """Longer side, in pixels, at which the model works. By default the one it was trained at; the
+    result has the clip's own size."""
     motion_adapter: str | None
     """AnimateDiff motion adapter: a folder, a hub id or a file."""
     lora: str | Sequence[str]
@@ -613,6 +625,82 @@ class InvertOptions(TypedDict, total=False):
     """What the clip shows. By default the words that the adapter was tuned on, else none."""
 
 
+class UpscaleOptions(TypedDict, total=False):
+    """The settings by name of UpscaleConfig."""
+
+    frames: int | None
+    """How many frames to take; all by default."""
+    start: int
+    """Frames to leave out at the beginning. [default: 0]"""
+    stride: int
+    """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
+    allow_partial: bool
+    """Go on with what can be decoded of a damaged file. [default: False]"""
+    shots: str
+    """Where the clip is cut: auto, none, or frames as 24,60 or 2s,4.5s. Each shot is seen by
+    itself; auto finds them, none takes the clip for one. [default: 'auto']"""
+    negative_prompt: str
+    """What guidance leads away from. By default nothing in particular."""
+    guidance: float | str
+    """How far to lead towards the prompt; 1 is none. May vary in time (`vedit inspect timeline`).
+    [default: 6.0]"""
+    apg_eta: float
+    """Eta of adaptive projected guidance: the share kept of the part that only saturates. 1 is
+    classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
+    seed: int
+    """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    motion_adapter: str | None
+    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    lora: str | Sequence[str]
+    """LoRA file, or file:scale. May be given several times."""
+    adapter: str | Path | None
+    """Adapter that `vedit tune` wrote for this model."""
+    device: str
+    """auto, cpu, cuda, cuda:1 or mps. [default: 'auto']"""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    """Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32
+    elsewhere. [default: 'auto']"""
+    kernel: Literal["auto", "xformers", "sdpa", "math"]
+    """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
+    [default: 'auto']"""
+    steps: int
+    """Steps of sampling (DDIM), each way. [default: 25]"""
+    attention: str | None
+    """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
+    was tuned with, else sparse_causal."""
+    window: int | None
+    """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
+    default only where its frames do not fit into memory together."""
+    overlap: int | None
+    """Frames that windows share, up to half of --window. By default a quarter."""
+    output: str | Path | None
+    """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
+    makes a folder of PNGs."""
+    overwrite: bool
+    """Replace outputs that exist. [default: False]"""
+    crf: int
+    """Quality of the encoder, 0 to 51; 0 is best, larger is smaller. [default: 18]"""
+    codec: Literal["libx264", "libx265", "libvpx-vp9"]
+    """Encoder: libx264, libx265 or libvpx-vp9. [default: 'libx264']"""
+    times: int
+    """How many times as wide and as high. [default: 2]"""
+    prompt: str
+    """What the clip shows. May be left out; then only what is seen says what is drawn."""
+    strength: float
+    """How much is drawn anew, up to 1. It is the share of the steps; less stays nearer to the clip.
+    [default: 0.3]"""
+    tile: int | None
+    """Side, in pixels, of the tiles in which a picture is seen. By default what the model was
+    trained at."""
+    tile_net: str
+    """ControlNet `tile`, which holds what is there: auto, none, a folder or a hub id. auto is the
+    one that the model brings, if it does. [default: 'auto']"""
+    prior: str
+    """Noise that is added: shared, gaussian or reshuffled. Shared by all frames, so that nothing
+    flickers; fresh in each; or fresh in the first, and then the same in other orders. [default:
+    'shared']"""
+
+
 class InspectOptions(TypedDict, total=False):
     """The settings by name of InspectConfig."""
 
@@ -622,10 +710,10 @@ class InspectOptions(TypedDict, total=False):
     """Frames to leave out at the beginning. [default: 0]"""
     stride: int
     """Take each n-th frame. The clip lasts as long as before. [default: 1]"""
-    size: int | None
-    """Longer side, in pixels, at which to look. By default the clip's own; the result has that."""
     allow_partial: bool
     """Go on with what can be decoded of a damaged file. [default: False]"""
+    size: int | None
+    """Longer side, in pixels, at which to look. By default the clip's own; the result has that."""
     output: str | Path | None
     """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
     makes a folder of PNGs."""

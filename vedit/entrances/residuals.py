@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.entrances import Entrance
-from vedit.request import Control, Request, Timestep
+from vedit.request import Control, Frames, Request, Timestep
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class AddResiduals(Entrance):
     holds_for_source: ClassVar[bool] = True
 
     def enter(self, request: Request, strength: Tensor) -> Request:
-        def scaled(latents: Tensor, timestep: Timestep, text: Tensor, frames: slice) -> Residuals:
+        def scaled(latents: Tensor, timestep: Timestep, text: Tensor, frames: Frames) -> Residuals:
             return self.control(latents, timestep, text, frames).scaled(strength[frames])
 
         return replace(request, controls=(*request.controls, scaled))

@@ -27,7 +27,9 @@ from vedit.config import (
     InvertConfig,
     LearnSubjectConfig,
     Settings,
+    SmoothConfig,
     TuneConfig,
+    UpscaleConfig,
 )
 from vedit.errors import PartError, VeditWarning
 from vedit.progress import Progress
@@ -109,6 +111,15 @@ OWN = (
     Entry(
         CompareConfig, "vedit.jobs.compare:CompareJob", "Show a source and its edit together, as one clip with sound.",
         ("source", "edit"),
+    ),
+    Entry(
+        SmoothConfig, "vedit.jobs.smooth:SmoothJob",
+        "Give a clip more frames in between, along what moves in it; it lasts as long as before, with its sound.",
+        ("clip",),
+    ),
+    Entry(
+        UpscaleConfig, "vedit.jobs.upscale:Upscale",
+        f"Make a clip larger, and let the model draw its details.\n\n{SIDECAR}", ("clip",), estimated=True, again=True,
     ),
     Entry(InspectConfig, "vedit.jobs.inspect:Inspect", "What an annotator finds in a clip.", ("clip",)),
     Entry(

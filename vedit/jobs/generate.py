@@ -20,11 +20,12 @@ from vedit.config import AnimateConfig, GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.graph import Stage
-from vedit.jobs import controls, guidance, results
+from vedit.jobs import controls, ends, guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
+from vedit.jobs.ends import Ends
 from vedit.jobs.outputs import check_files, write_result
-from vedit.jobs.parts import attention_kind
+from vedit.jobs.parts import DEFAULT_ATTENTION, attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.strokes import field_of
@@ -39,13 +40,17 @@ from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.clip import BlankClip
 from vedit.stages.conditions import Conditioned
 from vedit.stages.denoise import Denoise
+from vedit.stages.ends import PutEnds
+from vedit.stages.fifo import DenoiseQueue
 from vedit.stages.guidance import Guidance
+from vedit.stages.held import DenoiseHeld
 from vedit.stages.latents import Decode
 from vedit.stages.motion import DrawStrokes, FlowOfStrokes, StrokesFlow
 from vedit.stages.noise import StartingNoise
 from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.words import words_of
 from vedit.timeline import Moments
+from vedit.windows import WINDOW, Windows
 
 if TYPE_CHECKING:
     from vedit.printing import Report
@@ -99,7 +104,7 @@ def generate(
 class FinishClip(Stage[GenerateResult]):
     """The clip that was asked for, with its sound."""
 
-    frames: Decode
+    frames: Stage[Tensor]
     model: Model
     config: GenerateConfig
     track: Soundtrack = field(compare=False)
@@ -121,19 +126,22 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         sound = soundtrack.read(config)
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
         model, frames = opened(config, session, given), track.moments.frames
-        kind, size = (
-            attention_kind(config, model.outline),
-            size_of(config, model.outline.unet, model.outline.vae_scale_factor),
-        )
+        # Where the last frame is given too, each frame looks at both.
+        kind = attention_kind(config, model.outline, DEFAULT_ATTENTION if config.last is None else "full")
+        size = size_of(config, model.outline.unet, model.outline.vae_scale_factor)
         config = config.model_copy(update={"attention": kind, "frames": frames})
-        config = settle_windows(config, frames, size, model.outline, branches=2)
+        if config.loop and model.outline.layers.positions:
+            raise ConfigError("loop: the adapter has learnt which frame is the first, and a loop has none; leave one.")
+        if not config.fifo:
+            config = settle_windows(config, frames, size, model.outline, branches=2)
         guidance.check_times(config, track.moments, model.outline.tokenizer)
         finish = FinishClip(generate_stages(config, model, track, size), model, config, track)
         said = *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
         shorten = "take fewer --frames, or a smaller --width and --height"
-        return Goal(finish, config, model, Canvas(frames, size, size, None, windows_of(config, frames)), shorten)
+        seen = queue_windows(config, frames) if config.fifo else windows_of(config, frames)
+        return Goal(finish, config, model, Canvas(frames, size, size, None, seen), shorten)
 
     def finish(self, config: GenerateConfig, result: GenerateResult, seconds: dict[str, float]) -> GenerateResult:
         """Where the beats are followed, the sheet shows the frames on them and those half-way between them too."""
@@ -157,10 +165,10 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         report.seconds(result.timings)
 
 
-def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Decode:
+def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Stage[Tensor]:
     """The frames, of a ``size`` (H, W), and all that they are made of. Raises ConfigError."""
     moments, cell, kind = track.moments, model.outline.vae_scale_factor, config.attention or ""
-    windows = windows_of(config, moments.frames)
+    windows = queue_windows(config, moments.frames) if config.fifo else windows_of(config, moments.frames)
     prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
     sound = guidance.sound_tokens(config, model, track)
     blank = BlankClip(moments.frames, size, moments.rate)
@@ -174,35 +182,50 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         flow = FlowOfStrokes(motion) if "flow" in needs else None
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
+    given = Ends.of(config, shape, size)
     start = StartingNoise(
         None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape,
         windows,
     )  # fmt: skip
-    denoised = Denoise(
-        start=start,
-        flow=flow,
-        conditions=conditions,
-        model=model,
-        attention=kind,
-        guidance=led,
-        steps=config.steps,
-        steps_taken=config.steps,
-        motion_scale=guidance.motion_scale(config, model.outline, moments),
-        windows=windows,
-        what="clip",
-    )
-    return Decode(denoised, start, model, "clip", prompt)
+    common: dict[str, Any] = {
+        "start": start,
+        "flow": flow,
+        "conditions": conditions,
+        "model": model,
+        "attention": kind,
+        "guidance": led,
+        "steps": config.steps,
+        "steps_taken": config.steps,
+        "motion_scale": guidance.motion_scale(config, model.outline, moments),
+        "windows": windows,
+        "loop": config.loop,
+        "what": "clip",
+    }
+    if given is not None:
+        held = DenoiseHeld(latents=given.latents(model), until=given.until(), **common)
+        return PutEnds(Decode(held, start, model, "clip", prompt), given.pictures, given.at)
+    at_once = config.window or WINDOW
+    queued = DenoiseQueue(frames=moments.frames, at_once=at_once, **common) if config.fifo else None
+    return Decode(queued or Denoise(**common), start, model, "clip", prompt)
+
+
+def queue_windows(config: GenerateConfig, frames: int) -> Windows | None:
+    """How a queue's frames are seen, in windows that share hardly any; None where they are all seen at once."""
+    at_once = config.window or WINDOW
+    return None if frames <= at_once else Windows(at_once, 1)
 
 
 def check_settings(config: GenerateConfig) -> None:
     """Find faults that show before a model is opened. Raises VeditError."""
     check_files(config)
     controls.check(config, clip=False)
+    ends.check(config)
     guidance.check(config)
     missing = {"clip"} if config.motion_strokes is not None else {"clip", "flow"}
     if PRIORS.load(config.prior).needs & missing:
         raise ConfigError(
-            f"the prior {config.prior} starts from a clip, and none is given; take shared, walk or gaussian."
+            f"the prior {config.prior} starts from a clip, and none is given; take shared, walk, gaussian or "
+            "reshuffled."
         )
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)
@@ -218,7 +241,10 @@ def frames_of(config: GenerateConfig | AnimateConfig, sound: Audio | None) -> in
 
 
 def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], vae_scale_factor: int) -> Size:
-    """The size (H, W) of the pictures, in whole patches: as asked for, or what the model was trained at."""
-    side = native_side(unet_config, vae_scale_factor) or 512
+    """The size (H, W) of the pictures, in whole patches: as asked for, or what the model was trained at, in the
+    proportions of a picture that is given."""
+    side, shown = native_side(unet_config, vae_scale_factor) or 512, ends.size_of(config)
+    if shown is not None and config.height is None and config.width is None:
+        return fit_size(shown, side, multiple=vae_scale_factor)
     height, width = config.height or config.width or side, config.width or config.height or side
     return fit_size((height, width), max(height, width), multiple=vae_scale_factor)

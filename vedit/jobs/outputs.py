@@ -12,7 +12,7 @@ from vedit.clip import Clip
 from vedit.clip.images import PICTURES
 from vedit.clip.lazy import LazyClip
 from vedit.clip.writing import OUTPUTS
-from vedit.config import Sampled, VideoSettings, sidecar
+from vedit.config import VideoSettings, sidecar
 from vedit.config.named_files import NamedFile
 from vedit.errors import ConfigError, MediaError
 
@@ -41,27 +41,28 @@ def _check_video(output: Path, codec: str, config: VideoSettings) -> None:
     check_output(output, config.files_read(), config.overwrite, folder=not suffix)
 
 
-def check_files(config: Sampled) -> None:
+def check_files(config: VideoSettings) -> None:
     """Check that all files that are asked for can be written; before any work. Raises MediaError or ConfigError."""
     check_video(config)
     if config.output is not None:
         check_output(sidecar_path(config.output), config.files_read(), config.overwrite, settings_of=config.output)
-    if config.sheet is not None:
-        if config.sheet.suffix.lower() != ".png":
-            raise MediaError(f"{config.sheet}: a contact sheet is written as .png.")
-        check_output(config.sheet, config.files_read(), config.overwrite)
-    if config.report is not None:
-        if config.report.suffix.lower() != ".html":
-            raise MediaError(f"{config.report}: a report is written as .html.")
-        check_output(config.report, config.files_read(), config.overwrite)
-    compare = getattr(config, "compare", None)  # only an edit has a source to compare with
+    # Not every job has these beside its video.
+    sheet, report, compare = (getattr(config, name, None) for name in ("sheet", "report", "compare"))
+    if sheet is not None:
+        if sheet.suffix.lower() != ".png":
+            raise MediaError(f"{sheet}: a contact sheet is written as .png.")
+        check_output(sheet, config.files_read(), config.overwrite)
+    if report is not None:
+        if report.suffix.lower() != ".html":
+            raise MediaError(f"{report}: a report is written as .html.")
+        check_output(report, config.files_read(), config.overwrite)
     if compare is not None:
         _check_video(compare, "libx264", config)
         if config.output is not None and _absolute(compare) == _absolute(config.output):
             raise ConfigError(f"--output and --compare both name {compare}; give each its own.")
 
 
-def write_result(clip: Clip | LazyClip, config: Sampled, made_with: dict[str, str]) -> list[Path]:
+def write_result(clip: Clip | LazyClip, config: VideoSettings, made_with: dict[str, str]) -> list[Path]:
     """Write the clip, and its sidecar beside it, where an output is asked for. Returns the files."""
     if config.output is None:
         return []

@@ -10,7 +10,7 @@ import torch
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.clip.preview import preview
-from vedit.config import Sampled
+from vedit.config import Sampled, UpscaleConfig
 from vedit.jobs.outputs import check_files, write_result
 from vedit.session import Model
 
@@ -18,7 +18,7 @@ from vedit.session import Model
 class Saved:
     """A result that can be written as its command writes it, and reads as one line."""
 
-    config: Sampled
+    config: Sampled | UpscaleConfig
     made_with: dict[str, str]
     timings: dict[str, float]
 

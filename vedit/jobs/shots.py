@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vedit.clip import Clip
-from vedit.config import ShotSettings, frame_of
+from vedit.config import CutSettings, frame_of
 from vedit.errors import ConfigError
 from vedit.graph import Stage
 from vedit.jobs.source import Footage
@@ -11,7 +11,7 @@ from vedit.shots import Shots
 from vedit.stages.shots import FindShots, GivenShots, check_named
 
 
-def shots_stage(config: ShotSettings, clip: Stage[Clip], footage: Footage, named: int = 1) -> Stage[Shots] | None:
+def shots_stage(config: CutSettings, clip: Stage[Clip], footage: Footage, named: int = 1) -> Stage[Shots] | None:
     """The stage that says where shots begin; None for a clip that is one.
 
     Args:
@@ -27,7 +27,7 @@ def shots_stage(config: ShotSettings, clip: Stage[Clip], footage: Footage, named
     return GivenShots(given.starts) if len(given) > 1 else None
 
 
-def given_shots(config: ShotSettings, footage: Footage) -> Shots:
+def given_shots(config: CutSettings, footage: Footage) -> Shots:
     """Those that the settings name; one where they name none. Of a stretch of a clip, those that it has, with cuts
     counted from the clip's beginning all the same. Raises ConfigError for cuts out of order or out of the clip."""
     if config.shots in ("auto", "none"):

@@ -16,15 +16,24 @@ from vedit.clip.lazy import LazyClip
 from vedit.clip.reading import FrameReader, choose_frames, open_clip
 from vedit.clip.sizes import Size
 from vedit.clip.writing import check_size
-from vedit.config import ClipSettings, EditConfig, InvertConfig, TuneConfig, VideoSettings
+from vedit.config import (
+    ClipSettings,
+    EditConfig,
+    FrameSettings,
+    InvertConfig,
+    SmoothConfig,
+    TuneConfig,
+    UpscaleConfig,
+    VideoSettings,
+)
 from vedit.errors import VeditWarning
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.stages.clip import GivenClip, ReadClip
 from vedit.warning_filters import filtered
 
-ClipJob = EditConfig | InvertConfig | TuneConfig
-Cut = TypeVar("Cut", bound=ClipSettings)
+ClipJob = EditConfig | InvertConfig | TuneConfig | SmoothConfig | UpscaleConfig
+Cut = TypeVar("Cut", bound=FrameSettings)
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,13 @@ class Footage:
         """The size (H, W) at which a model works on it. Raises MediaError for pictures that are too small."""
         return working_size(self.size, config.size, outline.unet, outline.vae_scale_factor)
 
-    def stage(self, config: ClipSettings, size: Size) -> Stage[Clip]:
+    def stage(self, config: FrameSettings, size: Size) -> Stage[Clip]:
         """The frames at a working ``size`` (H, W). Raises OSError where the file cannot be read."""
         if self.given is not None:
             return GivenClip.of(self.given, size)
         return ReadClip(File.of(config.clip), size, **_cut(self.cut(config)))
 
-    def full_size(self, config: ClipSettings, source: Clip) -> LazyClip:
+    def full_size(self, config: FrameSettings, source: Clip) -> LazyClip:
         """The frames of a ``source`` at the clip's own size: as they are in memory, else each decoded from the file
         again when it is asked for.
 
@@ -99,7 +108,7 @@ class Footage:
         return LazyClip(make, len(source), self.size, source.rate, source.audio, source.audio_origin)
 
 
-def open_whole(config: ClipSettings, given: Clip | None) -> LazyClip:
+def open_whole(config: FrameSettings, given: Clip | None) -> LazyClip:
     """The frames that a config takes at the clip's own size, with their sound; warnings about the file were given
     before."""
     if given is not None:
@@ -121,17 +130,17 @@ def probe_source(config: ClipJob) -> tuple[ClipInfo, range]:
     return info, choose_frames(config.clip, info.frames, info.complaint, *cut, config.allow_partial)
 
 
-def read_frames(config: ClipSettings, size: Size | int | None) -> Clip:
+def read_frames(config: FrameSettings, size: Size | int | None) -> Clip:
     """Read the frames that ``config`` takes, at a ``size``: (H, W), the longer side, or None for their own."""
     return read_clip(config.clip, size=size, **_cut(config))
 
 
-def open_frames(config: ClipSettings, size: Size | int | None) -> LazyClip:
+def open_frames(config: FrameSettings, size: Size | int | None) -> LazyClip:
     """As ``read_frames``, but each frame is decoded when it is asked for."""
     return open_clip(config.clip, size=size, **_cut(config))
 
 
-def _cut(config: ClipSettings) -> dict[str, Any]:
+def _cut(config: FrameSettings) -> dict[str, Any]:
     """The arguments that tell the readers of clips which frames to take."""
     return {
         "frames": config.frames,

@@ -6,13 +6,12 @@ import warnings
 from typing import TypeVar
 
 from vedit.backbone.outline import Outline
-from vedit.backbone.temporal import WINDOW
 from vedit.clip.sizes import Size
 from vedit.config import AttentionSettings
 from vedit.errors import VeditWarning
 from vedit.jobs.resources import FRAME, FRAMES_HELD, MARGIN, least_memory
 from vedit.machine_memory import free_gpu_memory, free_memory
-from vedit.windows import Windows
+from vedit.windows import WINDOW, Windows
 
 C = TypeVar("C", bound=AttentionSettings)
 

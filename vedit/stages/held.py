@@ -1,4 +1,4 @@
-"""Sampling that is held to a crude clip, each latent for its own share of the steps."""
+"""Sampling that is held to a crude clip, or to some frames, each latent for its own share of the steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from vedit.priors import Start
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.conditions import control_work
-from vedit.stages.latents import Encode
 from vedit.stages.sampling import Sampling
 from vedit.stages.tune import Tune
 
@@ -30,7 +29,7 @@ class DenoiseHeld(Sampling):
         shots: of the clip; None where it is one
     """
 
-    latents: Encode
+    latents: Stage[Tensor]
     until: Stage[Tensor]
     tuned: Tune | None = None
     shots: Stage[Shots] | None = None

@@ -35,6 +35,7 @@ class Sampling(TensorStage):
         steps: the whole schedule's, of which the last ``steps_taken`` are taken
         motion_scale: of the temporal layers, in each frame; None leaves them as they were trained
         windows: in which a long clip is seen; None for all frames at once
+        loop: whether its last frame is followed by its first
         what: it is, should it not come out in numbers: "edit"
     """
 
@@ -49,6 +50,7 @@ class Sampling(TensorStage):
     motion_scale: tuple[float, ...] | None
     windows: Windows | None
     what: str
+    loop: bool = False
 
     title: ClassVar[str] = "denoising"
     resumes: ClassVar[bool] = True
@@ -57,6 +59,11 @@ class Sampling(TensorStage):
     def kept(self) -> bool:  # type: ignore[override]
         """Not of a model that was given: whoever holds it may have changed it."""
         return self.model.spec is not None
+
+    @property
+    def motion_weights(self) -> Tensor | None:
+        """The weight of the temporal layers in each frame (F,); None as they were trained."""
+        return None if self.motion_scale is None else torch.tensor(self.motion_scale)
 
     def sampled(
         self,
@@ -75,8 +82,7 @@ class Sampling(TensorStage):
     ) -> Tensor:
         """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
         is no number. ``only`` and ``unfinished`` as there; ``progress`` in place of the session's."""
-        scale = None if self.motion_scale is None else torch.tensor(self.motion_scale)
-        with backbone.scaling_motion(scale):
+        with backbone.scaling_motion(self.motion_weights):
             made = denoise(
                 backbone,
                 x,
@@ -86,6 +92,7 @@ class Sampling(TensorStage):
                 source=source,
                 after_step=after_step,
                 only=only,
+                loop=self.loop,
                 unfinished=unfinished,
                 progress=progress or session.progress,
             )
