@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import pytest
 import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
-from vedit import estimate
+from vedit import machine_disk, mapped
 from vedit.adapters.loading import ModelSpec
 from vedit.backbone import model_files
 from vedit.errors import DeviceError
-from vedit.jobs import resources
+from vedit.jobs import base, cost, resources
 from vedit.jobs.resources import FRAME, FRAMES_HELD
 from vedit.network_cost import NetworkCost
 from vedit.stages import clip as clip_stages
@@ -50,7 +51,7 @@ def test_nothing_is_run_loaded_or_written(
     assert ran.status == 0, ran.err
     assert list(Path.cwd().iterdir()) == []
     assert said in ran.out
-    for part in ("settings", "FLOP", "memory", "MiB", "are free"):
+    for part in ("settings", "FLOP", "memory", "disk", "MiB", "are free"):
         assert part in ran.out
     assert ran.out.splitlines()[1].startswith("in all, about")
 
@@ -141,7 +142,7 @@ def test_the_count_is_right_for_stable_diffusion_1_5(toy_model: Path, tmp_path: 
 def test_what_cannot_fit_is_refused_before_any_work(
     vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (resources, estimate):
+    for module in (resources, cost):
         monkeypatch.setattr(module, "free_memory", lambda: 2**32)
     monkeypatch.setattr(sampling, "denoise", lambda *_, **__: pytest.fail("work has begun"))
     monkeypatch.setattr(clip_stages, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
@@ -175,6 +176,56 @@ def test_long_work_is_told_first_and_short_work_is_not(
     assert "this takes about" in first
     # 3 passes of the inversion; 1 step of 2 with the source lent, 3 branches, and 1 with 2; 5 frames each.
     assert ": 40 passes of a frame through the network; fewer --steps make it shorter, or take fewer --frames" in first
+
+
+def test_what_does_not_fit_on_the_disk_is_refused_before_any_work(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_disk, "free_disk", lambda _: 1000)
+    monkeypatch.setattr(clip_stages, "read_clip", lambda *_, **__: pytest.fail("work has begun"))
+    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "-o", tmp_path / "o.mp4")
+    for more in ((), ("--dry-run",)):
+        said = vedit(*quick, *more).complaint
+        assert "of disk, most of it in" in said
+        assert "0 MiB are free; VEDIT_CACHE names another folder for what is kept, and --no-cache keeps nothing" in said
+        assert said.endswith("or take fewer --frames, a larger --stride, or a smaller --size.")
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    assert "TMPDIR names another folder to work in" in vedit(*quick, "--no-cache", "--dry-run").complaint
+    monkeypatch.setattr(machine_disk, "free_disk", lambda _: None)
+    ran = vedit(*quick, "--no-cache", "--dry-run")
+    assert f"while it works  {resources.format_bytes(0)}" not in ran.out
+    assert str(mapped.scratch_folder()) in ran.out
+
+
+def test_a_long_clip_is_told_of_first_however_quick_it_is(
+    vedit: Command, toy_clip: Path, toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 2, "--no-check-inversion")
+    assert "frames: this takes" not in vedit(*quick, "-o", tmp_path / "a.mp4").err
+    monkeypatch.setattr(base, "LONG_CLIP", 5 / 30)
+    ran = vedit(*quick, "-o", tmp_path / "b.mp4")
+    assert ran.status == 0
+    first = ran.err.splitlines()[0]
+    assert "the clip is 1 second long, 5 frames: this takes about " in first
+    assert " of memory and " in first
+    assert "of disk; to take less, take fewer --frames" in first
+    backbone = package.load_backbone(toy_model, device="cpu")
+    backbone.folder = None  # as of one that was put together in memory
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        package.edit(backbone, toy_clip, "a cat", steps=2, check_inversion=False)
+    assert any("the clip is 1 second long, 5 frames: this takes about" in str(each.message) for each in told)
+
+
+def test_what_lies_in_files_takes_no_memory_for_its_length(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outline, size = ModelSpec(toy_model).outline(), (64, 64)
+
+    def least(frames: int) -> float:
+        return resources.least_memory(frames, size, outline.unet, outline.vae_scale_factor, 4, 1, at_once=8)
+
+    assert least(1000) == least(500)
+    monkeypatch.setattr(mapped, "LARGE", 2**40)
+    assert least(1000) - least(500) == FRAMES_HELD * 500 * 64 * 64 * FRAME
 
 
 def test_more_branches_cost_as_much_again(toy_model: Path) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(vedit.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"}
-    | {"shots", "windows", "mapped"},
+    | {"shots", "windows", "mapped", "machine_disk"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
     {"part"},
@@ -27,8 +27,8 @@ FLOORS = [
     {"quality", "session", "seams"},
     {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning", "subject"},
     {"stages"},
-    {"jobs"},
     {"network_cost"},
+    {"jobs"},
     {"estimate", "doctor"},
     {"batches"},
     {"cli"},

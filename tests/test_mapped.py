@@ -15,7 +15,20 @@ from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.clip import read_clip
 from vedit.graph import Store
-from vedit.mapped import file_size, in_chunks, let_go, read_tensors, room_for, write_tensors
+from vedit.mapped import (
+    copied,
+    file_size,
+    in_chunks,
+    let_go,
+    read_tensors,
+    read_whole,
+    room_for,
+    room_in_file,
+    same_memory,
+    stacked,
+    to_disk,
+    write_tensors,
+)
 
 
 @pytest.fixture
@@ -61,6 +74,39 @@ def test_chunks_lie_side_by_side() -> None:
     assert list(in_chunks(19, None, size=8)) == [slice(0, 8), slice(8, 16), slice(16, 19)]
 
 
+@pytest.mark.usefixtures("_all_large")
+def test_rows_are_put_together_as_they_come() -> None:
+    rows = [(torch.rand(2, 3), torch.tensor([index % 2 == 0])) for index in range(19)]
+    numbers, flags = stacked(iter(rows), len(rows))
+    assert torch.equal(numbers, torch.stack([row[0] for row in rows]))
+    assert torch.equal(flags, torch.stack([row[1] for row in rows]))
+    again = copied(numbers)
+    again[0] = 0
+    assert torch.equal(again[1:], numbers[1:])
+    assert numbers[0].any()
+
+
+def test_what_is_written_into_a_room_in_a_file_is_in_the_file(tmp_path: Path) -> None:
+    path, told = tmp_path / "room.safetensors", {"title": "inversion"}
+    room, new = room_in_file(path, "trace", (3, 5), told)
+    assert new
+    room[:] = torch.arange(15.0).view(3, 5)
+    let_go(room)
+    to_disk(room, torch.zeros(1))
+    found = read_whole(path)
+    assert found is not None
+    assert torch.equal(found["trace"], room)
+    again, new = room_in_file(path, "trace", (3, 5), told)
+    assert not new
+    assert torch.equal(again, room)
+    assert same_memory(room, room.view(3, 5))
+    assert not same_memory(room, again)
+    assert not same_memory(room, room[:2])
+    for other in ((5, 3), (4, 5)):
+        assert room_in_file(path, "trace", other, told)[1], "a file of another shape is none of its own"
+    assert read_whole(tmp_path / "none.safetensors") is None
+
+
 def test_files_are_those_of_safetensors(tmp_path: Path) -> None:
     tensors = {
         "frames": torch.rand(3, 2, 5),
@@ -99,7 +145,7 @@ def test_an_edit_in_files_has_the_same_bytes(
     backbone = load_backbone(toy_model, device="cpu")
     in_memory = edited(backbone, read_clip(toy_clip), **told)
     monkeypatch.setattr(mapped, "LARGE", 0)
-    for chunk in (2, 8):
+    for chunk in (4, 8):
         monkeypatch.setattr(mapped, "CHUNK", chunk)
         in_files = edited(backbone, read_clip(toy_clip), **told)
         assert torch.equal(in_files.clip.frames, in_memory.clip.frames)

@@ -12,7 +12,7 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -136,6 +136,24 @@ def in_chunks(frames: int, *looked_at: Tensor | None, size: int | None = None) -
     for first in range(0, frames, size):
         yield slice(first, min(first + size, frames))
         let_go(*looked_at)
+
+
+def stacked(rows: Iterable[Sequence[Tensor]], count: int) -> tuple[Tensor, ...]:
+    """The tensors of so many frames, one or more of each frame, put together as they come: (F, ...) each."""
+    rooms: tuple[Tensor, ...] = ()
+    for index, row in enumerate(rows):
+        rooms = rooms or tuple(room_for((count, *each.shape), each.dtype) for each in row)
+        for room, each in zip(rooms, row, strict=True):
+            room[index] = each
+        if index % CHUNK == 0:
+            let_go(*rooms)
+    return rooms
+
+
+def copied(tensor: Tensor) -> Tensor:
+    """A copy of a tensor (F, ...), to be changed."""
+    (copy,) = stacked(((each,) for each in tensor), len(tensor))
+    return copy
 
 
 def read_whole(path: Path) -> dict[str, Tensor] | None:

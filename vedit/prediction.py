@@ -74,7 +74,7 @@ def predict_in_windows(backbone: Backbone, request: Request, source: Request | N
             with backbone.in_window(window.first, anchors):
                 lent = None if source is None else source.frames(window.frames)
                 told.add(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
-                let_go(request.latents, None if source is None else source.latents)
+                let_go(request.latents, request.prompt.states, None if source is None else source.latents)
     return told.all()
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vedit.mapped import in_chunks, room_for
+
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
@@ -47,7 +49,7 @@ class Prompt:
         """All branches of several, at one T, and over the frames where any of them varies in time. On the device and in
         the dtype of the last."""
         last = prompts[-1].states
-        states = torch.cat(broadcast_states(*(each.states.to(last) for each in prompts)))
+        states = concatenated(*broadcast_states(*(each.states.to(last) for each in prompts)))
         if all(each.weights is None for each in prompts):
             return cls(states)
         length = states.shape[-2]
@@ -60,12 +62,23 @@ class Prompt:
         return cls(states, torch.cat([each.to(given) for each in counted]))
 
 
+def concatenated(*states: Tensor) -> Tensor:
+    """The branches of several (N, T, D), or (N, F, T, D), one after the other; large ones in a file."""
+    if states[0].ndim == 3:
+        return torch.cat(states)
+    joined = room_for((sum(map(len, states)), *states[0].shape[1:]), states[0].dtype, states[0].device)
+    for cut in in_chunks(joined.shape[1], joined, *states):
+        joined[:, cut] = torch.cat([each[:, cut] for each in states])
+    return joined
+
+
 def broadcast_states(*states: Tensor) -> tuple[Tensor, ...]:
     """Bring states (N, T, D) or (N, F, T, D) to one T and, where one of them varies in time, all to (N, F, T, D)."""
     frames = max((each.shape[1] for each in states if each.ndim == 4), default=None)
-    if frames is not None:
-        states = tuple(each if each.ndim == 4 else each[:, None].expand(-1, frames, -1, -1) for each in states)
-    return repeat_to_same_length(*states)
+    states = repeat_to_same_length(*states)
+    if frames is None:
+        return states
+    return tuple(each if each.ndim == 4 else each[:, None].expand(-1, frames, -1, -1) for each in states)
 
 
 def repeat_to_same_length(*states: Tensor) -> tuple[Tensor, ...]:
@@ -74,7 +87,9 @@ def repeat_to_same_length(*states: Tensor) -> tuple[Tensor, ...]:
     Repeating all tokens of a prompt leaves attention's weighted mean over them as it is.
     """
     length = math.lcm(*(each.shape[-2] for each in states))
-    return tuple(torch.cat([each] * (length // each.shape[-2]), dim=-2) for each in states)
+    return tuple(
+        each if each.shape[-2] == length else torch.cat([each] * (length // each.shape[-2]), dim=-2) for each in states
+    )
 
 
 def repeat_weights(weights: Tensor, length: int) -> Tensor:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vedit.errors import VeditWarning
+from vedit.errors import MediaError, VeditWarning
 from vedit.graph import Run, Store, TensorStage, unfinished
-from vedit.graph.unfinished import Unfinished
+from vedit.graph.unfinished import Unfinished, forgotten
 
 
 @dataclass
@@ -155,3 +155,11 @@ def test_a_kill_between_a_result_and_its_state_leaves_none(store: Store, tmp_pat
     assert (store.unfinished / stage.key).is_dir()
     assert Run(Counting(stop=0), store)(stage).tolist() == [0.0, 0.0, 0.0]
     assert not (store.unfinished / stage.key).exists()
+
+
+def test_what_went_wrong_is_not_gone_on_from(store: Store) -> None:
+    state = Unfinished(store, "key", "count")
+    state.save({"x": torch.zeros(1)})
+    with pytest.raises(MediaError), forgotten(state):
+        raise MediaError("the numbers are none")
+    assert state.read() is None

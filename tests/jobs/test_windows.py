@@ -22,7 +22,7 @@ from vedit.errors import ConfigError, VeditWarning
 from vedit.graph import plan
 from vedit.jobs import entry_of, windows
 from vedit.jobs.base import Given
-from vedit.jobs.resources import FRAME, FRAMES_HELD, least_memory
+from vedit.jobs.resources import FRAME, FRAMES_HELD, in_hand, least_memory
 from vedit.jobs.windows import CAUTION, settle_windows, windows_of
 from vedit.seams import WORST
 from vedit.session import Session
@@ -115,7 +115,7 @@ def test_windows_that_cannot_be(vedit: Command, toy_clip: Path, flags: tuple[obj
 def test_windows_are_chosen_where_memory_does_not_suffice(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outline, size, frames = ModelSpec(toy_model, device="cpu").outline(), (64, 64), 400
     config = AttentionSettings()
-    held = FRAMES_HELD * frames * size[0] * size[1] * FRAME
+    held = FRAMES_HELD * in_hand(size[0] * size[1] * FRAME, frames)
     one = least_memory(frames, size, outline.unet, outline.vae_scale_factor, 4, 1, at_once=1) - held
     for free in (2**40, None, 2**10):  # enough, unknown, and too little for the smallest
         monkeypatch.setattr(windows, "free_memory", lambda free=free: free)

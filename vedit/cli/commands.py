@@ -225,7 +225,8 @@ def cache(
         return
     entries = store.entries()
     used = [f"{datetime.fromtimestamp(entry.used):%Y-%m-%d %H:%M}" for entry in entries]
-    rows = [[entry.title, f"{entry.size / 1e6:.1f} MB", when] for entry, when in zip(entries, used, strict=True)]
+    titles = [f"{entry.title}, unfinished" if entry.unfinished else entry.title for entry in entries]
+    rows = [[title, f"{each.size / 1e6:.1f} MB", when] for title, each, when in zip(titles, entries, used, strict=True)]
     if rows:
         printing.report.table(rows, head=["result", "size", "last used"])
     size = sum(entry.size for entry in entries)

@@ -38,8 +38,9 @@ from vedit.clip.video_track import (
     video_stream,
 )
 from vedit.errors import MediaError, VeditWarning
+from vedit.machine_disk import free_disk
 from vedit.machine_memory import free_memory
-from vedit.mapped import in_chunks, room_for
+from vedit.mapped import lies_in_file, scratch_folder, stacked
 
 Picture = Callable[[], Tensor]
 """A decoded frame that becomes (3, H, W) in [0, 1] when it is asked for."""
@@ -413,20 +414,18 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
 
 def _gathered(pictures: Iterator[Tensor], count: int) -> Tensor:
     """So many pictures (3, H, W) as one tensor (F, 3, H, W), which is filled as they come."""
-    first = next(pictures)
-    frames, every = room_for((count, *first.shape)), itertools.chain([first], pictures)
-    for chunk in in_chunks(count, frames):
-        for index in range(chunk.start, chunk.stop):
-            frames[index] = next(every)
-    next(every, None)  # what was amiss is told after the last
+    (frames,) = stacked(((each,) for each in itertools.islice(pictures, count)), count)
+    next(pictures, None)  # what was amiss is told after the last
     return frames
 
 
 def _affordable(path: Path, count: int, size: Size) -> None:
-    """Refuse what cannot fit into this machine's memory before it is filled."""
+    """Refuse what fits neither into this machine's memory nor on the disk before that is filled."""
     need, free = count * 3 * size[0] * size[1] * 4, free_memory()
-    if free is not None and need > free:
+    on_disk = free_disk(Path(scratch_folder())) if lies_in_file(need) else 0
+    if free is not None and on_disk is not None and need > max(free, on_disk):
+        disk = f", and {on_disk / 2**30:.0f} of disk in {scratch_folder()}" if on_disk else ""
         raise MediaError(
             f"{path}: {count} frames of {size[1]}x{size[0]} need {need / 2**30:.0f} GiB of memory, and "
-            f"{free / 2**30:.0f} are free; read fewer frames or a smaller size"
+            f"{free / 2**30:.0f} are free{disk}; read fewer frames or a smaller size"
         )

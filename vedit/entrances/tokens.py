@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vedit.entrances import Entrance
-from vedit.mapped import let_go, room_for
-from vedit.prompt import Prompt, broadcast_states, repeat_weights
+from vedit.mapped import in_chunks, let_go, room_for
+from vedit.prompt import Prompt, broadcast_states, concatenated, repeat_weights
 from vedit.request import BranchBeside, Request, Scale
 
 MOMENTUM_KEPT = 0.6
@@ -99,10 +99,14 @@ def join_tokens(prompt: Prompt, tokens: Tokens) -> Prompt:
     """
     states, weights = prompt.states, prompt.weights
     last, other = broadcast_states(states[-1:], tokens.text[None].to(states))
-    both = torch.cat([last, torch.lerp(last, other, tokens.share.to(states).view(-1, 1, 1))], dim=2)  # (1, F, 2 T, D)
+    share, length = tokens.share.to(states).view(-1, 1, 1), last.shape[2]
+    both = room_for((1, last.shape[1], 2 * length, last.shape[3]), last.dtype, last.device)
+    for cut in in_chunks(last.shape[1], both, last, other):
+        both[:, cut, :length] = last[:, cut]
+        both[:, cut, length:] = torch.lerp(last[:, cut], other[:, cut], share[cut])
     rest, both = broadcast_states(states[:-1], both) if len(states) > 1 else (both[:0], both)
     if weights is not None:
         weights = repeat_weights(weights, both.shape[2])
         half, share = both.shape[2] // 2, tokens.share.to(weights)[:, None]
         weights[-1, :, half:] = torch.lerp(weights[-1, :, half:], torch.ones(()), share)
-    return Prompt(torch.cat([rest, both]), weights)
+    return Prompt(concatenated(rest, both), weights)

@@ -70,6 +70,11 @@ class Stage(Generic[T]):
         """
         return 0
 
+    def scratch(self, frames: int, size: tuple[int, int], cell: int) -> int:
+        """Bytes that a stage holds beside what ``room`` says, of so many frames, about: a result that is not kept, or
+        is kept narrower than it is worked with, and what is made on the way. ``size`` and ``cell`` as there."""
+        return 0
+
     @cached_property
     def inputs(self) -> dict[str, Stage[Any] | tuple[Stage[Any], ...] | None]:
         """The fields that ``make`` is given the results of."""

@@ -51,6 +51,10 @@ class Store:
         kill only from what is kept."""
         return replace(self, bound=max(self.bound, size))
 
+    def growth(self, size: int) -> int:
+        """By how many bytes the folder grows where so many more are kept, which push out what would pass the bound."""
+        return max(0, min(size, self.bound - sum(entry.size for entry in self.entries())))
+
     @property
     def unfinished(self) -> Path:
         """Where the states of stages lie that are being made, each in a folder under its key."""
@@ -130,11 +134,12 @@ class Store:
                 told = path.stat()
                 found.append(Entry(path.stem, _title(path), told.st_size, told.st_mtime))
         for folder in self.unfinished.glob("*"):
-            parts = [path for path in folder.glob("*.safetensors") if path.is_file()]
+            parts = sorted(path for path in folder.glob("*") if path.is_file())
             with suppress(OSError, ValueError):
                 told_of = [path.stat() for path in parts]
                 size, used = sum(each.st_size for each in told_of), max(each.st_mtime for each in told_of)
-                found.append(Entry(folder.name, _title(parts[0]), size, used, unfinished=True))
+                title = next(filter(None, map(_title, parts)), "")
+                found.append(Entry(folder.name, title, size, used, unfinished=True))
         return sorted(found, key=lambda entry: entry.used)
 
     def empty(self) -> int:

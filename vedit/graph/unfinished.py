@@ -6,7 +6,8 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vedit.atomic import whole_file
-from vedit.errors import MediaError, VeditWarning
+from vedit.errors import MediaError, VeditError, VeditWarning
 from vedit.mapped import file_size, read_whole, room_for, room_in_file, same_memory, to_disk, write_tensors
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ class Unfinished:
         self._rooms[name] = room
         return room
 
+    def path(self, name: str) -> Path | None:
+        """Where to save what has a form of its own; None where nothing can be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._give_up(error)
+        return self.folder / name if self._able else None
+
     def read(self) -> dict[str, Tensor] | None:
         """What was saved last; None where nothing was, or it is damaged."""
         return read_whole(self._state) if self._able else None
@@ -124,3 +133,14 @@ class Unfinished:
                 stacklevel=4,
             )
         self._able = False
+
+
+@contextmanager
+def forgotten(unfinished: Unfinished | None) -> Iterator[None]:
+    """Within the block, an error says that what was saved is of no use either, and it is let go of."""
+    try:
+        yield
+    except VeditError:
+        if unfinished is not None:
+            unfinished.remove()
+        raise

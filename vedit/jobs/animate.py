@@ -164,7 +164,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
             model.outline.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt
         )
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
-        canvas = Canvas(moments.frames, size, size, None, windows_of(config, moments.frames))
+        canvas = Canvas(moments.frames, size, size, None, windows_of(config, moments.frames), moments.rate)
         return Goal(finish, config, model, canvas, "take fewer --frames, or a smaller --size")
 
     def finish(self, config: AnimateConfig, result: AnimateResult, seconds: dict[str, float]) -> AnimateResult:

@@ -16,10 +16,12 @@ from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.config import ModelSettings, Settings, cache_folder
 from vedit.errors import VeditWarning
-from vedit.graph import Run, Stage, Store, plan
+from vedit.graph import Plan, Run, Stage, Store, plan
 from vedit.graph.work import passes
 from vedit.jobs import resources
-from vedit.jobs.resources import Canvas
+from vedit.jobs.cost import disks_of, told_first
+from vedit.jobs.disk_use import room_of
+from vedit.jobs.resources import LONG_CLIP, Canvas, check_disks
 from vedit.progress import Progress
 from vedit.session import Model, Session
 
@@ -119,13 +121,29 @@ def run(
     session, store = session or Session(progress), result_store(config)
     goal = job.goal(config, session, given or Given())
     if goal.model is not None and goal.canvas is not None:
-        stages = plan(goal.stage, store=store).to_make
-        resources.check(goal.canvas, goal.model, session, stages, goal.shorten)
+        planned = plan(goal.stage, store=store)
+        stages = planned.to_make
+        if store is not None:
+            store = store.for_job(room_of(planned, goal.canvas, goal.model.outline.vae_scale_factor))
+        check(goal, planned, session, store)
         if expect is not None:
             expect(expected(stages))
     making = Run(session, store, made)
     result = making(goal.stage)
     return job.finish(config, result, making.seconds)
+
+
+def check(goal: Goal[Any], planned: Plan, session: Session, store: Store | None) -> None:
+    """Raise DeviceError where a goal cannot be made by this plan on this machine; before a long clip, and before long
+    work, warn of what it takes."""
+    assert goal.model is not None
+    assert goal.canvas is not None
+    resources.check(goal.canvas, goal.model, goal.shorten)
+    check_disks(disks_of(goal, planned, store), goal.shorten)
+    if goal.canvas.seconds >= LONG_CLIP:
+        warnings.warn(told_first(goal, planned, session, store), VeditWarning, stacklevel=3)
+    else:
+        resources.warn_if_long(goal.canvas, goal.model, session, planned.to_make, goal.shorten)
 
 
 def expected(stages: Iterable[Stage[Any]]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip, MakeFrames
+from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.config import ControlSettings, EditConfig
 from vedit.errors import MediaError, VeditWarning
@@ -142,6 +143,10 @@ class FinishEdit(Stage[EditResult]):
             stages.default_controls, pictures.whole if pictures else (), pictures.at if pictures else (), stages.model,
             config, stages.shots, stages.seams, stages.footage, stages.track, given,
         )  # fmt: skip
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """The frames as they are pasted, what is wrong with each pixel, and which the mask opens and closes."""
+        return frames * size[0] * size[1] * (3 + 1 + 2) * 4
 
     def make(
         self,

@@ -87,7 +87,7 @@ class EditStages:
     @property
     def canvas(self) -> Canvas:
         footage = self.footage
-        return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows)
+        return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows, footage.rate)
 
     @cached_property
     def words(self) -> tuple[Words, ...]:

@@ -141,7 +141,7 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
         shorten = "take fewer --frames, or a smaller --width and --height"
         seen = queue_windows(config, frames) if config.fifo else windows_of(config, frames)
-        return Goal(finish, config, model, Canvas(frames, size, size, None, seen), shorten)
+        return Goal(finish, config, model, Canvas(frames, size, size, None, seen, track.moments.rate), shorten)
 
     def finish(self, config: GenerateConfig, result: GenerateResult, seconds: dict[str, float]) -> GenerateResult:
         """Where the beats are followed, the sheet shows the frames on them and those half-way between them too."""

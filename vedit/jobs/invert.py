@@ -122,7 +122,9 @@ class Invert(Job[InvertConfig, InvertResult]):
         frames, round_trip = Decode(again, None, model, "reconstruction", words), RoundTrip(clip, latents, model)
         finish = FinishInversion(clip, round_trip, frames, model, bool(prompt), footage)
         settings = config.model_copy(update={"attention": kind})
-        return Goal(finish, settings, model, Canvas(footage.frames, size, footage.size, footage.whole, windows))
+        return Goal(
+            finish, settings, model, Canvas(footage.frames, size, footage.size, footage.whole, windows, footage.rate)
+        )
 
     def finish(self, config: InvertConfig, result: InvertResult, seconds: dict[str, float]) -> InvertResult:
         if config.output is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -15,7 +16,9 @@ from vedit.clip.sizes import Size
 from vedit.errors import DeviceError, VeditWarning
 from vedit.graph import Stage
 from vedit.graph.work import passes
+from vedit.machine_disk import Disk
 from vedit.machine_memory import free_gpu_memory, free_memory
+from vedit.mapped import CHUNK, lies_in_file
 from vedit.session import Model, Session
 from vedit.windows import Windows
 
@@ -40,6 +43,9 @@ MARGIN = 0.8
 LONG = 180.0
 """Seconds from which on work is long, and told before."""
 
+LONG_CLIP = 60.0
+"""Seconds of a clip from which on it is told first what it takes, however quick that is."""
+
 ROUGH = 1400
 """Operations of one pass for each place of a latent and each square of the channels of the first level, about."""
 
@@ -57,6 +63,7 @@ class Canvas:
         own: the size of the pictures that are read or written
         whole: how many frames the clip has that they are of; None where there is none
         windows: in which they are seen; None for all at once
+        rate: frames per second; None where they are no clip
     """
 
     frames: int
@@ -64,6 +71,12 @@ class Canvas:
     own: Size
     whole: int | None = None
     windows: Windows | None = None
+    rate: Fraction | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the clip lasts."""
+        return 0.0 if self.rate is None else float(self.frames / self.rate)
 
     @property
     def at_once(self) -> int:
@@ -92,7 +105,13 @@ def least_memory(
     """
     positions = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
     activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * (at_once or frames)
-    return activations + FRAMES_HELD * frames * size[0] * size[1] * FRAME
+    return activations + FRAMES_HELD * in_hand(size[0] * size[1] * FRAME, frames)
+
+
+def in_hand(frame: float, frames: int) -> float:
+    """Bytes that are in memory of a result with so many for each ``frame``: all of a small one, and of one that lies in
+    a file the frames that are worked on at a time."""
+    return frame * (min(frames, CHUNK) if lies_in_file(int(frame * frames)) else frames)
 
 
 def _width(unet: Mapping[str, Any]) -> int:
@@ -107,31 +126,63 @@ def check_fits(need: float, free: float | None, advice: str) -> None:
         )
 
 
+def check_disks(found: Iterable[Disk], shorten: str) -> None:
+    """Raise DeviceError where what is to be written does not fit on its disk, if that is known; and say what would
+    help, of which ``shorten`` is one way."""
+    for disk in found:
+        if disk.free is not None and disk.need * MARGIN > disk.free:
+            largest = max(disk.uses, key=lambda each: each.size)
+            ways = [*(each.way_out for each in disk.uses if each.way_out), shorten]
+            raise DeviceError(
+                f"this takes about {format_bytes(disk.need)} of disk, most of it in {largest.folder}, and "
+                f"{format_bytes(disk.free)} are free; {', or '.join(ways)}."
+            )
+
+
 def format_bytes(count: float) -> str:
     """Bytes as a text."""
     return f"{count / 2**30:,.1f} GiB" if count >= 2**31 else f"{count / 2**20:.0f} MiB"
 
 
-def check(canvas: Canvas, model: Model, session: Session, stages: Iterable[Stage[Any]], shorten: str) -> None:
-    """Raise DeviceError where a job cannot fit into memory; warn where its ``stages`` take more than a few minutes, and
-    say what would make them shorter. Measures a pass where they may."""
-    outline, frames, size = model.outline, canvas.frames, canvas.size
-    need = least_memory(frames, size, outline.unet, outline.vae_scale_factor, outline.dtype.itemsize, 1, canvas.at_once)
-    on_gpu = outline.device.type == "cuda"
-    check_fits(need, free_gpu_memory(outline.device) if on_gpu else free_memory(), shorten)
-    works = [each for stage in stages for each in stage.work() if not each.doubtful]
-    alone = sum(passes(each) * (canvas.at_once if each.network == "learning" else canvas.seen) for each in works)
+def check(canvas: Canvas, model: Model, shorten: str) -> None:
+    """Raise DeviceError where a job cannot fit into memory, and say what would make it shorter."""
+    on_gpu = model.outline.device.type == "cuda"
+    free = free_gpu_memory(model.outline.device) if on_gpu else free_memory()
+    check_fits(needed_memory(canvas, model), free, shorten)
+
+
+def needed_memory(canvas: Canvas, model: Model) -> float:
+    """Bytes that a job takes at the least, its program and the weights left out."""
+    outline, itemsize = model.outline, model.outline.dtype.itemsize
+    return least_memory(canvas.frames, canvas.size, outline.unet, outline.vae_scale_factor, itemsize, 1, canvas.at_once)
+
+
+def warn_if_long(canvas: Canvas, model: Model, session: Session, stages: Sequence[Stage[Any]], shorten: str) -> None:
+    """Warn where the ``stages`` of a job take more than a few minutes, and say what would make them shorter. Measures a
+    pass where they may."""
+    outline, size, alone = model.outline, canvas.size, _passes(canvas, stages)
     positions = (size[0] // outline.vae_scale_factor) * (size[1] // outline.vae_scale_factor)
     if alone * ROUGH * positions * _width(outline.unet) ** 2 < QUICK:
         return
-    seconds = alone * one_pass(session.plain(model), size)
+    seconds = network_seconds(canvas, model, session, stages)
     if seconds > LONG:
         warnings.warn(
             f"this takes about {format_duration(seconds)} here: {round(alone):,} passes of a frame through the "
             f"network; fewer --steps make it shorter, or {shorten}.",
             VeditWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
+
+
+def network_seconds(canvas: Canvas, model: Model, session: Session, stages: Sequence[Stage[Any]]) -> float:
+    """Seconds that the ``stages`` of a job take in the network, by a pass that is measured."""
+    return _passes(canvas, stages) * one_pass(session.plain(model), canvas.size)
+
+
+def _passes(canvas: Canvas, stages: Sequence[Stage[Any]]) -> float:
+    """Passes of single frames through the network."""
+    works = [each for stage in stages for each in stage.work() if not each.doubtful]
+    return sum(passes(each) * (canvas.at_once if each.network == "learning" else canvas.seen) for each in works)
 
 
 @torch.no_grad()

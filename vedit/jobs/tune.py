@@ -114,7 +114,7 @@ class TuneJob(Job[TuneConfig, TuneResult]):
         )
         if config.video_share < 1:
             learnt = replace(learnt, mix=config.video_share, **_beside(config, model))
-        canvas = Canvas(footage.frames, size, footage.size, footage.whole, windows)
+        canvas = Canvas(footage.frames, size, footage.size, footage.whole, windows, footage.rate)
         return Goal(FinishTuning(learnt), settings, model, canvas)
 
     def finish(self, config: TuneConfig, result: TuneResult, seconds: dict[str, float]) -> TuneResult:

@@ -143,7 +143,8 @@ class Upscale(Job[UpscaleConfig, UpscaleResult]):
         stages = upscale_stages(config, model, footage, working, side)
         finish = FinishUpscale(footage.stage(config, working), stages, model, config, target)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, config.prompt, config.negative_prompt)
-        canvas = Canvas(footage.frames, shown, target, footage.whole, windows_of(config, footage.frames))
+        windows = windows_of(config, footage.frames)
+        canvas = Canvas(footage.frames, shown, target, footage.whole, windows, footage.rate)
         return Goal(finish, config, model, canvas, "take fewer --frames, or a smaller --tile")
 
     def finish(self, config: UpscaleConfig, result: UpscaleResult, seconds: dict[str, float]) -> UpscaleResult:

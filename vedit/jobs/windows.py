@@ -9,7 +9,7 @@ from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
 from vedit.config import AttentionSettings
 from vedit.errors import VeditWarning
-from vedit.jobs.resources import FRAME, FRAMES_HELD, MARGIN, least_memory
+from vedit.jobs.resources import FRAME, FRAMES_HELD, MARGIN, in_hand, least_memory
 from vedit.machine_memory import free_gpu_memory, free_memory
 from vedit.windows import WINDOW, Windows
 
@@ -50,7 +50,7 @@ def settle_windows(config: C, frames: int, size: Size, outline: Outline, branche
     if least(frames, 1) * MARGIN <= free or least(SIZES[0], 1) * MARGIN > free:
         return config
     most = WINDOW if outline.layers.motion else SIZES[-1]
-    held = FRAMES_HELD * frames * size[0] * size[1] * FRAME
+    held = FRAMES_HELD * in_hand(size[0] * size[1] * FRAME, frames)
     fitting = [each for each in SIZES if each <= most and held + CAUTION * (least(each, branches) - held) <= free]
     chosen = Windows.of(min(max(fitting, default=SIZES[0]), frames - 1))
     warnings.warn(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from vedit.flow import centres
+from vedit.mapped import copied
 from vedit.motion.dense import DenseFlow
 from vedit.motion.spread import Spread
 from vedit.motion.warp import warped
@@ -19,7 +20,7 @@ seen to lose it."""
 def keep_first(frames: Tensor, picture: Tensor, motion: DenseFlow, *, loop: bool = False) -> Tensor:
     """Frames (F, 3, H, W) with the picture (3, H, W) as their first, and what the VAE lost of it put back into the next
     ones, along the motion, less and less; in a loop also into the last ones, which lead to it."""
-    lost, kept = picture - frames[0], frames.clone()
+    lost, kept = picture - frames[0], copied(frames)
     for index in range(1, len(frames)):
         away = min(index, len(frames) - index) if loop else index
         if away < FADED:
@@ -31,7 +32,7 @@ def keep_first(frames: Tensor, picture: Tensor, motion: DenseFlow, *, loop: bool
 def keep_pictures(frames: Tensor, pictures: Sequence[Tensor], at: Sequence[int], spread: Spread) -> Tensor:
     """Frames (F, 3, H, W) with the pictures (3, H, W) as those ``at`` their indices, and what the VAE lost of them put
     back into those around, where these have been ``spread``, less and less."""
-    kept = frames.clone()
+    kept = copied(frames)
     size = (int(frames.shape[2]), int(frames.shape[3]))
     for index, which in enumerate(spread.pictures.tolist()):
         away = abs(index - at[which])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, sample, within
+from vedit.mapped import stacked
 from vedit.motion.layers import Layers, layers, nearest_of
 from vedit.motion.warp import FILL_RADIUS, warped
 
@@ -85,17 +86,11 @@ def spread(frames: Tensor, flow: Flow, pictures: Sequence[Tensor], at: Sequence[
     """
     carried = [_carried(frames, flow, picture, key) for picture, key in zip(pictures, at, strict=True)]
     keys, index = torch.tensor(list(at)), torch.arange(len(frames))
-    made = [_between(frames, carried, at, frame) for frame in range(len(frames))]
+    made = stacked((_between(frames, carried, at, frame) for frame in range(len(frames))), len(frames))
     nearest = (index[:, None] - keys).abs().argmin(1)
     there = [carried[which] for which in nearest.tolist()]
-    return Spread(
-        torch.stack([each[0] for each in made]),
-        torch.stack([each[1] for each in made]),
-        torch.stack([each[2] for each in made]),
-        nearest,
-        torch.stack([each.origins[frame] for frame, each in enumerate(there)]),
-        torch.stack([each.seen[frame] for frame, each in enumerate(there)]),
-    )
+    came = stacked(((each.origins[frame], each.seen[frame]) for frame, each in enumerate(there)), len(frames))
+    return Spread(*made, nearest, *came)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +159,8 @@ def _carried(frames: Tensor, flow: Flow, picture: Tensor, key: int) -> _Carried:
     differs = _differs(picture, frames[key])
     told = layers(frames, flow, key, differs)
     edit = _edit(frames, told, picture, differs)
-    found = [_carried_to(frames[index], told, edit, index) for index in range(len(frames))]
-    return _Carried(*(torch.stack(each) for each in zip(*found, strict=True)))
+    found = (_carried_to(frames[index], told, edit, index) for index in range(len(frames)))
+    return _Carried(*stacked(found, len(frames)))
 
 
 def _carried_to(own: Tensor, told: Layers, edit: _Edit, frame: int) -> tuple[Tensor, ...]:

@@ -50,6 +50,9 @@ class ReadClip(Stage[Clip]):
     def room(self, frames: int, size: Size, cell: int) -> int:
         return frames * 3 * size[0] * size[1]
 
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4
+
     def pack(self, result: Clip) -> Mapping[str, Tensor]:
         packed = {"frames": narrow(result.frames), "rate": _fractions(result.rate)}
         if result.audio is not None:
@@ -83,6 +86,9 @@ class GivenClip(Stage[Clip]):
 
     def make(self, session: Any) -> Clip:
         return self.clip.resized(self.size)
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return 0 if self.clip.size == self.size else frames * 3 * size[0] * size[1] * 4
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vedit.annotators import ANNOTATORS, FromFlow
 from vedit.clip import Clip
+from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.conditioners import CONDITIONERS
 from vedit.conditioners.control import Control, DrawnControl
@@ -62,6 +63,12 @@ class ControlPictures(Stage[Tensor]):
         if isinstance(annotator, FromFlow) and flow is not None:
             return annotator.draw(flow).frames
         return annotator.annotate(clip).frames
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4
 
     def pack(self, result: Tensor) -> Mapping[str, Tensor]:
         return {"pictures": narrow(result)}

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from vedit.clip import Clip
+from vedit.clip.sizes import Size
 from vedit.flow import Flow, Method, estimate_flow
 from vedit.graph import Stage
 from vedit.session import Session
@@ -26,6 +27,9 @@ class EstimateFlow(Stage[Flow]):
 
     def make(self, session: Session, clip: Clip) -> Flow:
         return estimate_flow(clip.frames, self.method)
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * (2 * 2 * 4 + 2)
 
     def pack(self, result: Flow) -> Mapping[str, Tensor]:
         names = ("forward", "backward", "hidden", "appeared")

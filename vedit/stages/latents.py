@@ -58,6 +58,12 @@ class RoundTrip(Stage[Fidelity]):
     def work(self) -> tuple[Work, ...]:
         return (Work("vae decoder", "VAE, out", 1),)
 
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * 4
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4
+
     def pack(self, result: Fidelity) -> Mapping[str, Tensor]:
         return pack_fidelity(result)
 
@@ -91,6 +97,9 @@ class Decode(Stage[Tensor]):
             denoised = None if start is None else (start.noise, latents)
             warn_if_degenerate(backbone.name, frames, self.words.embedded(backbone), denoised=denoised)
         return frames
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4
 
     def work(self) -> tuple[Work, ...]:
         return (Work("vae decoder", "VAE, out", 1),)

@@ -60,6 +60,9 @@ class WordMask(TensorStage):
             where = latents.to(backbone.device)
             return word_mask(backbone, where, text, list(self.tokens), seed=self.seed, progress=session.progress).cpu()
 
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * (size[0] // cell) * (size[1] // cell) * 4
+
     def work(self) -> tuple[Work, ...]:
         return (Work("unet", "looks for the mask's word", len(word.NOISE_LEVELS), progress="finding the word"),)
 
@@ -104,6 +107,9 @@ class FileMask(Stage[Tensor]):
     def of(cls, clip: Stage[Clip], mask: Path, cut: ClipSettings, whole: int, cell: int, steps_taken: int) -> FileMask:
         frames = cut.frames, cut.start, cut.stride
         return cls(clip, File.of(mask), cut, frames, whole, cell, steps_taken)
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * (3 + 1) * 4
 
     def make(self, session: Session, clip: Clip) -> Tensor:
         pixels = read_mask(self.file.path, self.cut, self.whole, len(clip), clip.size)

@@ -15,6 +15,7 @@ from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
+from vedit.graph.unfinished import forgotten
 from vedit.priors import PRIORS, PriorInputs, Start
 from vedit.priors.inversion import correction_size, passes, reconstruct
 from vedit.progress import renamed
@@ -98,7 +99,8 @@ class StartingNoise(Stage[Start]):
                 progress=session.progress,
             )
             start = PRIORS.make(self.prior).start(backbone, given)
-            check_finite(start.noise, self.prior, backbone)
+            with forgotten(session.unfinished):
+                check_finite(start.noise, self.prior, backbone)
             return start
 
     def work(self) -> tuple[Work, ...]:
@@ -241,6 +243,12 @@ class CheckInversion(Stage[InversionCheck]):
         doubt = self.start.corrections > 0
         back = (replace(each, doubtful=doubt) for each in self._way_back.work())
         return (*back, Work("vae decoder", "VAE, out", 1, doubtful=doubt))
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * 4 if self.reconstructs else 0
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 3 * size[0] * size[1] * 4 if self.reconstructs else 0
 
     def pack(self, result: InversionCheck) -> Mapping[str, Tensor]:
         found = {} if result.reconstruction is None else pack_fidelity(result.reconstruction)

@@ -15,6 +15,7 @@ from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import nearest_words, tokens_of, unknown_words
 from vedit.config import EmphasisSettings, Guided, PromptAtSettings
 from vedit.errors import ConfigError, VeditHint
+from vedit.mapped import in_chunks, room_for
 from vedit.prompt import Prompt
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.shots import check_named
@@ -43,11 +44,14 @@ def per_frame(
     """
     states, weights = emphasised_prompts(config, backbone, moments)
     along = _shares(config, moments, ahead, shots)
-    mixed = [_mixed(states, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
+    mixed = room_for((1, len(along), *states[0].shape[1:]), states[0].dtype, states[0].device)
+    for cut in in_chunks(len(along), mixed, *states):
+        for frame in range(cut.start, cut.stop):
+            mixed[0, frame] = _mixed(states, frame, *along[frame])
     if not config.emphasis:
-        return Prompt(torch.stack(mixed)[None])
+        return Prompt(mixed)
     counted = [_mixed(weights, frame, stretch, share) for frame, (stretch, share) in enumerate(along)]
-    return Prompt(torch.stack(mixed)[None], torch.stack(counted)[None])
+    return Prompt(mixed, torch.stack(counted)[None])
 
 
 def prompts(config: Guided) -> list[str]:
@@ -107,7 +111,10 @@ def emphasised_prompts(config: Guided, backbone: Backbone, moments: Moments) -> 
         weight = torch.tensor(each.per_frame("weight", moments))
         told = embedded[number] - without
         told[:, where] = 0
-        states[number] = states[number] + (weight - 1).to(told)[:, None, None] * told
+        moved, further = room_for(states[number].shape, told.dtype, told.device), (weight - 1).to(told)[:, None, None]
+        for cut in in_chunks(len(moved), moved, states[number]):
+            moved[cut] = states[number][cut] + further[cut] * told
+        states[number] = moved
         weights[number][:, where] *= weight[:, None]
     return states, weights
 

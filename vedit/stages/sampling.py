@@ -14,7 +14,7 @@ from vedit.clip.sizes import Size
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
-from vedit.graph.unfinished import Unfinished
+from vedit.graph.unfinished import Unfinished, forgotten
 from vedit.guiders import Guider
 from vedit.progress import Progress
 from vedit.quality import check_finite
@@ -96,8 +96,13 @@ class Sampling(TensorStage):
                 unfinished=unfinished,
                 progress=progress or session.progress,
             )
-        check_finite(made, self.what, backbone)
+        with forgotten(unfinished):
+            check_finite(made, self.what, backbone)
         return made.cpu()
 
     def room(self, frames: int, size: Size, cell: int) -> int:
         return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """The latents before and after a step, and what the network says of them in all branches."""
+        return (2 + self.guidance.branches) * self.room(frames, size, cell)

@@ -53,7 +53,7 @@ class Tune(Stage[Adapter]):
     Attributes:
         flow: where the attention kind follows it
         prompt: what the clip shows
-        checkpoint: a file that is written while it learns, and resumed from if it is there
+        checkpoint: a file that is written while it learns, and resumed from if it is there; None for one in the store
         window: frames that are learnt at a time; None for all
         shots: of the clip, of which one is learnt at a time; None where it is one
         pictures: that are learnt beside it, frame by frame; None for none
@@ -80,6 +80,7 @@ class Tune(Stage[Adapter]):
 
     title: ClassVar[str] = "tuning"
     kept: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def make(
         self,
@@ -90,6 +91,9 @@ class Tune(Stage[Adapter]):
         shots: Shots | None,
         pictures: tuple[Tensor, ...] | None,
     ) -> Adapter:
+        checkpoint, unfinished = self.checkpoint, session.unfinished
+        if checkpoint is None and unfinished is not None:
+            checkpoint = unfinished.path("checkpoint.pt")
         with within_memory():
             return tune(
                 session.plain(self.model),
@@ -100,7 +104,7 @@ class Tune(Stage[Adapter]):
                 recipe=self.recipe,
                 attention=self.attention,
                 seed=self.seed,
-                checkpoint=self.checkpoint,
+                checkpoint=checkpoint,
                 latents=latents,
                 flow=flow,
                 window=self.window,
