@@ -86,11 +86,11 @@ def spread(frames: Tensor, flow: Flow, pictures: Sequence[Tensor], at: Sequence[
     """
     carried = [_carried(frames, flow, picture, key) for picture, key in zip(pictures, at, strict=True)]
     keys, index = torch.tensor(list(at)), torch.arange(len(frames))
-    made = stacked((_between(frames, carried, at, frame) for frame in range(len(frames))), len(frames))
+    shown, changed, known = stacked((_between(frames, carried, at, frame) for frame in range(len(frames))), len(frames))
     nearest = (index[:, None] - keys).abs().argmin(1)
     there = [carried[which] for which in nearest.tolist()]
-    came = stacked(((each.origins[frame], each.seen[frame]) for frame, each in enumerate(there)), len(frames))
-    return Spread(*made, nearest, *came)
+    origins, seen = stacked(((each.origins[frame], each.seen[frame]) for frame, each in enumerate(there)), len(frames))
+    return Spread(shown, changed, known, nearest, origins, seen)
 
 
 @dataclass(frozen=True, eq=False)
