@@ -10,7 +10,7 @@ from torch import Tensor
 
 import world
 from vedit.errors import MediaError, PartError
-from vedit.flow import Flow, centres, disagreement, estimate_flow, sample, tracks
+from vedit.flow import Flow, centres, disagreement, estimate_flow, sample, tracks, ways_to_ends
 
 
 def moving(shift: tuple[int, int], frames: int = 4, size: tuple[int, int] = (48, 64)) -> Tensor:
@@ -104,6 +104,14 @@ def test_tracks_chain_the_flow_and_end_at_the_border() -> None:
             assert found.seen[now, then][beyond < -0.1].all()
             assert not found.seen[now, then][beyond > 0.1].any()
     assert found.seen.diagonal().all()
+
+
+def test_ways_to_the_ends_are_those_of_the_tracks() -> None:
+    flow = estimate_flow(moving((3, -2), frames=5))
+    every, (positions, seen) = tracks(flow, (6, 8)), ways_to_ends(flow, (6, 8))
+    for side, end in enumerate((0, -1)):
+        assert torch.equal(positions[side], every.positions[:, end])
+        assert torch.equal(seen[side], every.seen[:, end])
 
 
 def test_what_was_hidden_once_stays_lost() -> None:

@@ -16,7 +16,7 @@ FLOORS = [
     {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"}
     | {"shots", "windows", "mapped", "machine_disk"},
     {"clip", "schedule", "miniature", "graph"},
-    {"sheet", "compare", "config", "flow", "audio", "printing", "report"},
+    {"sheet", "compare", "config", "flow", "key_frames", "audio", "printing", "report"},
     {"part"},
     {"attention", "prompt"},
     {"request", "entrances", "condition"},

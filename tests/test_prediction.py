@@ -241,9 +241,10 @@ def test_energies_belong_to_the_whole_clip() -> None:
     request = Request(noise(0, 4, (4, 8, 8)), 300, Prompt(torch.zeros(1, 5, 8)))
     led = Energy(energy).enter(request, torch.ones(4))
     assert led.energies
-    cut = led.frames(slice(1, 3)).frames(slice(1, 2))
+    cut = led.frames(range(1, 3)).frames(range(1, 2))
     assert cut.energies == ()
-    assert cut.first == 2
+    assert cut.indices == range(2, 3)
+    assert list(led.frames([0, 3]).frames([1]).indices or ()) == [3]
     assert torch.equal(cut.latents, request.latents[2:3])
 
 
@@ -251,7 +252,7 @@ def test_branches_beside_guide_some_frames_as_they_guide_all() -> None:
     x, words, cut = noise(0, 4, (4, 8, 8)), noise(1, 4, (5, 8)), slice(1, 3)
     tokens, strength = Tokens(words, torch.ones(4), momentum=0.5), torch.rand(4)
     whole, some = (tokens.enter(Request(x, 300, Prompt(words[:1])), strength) for _ in range(2))
-    some = some.frames(cut)
+    some = some.frames(range(1, 3))
     assert some.with_all_branches().prompt.states.shape == (2, 2, 10, 8)
     outputs, scale = noise(2, 8, (4, 8, 8)).unflatten(0, (2, 4)), [1.0, 2.0, 3.0, 4.0]
     for _ in range(2):  # with momentum

@@ -158,7 +158,7 @@ class Queue:
         request = self._asked(seen, torch.cat([ages.new_full((finished,), len(self._schedule) - 1), ages]))
         self._predict.finished = finished
         outputs = self._predict(request)
-        request = request.frames(slice(finished, seen.stop - seen.start))
+        request = request.frames(range(finished, seen.stop - seen.start))
         guider = self._guider.frames(frames)
         clean = partial(self._schedule.clean, request.latents, index=ages)
         lead = request.lead(outputs, guider.scale, frames)
@@ -180,7 +180,7 @@ class Queue:
                 request = each.entrance.enter(request, each.envelope * acts.to(each.envelope))
         if request.energies:
             raise ConfigError("fifo: a condition looks at the whole clip at one time, and a queue has none; leave one.")
-        asked = request.frames(seen)
+        asked = request.frames(range(seen.start, seen.stop))
         return replace(asked, latents=asked.latents.to(self._backbone.device, torch.float32))
 
 
@@ -196,6 +196,7 @@ class BlockPredictor(Predictor):
     def _predict(self, request: Request, source: Request | None, step: int) -> Tensor:
         parts = []
         for block in blocks(self.finished, len(request.latents), self._at_once):
-            with self._backbone.in_window(request.first + block.first):
-                parts.append(predict(self._backbone, request.frames(block.frames))[:, block.taken])
+            asked = request.frames(block.frames)
+            with self._backbone.in_window(asked.indices or block.frames):
+                parts.append(predict(self._backbone, asked)[:, block.taken])
         return torch.cat(parts, dim=1)

@@ -264,6 +264,24 @@ def tracks(flow: Flow, cells: Size) -> Tracks:
     return Tracks((positions + 0.5) * scale - 0.5, seen)
 
 
+def ways_to_ends(flow: Flow, cells: Size) -> tuple[Tensor, Tensor]:
+    """Where each cell of each frame, of a grid (h, w), is in the clip's first frame and in its last: (2, F, h w, 2), x
+    and y in cells, and whether it is to be seen there, (2, F, h w). The same as ``tracks`` has of them."""
+    frames, count = len(flow), cells[0] * cells[1]
+    positions = centres(cells, flow.size).reshape(count, 2).repeat(2, frames, 1, 1)
+    seen = torch.ones(2, frames, count, dtype=torch.bool)
+    for now in reversed(range(1, frames)):  # all cells of this frame and of those behind it, one frame back
+        positions[0, now:], seen[0, now:] = _all(
+            positions[0, now:], seen[0, now:], flow.backward[now - 1], flow.appeared[now - 1]
+        )
+    for now in range(frames - 1):
+        positions[1, : now + 1], seen[1, : now + 1] = _all(
+            positions[1, : now + 1], seen[1, : now + 1], flow.forward[now], flow.hidden[now]
+        )
+    scale = torch.tensor([cells[1] / flow.size[1], cells[0] / flow.size[0]])
+    return (positions + 0.5) * scale - 0.5, seen
+
+
 def _all(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """``follow`` for places (Q, K, 2) and seen (Q, K)."""
     moved, still = follow(positions.flatten(0, 1), seen.flatten(), flow, hidden)

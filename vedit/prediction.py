@@ -3,18 +3,39 @@ and a long clip in windows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from vedit.attention.anchors import Anchors
+from vedit.attention.carried import CarriedTokens, TokenPaths
 from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
+from vedit.key_frames import KeyFrames
 from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.windows import Turn, views
+from vedit.windows import Turn, as_index, views
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """Key frames, and the paths along which what attention says of them is carried to the frames between them."""
+
+    keys: KeyFrames
+    paths: TokenPaths
+
+    def groups(self) -> list[tuple[Sequence[int], Anchors | None]]:
+        """The frames that the network sees one after the other in a step, those of each group together, and what the
+        key frames of their shot leave for them."""
+        found: list[tuple[Sequence[int], Anchors | None]] = []
+        for keys in self.keys.together:
+            tokens = CarriedTokens(keys, self.paths)
+            between = [each[1:-1] for each in self.keys.segments if keys[0] <= each.start < keys[-1]]
+            found += [(group, tokens) for group in (keys, *between)]
+        return found
 
 
 class Predictor:
@@ -22,15 +43,24 @@ class Predictor:
     then on. Each shot is seen by itself, and one that is longer than the windows in force (``Backbone.attending``) in
     these."""
 
-    def __init__(self, backbone: Backbone, only: slice | None = None, *, loop: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        only: Sequence[Sequence[int]] | None = None,
+        *,
+        carried: Carried | None = None,
+        loop: bool = False,
+    ) -> None:
         """What is predicted.
 
         Args:
-            only: the frames that the network sees; of the others it says 0. None is all of them
+            only: groups of frames, by their indices, in place of shots and windows: the network sees each group by
+                itself, and of frames in none of them it says 0. None is all frames
+            carried: key frames, seen together, whose attention the frames between them take over
             loop: whether the clip's last frame is followed by its first
         """
         self._backbone = backbone
-        self._only = only
+        self._only, self._carried = only, carried
         self._loop = loop
         self._one_by_one = False
 
@@ -51,13 +81,21 @@ class Predictor:
     def _predict(self, request: Request, source: Request | None, step: int) -> Tensor:
         if self._loop:
             return predict_loop(self._backbone, request, step)
-        if self._only is None:
-            return predict_in_windows(self._backbone, request, source, step)
-        with self._backbone.in_window(self._only.start):
-            lent = None if source is None else source.frames(self._only)
-            seen = predict(self._backbone, request.frames(self._only), lent)
-        output = seen.new_zeros(len(seen), *request.latents.shape)
-        output[:, self._only] = seen
+        if self._carried is not None:
+            return self._predict_groups(self._carried.groups(), request, source)
+        if self._only is not None:
+            return self._predict_groups([(each, None) for each in self._only], request, source)
+        return predict_in_windows(self._backbone, request, source, step)
+
+    def _predict_groups(
+        self, groups: Iterable[tuple[Sequence[int], Anchors | None]], request: Request, source: Request | None
+    ) -> Tensor:
+        output = room_for((len(request.prompt), *request.latents.shape), device=self._backbone.device).zero_()
+        for group, anchors in groups:
+            with self._backbone.in_window(group, anchors):
+                lent = None if source is None else source.frames(group)
+                output[:, as_index(group)] = predict(self._backbone, request.frames(group), lent)
+                let_go(output, request.latents, None if source is None else source.latents)
         return output
 
 
@@ -71,7 +109,7 @@ def predict_in_windows(backbone: Backbone, request: Request, source: Request | N
     for shot in seen:
         anchors = Anchors(shot[0].first) if len(shot) > 1 else None
         for window in shot:
-            with backbone.in_window(window.first, anchors):
+            with backbone.in_window(window.frames, anchors):
                 lent = None if source is None else source.frames(window.frames)
                 told.add(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
                 let_go(request.latents, request.prompt.states, None if source is None else source.latents)

@@ -36,7 +36,7 @@ class Prompt:
         """Those of some branches."""
         return Prompt(self.states[first:last], None if self.weights is None else self.weights[first:last])
 
-    def frames(self, cut: slice | Tensor) -> Prompt:
+    def frames(self, cut: slice | list[int] | Tensor) -> Prompt:
         """What is said of some frames."""
         states = self.states[:, cut] if self.states.ndim == 4 else self.states
         return Prompt(states, None if self.weights is None else self.weights[:, cut])

@@ -36,6 +36,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "sparse_causal": "vedit.attention.kinds:SparseCausal",
         "first_frame": "vedit.attention.kinds:FirstFrame",
         "full": "vedit.attention.kinds:Full",
+        "ends": "vedit.attention.kinds:Ends",
         "flow": "vedit.attention.flow:FlowGuided",
         "first_frame_flow": "vedit.attention.flow:FirstFrameFlow",
     },

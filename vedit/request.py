@@ -14,6 +14,7 @@ from torch import Tensor
 from vedit.attention.context import TokensApart
 from vedit.prompt import Prompt
 from vedit.schedule import Index, Schedule
+from vedit.windows import as_index
 
 if TYPE_CHECKING:
     from vedit.entrances.residuals import Residuals
@@ -32,7 +33,7 @@ def flat_timestep(t: Timestep, branches: int, frames: int) -> Tensor:
 Scale = float | Sequence[float]
 """A guidance scale: one for all frames, or one for each (F,)."""
 
-Frames = slice | Tensor
+Frames = slice | list[int] | Tensor
 """Some frames of a clip: a stretch of them, or their indices (F',) in any order."""
 
 Control = Callable[[Tensor, Timestep, Tensor, Frames], "Residuals"]
@@ -83,7 +84,7 @@ class Request:
         channels: further input (F, C', h, w) beside the latents, the same in all branches
         beside: further branches, after the N
         energies: gradients that steer the guided output, added up
-        first: which frame of the clip the first of ``latents`` is
+        indices: which frames of the clip these are; None for all
     """
 
     latents: Tensor
@@ -94,11 +95,14 @@ class Request:
     channels: Tensor | None = None
     beside: tuple[BranchBeside, ...] = ()
     energies: tuple[Gradient, ...] = ()
-    first: int = 0
+    indices: Sequence[int] | None = None
 
-    def frames(self, cut: slice) -> Request:
-        """What is asked of some frames. Energies look at the whole clip, and so are not among it."""
-        return replace(self._at(cut), first=self.first + cut.start)
+    def frames(self, which: Sequence[int]) -> Request:
+        """What is asked of some frames, by their indices among these. Energies look at the whole clip, and so are not
+        among it."""
+        cut, own = as_index(which), self.indices
+        there = which if own is None else own[cut] if isinstance(cut, slice) else [own[each] for each in cut]
+        return replace(self._at(cut), indices=there)
 
     def reordered(self, order: Tensor) -> Request:
         """What is asked of the clip whose frames are those of these indices (F',); energies are not among it."""
@@ -135,9 +139,9 @@ class Request:
         ]
 
     @property
-    def which(self) -> slice:
+    def which(self) -> Frames:
         """Which frames of the clip these are."""
-        return slice(self.first, self.first + len(self.latents))
+        return as_index(range(len(self.latents)) if self.indices is None else self.indices)
 
     def residuals(self) -> Residuals | None:
         """The sum of what the controls add to the UNet in the N branches; None where there are none."""

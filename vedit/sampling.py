@@ -14,7 +14,7 @@ from vedit.condition import Condition, attached, enter, of_source
 from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
 from vedit.mapped import CHUNK, in_chunks, let_go, room_for
-from vedit.prediction import Predictor
+from vedit.prediction import Carried, Predictor
 from vedit.progress import Progress
 from vedit.prompt import Prompt
 from vedit.request import Request
@@ -63,7 +63,8 @@ def denoise(
     conditions: Sequence[Condition] = (),
     source: InjectionSource | None = None,
     after_step: AfterStep | None = None,
-    only: slice | None = None,
+    only: Sequence[Sequence[int]] | None = None,
+    carried: Carried | None = None,
     loop: bool = False,
     unfinished: Unfinished | None = None,
     progress: Progress | None = None,
@@ -81,12 +82,13 @@ def denoise(
         conditions: steer beside the prompt
         source: is injected in its first steps
         after_step: may change the latents after each step, as ``masks.LatentBlend.blend`` does
-        only: the frames that are seen, side by side; what comes of the others is of no use
+        only: groups of frames that are seen, by their indices, each by itself; what comes of the others is of no use
+        carried: key frames whose attention the frames between them take over
         loop: whether the last frame is followed by the first
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
-    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only, loop=loop)
+    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only, carried=carried, loop=loop)
     conditions = [each.begin() for each in conditions]
     x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)
     after = room_for(x.shape, device=x.device)

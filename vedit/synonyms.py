@@ -41,6 +41,7 @@ NAMES: dict[str, str] = {
         "image_encoder": "clip_vision image_encoder_path",
         "inject": "injection pnp_injection pnp_f_t pnp_attn_t",
         "inversion_corrections": "refine fixed_point_iterations renoise_steps num_renoise_steps",
+        "key_frames": "keyframes n_keyframes num_keyframes keyframe_interval",
         "kernel": "xformers attention_backend enable_xformers_memory_efficient_attention",
         "layout": "how",
         "learning_rate": "lr",

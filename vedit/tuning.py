@@ -261,7 +261,7 @@ class _Lesson:
         time, noisy = _draw(latents, self.levels, generator, FROM_NOISE if motion else 0)
         target = self.schedule.output_for(noisy, latents, self.levels[time])
         whole = len(latents) == len(self.latents)
-        with nullcontext() if whole else backbone.in_window(first):
+        with nullcontext() if whole else backbone.in_window(range(first, first + len(latents))):
             loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
             if self._as_v:
                 loss = loss / self.shares[time]

@@ -6,7 +6,7 @@ the whole clip are denoised side by side, and nothing is handed on from window t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -48,9 +48,9 @@ class Window:
     stop: int
 
     @property
-    def frames(self) -> slice:
-        """The frames that are seen, of the clip's."""
-        return slice(self.first, self.last)
+    def frames(self) -> range:
+        """The indices of the frames that are seen."""
+        return range(self.first, self.last)
 
     @property
     def taken(self) -> slice:
@@ -153,6 +153,11 @@ class Turn:
         """The frames whose output is taken, in their order."""
         frames = max(self.order) + 1
         return self.order[self.start : self.start + frames]
+
+
+def as_index(indices: Sequence[int]) -> slice | list[int]:
+    """The frames with these indices, as they index a tensor; those of a range are looked at rather than copied."""
+    return slice(indices.start, indices.stop) if isinstance(indices, range) else list(indices)
 
 
 def views(windows: Windows | None, shots: Shots, frames: int, step: int) -> list[list[Window]]:

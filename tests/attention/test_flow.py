@@ -137,7 +137,7 @@ def test_tracks_end_with_the_window(backbone: Backbone) -> None:
     x, text = torch.randn(1, 6, 4, 4, 4, generator=torch.Generator().manual_seed(0)), backbone.embed(["a cat"])
     with backbone.attending("flow", flow):
         whole = backbone.predict(x, 300, text)
-        with backbone.in_window(2):
+        with backbone.in_window(range(2, 5)):
             seen = backbone.predict(x[:, 2:5], 300, text)
         assert torch.equal(backbone.predict(x, 300, text), whole)
     with backbone.attending("flow", flow.frames(2, 5)):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
-from vedit.priors.inversion import correction_size, invert, passes, reconstruct
+from vedit.key_frames import KeyFrames
+from vedit.priors.inversion import correction_size, invert, invert_key_frames, passes, reconstruct
 from vedit.sampling import noise
 from vedit.windows import Windows
 
@@ -104,3 +105,18 @@ def test_a_cut_trace_comes_back_from_where_it_was_cut(sd1: Path) -> None:
     trace = invert(model, latents, text, 20)
     errors = [float((reconstruct(model, trace[: n + 1], text, 20) - latents).std()) for n in (20, 8)]
     assert errors[1] < errors[0]
+
+
+def test_key_frames_are_inverted_together_and_the_others_beside_them(backbone: Backbone) -> None:
+    latents, text, keys = noise(0, 7, (4, 8, 8)), backbone.embed(["a cat"]), KeyFrames((0, 3, 6))
+    with backbone.attending("full"):
+        trace = invert_key_frames(backbone, latents, text, 4, keys, 2, corrections=1)
+        alone = invert(backbone, latents[[0, 3, 6]], text, 4, corrections=1)
+        torch.testing.assert_close(trace[:, [0, 3, 6]], alone, atol=1e-5, rtol=1e-4)
+        assert torch.equal(trace[0], latents)
+        assert (trace[3:, keys.others] == 0).all()
+        assert (trace[1:3, keys.others] != 0).any((2, 3, 4)).all()
+        latents[5] = noise(1, 1, (4, 8, 8))[0]
+        other = invert_key_frames(backbone, latents, text, 4, keys, 2, corrections=1)
+    same = [0, 1, 2, 3, 6]
+    assert torch.equal(trace[:, same], other[:, same])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from vedit.attention.anchors import Anchors
 from vedit.attention.kernels import Kernel, weights
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.levels import level_size
+from vedit.windows import as_index
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
@@ -63,7 +64,7 @@ class TokensApart:
         """Those of one branch."""
         return replace(self, tokens=self.tokens[index, None], scale=self.scale[index, None])
 
-    def frames(self, cut: slice | Tensor) -> TokensApart:
+    def frames(self, cut: slice | list[int] | Tensor) -> TokensApart:
         """Those of some frames."""
         mask = None if self.mask is None else self.mask[cut]
         return replace(self, tokens=self.tokens[:, cut], scale=self.scale[:, cut], mask=mask)
@@ -124,8 +125,8 @@ class StepContext:
     kind: AttentionKind
     kernel: Kernel
     frames: int = 1
-    first: int = 0
-    """Which frame of the clip the first of these is: not 0 in the later windows of a long one."""
+    indices: Sequence[int] | None = None
+    """Which frames of the clip these are, where they are not all: a window of a long one, or some that are apart."""
     anchors: Anchors | None = None
     """What the first window leaves for the others; None where there is one alone."""
     inject: bool = False
@@ -144,7 +145,8 @@ class StepContext:
         source branch is not changed."""
         if self.motion is None:
             return after
-        shares = self.motion[self.first : self.first + self.frames].to(after).repeat(len(after) // self.frames)
+        motion = self.motion if self.indices is None else self.motion[as_index(self.indices)]
+        shares = motion[: self.frames].to(after).repeat(len(after) // self.frames)
         if self.inject:
             shares[: self.frames] = 1
         return torch.lerp(before, after, shares.view(-1, *[1] * (after.ndim - 1)))

@@ -81,6 +81,17 @@ class FirstFrame(AttentionKind):
         return (tokens[:, :1] if first is None else first).expand_as(tokens)
 
 
+class Ends(AttentionKind):
+    """Every frame sees the first, the last and itself: what lies between two key frames looks at both. In a window of
+    a long clip these are the window's."""
+
+    def gather(self, tokens: Tensor, first: Tensor | None = None) -> Tensor:
+        if tokens.shape[1] == 1:
+            return tokens
+        begin, end = (each.expand_as(tokens) for each in (tokens[:, :1], tokens[:, -1:]))
+        return torch.cat([begin, tokens, end], dim=2)
+
+
 class Full(AttentionKind):
     """Every frame sees all frames. ControlVideo (Zhang et al. 2023, eq. 4); memory grows with the frames' square
     only in plain arithmetic. In a window of a long clip all are those of the window, and frame 0."""

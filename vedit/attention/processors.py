@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vedit.attention.carried import CarriedTokens
 from vedit.attention.context import Looked, StepContext
 from vedit.attention.kernels import attend
 
@@ -35,6 +36,10 @@ class FrameProcessor:
     ) -> Tensor:
         if attention_mask is not None:
             raise NotImplementedError("vedit's attention takes no mask")
+        carried = self.context.anchors if self.across_frames else None
+        if isinstance(carried, CarriedTokens) and not carried.filling:
+            assert self.context.indices is not None, "what is carried goes to some frames of a clip"
+            return carried.carried(self, self.context.indices, hidden_states.shape[1]).flatten(0, 1)
         source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
         if self.across_frames:
@@ -51,8 +56,10 @@ class FrameProcessor:
                 made = each.keys_and_values(attn, each.tokens.flatten(0, 1))
                 if made is not None:
                     output = output + each.share(query.shape[1]) * self._attend(attn, query, *made, "apart")
-        output = attn.to_out[1](attn.to_out[0](output))
-        return output / attn.rescale_output_factor
+        output = attn.to_out[1](attn.to_out[0](output)) / attn.rescale_output_factor
+        if isinstance(carried, CarriedTokens):
+            carried.keep_made(self, self._unflattened(output))
+        return output
 
     def _attend(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, looked: Looked) -> Tensor:
         """(B, T, C) of ``query`` with ``key`` and ``value`` (B, S, C)."""

@@ -93,7 +93,6 @@ class Backbone:
         frames at once."""
         self.shots = ONE_SHOT
         """Of the clip, each of which predictions see by itself, within ``attending``."""
-        self._cut = False
         self._chunked = ChunkedOnOutOfMemory(unet)
         self._tiled = TiledOnOutOfMemory(self.vae)
         attach_injection(unet, self._context)
@@ -336,17 +335,17 @@ class Backbone:
                     self._context.frames = 1
 
     @contextmanager
-    def in_window(self, first: int, anchors: Anchors | None = None) -> Iterator[None]:
-        """Within the block, the frames that the network sees are a stretch of the clip, from the frame of index
-        ``first`` on. ``anchors`` keep what the first window leaves for the others."""
+    def in_window(self, indices: Sequence[int], anchors: Anchors | None = None) -> Iterator[None]:
+        """Within the block, the frames that the network sees are those of the clip with these ``indices``, in their
+        order. ``anchors`` keep what the first window leaves for the others."""
         with self.lock:
             if anchors is not None:
-                anchors.begin_window(first)
-            self._context.first, self._context.anchors, self._cut = first, anchors, True
+                anchors.begin_window(indices[0])
+            self._context.indices, self._context.anchors = indices, anchors
             try:
                 yield
             finally:
-                self._context.first, self._context.anchors, self._cut = 0, None, False
+                self._context.indices, self._context.anchors = None, None
 
     @property
     def anchored(self) -> bool:
@@ -420,9 +419,7 @@ class Backbone:
                 self._context.motion = before
 
     def _kind(self, name: str) -> AttentionKind:
-        context = self._context
-        stretch = slice(context.first, context.first + context.frames) if self._cut else None
-        return self._in_force.kind(name, self.vae_scale_factor, stretch)
+        return self._in_force.kind(name, self.vae_scale_factor, self._context.indices)
 
     # Layers that join frames
 

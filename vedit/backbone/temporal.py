@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -56,7 +56,8 @@ class TemporalAttention(nn.Module):
         by_position = tokens.unflatten(0, (-1, context.frames)).transpose(1, 2)  # (N, T, F, C)
         folded = by_position.flatten(0, 1)
         if self.positions:
-            numbered = sinusoids(context.frames, folded.shape[-1], context.first)
+            numbers = range(context.frames) if context.indices is None else context.indices
+            numbered = sinusoids(numbers, folded.shape[-1])
             folded = folded + numbered.to(folded)
         query, key, value = (
             layer(folded).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v)
@@ -66,9 +67,9 @@ class TemporalAttention(nn.Module):
         return output.unflatten(0, by_position.shape[:2]).transpose(1, 2).flatten(0, 1)
 
 
-def sinusoids(count: int, width: int, first: int = 0) -> Tensor:
-    """Encodings (count, width) of so many positions from ``first`` on; ``width`` is even."""
-    index = torch.arange(first, first + count, dtype=torch.float32)[:, None]
+def sinusoids(positions: Sequence[int], width: int) -> Tensor:
+    """Encodings (P, width) of P positions; ``width`` is even."""
+    index = torch.tensor(positions, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
     return torch.stack([torch.sin(index * frequency), torch.cos(index * frequency)], dim=-1).flatten(1)
 

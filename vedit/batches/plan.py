@@ -35,7 +35,7 @@ class StageOf:
     title: str
     kept: bool
     there: bool
-    passes: int
+    passes: float
     needs: tuple[str, ...] = ()
 
 

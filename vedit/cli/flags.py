@@ -56,6 +56,7 @@ METAVARS = {
     "dtype": "KIND",
     "emphasis": "WORD=N",
     "feature": "NAME",
+    "fill": "KIND",
     "first": "PATH",
     "image": "PATH",
     "image_adapter": "NAME",

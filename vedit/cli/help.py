@@ -64,7 +64,7 @@ RARE = frozenset({
     "learning_rate", "recipe", "inversion_corrections", "cache", "audio_attack", "audio_release", "audio_threshold",
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "first_hold", "still_hold",
-    "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride", "tile_net",
+    "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride", "tile_net", "fill", "fill_strength",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 

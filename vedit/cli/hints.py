@@ -73,6 +73,18 @@ RULES = (
         lambda it: bool(it.first),
         "nothing is inverted, and so nothing injected, where --first shows the layout",
     ),
+    Rule(
+        EditConfig,
+        ("fill", "fill_strength"),
+        lambda it: it.key_frames is None,
+        "nothing is filled in without --key-frames",
+    ),
+    Rule(
+        EditConfig,
+        ("fill_strength",),
+        lambda it: it.fill == "tokens",
+        "with --fill tokens all steps are taken in each frame",
+    ),
     Rule(EditConfig, ("first_hold",), lambda it: not it.first, "there is no --first to hold to"),
     Rule(EditConfig, ("learning_rate", "recipe"), lambda it: not it.tune, "nothing is learnt without --tune STEPS"),
     Rule(

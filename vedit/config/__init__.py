@@ -61,6 +61,7 @@ from vedit.config.groups import (
     VideoSettings,
 )
 from vedit.config.images import ImageAdapterSettings, ImageGuideSettings, ImageSettings, InspectImageConfig
+from vedit.config.key_frames import KeyFrameSettings
 from vedit.config.learn import LearnSubjectConfig
 from vedit.config.models import HUB_NAMES, cache_folder, default_model, user_folder
 from vedit.config.motion import InspectMotionConfig
@@ -105,6 +106,7 @@ class EditConfig(
     LearntMotionSettings,
     EditSettings,
     FirstFrameSettings,
+    KeyFrameSettings,
     ShotSettings,
 ):
     """All settings of an edit."""
@@ -115,6 +117,15 @@ class EditConfig(
     def steps_taken(self) -> int:
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
+
+    @property
+    def fill_steps(self) -> int:
+        """Of these, those in which frames between key frames are made: with ``fill`` flow the last ones."""
+        return (
+            self.steps_taken
+            if self.fill == "tokens"
+            else min(self.steps_taken, round(self.fill_strength * self.steps) or 1)
+        )
 
     only: StretchText | None = Field(
         None,
@@ -151,7 +162,19 @@ class EditConfig(
             faults.append("first and motion_strokes exclude each other; what a picture shows goes where the clip does")
         if self.first and self.only is not None:
             faults.append("first and only exclude each other; pictures are spread over the whole clip")
+        if self.key_frames is not None:
+            faults += self._faults_of_key_frames()
         return raise_faults(self, faults)
+
+    def _faults_of_key_frames(self) -> list[str]:
+        alone = {
+            "window": "key frames are seen together, and what lies between two of them by itself",
+            "first": "several pictures of --first, each at its time, are key frames that were edited elsewhere",
+            "motion_strokes": "frames are filled in along the motion that the clip has",
+        }
+        return [
+            f"key_frames and {name} exclude each other; {why}" for name, why in alone.items() if getattr(self, name)
+        ]
 
 
 class CompareConfig(VideoSettings):
@@ -362,6 +385,7 @@ __all__ = [
     "InspectTimelineConfig",
     "InversionSettings",
     "InvertConfig",
+    "KeyFrameSettings",
     "KeyPictureSettings",
     "LearnSubjectConfig",
     "LearntMotionSettings",

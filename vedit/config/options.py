@@ -37,6 +37,16 @@ class EditOptions(TypedDict, total=False):
     size: int | None
     """Longer side, in pixels, at which the model works. By default the one it was trained at; the
     result has the clip's own size."""
+    key_frames: int | Literal["auto"] | None
+    """Edit so many frames together, fill in the others: 8, or auto. Sooner done than all frames.
+    auto takes as many as the clip's motion asks for; the first and the last frame of each shot are
+    always among them."""
+    fill: Literal["flow", "tokens"]
+    """How the others are filled in: flow or tokens. flow: the edited key frames are carried along
+    the clip's motion, and refined; tokens: each frame is sampled with its key frames' attention
+    (TokenFlow), as long as all frames take. [default: 'flow']"""
+    fill_strength: float
+    """With --fill flow, noise from which what was carried is refined; up to 1. [default: 0.3]"""
     first: str | dict[str, Any] | Sequence[str | dict[str, Any] | KeyPictureSettings]
     """First frame of the edit, made elsewhere: edited.png, 2s:later.png. It is spread along the
     clip's motion, and the prompt may be left out. In full [TIME:]FILE; may be given several times,

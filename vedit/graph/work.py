@@ -11,7 +11,7 @@ Network = Literal["unet", "learning", "controlnet", "vae encoder", "vae decoder"
 
 @dataclass(frozen=True)
 class Work:
-    """A network run on all frames of a clip.
+    """A network run on the frames of a clip.
 
     Attributes:
         network: which one
@@ -20,6 +20,7 @@ class Work:
         branches: of guidance, together in one run
         progress: the name under which progress tells of it; empty where it is not told
         doubtful: whether it may turn out not to be needed
+        share: of the frames, how many it runs on: 1 is all
         part: which of several ControlNets, as (kind, name); None for other networks
     """
 
@@ -29,6 +30,7 @@ class Work:
     branches: int = 1
     progress: str = ""
     doubtful: bool = False
+    share: float = 1.0
     part: tuple[str, str | None] | None = None
 
 
@@ -36,6 +38,6 @@ LEARNING = 2
 """Passes that one step of learning is worth: the way back takes as long as the way there."""
 
 
-def passes(work: Work) -> int:
-    """UNet passes that are as long, a branch counted as one: the unit of progress."""
-    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches
+def passes(work: Work) -> float:
+    """UNet passes over all frames that are as long, a branch counted as one: the unit of progress."""
+    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches * work.share

@@ -157,8 +157,8 @@ def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple
 def _times(run: Work, canvas: Canvas) -> int:
     """How often a network runs: the VAE on each frame, the UNet on each window, and to learn, on one."""
     if run.network.startswith("vae"):
-        return run.times * canvas.frames
-    return run.times if run.network == "learning" else round(run.times * canvas.seen / canvas.at_once)
+        return round(run.times * canvas.frames * run.share)
+    return run.times if run.network == "learning" else round(run.times * run.share * canvas.seen / canvas.at_once)
 
 
 PROCESS, FRAMES, PASSING = "the program itself", "frames", "reading and writing"

@@ -11,7 +11,7 @@ from vedit.clip import Clip
 from vedit.config import IN_MEMORY, EditConfig, stretch_of
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError
-from vedit.jobs import controls, edit_mask, first, guidance, summary
+from vedit.jobs import controls, edit_mask, first, guidance, key_frames, summary
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config, mask_tensor
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.edit_result import EditResult, FinishEdit
@@ -92,7 +92,10 @@ class Edit(Job[EditConfig, EditResult]):
             footage = footage.stretch(_stretch(config, footage))
         config = config.model_copy(update={"source_prompt": source_prompt_of(config, model.outline)})
         branches = LEARNING if config.tune else BRANCHES
-        config = settle_windows(config, footage.frames, size, model.outline, branches)
+        if config.key_frames is None:
+            config = settle_windows(config, footage.frames, size, model.outline, branches)
+        else:
+            key_frames.check(config, footage, model.outline)
         track = soundtrack.prepare(config, whole.frames, whole.rate, sound)
         if config.only is not None:
             track = track.stretch(slice(footage.begin, footage.begin + footage.frames))

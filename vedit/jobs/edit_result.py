@@ -21,6 +21,7 @@ from vedit.graph import Stage
 from vedit.jobs import mask_metrics, results
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.source import Footage, open_whole
+from vedit.key_frames import KeyFrames
 from vedit.masks import paste
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
 from vedit.seams import Seam, Seams
@@ -28,6 +29,7 @@ from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages import soundtrack
 from vedit.stages.conditions import Controls
+from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import RoundTrip
 from vedit.stages.noise import CheckInversion, InversionCheck
 from vedit.stages.seams import MeasureSeams
@@ -51,7 +53,8 @@ class EditResult(results.Saved):
             the same of the pixels that the edit may change ("inside_db", "inside_vae_db"), which are all without a
             mask: the lower the first, the more it changed. Of a clip that was seen in windows also how many times more
             the edit changes from frame to frame where windows met ("worst_seam", "median_seam"), and by how much the
-            colours of what is kept drift in a second ("drift", in CIE L*a*b*)
+            colours of what is kept drift in a second ("drift", in CIE L*a*b*);
+            of one with key frames how many these are ("key_frames")
         made_with: the model's fingerprint, the device, the versions
         source: what was edited, at its own size, read from its file again when it is first asked for
         files: what was written, the video first
@@ -126,6 +129,7 @@ class FinishEdit(Stage[EditResult]):
     config: EditConfig
     shots: Stage[Shots] | None
     seams: MeasureSeams | None
+    keys: ChooseKeys | None
     footage: Footage = field(compare=False)
     track: Soundtrack = field(compare=False)
     given: Clip | None = field(compare=False)
@@ -141,7 +145,7 @@ class FinishEdit(Stage[EditResult]):
         return cls(
             stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
             stages.default_controls, pictures.whole if pictures else (), pictures.at if pictures else (), stages.model,
-            config, stages.shots, stages.seams, stages.footage, stages.track, given,
+            config, stages.shots, stages.seams, stages.keys, stages.footage, stages.track, given,
         )  # fmt: skip
 
     def scratch(self, frames: int, size: Size, cell: int) -> int:
@@ -162,6 +166,7 @@ class FinishEdit(Stage[EditResult]):
         pictures: tuple[Tensor, ...],
         shots: Shots | None,
         seams: Seams | None,
+        keys: KeyFrames | None,
     ) -> EditResult:
         metrics = {"vae_db": round_trip.db} | _of_inversion(check)
         video = LazyClip.of(clip.with_frames(frames), self.footage.size)
@@ -175,6 +180,8 @@ class FinishEdit(Stage[EditResult]):
         if seams is not None:
             worst = {"worst_seam": seams.worst[0].ratio} if seams.worst else {}
             metrics |= {"median_seam": seams.median, **worst, "drift": seams.drift}
+        if keys is not None:
+            metrics["key_frames"] = float(len(keys))
         if pictures:
             video = replace(video, make=partial(_shown, video.make, dict(zip(self.at, pictures, strict=True))))
         metrics |= mask_metrics.of(fidelity(frames, clip.frames), round_trip, mask, clip.size)

@@ -25,17 +25,21 @@ from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
 from vedit.jobs.strokes import field_of, learnt_motion
 from vedit.jobs.windows import windows_of
+from vedit.key_frames import LONGEST
 from vedit.priors import PRIORS
+from vedit.priors.inversion import BETWEEN
 from vedit.session import Model
 from vedit.shots import Shots
 from vedit.stages import prompt_schedule
 from vedit.stages.conditions import Controls
 from vedit.stages.denoise import Denoise, Source
 from vedit.stages.difference import ComparePrompts
+from vedit.stages.fill import DenoiseKeys, EditedKeys, FillBetween, FilledClip, FilledMask, OfKeys, RefineBetween
 from vedit.stages.first import HoldSpread, KeepPictures, SpreadClip, SpreadMask, SpreadPictures
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.guidance import Guidance
 from vedit.stages.held import DenoiseHeld
+from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
 from vedit.stages.motion import DrawStrokes, MovedClip, MovedMask, MoveThings
@@ -43,10 +47,14 @@ from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from
 from vedit.stages.seams import MeasureSeams
 from vedit.stages.sound import SoundTokens
 from vedit.stages.soundtrack import Soundtrack
+from vedit.stages.tokens import DenoiseCarried, FindTokenPaths
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words, words_of
 from vedit.timeline import Moments
 from vedit.windows import Windows
+
+TOGETHER = "full"
+"""The attention kind of key frames: each sees all of them."""
 
 FOLLOWS_FIRST = "first_frame_flow"
 """The attention kind of a plain model whose clip follows its first frame."""
@@ -75,6 +83,8 @@ class EditStages:
 
     @cached_property
     def attention(self) -> str:
+        if self.keys is not None:
+            return self.config.attention or TOGETHER
         pictures = self.pictures
         if pictures is not None and pictures.at[0] == 0:
             return attention_kind(self.config, self.model.outline, FOLLOWS_FIRST)
@@ -82,12 +92,34 @@ class EditStages:
 
     @cached_property
     def windows(self) -> Windows | None:
-        return windows_of(self.config, self.footage.frames)
+        """In which all frames are sampled; None where that is all at once, or key frames are sampled."""
+        return None if self.config.key_frames else windows_of(self.config, self.footage.frames)
+
+    @cached_property
+    def _windows_beside(self) -> Windows | None:
+        """In which all frames are looked at before; beside key frames, which are for long clips, small ones."""
+        if self.config.key_frames is None:
+            return self.windows
+        return Windows.of(LONGEST) if self.footage.frames > LONGEST else None
 
     @property
     def canvas(self) -> Canvas:
-        footage = self.footage
-        return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows, footage.rate)
+        footage, group = self.footage, None if self.keys is None else self.keys.largest_group
+        return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows, footage.rate, group)
+
+    @cached_property
+    def keys(self) -> ChooseKeys | None:
+        """The key frames."""
+        wanted = self.config.key_frames
+        if wanted is None:
+            return None
+        flow, count = (EstimateFlow(self.clip), None) if wanted == "auto" else (None, int(wanted))
+        return ChooseKeys(self.clip, flow, self.shots, count, self.footage.frames)
+
+    @property
+    def _carries(self) -> bool:
+        """Whether edited key frames are carried along the clip's motion."""
+        return self.keys is not None and self.config.fill == "flow"
 
     @cached_property
     def words(self) -> tuple[Words, ...]:
@@ -150,10 +182,11 @@ class EditStages:
         config = self.config
         if not config.tune:
             return None
-        prompt, rate = config.source_prompt or "", config.learning_rate
+        prompt, rate, windows = config.source_prompt or "", config.learning_rate, self._windows_beside
+        attention = self.attention if self.keys is None else attention_kind(config, self.model.outline)
         return Tune(
-            self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, self.attention,
-            config.seed, window=self.windows.size if self.windows else None, shots=self.shots,
+            self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, attention,
+            config.seed, window=windows.size if windows else None, shots=self.shots,
         )  # fmt: skip
 
     # What steers
@@ -172,7 +205,7 @@ class EditStages:
         targets = (self.words[1], *(Words(each) for each in changes))
         return ComparePrompts(
             self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed,
-            self.windows, self.shots,
+            self._windows_beside, self.shots, self.keys if self._carries else None,
         )  # fmt: skip
 
     @cached_property
@@ -216,6 +249,8 @@ class EditStages:
         config, given = self.config, self._given_mask
         if self.spread is not None and given is None and mask_kind(config.mask) == "auto":
             return SpreadMask(self.spread, self.model.outline.vae_scale_factor, config.steps_taken)
+        if self.keys is not None and self.filled is not None and isinstance(given, AutoMask):
+            return FilledMask(self.filled, self.keys, given, self.model.outline.vae_scale_factor, config.steps_taken)
         if self.moved is None or (given is None and mask_kind(config.mask) == "none"):
             return given
         return MovedMask(self.moved, given, self.model.outline.vae_scale_factor, config.steps_taken)
@@ -234,7 +269,7 @@ class EditStages:
             tokens = tuple(self._mask_tokens)
             return WordMask(
                 self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], tokens, config.seed,
-                self.windows,
+                self._windows_beside,
             )  # fmt: skip
         return AutoMask(self.differences) if self._masked_by_words and self.differences else None
 
@@ -257,7 +292,8 @@ class EditStages:
         return StartingNoise(
             self.latents, self.tuned, self.flow, self._steering, self.model, self.attention, config.prior,
             self.words[0], config.steps, config.inversion_corrections, *drawn(config.prior, config.seed, walk),
-            windows=self.windows, shots=self.shots,
+            windows=self.windows, shots=self.shots, keys=self.keys,
+            fill_steps=0 if self.keys is None else config.fill_steps if self._carries else config.steps,
         )  # fmt: skip
 
     @cached_property
@@ -265,14 +301,17 @@ class EditStages:
         if not starts_from_clip(self.config.prior):
             return None
         taken, wanted = self.config.steps_taken, self.config.check_inversion
-        return CheckInversion(self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted, self.shots)
+        return CheckInversion(
+            self.clip, self.start, self.tuned, self.flow, self._steering, taken, wanted, self.shots, self.keys
+        )
 
-    @cached_property
-    def denoised(self) -> Denoise | DenoiseHeld:
+    @property
+    def _sampling(self) -> dict[str, Any]:
+        """What all sampling of the edit has in common."""
         config, track = self.config, self.track
-        source, prompt, negative = self.words
+        _, prompt, negative = self.words
         settings = config.part(GuidanceSettings)
-        common: dict[str, Any] = {
+        return {
             "start": self.start,
             "flow": self.flow,
             "conditions": self.all_conditions,
@@ -287,12 +326,60 @@ class EditStages:
             "tuned": self.tuned,
             "shots": self.shots,
         }
+
+    @property
+    def _source(self) -> Source:
+        config = self.config
+        return Source(self.words[0], round(config.inject * config.steps_taken), config.control_inversion)
+
+    @cached_property
+    def denoised(self) -> Denoise | DenoiseHeld | RefineBetween:
+        common, config = self._sampling, self.config
+        if self.keys is not None and self.sampled_keys is not None and self.filled is not None:
+            closed = None if isinstance(self.mask, FilledMask) else self.mask  # that one is where it changes anything
+            carried = Encode(FilledClip(self.clip, self.filled, closed), self.model)
+            common |= {"attention": BETWEEN, "steps_taken": config.fill_steps}
+            return RefineBetween(
+                latents=self.latents, carried=carried, keys=self.keys, sampled_keys=self.sampled_keys, mask=self.mask,
+                **common,
+            )  # fmt: skip
         if self.spread is not None:
             cell = self.model.outline.vae_scale_factor
             until = HoldSpread(self.spread, self.mask, config.first_hold, cell)
             return DenoiseHeld(latents=Encode(self.looked_at, self.model), until=until, **common)
-        injected = Source(source, round(config.inject * config.steps_taken), config.control_inversion)
-        return Denoise(latents=self.latents, mask=self.mask, source=injected, **common)
+        common |= {"latents": self.latents, "mask": self.mask, "source": self._source}
+        if self.keys is not None:
+            paths = FindTokenPaths(
+                self.latents, EstimateFlow(self.clip), self.keys, self.tuned, self.model, self.words[0]
+            )
+            return DenoiseCarried(keys=self.keys, paths=paths, **common)
+        return Denoise(**common)
+
+    # Key frames that are carried along the clip's motion
+
+    @cached_property
+    def _keys_mask(self) -> Stage[Tensor] | None:
+        """Where key frames may change (K, 1, h, w)."""
+        given = self._given_mask
+        if given is None or self.keys is None or isinstance(given, AutoMask):
+            return given
+        return OfKeys(given, self.keys)
+
+    @cached_property
+    def sampled_keys(self) -> DenoiseKeys | None:
+        if self.keys is None or not self._carries:
+            return None
+        return DenoiseKeys(
+            latents=self.latents, mask=self._keys_mask, source=self._source, keys=self.keys,
+            fill_steps=self.config.fill_steps, **self._sampling,
+        )  # fmt: skip
+
+    @cached_property
+    def filled(self) -> FillBetween | None:
+        if self.keys is None or self.sampled_keys is None:
+            return None
+        edited = EditedKeys(self.clip, self.latents, self.keys, self.sampled_keys, self._keys_mask, self.model)
+        return FillBetween(self.clip, EstimateFlow(self.clip), self.keys, edited)
 
     @cached_property
     def frames(self) -> Stage[Tensor]:

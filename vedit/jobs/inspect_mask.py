@@ -89,6 +89,11 @@ class InspectMask(Job[InspectMaskConfig, InspectMaskResult]):
             raise ConfigError(
                 "no edit is made to see its mask, so there is none to --compare; leave it, or take --sheet."
             )
+        if config.key_frames is not None:
+            raise ConfigError(
+                "key_frames: the mask between key frames follows from their edit; leave it out to see that of an edit "
+                "of all frames."
+            )
         if config.tune:
             raise ConfigError("nothing is tuned to see a mask; tune first with `vedit tune`, and give its --adapter.")
         if config.output is None:

@@ -64,6 +64,7 @@ class Canvas:
         whole: how many frames the clip has that they are of; None where there is none
         windows: in which they are seen; None for all at once
         rate: frames per second; None where they are no clip
+        group: how many are seen at once, about, where it is neither all nor a window of them
     """
 
     frames: int
@@ -72,6 +73,7 @@ class Canvas:
     whole: int | None = None
     windows: Windows | None = None
     rate: Fraction | None = None
+    group: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -81,6 +83,8 @@ class Canvas:
     @property
     def at_once(self) -> int:
         """Frames that the network sees at once."""
+        if self.group is not None:
+            return self.group
         return self.frames if self.windows is None else min(self.windows.size, self.frames)
 
     @property

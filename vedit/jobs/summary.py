@@ -21,7 +21,7 @@ def sentences(metrics: Mapping[str, float], *, checked: bool = False) -> list[st
 
     They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
-    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked), *_seams(metrics)]
+    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked), *_seams(metrics), *_filled(metrics)]
 
 
 def of_time(config: EditConfig) -> list[str]:
@@ -76,6 +76,12 @@ def _seams(metrics: Mapping[str, float]) -> list[str]:
         f"Where windows met, the edit changes {median:.1f} times as much as it mostly does from frame to frame, and "
         f"{worst:.1f} times in the worst place; colours drift by {drift:.2f} dE a second."
     ]
+
+
+def _filled(metrics: Mapping[str, float]) -> list[str]:
+    if "key_frames" not in metrics:
+        return []
+    return [f"{metrics['key_frames']:.0f} key frames were edited together, and the others filled in between them."]
 
 
 def _deviation(db: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,13 +99,15 @@ def compare_prompts(
     source: Tensor,
     *targets: Tensor,
     seed: int = 0,
+    only: Sequence[Sequence[int]] | None = None,
     progress: Progress | None = None,
 ) -> list[PromptDifference]:
     """The differences of several prompts' noise predictions from the source prompt's, for a clip that is noised.
 
     ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings.
+    ``only`` are groups of frames that are seen, by their indices, each by itself; in the others there is no difference.
     """
-    prompts, predict = Prompt(torch.cat(repeat_to_same_length(source, *targets))), Predictor(backbone)
+    prompts, predict = Prompt(torch.cat(repeat_to_same_length(source, *targets))), Predictor(backbone, only)
     levels = training_levels(backbone.scheduler_config).to(backbone.device)
     channels, height, width = latents.shape[1:]
     magnitude, direction = (

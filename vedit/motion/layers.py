@@ -151,19 +151,20 @@ def _look_around(told: Layers, frames: Tensor, frame: int, thing: int, rigid: Te
     those of a leg do that has moved by itself."""
     origins, seen, whose = told.origins[frame], told.seen[frame], told.whose[frame]
     reach = max(2, round(REACH * max(told.size)))
-    open_, inside = ~seen, -F.max_pool2d(-(told.things == thing).float()[None], 3, stride=1, padding=1)[0]
+    inside = -F.max_pool2d(-(told.things == thing).float()[None], 3, stride=1, padding=1)[0]
+    near = F.max_pool2d(inside[None], 2 * reach + 3, stride=1, padding=reach + 1)[0]  # the others have no such place
+    rows, columns = (~seen & (nearest_of(near, rigid) > 0)).nonzero(as_tuple=True)
     offsets = torch.arange(-reach, reach + 1, max(1, ceil((2 * reach + 1) / STRIDE)))
     every = torch.cartesian_prod(offsets, offsets).float()
     for offset in every[every.norm(dim=1).argsort()]:
-        rows, columns = open_.nonzero(as_tuple=True)
         if not len(rows):
             return
         there = rigid[rows, columns] + offset
         alike = (sample(frames[told.key][None], there[None])[0] - frames[frame][:, rows, columns]).abs().amax(0)
         good = (alike < MATCHES / 2) & (nearest_of(inside, there) > 0) & within(there, told.size)
-        rows, columns = rows[good], columns[good]
-        origins[rows, columns], seen[rows, columns], whose[rows, columns] = there[good], True, thing
-        open_[rows, columns] = False
+        found = rows[good], columns[good]
+        origins[found], seen[found], whose[found] = there[good], True, thing
+        rows, columns = rows[~good], columns[~good]
 
 
 def _differs(shown: Tensor, key: Tensor, places: Tensor) -> Tensor:

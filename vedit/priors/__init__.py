@@ -13,6 +13,7 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph.unfinished import Unfinished
+from vedit.key_frames import KeyFrames
 from vedit.mapped import in_chunks, room_for
 from vedit.part import Family, Part
 from vedit.progress import Progress
@@ -57,6 +58,8 @@ class PriorInputs:
     flow: of the clip, for a prior that ``needs`` it
     conditions: what steers an inversion
     unfinished: where a long way there is saved between its steps, and gone on from
+    keys: the frames that an inversion sees together, and how far it goes between them; None for all frames
+    fill_steps: how many steps it goes in the frames between them
     """
 
     latents: Tensor
@@ -68,6 +71,8 @@ class PriorInputs:
     flow: Flow | None = None
     conditions: tuple[Condition, ...] = ()
     unfinished: Unfinished | None = None
+    keys: KeyFrames | None = None
+    fill_steps: int = 0
     progress: Progress | None = None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,15 +13,22 @@ from vedit.backbone.model import Backbone
 from vedit.condition import Condition, enter, of_source
 from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Unguided
-from vedit.mapped import in_chunks, room_for
+from vedit.key_frames import KeyFrames
+from vedit.mapped import in_chunks, let_go, room_for
 from vedit.part import Need
 from vedit.prediction import Predictor
 from vedit.priors import Prior, PriorInputs, Start
-from vedit.progress import Progress
+from vedit.progress import Progress, renamed
 from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import denoise
 from vedit.schedule import Schedule
+
+BETWEEN = "ends"
+"""The attention kind of what lies between two key frames: it looks at both."""
+
+FILLING = "inverting between key frames"
+"""What progress calls it."""
 
 
 @torch.no_grad()
@@ -33,6 +40,9 @@ def invert(
     *,
     corrections: int = 0,
     conditions: Sequence[Condition] = (),
+    only: Sequence[Sequence[int]] | None = None,
+    taken: int | None = None,
+    hold: Callable[[Tensor, int], None] | None = None,
     unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -53,38 +63,84 @@ def invert(
         steps: S, those of the whole way to noise
         corrections: of each step; 0 is plain DDIM inversion
         conditions: what steers beside the prompt; those that hold for the source are heeded
+        only: groups of frames that are seen, by their indices, each by itself; what comes of the others is of no use
+        taken: how many of the steps, from the clean latents on; None for all
+        hold: puts into the latents (F, 4, h, w), which lie so many steps from the clean ones, those that are known
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
 
     Returns:
-        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU.
+        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU; of the steps taken.
     """
-    schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone)
-    device = backbone.device
+    schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone, only)
+    device, count = backbone.device, steps if taken is None else taken
 
     def output(latents: Tensor, index: int) -> Tensor:
         request = Request(latents.to(device), int(schedule.timesteps[index]), Prompt(text))
         return predict(enter(holding, request, schedule.window(index)), step=index)[0]
 
-    shape = (steps + 1, *x0.shape)
+    shape = (count + 1, *x0.shape)
     trace = room_for(shape) if unfinished is None else unfinished.room_for("trace", shape)
     done, told = _resumed(unfinished, device)
     if done == 0:
         trace[0] = x0
-    for step in range(done, steps):
+    for step in range(done, count):
         index, x, there = steps - 1 - step, trace[step], trace[step + 1]
         if told is None or corrections == 0:
             told = output(x, index)
         for cut in in_chunks(len(x), trace, told):
             there[cut] = schedule.invert(x[cut].to(device), told[cut], index)
+        if hold is not None:
+            hold(there, step + 1)
         for _ in range(corrections):
             told = output(there, index)
             for cut in in_chunks(len(x), trace, told):
                 there[cut] = schedule.invert_as(x[cut].to(device), told[cut], there[cut].to(device), index)
-        if unfinished is not None and unfinished.due and step + 1 < steps:
+            if hold is not None:
+                hold(there, step + 1)
+        if unfinished is not None and unfinished.due and step + 1 < count:
             unfinished.save({"steps": torch.tensor(step + 1), **({"told": told} if corrections else {})})
         if progress is not None:
-            progress("inverting", step + 1, steps)
+            progress("inverting", step + 1, count)
+    return trace
+
+
+def invert_key_frames(
+    backbone: Backbone,
+    x0: Tensor,
+    text: Tensor,
+    steps: int,
+    keys: KeyFrames,
+    fill_steps: int,
+    *,
+    corrections: int = 0,
+    conditions: Sequence[Condition] = (),
+    progress: Progress | None = None,
+) -> Tensor:
+    """``invert`` key frames together, those of each shot, and then what lies between two of them beside both.
+
+    Args:
+        fill_steps: how far frames between key frames are inverted
+
+    Returns:
+        The trace (S + 1, F, 4, h, w); where it was not asked for it is 0.
+    """
+    common: dict[str, Any] = {"corrections": corrections, "conditions": conditions}
+    trace = invert(backbone, x0, text, steps, only=keys.together, **common, progress=progress)
+    rows, others = list(keys.at), keys.others
+    if others:
+
+        def hold(latents: Tensor, level: int) -> None:
+            latents[rows] = trace[level, rows]
+
+        told = renamed(progress, FILLING)
+        with backbone.attending(BETWEEN):
+            between = invert(
+                backbone, x0, text, steps, only=keys.segments, taken=fill_steps, hold=hold, **common, progress=told
+            )
+        for level in range(steps + 1):
+            trace[level, others] = between[level, others] if level <= fill_steps else 0.0
+            let_go(trace, between)
     return trace
 
 
@@ -134,6 +190,7 @@ def reconstruct(
     steps: int,
     *,
     conditions: Sequence[Condition] = (),
+    only: Sequence[Sequence[int]] | None = None,
     unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -145,6 +202,7 @@ def reconstruct(
         text: the prompt's embedding (1, T, D)
         steps: those of the whole inversion; of a trace that was cut shorter, as many are taken as it has
         conditions: those that it was made under
+        only: groups of frames that are seen, each by itself, as it was made
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
 
@@ -152,14 +210,9 @@ def reconstruct(
         Latents (F, 4, h, w).
     """
     schedule = backbone.schedule(steps).last(len(trace) - 1)
+    guider, holding = Unguided(Prompt(text)), of_source(conditions)
     return denoise(
-        backbone,
-        trace[-1],
-        schedule,
-        Unguided(Prompt(text)),
-        conditions=of_source(conditions),
-        unfinished=unfinished,
-        progress=progress,
+        backbone, trace[-1], schedule, guider, conditions=holding, only=only, unfinished=unfinished, progress=progress
     )
 
 
@@ -169,14 +222,12 @@ class Inversion(Prior):
     needs: ClassVar[frozenset[Need]] = frozenset({"clip"})
 
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:
-        trace = invert(
-            backbone,
-            given.latents,
-            given.text,
-            len(given.schedule),
-            corrections=given.corrections,
-            conditions=given.conditions,
-            unfinished=given.unfinished,
-            progress=given.progress,
-        )
+        common: dict[str, Any] = {
+            "corrections": given.corrections, "conditions": given.conditions, "progress": given.progress,
+        }  # fmt: skip
+        what = backbone, given.latents, given.text, len(given.schedule)
+        if given.keys is None:
+            trace = invert(*what, unfinished=given.unfinished, **common)
+        else:
+            trace = invert_key_frames(*what, given.keys, given.fill_steps, **common)
         return Start(trace[-1], trace)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
+from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.masks import LatentBlend
 from vedit.priors import Start
 from vedit.sampling import InjectionSource
+from vedit.schedule import Schedule
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.conditions import control_work
@@ -72,15 +74,23 @@ class Denoise(Sampling):
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             x, source, keep = start.noise, None, None
             if latents is not None and self.source is not None:
-                x, trace = start.at(steps, latents.to(backbone.device))
-                said = self.source
-                source = InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided)
+                x, source, trace = self.begun(backbone, start, latents, steps)
                 keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
             return self.sampled(
                 backbone, x, steps, guider, conditions, session,
                 source=source, after_step=keep, unfinished=session.unfinished,
             )  # fmt: skip
+
+    def begun(
+        self, backbone: Backbone, start: Start, latents: Tensor, steps: Schedule
+    ) -> tuple[Tensor, InjectionSource, Tensor]:
+        """Where an edit of a clip's ``latents`` (F, 4, h, w) begins, what is injected into it, and the clip's trace (S
+        + 1, F, 4, h, w)."""
+        said = self.source
+        assert said is not None, "an edit has a source"
+        x, trace = start.at(steps, latents.to(backbone.device))
+        return x, InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided), trace
 
     def work(self) -> tuple[Work, ...]:
         return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))

@@ -12,11 +12,13 @@ from vedit.adapters.tuned import Adapter
 from vedit.clip.sizes import Size
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
+from vedit.key_frames import KeyFrames
 from vedit.masks import NOISE_LEVELS, SAMPLES, compare_prompts
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages.flow import EstimateFlow
+from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import Encode
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
@@ -25,7 +27,11 @@ from vedit.windows import Windows
 
 @dataclass(frozen=True)
 class ComparePrompts(Stage[list[PromptDifference]]):
-    """How each of several prompts, the edit's first, disagrees with the source's about the clip."""
+    """How each of several prompts, the edit's first, disagrees with the source's about the clip.
+
+    Attributes:
+        keys: where there are some, it is about these alone
+    """
 
     latents: Encode
     tuned: Tune | None
@@ -37,29 +43,41 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     seed: int
     windows: Windows | None = None
     shots: Stage[Shots] | None = None
+    keys: ChooseKeys | None = None
 
     version: ClassVar[int] = 2
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
 
     def make(
-        self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None, shots: Shots | None
+        self,
+        session: Session,
+        latents: Tensor,
+        tuned: Adapter | None,
+        flow: Flow | None,
+        shots: Shots | None,
+        keys: KeyFrames | None,
     ) -> list[PromptDifference]:
         with session.working(
             self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
         ) as backbone:
-            return compare_prompts(
+            found = compare_prompts(
                 backbone,
                 latents.to(backbone.device),
                 self.source.embedded(backbone),
                 *(each.embedded(backbone) for each in self.targets),
                 seed=self.seed,
+                only=None if keys is None else keys.together,
                 progress=session.progress,
             )
+        if keys is None:
+            return found
+        return [PromptDifference(each.magnitude[list(keys.at)], each.direction[list(keys.at)]) for each in found]
 
     def work(self) -> tuple[Work, ...]:
         times, branches = len(NOISE_LEVELS) * SAMPLES, 1 + len(self.targets)
-        return (Work("unet", "comparisons of the prompts", times, branches, "finding where to edit"),)
+        works = (Work("unet", "comparisons of the prompts", times, branches, "finding where to edit"),)
+        return works if self.keys is None else self.keys.of_keys(*works)
 
     def pack(self, result: list[PromptDifference]) -> Mapping[str, Tensor]:
         names = ("magnitude", "direction")

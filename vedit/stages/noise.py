@@ -16,14 +16,17 @@ from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import forgotten
+from vedit.key_frames import KeyFrames
 from vedit.priors import PRIORS, PriorInputs, Start
-from vedit.priors.inversion import correction_size, passes, reconstruct
+from vedit.priors.inversion import FILLING, correction_size, passes, reconstruct
 from vedit.progress import renamed
 from vedit.quality import Fidelity, check_finite, fidelity, is_doubtful
+from vedit.request import Frames
 from vedit.session import Model, Session, within_memory
 from vedit.shots import Shots
 from vedit.stages.conditions import control_work
 from vedit.stages.flow import EstimateFlow
+from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import Encode, pack_fidelity, unpack_fidelity
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
@@ -42,6 +45,8 @@ class StartingNoise(Stage[Start]):
         noise_walk: one of each frame, or one for all
         windows: in which an inversion sees a long clip; None for all frames at once
         shots: of the clip; None where it is one
+        keys: the frames that an inversion sees together; None for all frames
+        fill_steps: how many steps it goes in the frames between them
     """
 
     latents: Encode | None
@@ -59,6 +64,8 @@ class StartingNoise(Stage[Start]):
     shape: tuple[int, int, int, int] | None = None
     windows: Windows | None = None
     shots: Stage[Shots] | None = None
+    keys: ChooseKeys | None = None
+    fill_steps: int = 0
 
     resumes: ClassVar[bool] = True
 
@@ -79,6 +86,7 @@ class StartingNoise(Stage[Start]):
         flow: Flow | None,
         conditions: tuple[tuple[Condition, ...], ...],
         shots: Shots | None,
+        keys: KeyFrames | None,
     ) -> Start:
         if latents is None:
             assert self.shape is not None, "noise has the shape of a clip, or one of its own"
@@ -95,6 +103,8 @@ class StartingNoise(Stage[Start]):
                 corrections=self.corrections,
                 flow=flow,
                 conditions=tuple(each for some in conditions for each in some),
+                keys=keys,
+                fill_steps=self.fill_steps,
                 unfinished=session.unfinished,
                 progress=session.progress,
             )
@@ -108,8 +118,13 @@ class StartingNoise(Stage[Start]):
             return ()
         inverting = Work("unet", "inversion steps", passes(self.steps, self.corrections), progress="inverting")
         again = max(1, self.corrections)
-        controls = control_work(self.conditions, self.steps, self.steps, 1, ", inverting", again)
-        return (inverting, *controls)
+        works = (inverting, *control_work(self.conditions, self.steps, self.steps, 1, ", inverting", again))
+        if self.keys is None:
+            return works
+        count, what = passes(self.fill_steps, self.corrections), "inversion steps between key frames"
+        between = Work("unet", what, count, progress=FILLING)
+        controls = control_work(self.conditions, self.steps, self.fill_steps, 1, ", inverting between", again)
+        return (*self.keys.of_keys(*works), *self.keys.of_segments(between, *controls))
 
     def room(self, frames: int, size: Size, cell: int) -> int:
         return (self.steps + 1) * frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
@@ -143,6 +158,7 @@ class Reconstruct(TensorStage):
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
     taken: int
     shots: Stage[Shots] | None = None
+    keys: ChooseKeys | None = None
 
     title: ClassVar[str] = "reconstruction"
     resumes: ClassVar[bool] = True
@@ -156,7 +172,14 @@ class Reconstruct(TensorStage):
         return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def make(
-        self, session: Session, start: Start, tuned: Any, flow: Any, conditions: Any, shots: Shots | None
+        self,
+        session: Session,
+        start: Start,
+        tuned: Any,
+        flow: Any,
+        conditions: Any,
+        shots: Shots | None,
+        keys: KeyFrames | None,
     ) -> Tensor:
         assert start.trace is not None, "only an inversion has a way back"
         origin = self.start
@@ -169,13 +192,15 @@ class Reconstruct(TensorStage):
                 origin.prompt.embedded(backbone),
                 origin.steps,
                 conditions=[each for some in conditions for each in some],
+                only=None if keys is None else keys.together,
                 unfinished=session.unfinished,
                 progress=renamed(session.progress, "reconstructing"),
             ).cpu()
 
     def work(self) -> tuple[Work, ...]:
         back = Work("unet", "reconstruction steps", self.taken, progress="reconstructing")
-        return (back, *control_work(self.conditions, self.start.steps, self.taken, 1, ", reconstructing"))
+        works = (back, *control_work(self.conditions, self.start.steps, self.taken, 1, ", reconstructing"))
+        return works if self.keys is None else self.keys.of_keys(*works)
 
 
 @dataclass(frozen=True)
@@ -197,6 +222,7 @@ class CheckInversion(Stage[InversionCheck]):
     comes to the clip again, from the last ``taken`` of its steps.
 
     Attributes:
+        keys: where there are some, it is about these alone
         reconstructs: whether a doubt is looked into
     """
 
@@ -208,6 +234,7 @@ class CheckInversion(Stage[InversionCheck]):
     taken: int
     reconstructs: bool
     shots: Stage[Shots] | None = None
+    keys: ChooseKeys | None = None
 
     title: ClassVar[str] = "inversion check"
     kept: ClassVar[bool] = True
@@ -222,27 +249,30 @@ class CheckInversion(Stage[InversionCheck]):
         flow: Any,
         conditions: Any,
         shots: Shots | None,
+        keys: KeyFrames | None,
     ) -> InversionCheck:
         assert start.trace is not None, "only an inversion has a way back"
         origin, trace = self.start, start.trace[: self.taken + 1]
         steps = session.plain(origin.model).schedule(origin.steps).last(self.taken)
-        correction = correction_size(trace, steps)
+        whole: Frames = slice(None) if keys is None else list(keys.at)
+        correction = correction_size(trace[:, whole], steps)
         if not (self.reconstructs and is_doubtful(origin.corrections, correction)):
             return InversionCheck(correction, None)
-        again = self._way_back.make(session, start, tuned, flow, conditions, shots)
+        again = self._way_back.make(session, start, tuned, flow, conditions, shots, keys)[whole]
         with within_memory():
-            return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), clip.frames))
+            return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), clip.frames[whole]))
 
     @property
     def _way_back(self) -> Reconstruct:
-        return Reconstruct(self.start, self.tuned, self.flow, self.conditions, self.taken, self.shots)
+        return Reconstruct(self.start, self.tuned, self.flow, self.conditions, self.taken, self.shots, self.keys)
 
     def work(self) -> tuple[Work, ...]:
         if not self.reconstructs:
             return ()
         doubt = self.start.corrections > 0
-        back = (replace(each, doubtful=doubt) for each in self._way_back.work())
-        return (*back, Work("vae decoder", "VAE, out", 1, doubtful=doubt))
+        decoder = (Work("vae decoder", "VAE, out", 1),)
+        works = (*self._way_back.work(), *(decoder if self.keys is None else self.keys.of_keys(*decoder)))
+        return tuple(replace(each, doubtful=doubt) for each in works)
 
     def room(self, frames: int, size: Size, cell: int) -> int:
         return frames * size[0] * size[1] * 4 if self.reconstructs else 0

@@ -95,7 +95,7 @@ class DenoiseRollOut(Sampling):
                     clock = DualClock(latents, start.noise, until, steps)
                     made = self.sampled(
                         backbone, clock.begin(), steps, guider, (*conditions, (condition,)), session,
-                        after_step=clock.hold, only=slice(index - 1, index + 1),
+                        after_step=clock.hold, only=[range(index - 1, index + 1)],
                         progress=self._progress(session, index),
                     )  # fmt: skip
                     latents[index] = made[index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
 from vedit.graph.unfinished import Unfinished, forgotten
 from vedit.guiders import Guider
+from vedit.prediction import Carried
 from vedit.progress import Progress
 from vedit.quality import check_finite
 from vedit.sampling import AfterStep, InjectionSource, denoise
@@ -76,12 +77,13 @@ class Sampling(TensorStage):
         *,
         source: InjectionSource | None = None,
         after_step: AfterStep | None = None,
-        only: slice | None = None,
+        only: Sequence[Sequence[int]] | None = None,
+        carried: Carried | None = None,
         unfinished: Unfinished | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
         """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
-        is no number. ``only`` and ``unfinished`` as there; ``progress`` in place of the session's."""
+        is no number. ``only``, ``carried`` and ``unfinished`` as there; ``progress`` in place of the session's."""
         with backbone.scaling_motion(self.motion_weights):
             made = denoise(
                 backbone,
@@ -92,6 +94,7 @@ class Sampling(TensorStage):
                 source=source,
                 after_step=after_step,
                 only=only,
+                carried=carried,
                 loop=self.loop,
                 unfinished=unfinished,
                 progress=progress or session.progress,
