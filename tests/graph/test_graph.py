@@ -56,6 +56,7 @@ def test_a_name_is_the_same_in_another_process() -> None:
     [
         (1, 1.0), (True, 1), ("1", 1), (None, "None"), ((1, 2), (2, 1)), ({"a": 1}, {"a": 2}), (0.1, 0.1 + 2**-56),
         (Path("a"), "a"), (Fraction(1, 2), 0.5), (torch.zeros(2), torch.zeros(1, 2)), (torch.zeros(2), np.zeros(2)),
+        (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros((2, 3)), np.ones((2, 3))),
         (torch.zeros(2), torch.zeros(2, dtype=torch.float64)), (frozenset({1}), (1,)),
     ],
 )  # fmt: skip
