@@ -156,6 +156,9 @@ class FillBetween(Stage[Filled]):
     def make(self, session: Session, clip: Clip, flow: Flow, keys: KeyFrames, edited: Tensor) -> Filled:
         return fill(clip.frames, flow, edited, keys.at)
 
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        return frames * size[0] * size[1] * (3 * 4 + 1)
+
 
 @dataclass(frozen=True)
 class FilledClip(Stage[Clip]):
