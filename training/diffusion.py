@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.captions import save_tokenizer
-from training.loop import Recipe, in_bfloat16, normal, ship, start_workers, train
-from training.motion_words import MotionReading
+from training.loop import COMPILE, Recipe, in_bfloat16, normal, ship, start_workers, train
+from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
 from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
 
@@ -62,7 +62,7 @@ def build_unet(preset: Preset) -> UNet2DConditionModel:
 
 
 class Denoiser(nn.Module):
-    """What learns together: the text encoder, the UNet, and what reads the words for motion off its features."""
+    """What learns together: the text encoder, the UNet, and what reads off its features how things move."""
 
     def __init__(self, text_encoder: CLIPTextModel, unet: UNet2DConditionModel) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ FOCUS = 4.0
 """How much more an error counts at an object, which covers about a tenth of a picture: its limbs are a few latents."""
 
 READING = 3.0
-"""How much the words for motion count that are read off the UNet's features."""
+"""How much it counts how things move, as it is read off the UNet's features."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def embedded(encoder: CLIPTextModel, tokens: Tensor, shares: Tensor) -> Tensor:
 
 
 def train_unet(
-    model: Path, pool: Pool, out: Path, preset: Preset, recipe: Recipe, batch: int, start: Path | None
+    model: Path, pool: Pool, out: Path, preset: Preset, recipe: Recipe, batch: int, start: Path | None, compiled: bool
 ) -> None:
     """Teach the text encoder and the UNet, from the start or from those in the folder ``start``, and put them into the
     folder ``model``, with their tokenizer and noise schedule."""
@@ -132,6 +132,7 @@ def train_unet(
     denoiser.to(device, memory_format=torch.channels_last).train()
     alpha_bar = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
 
+    moments = torch.tensor(MOMENTS, device=device)
     delicate = pool.delicate.nonzero()[:, 0].cpu()
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -142,14 +143,18 @@ def train_unet(
         frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
         noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)
         tokens, shares, motions = pool.telling(chosen, generator)
-        with in_bfloat16(device), denoiser.reading.features(denoiser.unet) as features:
+        features.clear()
+        with in_bfloat16(device):
             words = embedded(denoiser.text_encoder, tokens, shares)
             predicted = denoiser.unet(noised.latents, noised.times, words).sample
-        places = pool.places[chosen, frame]
-        error = noised.error(predicted, 1 + FOCUS * places.any(1, keepdim=True))
-        return error + READING * denoiser.reading.error(features, motions, places)
+        places = pool.places(chosen, frame[:, None] + moments)
+        now = places[:, MOMENTS.index(0)].any(1, keepdim=True)
+        return noised.error(predicted, 1 + FOCUS * now) + READING * denoiser.reading.error(features, motions, places)
 
-    train(denoiser, loss, recipe, out / "unet.pt")
+    with denoiser.reading.features(denoiser.unet) as features:
+        if compiled:
+            denoiser.unet.compile()
+        train(denoiser, loss, recipe, out / "unet.pt")
     ship(denoiser.unet, model / "unet")
     ship(denoiser.text_encoder, model / "text_encoder")
     DDIMScheduler(**SCHEDULE).save_pretrained(model / "scheduler")
@@ -167,13 +172,16 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--minutes", type=float, help="instead of the steps")
     parser.add_argument("--batch", type=int, default=32, help="pictures at once, for each worker")
+    parser.add_argument("--compile", action="store_true", help=COMPILE)
     parser.add_argument("--frames", type=int, default=1, help="of each scene in the pool; a picture is any of them")
     arguments = parser.parse_args()
     recipe = Recipe(
         arguments.steps, arguments.learning_rate, decay_from=arguments.decay_from, minutes=arguments.minutes
     )
     pool, preset = read_pool(arguments.pools, arguments.frames), PRESETS[arguments.preset]
-    train_unet(arguments.model, pool, arguments.out, preset, recipe, arguments.batch, arguments.begin_with)
+    train_unet(
+        arguments.model, pool, arguments.out, preset, recipe, arguments.batch, arguments.begin_with, arguments.compile
+    )
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ Loss = Callable[[int, torch.Generator], Tensor]
 """(step, generator of this worker and step) -> scalar loss. Data is drawn from the generator, so a run resumes
 exactly."""
 
+COMPILE = "compile the network first: minutes, once on a machine, and then two thirds of the time"
+"""What ``--compile`` is for, of the stages that run long."""
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -28,7 +28,7 @@ from training.captioned_clips import captioned_clips
 from training.captions import EMPTY
 from training.data import FRAMES
 from training.diffusion import FOCUS, embedded
-from training.loop import Recipe, in_bfloat16, normal, note, ship, start_workers, train
+from training.loop import COMPILE, Recipe, in_bfloat16, normal, note, ship, start_workers, train
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
@@ -77,7 +77,8 @@ def world_clips(pool: Pool, backbone: Backbone) -> Clips:
         tokens, shares, _ = there.telling(chosen.to(backbone.device), generator)
         return embedded(backbone.text_encoder, tokens, shares)
 
-    return Clips(there.latents, words, there.places.any(2, keepdim=True))
+    near = there.places(torch.arange(len(pool)), torch.arange(FRAMES).expand(len(pool), -1))
+    return Clips(there.latents, words, near.any(2, keepdim=True))
 
 
 def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="instead of the steps")
     parser.add_argument("--batch", type=int, default=4, help="clips at once, for each worker")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="1e-4 suits Stable Diffusion 1.5")
+    parser.add_argument("--compile", action="store_true", help=COMPILE)
     arguments = parser.parse_args()
     _, _, device = start_workers()
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
@@ -194,6 +196,8 @@ def main() -> None:
     adapter = build(backbone.unet, frames) if begun is None else Motion.read(begun).modules
     backbone.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
+    if arguments.compile:
+        backbone.unet.compile()
     recipe = Recipe(arguments.steps, arguments.learning_rate, minutes=arguments.minutes)
     learn(backbone, adapter, found, recipe, frames, arguments.batch, arguments.out)
     ship(adapter, arguments.modules or arguments.model / OWN)

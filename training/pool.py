@@ -8,7 +8,7 @@ draws. Written in shards; what is there stays.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ import world
 from training.captions import save_tokenizer, told
 from training.data import FRAMES, VARIETY, draw_scene, encode
 from training.loop import in_parallel, start_workers
-from training.motion_words import THINGS, told_motions
+from training.motion_reading import THINGS, told_motions
 from training.presets import WORKSHOP
 from world import Scene
 
@@ -36,6 +36,9 @@ TOGETHER = 16
 
 FIRST_SEED = 50_000_000
 
+REACH = FRAMES - 1
+"""Frames before and after those that are encoded, of which it is known where objects are."""
+
 TELLINGS = 8
 """How often the words for a scene are drawn."""
 
@@ -46,14 +49,15 @@ class Pool:
 
     latents: Tensor
     """(N, F, 4, h, w) scaled, in half precision."""
-    places: Tensor
-    """(N, F, THINGS, h, w), bool: which of them show each object, or lie next to it."""
+    tracks: Tensor
+    """(N, REACH + F + REACH, THINGS, 3): where each object's centre is, x and y, and how far from there it still shows,
+    in latents; also so many frames before and after those that are encoded."""
     tokens: Tensor
     """(N, K, 2, T), int16: two prompts,"""
     shares: Tensor
     """(N, K): and how much of the second there is in the mix of their embeddings."""
     motions: Tensor
-    """(N, K, THINGS, 18), bool: what they say of each object's motion (``motion_words.MOTIONS``)."""
+    """(N, K, THINGS, 18), bool: what they say of each object's motion (``motion_reading.MOTIONS``)."""
     delicate: Tensor
     """(N,), bool: which scenes are of a person or a star."""
 
@@ -62,6 +66,11 @@ class Pool:
 
     def to(self, device: torch.device) -> Pool:
         return Pool(*(getattr(self, each.name).to(device) for each in fields(self)))
+
+    def places(self, chosen: Tensor, moments: Tensor) -> Tensor:
+        """Which latents show each object of the scenes ``chosen`` (B,), or lie next to it, at ``moments`` (B, M), which
+        count from the first frame that is encoded: (B, M, THINGS, h, w), bool."""
+        return places_of(self.tracks[chosen[:, None], REACH + moments], self.latents.shape[-1])
 
     def telling(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Of the scenes ``chosen`` (B,), one of the K tellings: tokens (B, 2, T), shares (B,) and motions
@@ -106,7 +115,7 @@ def described(
     texts = [text for _, *pair, _ in tellings for text in pair]
     tokens = read(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     return {
-        "places": torch.stack([places_of(each, moments) for each, moments in zip(scenes, times, strict=True)]).numpy(),
+        "tracks": np.stack([tracks_of(each, moments) for each, moments in zip(scenes, times, strict=True)]),
         "tokens": tokens.view(len(scenes), TELLINGS, 2, -1).short().numpy(),
         "shares": np.array([share for *_, share in tellings], dtype=np.float32).reshape(len(scenes), TELLINGS),
         "motions": torch.stack([told_motions(scene, text) for scene, text, *_ in tellings])
@@ -116,17 +125,22 @@ def described(
     }
 
 
-def places_of(scene: Scene, times: Iterable[int]) -> Tensor:
-    """Which latents (F, THINGS, h, w) show each object at these times, or lie next to it."""
-    side = world.SIZE // 8
-    centres = (torch.arange(side) + 0.5) * (world.SIZE / side)
-    near = torch.zeros(len(list(times)), THINGS, side, side, dtype=torch.bool)
-    for there, time in zip(near, times, strict=True):
+def tracks_of(scene: Scene, times: Sequence[int]) -> np.ndarray:
+    """A Pool's track (REACH + F + REACH, THINGS, 3) of a scene of which the frames at ``times`` are encoded."""
+    pixels = 8  # of a latent
+    track = np.zeros((len(times) + 2 * REACH, THINGS, 3), dtype=np.float32)
+    for there, time in zip(track, range(times[0] - REACH, times[-1] + REACH + 1), strict=True):
         for place, thing in zip(there, scene.objects, strict=False):
             x, y = (at - speed * time for at, speed in zip(thing.position(time), scene.camera, strict=True))
-            reach = thing.radius + world.SIZE / side
-            place |= (centres[:, None] - y) ** 2 + (centres[None] - x) ** 2 < reach**2
-    return near
+            place[:] = np.array((x, y, thing.radius + pixels)) / pixels
+    return track
+
+
+def places_of(tracks: Tensor, side: int) -> Tensor:
+    """Which latents (..., side, side) show what is at tracks (..., 3), or lie next to it."""
+    x, y, reach = tracks[..., None, None].unbind(-3)
+    centres = torch.arange(side, device=tracks.device) + 0.5
+    return (centres[:, None] - y) ** 2 + (centres - x) ** 2 < reach**2
 
 
 def fill(pools: Path, vae: AutoencoderKL, tokenizer: Path, frames: int, scenes: int) -> None:

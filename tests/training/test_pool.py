@@ -13,8 +13,8 @@ from transformers import CLIPTokenizer
 import world
 from training import pool
 from training.captions import save_tokenizer
-from training.motion_words import MOTIONS
-from training.pool import TELLINGS, draw, fill, places_of, read_pool
+from training.motion_reading import MOTIONS
+from training.pool import REACH, TELLINGS, draw, fill, places_of, read_pool, tracks_of
 from training.presets import PRESETS, TOKENS
 from training.vae import build
 
@@ -38,8 +38,10 @@ def test_drawing_repeats_and_tells_what_is_drawn(tokenizer: Path) -> None:
 
 def test_an_object_is_placed_where_its_mask_is() -> None:
     scene = world.sample_clip(3, objects=2)
-    places = places_of(scene, [0, 7])
-    for there, time in zip(places, (0, 7), strict=True):
+    tracks = torch.from_numpy(tracks_of(scene, range(8)))
+    assert len(tracks) == REACH + 8 + REACH
+    for time in (-3, 0, 7):
+        there = places_of(tracks[REACH + time], 16)
         _, masks = world.draw_frame(scene, time, 0.0)
         for place, mask in zip(there, masks, strict=True):
             covered = torch.from_numpy(mask).view(16, 8, 16, 8).amax((1, 3)) > 0.5
@@ -59,7 +61,7 @@ def test_a_pool_is_filled_once(tokenizer: Path, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "1" / "00000.safetensors").stat().st_mtime_ns == first
     found = read_pool(tmp_path, 1)
     assert found.latents.shape == (8, 1, 4, 16, 16)
-    assert found.places.shape == (8, 1, 2, 16, 16)
+    assert found.places(torch.tensor([0, 7]), torch.tensor([[0, -REACH, REACH]])).shape == (2, 3, 2, 16, 16)
     tokens, shares, motions = found.telling(torch.tensor([0, 7, 7]), torch.Generator().manual_seed(0))
     assert tokens.shape == (3, 2, TOKENS)
     assert ((shares >= 0) & (shares <= 1)).all()

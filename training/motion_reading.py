@@ -1,9 +1,11 @@
-"""That the layers of an image model pass on what the words say of motion.
+"""That the layers of an image model know how things move.
 
-Motion modules have no words of their own: what they know of a prompt is what the frozen layers of the image model put
-into the features. Those learn from pictures, which do not show where a thing goes, so they drop "moving left" as if it
-had not been said. Here linear maps, thrown away afterwards, read the words for each thing's motion off the features
-where that thing is; what makes them right is that the text encoder and cross-attention bring these words there.
+Motion modules see, of each frame, one place at a time, and have no words of their own: what they know of a prompt and
+of where things are is what the frozen layers of the image model put into the features of that place. Those learn from
+pictures, which do not show where a thing goes, so they drop "moving left" as if it had not been said. Here linear maps,
+thrown away afterwards, read two things off the features: at each thing the words for its motion, and at every place
+whether a thing comes or came by there, so many frames later or earlier. What makes them right is that the text
+encoder, cross-attention and convolutions bring this knowledge there.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ MOTIONS = (*OF_A_THING, *OF_THE_CAMERA)
 THINGS = 2
 """Most things of a scene."""
 
+MOMENTS = (-12, -8, -4, -2, 0, 2, 4, 8, 12)
+"""At how many frames from a picture's own it is read where things are."""
+
 
 def told_motions(scene: Scene, text: str) -> Tensor:
     """Which of ``MOTIONS`` a prompt says of each thing of a scene: (THINGS, 18), bool."""
@@ -51,16 +56,18 @@ def motions_of(thing: Object) -> set[str]:
 
 
 class MotionReading(nn.Module):
-    """Linear maps from a UNet's features to ``MOTIONS``, at the layers where a picture is decided on."""
+    """Linear maps from a UNet's features, at the layers where a picture is decided on, to ``MOTIONS`` and to whether
+    each thing is there at ``MOMENTS``."""
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
         super().__init__()
         down, up = unet.config.block_out_channels, unet.config.block_out_channels[::-1]
-        self.heads = nn.ModuleList(nn.Linear(width, len(MOTIONS)) for width in (*down[1:], down[-1], *up[:-1]))
+        read = len(MOTIONS) + len(MOMENTS) * THINGS
+        self.heads = nn.ModuleList(nn.Linear(width, read) for width in (*down[1:], down[-1], *up[:-1]))
 
     @contextmanager
     def features(self, unet: UNet2DConditionModel) -> Iterator[list[Tensor]]:
-        """What these layers put out within, (B, C, h', w') each."""
+        """What these layers put out within, (B, C, h', w') each; who runs the UNet again clears the list before."""
         blocks = [*unet.down_blocks[1:], unet.mid_block, *unet.up_blocks[:-1]]
         found: list[Tensor] = []
 
@@ -75,18 +82,21 @@ class MotionReading(nn.Module):
                 hook.remove()
 
     def error(self, features: list[Tensor], motions: Tensor, places: Tensor) -> Tensor:
-        """Cross-entropy of the words that are read.
+        """Cross-entropy of what is read.
 
         Args:
             features: of each layer (B, C, h', w')
             motions: what was said of each thing (B, THINGS, 18), bool
-            places: where each thing is (B, THINGS, h, w), bool
+            places: where each thing is at each of ``MOMENTS`` (B, 9, THINGS, h, w), bool
         """
         errors = []
         for head, feature in zip(self.heads, features, strict=True):
-            read = head(feature.float().permute(0, 2, 3, 1))[:, None]  # (B, 1, h', w', 18)
-            wanted = motions[:, :, None, None].float().expand(*motions.shape[:2], *read.shape[2:])
-            share = F.adaptive_avg_pool2d(places.float(), feature.shape[-2:])  # (B, THINGS, h', w')
-            error = F.binary_cross_entropy_with_logits(read.expand_as(wanted), wanted, reduction="none").mean(-1)
-            errors.append((share * error).sum() / share.sum())
+            read = head(feature.float().permute(0, 2, 3, 1))  # (B, h', w', 18 + 9 * THINGS)
+            shares = F.adaptive_avg_pool2d(places.flatten(1, 2).float(), feature.shape[-2:])  # (B, 9 * THINGS, h', w')
+            there = shares.unflatten(1, places.shape[1:3])[:, MOMENTS.index(0)]  # (B, THINGS, h', w')
+            told = read[:, None, ..., : len(MOTIONS)]  # (B, 1, h', w', 18)
+            wanted = motions[:, :, None, None].float().expand(*motions.shape[:2], *told.shape[2:])
+            error = F.binary_cross_entropy_with_logits(told.expand_as(wanted), wanted, reduction="none").mean(-1)
+            seen = F.binary_cross_entropy_with_logits(read[..., len(MOTIONS) :], shares.permute(0, 2, 3, 1))
+            errors.append((there * error).sum() / there.sum() + seen)
         return torch.stack(errors).mean()
