@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -75,6 +76,9 @@ FOCUS = 4.0
 READING = 3.0
 """How much it counts how things move, as it is read off the UNet's features."""
 
+READING_FILE = "reading.safetensors"
+"""What reads it, beside the checkpoint: the motion modules learn from it too."""
+
 
 @dataclass(frozen=True)
 class Noised:
@@ -118,7 +122,7 @@ def train_unet(
 ) -> None:
     """Teach the text encoder and the UNet, from the start or from those in the folder ``start``, and put them into the
     folder ``model``, with their tokenizer and noise schedule."""
-    _, _, device = start_workers()
+    rank, _, device = start_workers()
     pool = pool.to(device)
     folder = model / "tokenizer"
     tokenizer = CLIPTokenizer.from_pretrained(folder) if folder.exists() else save_tokenizer(folder)
@@ -137,7 +141,7 @@ def train_unet(
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(pool), (batch,), generator=generator)
-        wanted = int(DELICATE * batch)
+        wanted = int(DELICATE * batch) if len(delicate) else 0
         chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
         chosen = chosen.to(device)
         frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
@@ -155,6 +159,8 @@ def train_unet(
         if compiled:
             denoiser.unet.compile()
         train(denoiser, loss, recipe, out / "unet.pt")
+    if rank == 0:
+        save_file(denoiser.reading.state_dict(), out / READING_FILE)
     ship(denoiser.unet, model / "unet")
     ship(denoiser.text_encoder, model / "text_encoder")
     DDIMScheduler(**SCHEDULE).save_pretrained(model / "scheduler")

@@ -6,29 +6,34 @@ of its name. The image model is frozen: what learns is attention over the frames
 training starts from pictures that know nothing of each other. Written as a MotionAdapter's folder, which
 ``--motion-adapter`` and diffusers' AnimateDiffPipeline read, beside it the noise schedule that it was trained with.
 
-Two things differ from the original. Errors count as errors of v (Salimans & Ho 2022, section 4), since as errors of
+Three things differ from the original. Errors count as errors of v (Salimans & Ho 2022, section 4), since as errors of
 epsilon those of where things are, which is what motion is made of, are next to nothing; and more of the timesteps are
 noisy ones. And at these many clips are shown fainter than they should be, down to pure noise, with which sampling
 begins: what is noised from a clip shows it even at the last timestep (Lin et al. 2024, section 3.1), in sixteen frames
-so well that the words would not matter.
+so well that the words would not matter. And of the world's clips it is known where things are: what read that off the
+image layers (``training.motion_reading``) reads it off them under the motion modules too, and its error counts, so that
+every layer is told what it has to bring about instead of only the last.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import Tensor
 
 from training.captioned_clips import captioned_clips
 from training.captions import EMPTY
 from training.data import FRAMES
-from training.diffusion import FOCUS, embedded
+from training.diffusion import FOCUS, READING, READING_FILE, embedded
 from training.loop import COMPILE, Recipe, in_bfloat16, normal, note, ship, start_workers, train
+from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
@@ -57,28 +62,48 @@ UNDECIDED = 0.75
 
 
 @dataclass(frozen=True)
+class Told:
+    """What is known of B clips of F frames."""
+
+    words: Tensor
+    """(B, T, D): what the UNet is told."""
+    motions: Tensor | None = None
+    """(B, THINGS, 18), bool: what this says of how each thing moves, where that is known;"""
+    places: Tensor | None = None
+    """(B, F, 9, THINGS, h, w), bool: and which latents show each thing, or lie next to it, at ``MOMENTS``."""
+
+    @property
+    def near(self) -> Tensor:
+        """(B, F, 1, h, w), bool: the latents near what moves, as far as it is known."""
+        if self.places is None:
+            return torch.zeros(1, 1, 1, 1, 1, dtype=torch.bool, device=self.words.device)
+        return self.places[:, :, MOMENTS.index(0)].any(2, keepdim=True)
+
+
+@dataclass(frozen=True)
 class Clips:
     """What the motion modules learn from: N clips."""
 
     latents: Sequence[Tensor] | Tensor
     """Of each clip (F, 4, h, w), scaled; all of one h and w, F at least as many as are learnt at once."""
-    words: Callable[[Tensor, torch.Generator], Tensor]
-    """Of the numbers (B,) of clips, what the UNet is told (B, T, D)."""
-    near: Sequence[Tensor] | Tensor | None = None
-    """Of each clip (F, 1, h, w), bool: the latents near what moves, where known; errors count more there."""
+    tell: Callable[[Tensor, Tensor, torch.Generator], Told]
+    """Of the numbers (B,) of clips and those of their frames that are learnt (B, F)."""
 
 
 def world_clips(pool: Pool, backbone: Backbone) -> Clips:
     """The clips that ``training.pool`` encoded."""
     there = pool.to(backbone.device)
+    moments = torch.tensor(MOMENTS, device=backbone.device)
 
     @torch.no_grad()
-    def words(chosen: Tensor, generator: torch.Generator) -> Tensor:
-        tokens, shares, _ = there.telling(chosen.to(backbone.device), generator)
-        return embedded(backbone.text_encoder, tokens, shares)
+    def tell(chosen: Tensor, frames: Tensor, generator: torch.Generator) -> Told:
+        chosen, frames = chosen.to(backbone.device), frames.to(backbone.device)
+        tokens, shares, motions = there.telling(chosen, generator)
+        places = there.places(chosen, (frames[..., None] + moments).flatten(1))  # (B, F 9, THINGS, h, w)
+        words = embedded(backbone.text_encoder, tokens, shares)
+        return Told(words, motions, places.unflatten(1, (-1, len(moments))))
 
-    near = there.places(torch.arange(len(pool)), torch.arange(FRAMES).expand(len(pool), -1))
-    return Clips(there.latents, words, near.any(2, keepdim=True))
+    return Clips(there.latents, tell)
 
 
 def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
@@ -92,11 +117,11 @@ def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Cli
         captions.append(caption)
     states = torch.cat(backbone.embed_alike([*captions, ""]))
 
-    def words(chosen: Tensor, generator: torch.Generator) -> Tensor:
+    def tell(chosen: Tensor, frames: Tensor, generator: torch.Generator) -> Told:
         silent = torch.rand(chosen.shape, generator=generator) < EMPTY
-        return states[torch.where(silent, len(captions), chosen).to(states.device)]
+        return Told(states[torch.where(silent, len(captions), chosen).to(states.device)])
 
-    return Clips(latents, words)
+    return Clips(latents, tell)
 
 
 def build(unet: UNet2DConditionModel, frames: int) -> MotionAdapter:
@@ -128,7 +153,14 @@ def drawn_times(clips: int, frames: int, generator: torch.Generator) -> tuple[Te
 
 
 def learn(
-    backbone: Backbone, adapter: MotionAdapter, clips: Clips, recipe: Recipe, frames: int, batch: int, out: Path
+    backbone: Backbone,
+    adapter: MotionAdapter,
+    clips: Clips,
+    recipe: Recipe,
+    frames: int,
+    batch: int,
+    out: Path,
+    reading: MotionReading | None = None,
 ) -> None:
     """Teach ``adapter``, which is attached to ``backbone``, on batches of clips of ``frames`` frames."""
     device = backbone.device
@@ -136,33 +168,35 @@ def learn(
     levels = Levels.of(shares)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
-    def excerpt(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents (F, 4, h, w) of a clip, and how much errors count in them (F, 1, h, w)."""
-        whole = clips.latents[number]
-        begin = int(torch.randint(0, len(whole) - frames + 1, (1,), generator=generator))
-        found = whole[begin : begin + frames].float()
-        if clips.near is None:
-            return found, torch.ones_like(found[:, :1])
-        weights = 1 + FOCUS * clips.near[number][begin : begin + frames]
-        return found, weights / weights.mean()
-
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
-        excerpts = zip(*(excerpt(number, generator) for number in chosen.tolist()), strict=True)
-        clean, weights = (torch.stack(each).to(device) for each in excerpts)
+        spare = torch.tensor([len(clips.latents[number]) - frames for number in chosen.tolist()])
+        begin = (torch.rand(batch, generator=generator) * (spare + 1)).long()
+        taken = begin[:, None] + torch.arange(frames)  # (B, F)
+        clean = torch.stack([clips.latents[number][part] for number, part in zip(chosen.tolist(), taken, strict=True)])
+        clean = clean.to(device, torch.float32)
+        told = clips.tell(chosen, taken, generator)
         noise = normal(clean.shape, generator, device)
         share, seen = (each[..., None, None, None].to(device) for each in drawn_times(batch, frames, generator))
         time = (share * len(levels)).long().clamp(max=len(levels) - 1)  # (B, F, 1, 1, 1)
         level, shown = levels[time], Levels.of(shares[time] * seen.square())
         noisy = shown.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
+        features.clear()
         with in_bfloat16(device):
-            output = backbone.predict(noisy, time[..., 0, 0, 0], clips.words(chosen, generator))
+            output = backbone.predict(noisy, time[..., 0, 0, 0], told.words)
+        weights = 1 + FOCUS * told.near
+        weights = weights / weights.mean((1, 2, 3, 4), keepdim=True)
         if schedule.prediction == "epsilon":
             weights = weights * (1 / shares[time]).clamp(max=HEAVIEST)
-        return (weights * (output - target).square()).mean()
+        error = (weights * (output - target).square()).mean()
+        if reading is None or told.motions is None or told.places is None:
+            return error
+        motions = told.motions[:, None].expand(-1, frames, -1, -1)
+        return error + READING * reading.error(features, motions.flatten(0, 1), told.places.flatten(0, 1))
 
-    train(adapter, loss, recipe, out / "motion.pt")
+    with nullcontext(list[Tensor]()) if reading is None else reading.features(backbone.unet) as features:
+        train(adapter, loss, recipe, out / "motion.pt")
 
 
 def main() -> None:
@@ -175,6 +209,10 @@ def main() -> None:
     parser.add_argument(
         "--modules", type=Path, help=f"folder to write; by default {OWN} in the model's, which names it"
     )
+    parser.add_argument(
+        "--reading", type=Path, default=Path("runs/diffusion") / READING_FILE,
+        help="what reads off the miniature's layers how things move, which training.diffusion wrote",
+    )  # fmt: skip
     parser.add_argument("--begin-with", type=Path, help="motion modules to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/motion"), help="folder of the checkpoint")
     parser.add_argument("--steps", type=int, default=8000)
@@ -187,8 +225,11 @@ def main() -> None:
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
     backbone.detach_motion()
     frames, clips = arguments.frames, arguments.clips
+    reading = None
     if clips is None:
         found = world_clips(read_pool(arguments.pools, FRAMES), backbone)
+        reading = MotionReading(backbone.unet).to(device).requires_grad_(False)
+        reading.load_state_dict(load_file(arguments.reading))
     else:
         found = own_clips(clips, backbone, frames, arguments.stride)
     torch.manual_seed(0)
@@ -199,7 +240,7 @@ def main() -> None:
     if arguments.compile:
         backbone.unet.compile()
     recipe = Recipe(arguments.steps, arguments.learning_rate, minutes=arguments.minutes)
-    learn(backbone, adapter, found, recipe, frames, arguments.batch, arguments.out)
+    learn(backbone, adapter, found, recipe, frames, arguments.batch, arguments.out, reading)
     ship(adapter, arguments.modules or arguments.model / OWN)
     DDIMScheduler.from_config(backbone.scheduler_config).save_config(arguments.modules or arguments.model / OWN)
     if arguments.modules is None:

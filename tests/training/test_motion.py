@@ -12,7 +12,14 @@ import torch
 from diffusers import MotionAdapter
 
 from tests.conftest import Ran
+from training import pool
+from training.captions import save_tokenizer
+from training.data import FRAMES
+from training.diffusion import READING_FILE, train_unet
+from training.loop import Recipe
 from training.motion import FAINT, LED, UNDECIDED, drawn_times, main
+from training.presets import PRESETS
+from training.vae import build
 from vedit import Clip, load_backbone
 from vedit.schedule import alpha_bar
 
@@ -58,6 +65,23 @@ def test_clips_with_captions_teach_motion(
     ran = vedit("generate", "a square", "--model", toy_model, "--motion-adapter", made, "--frames", 3, "--steps", 2,
                 "-o", tmp_path / "out.mp4")  # fmt: skip
     assert ran.status == 0, ran.err
+
+
+def test_the_miniature_s_layers_and_its_modules_are_taught_one_after_the_other(
+    tmp_path: Path, train: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, pools, runs = tmp_path / "model", tmp_path / "pools", tmp_path / "diffusion"
+    torch.manual_seed(0)
+    vae = build(PRESETS["small"])
+    save_tokenizer(model / "tokenizer")
+    vae.save_pretrained(model / "vae")
+    monkeypatch.setattr(pool, "SHARD", 2)
+    monkeypatch.setattr(pool, "TOGETHER", 2)
+    pool.fill(pools, vae, model / "tokenizer", FRAMES, 2)
+    recipe = Recipe(1, learning_rate=1e-3)
+    train_unet(model, pool.read_pool(pools, FRAMES), runs, PRESETS["small"], recipe, 2, None, compiled=False)
+    train("--model", model, "--pools", pools, "--reading", runs / READING_FILE, "--batch", 2, "--steps", 2)
+    assert load_backbone(model).has_motion
 
 
 def test_a_folder_without_captions_is_refused(toy_model: Path, tmp_path: Path, train: Callable[..., None]) -> None:
