@@ -73,7 +73,7 @@ class Denoiser(nn.Module):
 FOCUS = 4.0
 """How much more an error counts at an object, which covers about a tenth of a picture: its limbs are a few latents."""
 
-READING = 3.0
+READING = 1.0
 """How much it counts how things move, as it is read off the UNet's features."""
 
 READING_FILE = "reading.safetensors"

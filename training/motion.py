@@ -31,7 +31,7 @@ from torch import Tensor
 from training.captioned_clips import captioned_clips
 from training.captions import EMPTY
 from training.data import FRAMES
-from training.diffusion import FOCUS, READING, READING_FILE, embedded
+from training.diffusion import FOCUS, READING_FILE, embedded
 from training.loop import COMPILE, Recipe, in_bfloat16, normal, note, ship, start_workers, train
 from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
@@ -56,6 +56,9 @@ clip's mean is and where it goes, but what sampling begins with shows nothing.""
 LED = 0.4
 """Share of the clips of which one frame is seen well and the others are faint: from there the words say where each
 thing has been and will be. A timestep for each frame is Diffusion Forcing's (Chen et al. 2024, section 3.1)."""
+
+READING = 3.0
+"""How much it counts, at every layer, how things move as it is read off there."""
 
 UNDECIDED = 0.75
 """Share of the timesteps above which clips are shown fainter."""
