@@ -161,7 +161,12 @@ STROKES: dict[str, Case] = {
     ),
     "visible for too many": (stroke(f"{WAY}\n    visible: [true]"), "'ball': visible has 1 entries", "for each"),
     "a mask that is not there": (stroke(f"{WAY}\n    mask: no.png"), "ball: ", "no.png"),
-    "a mask of a word": (stroke(f"{WAY}\n    mask: word:cat"), "would need a model", "an outline"),
+    "a mask of a word": (
+        stroke(f"{WAY}\n    mask: word:cat"),
+        "ball: the mask word:cat needs a model that looks at a picture",
+        "an outline",
+    ),
+    "a mask of no word": (stroke(f"{WAY}\n    mask: 'word: '"), "'ball': mask: 'word: ' names no word", "word:WORD"),
     "a mask beyond the picture": (stroke(f"{WAY}\n    mask: box:70,2,9,9"), "covers nothing", "draw it around"),
     "an outline of two corners": (stroke(f"{WAY}\n    mask: [[1, 1], [2, 2]]"), "outline of 2 corners", "3 to 2,000"),
     "two of a name": (

@@ -62,11 +62,12 @@ class Strokes(Conditioner):
     options: Options
 
     def prepare(self, clip: Clip | None, moments: Moments) -> StrokesInTime:
-        """Raises ConfigError also for a strokes file that cannot be read."""
+        """Raises ConfigError also for a strokes file that cannot be read, and for masks that are words."""
         if self.options.start >= self.options.stop:
             raise ConfigError("condition strokes: the window ends before it begins; expected start below stop.")
         file = self.options.file
         strokes = StrokesFile(version=1, size="normalised") if file is None else read_strokes(file)
+        strokes.refuse_words()
         strength = torch.tensor(self.options.per_frame("strength", moments))
         return StrokesInTime(strokes, moments, None if clip is None else clip.frames[0], strength)
 

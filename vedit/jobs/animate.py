@@ -30,7 +30,7 @@ from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
-from vedit.jobs.strokes import control_of, field_of, learnt_motion
+from vedit.jobs.strokes import control_of, field_of, learnt_motion, with_words
 from vedit.jobs.windows import settle_windows, windows_of
 from vedit.motion.dense import DenseFlow
 from vedit.motion.first_frame import keep_first
@@ -189,7 +189,7 @@ def animate_stages(
     """The clip, of a ``size`` (H, W), and all that it is made of; ``own`` is the size of the picture's file. Raises
     ConfigError."""
     moments, kind = track.moments, config.attention or ""
-    drawn, loop = _strokes(config, picture, size, own, moments)
+    drawn, loop = _strokes(config, model, picture, size, own, moments)
     learnt, words = learnt_motion(config, model.outline), flow_diffusion(config, model.outline)
     (between, network), (how, net) = field_of(config, learnt), control_of(config, learnt, words=words is not None)
     prompt, negative = words_of(model.outline.tokenizer, config.prompt, config.negative_prompt)
@@ -235,13 +235,13 @@ def animate_stages(
 
 
 def _strokes(
-    config: AnimateConfig, picture: Stage[Tensor], size: Size, own: Size, moments: Moments
+    config: AnimateConfig, model: Model, picture: Stage[Tensor], size: Size, own: Size, moments: Moments
 ) -> tuple[Stage[Drawn], bool]:
     """What is drawn or borrowed of where things go, and whether the last frame leads to the first."""
     if config.motion_of is not None:
         return BorrowMotion.of(config.motion_of, config.motion_mask, picture, size, own, moments), False
     drawn = DrawStrokes.of(config.motion_strokes, size, moments)
-    return drawn, drawn.strokes.loop
+    return with_words(drawn, picture, model, config.prompt, "--prompt", config.seed), drawn.strokes.loop
 
 
 def _start(

@@ -23,7 +23,7 @@ from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
 from vedit.jobs.shots import shots_stage
 from vedit.jobs.source import Footage
-from vedit.jobs.strokes import field_of, learnt_motion
+from vedit.jobs.strokes import field_of, learnt_motion, with_words
 from vedit.jobs.windows import windows_of
 from vedit.key_frames import LONGEST
 from vedit.priors import PRIORS
@@ -42,7 +42,7 @@ from vedit.stages.held import DenoiseHeld
 from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
-from vedit.stages.motion import DrawStrokes, MovedClip, MovedMask, MoveThings
+from vedit.stages.motion import DrawStrokes, FirstPicture, MovedClip, MovedMask, MoveThings
 from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from_clip
 from vedit.stages.seams import MeasureSeams
 from vedit.stages.sound import SoundTokens
@@ -140,8 +140,11 @@ class EditStages:
         if self.config.motion_strokes is None:
             return None
         read = self.footage.stage(self.config, self.size)
-        drawn = DrawStrokes.of(self.config.motion_strokes, self.size, self.moments)
-        between = field_of(self.config, learnt_motion(self.config, self.model.outline))
+        config = self.config
+        drawn = DrawStrokes.of(config.motion_strokes, self.size, self.moments)
+        said = config.source_prompt or ""
+        drawn = with_words(drawn, FirstPicture(read), self.model, said, "--source-prompt", config.seed)
+        between = field_of(config, learnt_motion(config, self.model.outline))
         return MoveThings(read, EstimateFlow(read), drawn, *between)
 
     @cached_property

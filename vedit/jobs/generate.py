@@ -228,7 +228,7 @@ def check_settings(config: GenerateConfig) -> None:
             "reshuffled."
         )
     if config.motion_strokes is not None:
-        read_strokes(config.motion_strokes)
+        read_strokes(config.motion_strokes).refuse_words()
     elif config.attention is not None and "flow" in ATTENTION.load(config.attention).needs:
         raise ConfigError(f"the attention kind {config.attention} follows a clip's motion, and no clip is given.")
 

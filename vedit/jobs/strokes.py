@@ -1,17 +1,25 @@
-"""What of motion strokes the settings and the model leave to be chosen: by what their flow is completed, and how frames
-are drawn along it."""
+"""What of motion strokes the settings and the model leave to be chosen: what shows the words that they name, by what
+their flow is completed, and how frames are drawn along it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
+from torch import Tensor
+
 from vedit.backbone.outline import Outline
+from vedit.backbone.prompts import tokens_of
 from vedit.config import AnimateConfig, LearntMotionSettings, MotionSettings
 from vedit.errors import ConfigError
+from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.motion.fields import Field
 from vedit.motion.learnt.completion import read_completion_config
 from vedit.motion.learnt.folder import LearntMotion
+from vedit.session import Model
+from vedit.stages.motion import DrawStrokes
+from vedit.stages.word_region import WordRegion
 
 NOTHING = "and the model brings nothing that is learnt of strokes; name it with --motion-model (training/README.md)."
 """Why something learnt cannot be used."""
@@ -25,6 +33,30 @@ def learnt_motion(config: LearntMotionSettings, outline: Outline) -> LearntMotio
     if outline.folder is not None and outline.notes.motion_strokes:
         return LearntMotion.of(outline.folder / outline.notes.motion_strokes)
     return LearntMotion(None, None)
+
+
+def with_words(
+    drawn: DrawStrokes, picture: Stage[Tensor], model: Model, prompt: str, setting: str, seed: int
+) -> DrawStrokes:
+    """Strokes whose masks may be words, which a model finds in the picture that they are drawn on.
+
+    Args:
+        prompt: what the picture shows; the words are some of its own
+        setting: that the prompt is given with
+
+    Raises:
+        ConfigError: for a word that the prompt does not say
+    """
+    shown = dict[str, WordRegion]()
+    for name, word in drawn.strokes.words:
+        if not prompt.strip():
+            raise ConfigError(f"{name}: the mask word:{word} is a word of what is shown; say that with {setting}.")
+        try:
+            tokens = tuple(tokens_of(model.outline.tokenizer, prompt, word))
+        except ConfigError as error:
+            raise ConfigError(f"{name}: the mask word:{word}: {error}") from error
+        shown[word] = WordRegion.of(picture, model, prompt, tokens, word, seed)
+    return replace(drawn, shown=tuple(shown.values()))
 
 
 def field_of(config: MotionSettings, learnt: LearntMotion, *, picture: bool = True) -> tuple[Field, File | None]:

@@ -28,6 +28,7 @@ from vedit.motion.moving import Moved, move_things
 from vedit.motion.strokes import Drawn, StrokesFile, read_strokes
 from vedit.motion.warp import crude_animation
 from vedit.stages.packing import from_json_tensor, json_tensor
+from vedit.stages.word_region import WordRegion
 from vedit.timeline import Moments
 
 
@@ -73,12 +74,14 @@ class DrawStrokes(Stage[Drawn]):
         masks: the pictures that it names, by what they hold
         size: (H, W) of the clip's frames
         moments: its frames, and what is heard in each
+        shown: for each word that it names, what of the picture shows it
     """
 
     strokes: StrokesFile
     masks: tuple[File, ...]
     size: Size
     moments: Moments
+    shown: tuple[WordRegion, ...] = ()
 
     title: ClassVar[str] = "strokes"
 
@@ -89,8 +92,9 @@ class DrawStrokes(Stage[Drawn]):
         masks = tuple(File.of(each.path) for each in strokes.files_read() if each.path != path)
         return cls(strokes, masks, size, moments)
 
-    def make(self, session: Any) -> Drawn:
-        return self.strokes.at(self.size, self.moments.frames, self.moments.rate, self.moments)
+    def make(self, session: Any, shown: tuple[Tensor, ...]) -> Drawn:
+        found = {each.word: region for each, region in zip(self.shown, shown, strict=True)}
+        return self.strokes.at(self.size, self.moments.frames, self.moments.rate, self.moments, found)
 
 
 @dataclass(frozen=True)

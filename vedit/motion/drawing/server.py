@@ -17,7 +17,7 @@ from typing import Any
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError, VeditError
 from vedit.files import LARGEST_SETTINGS
-from vedit.motion.strokes.fields import is_box
+from vedit.motion.strokes.fields import is_no_path
 from vedit.motion.strokes.reading import checked
 from vedit.motion.strokes.schema import StrokesFile
 from vedit.motion.strokes.writing import save_strokes
@@ -79,7 +79,7 @@ class DrawingServer(ThreadingHTTPServer):
         """Write what was drawn. Raises ConfigError for what is wrong with it, MediaError where it cannot be written."""
         for each in [each for key in ("strokes", "anchors", "sway") for each in _mappings(values.get(key))]:
             mask = each.get("mask")
-            if isinstance(mask, str) and not is_box(mask) and mask not in self.masks:
+            if isinstance(mask, str) and not is_no_path(mask) and mask not in self.masks:
                 raise ConfigError("a mask that names a file is written into the strokes file by hand.")
         save_strokes(checked(values, self.output), self.output, overwrite=True)
         self.saved += 1

@@ -19,7 +19,7 @@ from vedit.motion.strokes.camera import camera_of
 from vedit.motion.strokes.drawn import Drawn
 from vedit.motion.strokes.fields import time_of
 from vedit.motion.strokes.moments import FileMoments
-from vedit.motion.strokes.regions import region
+from vedit.motion.strokes.regions import Found, region
 from vedit.motion.strokes.scale import Scale
 from vedit.motion.strokes.swaying import swaying
 from vedit.timeline import Moments
@@ -36,23 +36,24 @@ CLOSED = 1.0
 """Pixels between its ends within which a stroke comes back to where it began."""
 
 
-def drawn(file: StrokesFile, size: Size, moments: Moments) -> Drawn:
-    """The strokes of a file in pictures of ``size`` (H, W) at these moments. Raises as ``StrokesFile.at``."""
+def drawn(file: StrokesFile, size: Size, moments: Moments, found: Found | None = None) -> Drawn:
+    """The strokes of a file in pictures of ``size`` (H, W) at these moments; ``found`` and what is raised are as for
+    ``StrokesFile.at``."""
     scale, own = Scale(file.canvas, size), FileMoments.of(moments, file.frames, file.rate, file.loop)
     scale.check()
     ways = []
     for name, stroke in zip(file.names, file.strokes, strict=True):
-        with _told_of(name):
-            ways.append(_way(stroke, scale, own, file.loop))
+        with told_of(name):
+            ways.append(_way(stroke, scale, own, file.loop, found))
     stay = []
     for number, anchor in enumerate(file.anchors, 1):
-        with _told_of(f"anchor {number}"):
-            stay.append(region(anchor.mask, scale))
+        with told_of(f"anchor {number}"):
+            stay.append(region(anchor.mask, scale, found))
     sways, least = [], REACH * min(size)
     for name, each in zip(file.sway_names, file.sway, strict=True):
-        with _told_of(name):
-            sways.append(swaying(each, name, least, scale, own, file.loop))
-    with _told_of("camera"):
+        with told_of(name):
+            sways.append(swaying(each, name, least, scale, own, file.loop, found))
+    with told_of("camera"):
         camera = camera_of(file.camera, scale, own, file.loop)
     frames = moments.frames
     return Drawn(
@@ -83,7 +84,7 @@ class _Way(NamedTuple):
     mask: Tensor | None
 
 
-def _way(stroke: Stroke, scale: Scale, moments: FileMoments, loop: bool) -> _Way:
+def _way(stroke: Stroke, scale: Scale, moments: FileMoments, loop: bool, found: Found | None) -> _Way:
     """Where a stroke's point is in each frame, and how it is there.
 
     Between points by monotone cubics (PCHIP) in each coordinate, which do not overshoot; before the first it waits
@@ -103,7 +104,7 @@ def _way(stroke: Stroke, scale: Scale, moments: FileMoments, loop: bool) -> _Way
     visible = seen[(np.searchsorted(times, frames + 1e-6, side="right") - 1).clip(0)]
     strength = np.array(stroke.per_frame("strength", moments)) * visible
     size, turn = (np.array(stroke.shape.per_frame(which, moments)) for which in ("scale", "turn"))
-    return _Way(track, strength, size, np.radians(turn), region(stroke.mask, scale))
+    return _Way(track, strength, size, np.radians(turn), region(stroke.mask, scale, found))
 
 
 def _times(times: Sequence[str] | None, count: int, moments: FileMoments) -> Array:
@@ -120,7 +121,7 @@ def _times(times: Sequence[str] | None, count: int, moments: FileMoments) -> Arr
 
 
 @contextmanager
-def _told_of(name: str) -> Iterator[None]:
+def told_of(name: str) -> Iterator[None]:
     """Put the name of what is looked at before what is wrong with it."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -23,6 +24,9 @@ MOST_CORNERS = 2_000
 
 LONGEST_NAME = 60
 """Characters."""
+
+WORD = "word:"
+"""Before the word that a mask is found by."""
 
 UNITS = {"": "f", "f": "f", "s": "t", "b": "b"}
 """Of times, as they are written and as ``Moments`` knows them."""
@@ -100,12 +104,14 @@ def _mask(value: Any) -> Any:
             raise ValueError(f"is an outline of {len(corners)} corners; expected 3 to {MOST_CORNERS:,}")
         return corners
     if not isinstance(value, str):
-        raise ValueError("is no mask; expected a picture, box:X,Y,W,H, or the corners of an outline")
+        raise ValueError("is no mask; expected a picture, box:X,Y,W,H, word:WORD, or the corners of an outline")
     if value.startswith("box:"):
         box_of(value)
         return value
-    if value.startswith("word:"):
-        raise ValueError("would need a model to find the word; expected a picture, box:X,Y,W,H, or an outline")
+    if (word := word_of(value)) is not None:
+        if not word:
+            raise ValueError("names no word; expected word:WORD, a word of the prompt that says what is seen")
+        return f"{WORD}{word}"
     return str(local_path(value))
 
 
@@ -114,9 +120,15 @@ def is_box(text: str) -> bool:
     return text.startswith("box:")
 
 
+def word_of(mask: str | Sequence[Point] | None) -> str | None:
+    """The word, or several in a row, that a mask is found by; None for a mask that is given otherwise."""
+    named = isinstance(mask, str) and mask.startswith(WORD)
+    return mask.removeprefix(WORD).strip() if named and isinstance(mask, str) else None
+
+
 def is_no_path(text: str) -> bool:
     """Whether a mask's text is something else than a path."""
-    return text.startswith(("box:", "word:"))
+    return text.startswith(("box:", WORD))
 
 
 def _pan(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,22 +14,34 @@ from vedit.clip.images import read_picture
 from vedit.clip.sizes import Size, resize
 from vedit.config import box_of
 from vedit.errors import ConfigError
-from vedit.motion.strokes.fields import Point, is_box
+from vedit.motion.strokes.fields import WORD, Point, is_box, word_of
 from vedit.motion.strokes.scale import ASPECT, Scale
 
 FRACTION_BITS = 4
 """Of the corners of an outline, as OpenCV takes them: 1/16 of a pixel."""
 
 
-def region(mask: str | Sequence[Point] | None, scale: Scale) -> Tensor | None:
+Found = Mapping[str, Tensor]
+"""What of a picture shows each word: (H, W) bool."""
+
+
+def region(mask: str | Sequence[Point] | None, scale: Scale, found: Found | None = None) -> Tensor | None:
     """(H, W) bool, what a mask covers; None for no mask.
 
-    Raises ConfigError where it covers nothing of the picture or has another aspect, and MediaError for a file that
-    cannot be read as a picture.
+    Args:
+        mask: as a file has it
+        scale: of the file's coordinates
+        found: the words that a model has found in the picture; None where none has looked
+
+    Raises:
+        ConfigError: where it covers nothing of the picture or has another aspect, and for a word where no model looks
+        MediaError: for a file that cannot be read as a picture
     """
     if mask is None:
         return None
-    if not isinstance(mask, str):
+    if (word := word_of(mask)) is not None:
+        covered, what = _shown(word, found), f"{mask}, as the model finds it,"
+    elif not isinstance(mask, str):
         covered, what = _outline(mask, scale), "the outline"
     elif is_box(mask):
         covered, what = _box(mask, scale), mask
@@ -38,6 +50,20 @@ def region(mask: str | Sequence[Point] | None, scale: Scale) -> Tensor | None:
     if not bool(covered.any()):
         raise ConfigError(f"{what} covers nothing of the picture; draw it around what moves or stays.")
     return covered
+
+
+def not_looked_for(word: str) -> ConfigError:
+    """No model has looked for a word."""
+    return ConfigError(
+        f"the mask {WORD}{word} needs a model that looks at a picture, as `vedit animate` and `vedit edit` have; "
+        "here expected a picture, box:X,Y,W,H, or an outline."
+    )
+
+
+def _shown(word: str, found: Found | None) -> Tensor:
+    if found is None:
+        raise not_looked_for(word)
+    return found[word]
 
 
 def _outline(corners: Sequence[Point], scale: Scale) -> Tensor:

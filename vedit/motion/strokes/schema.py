@@ -14,6 +14,7 @@ from vedit.config import Settings, Varying, varying
 from vedit.config.audio import MOST_FRAMES
 from vedit.config.fields import raise_faults
 from vedit.motion.strokes import at_clip
+from vedit.motion.strokes.at_clip import told_of
 from vedit.motion.strokes.drawn import Drawn
 from vedit.motion.strokes.fields import (
     LONGEST_SIDE,
@@ -27,7 +28,9 @@ from vedit.motion.strokes.fields import (
     point_of,
     points_of,
     time_of,
+    word_of,
 )
+from vedit.motion.strokes.regions import Found, not_looked_for
 from vedit.motion.strokes.sways import Sway
 from vedit.timeline import Moments
 
@@ -63,7 +66,8 @@ class Stroke(Settings):
     )
     radius: Radius = Field(None, description="How far around its first point the picture moves with it.")
     mask: Mask = Field(
-        None, description="What moves with it: a picture, white there; box:X,Y,W,H; or the corners of an outline."
+        None,
+        description="What moves with it: a picture, white there; box:X,Y,W,H; word:WORD; or the corners of an outline.",
     )
     visible: tuple[bool, ...] | None = Field(None, description="For each point, whether it is seen from there on.")
     strength: Annotated[Varying, varying(0, 4)] = Field(
@@ -99,7 +103,7 @@ class Anchor(Settings):
     point: Annotated[Point, BeforeValidator(point_of)] = Field(description="Where it is, [x, y].")
     radius: Radius = Field(None, description="How far around it the picture stays.")
     mask: Mask = Field(
-        None, description="What stays: a picture, white there; box:X,Y,W,H; or the corners of an outline."
+        None, description="What stays: a picture, white there; box:X,Y,W,H; word:WORD; or the corners of an outline."
     )
 
     @model_validator(mode="before")
@@ -163,7 +167,24 @@ class StrokesFile(Settings):
         """What each thing that sways is called."""
         return tuple(each.name or f"sway {number}" for number, each in enumerate(self.sway, 1))
 
-    def at(self, size: Size, frames: int, rate: Fraction, sound: Moments | None = None) -> Drawn:
+    @property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Whose mask is found by a word, and by which: (name, word) of each."""
+        anchors = [f"anchor {number}" for number in range(1, len(self.anchors) + 1)]
+        names = (*self.names, *anchors, *self.sway_names)
+        masks = (each.mask for each in (*self.strokes, *self.anchors, *self.sway))
+        found = ((name, word_of(mask)) for name, mask in zip(names, masks, strict=True))
+        return tuple((name, word) for name, word in found if word is not None)
+
+    def refuse_words(self) -> None:
+        """Raise ConfigError for a mask that is found by a word, for what has no model or no picture to look at."""
+        for name, word in self.words:
+            with told_of(name):
+                raise not_looked_for(word)
+
+    def at(
+        self, size: Size, frames: int, rate: Fraction, sound: Moments | None = None, found: Found | None = None
+    ) -> Drawn:
         """The strokes in a clip.
 
         Args:
@@ -171,13 +192,14 @@ class StrokesFile(Settings):
             frames: how many there are
             rate: frames per second
             sound: what is heard in these frames, and their beats; None for nothing
+            found: what of the picture shows each word of ``words``, (H, W) bool; None where no model has looked
 
         Raises:
-            ConfigError: for pictures of another aspect, for what needs a sound or beats where there are none, and for
-                times of different units that turn out to go back
+            ConfigError: for pictures of another aspect, for what needs a sound or beats where there are none, for
+                times of different units that turn out to go back, and for a word where no model has looked
             MediaError: for a mask's picture that cannot be read
         """
-        return at_clip.drawn(self, size, sound or Moments(frames, rate))
+        return at_clip.drawn(self, size, sound or Moments(frames, rate), found)
 
     @field_validator("version")
     @classmethod

@@ -18,7 +18,7 @@ from vedit.config import Varying
 from vedit.config.fields import Range
 from vedit.errors import ConfigError, VeditWarning
 from vedit.motion.strokes.moments import FileMoments
-from vedit.motion.strokes.regions import region
+from vedit.motion.strokes.regions import Found, region
 from vedit.motion.strokes.scale import Scale
 from vedit.motion.strokes.sways import AMPLITUDE, FREQUENCY
 
@@ -85,20 +85,29 @@ class Swaying:
         return replace(self, angles=self.angles[:, chosen], amplitude=self.amplitude[:, chosen])
 
 
-def swaying(sway: Sway, name: str, reach: float, scale: Scale, moments: FileMoments, loop: bool) -> Swaying:
+def swaying(
+    sway: Sway,
+    name: str,
+    reach: float,
+    scale: Scale,
+    moments: FileMoments,
+    loop: bool,
+    found: Found | None = None,
+) -> Swaying:
     """What a file says of something that sways, in a clip.
 
     Args:
         name: what messages call it
         reach: pixels around a point without a radius
         loop: whether each wave has to end where it began: then it goes to and fro a whole number of times
+        found: as for ``region``
 
     Raises:
         ConfigError: for waves that the frames are too few to show, or wider than half of the picture; for what needs a
             sound or beats where there are none
         MediaError: for a mask's picture that cannot be read
     """
-    mask = region(sway.mask, scale)
+    mask = region(sway.mask, scale, found)
     step = _steps(moments, sway.per)
     angles = np.stack([_angles(values * step, loop, name) for values in _values(sway.frequency, FREQUENCY, moments)])
     amplitude = np.stack(_values(sway.amplitude, AMPLITUDE, moments)) * scale.length(1.0)

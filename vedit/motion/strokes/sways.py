@@ -39,7 +39,7 @@ class Sway(Settings):
 
     name: Name = Field(None, description="What messages call it.")
     mask: Mask = Field(
-        None, description="What sways: a picture, white there; box:X,Y,W,H; or the corners of an outline."
+        None, description="What sways: a picture, white there; box:X,Y,W,H; word:WORD; or the corners of an outline."
     )
     point: Annotated[Point, BeforeValidator(point_of)] | None = Field(
         None, description="In place of a mask: a point of what sways, [x, y]."
