@@ -23,6 +23,7 @@ from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.source import Footage, open_whole
 from vedit.key_frames import KeyFrames
 from vedit.masks import paste
+from vedit.motion.moving import Moved
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
 from vedit.seams import Seam, Seams
 from vedit.session import Model, Session
@@ -31,6 +32,7 @@ from vedit.stages import soundtrack
 from vedit.stages.conditions import Controls
 from vedit.stages.keys import ChooseKeys
 from vedit.stages.latents import RoundTrip
+from vedit.stages.motion import MoveThings
 from vedit.stages.noise import CheckInversion, InversionCheck
 from vedit.stages.seams import MeasureSeams
 from vedit.stages.soundtrack import Soundtrack
@@ -130,6 +132,7 @@ class FinishEdit(Stage[EditResult]):
     shots: Stage[Shots] | None
     seams: MeasureSeams | None
     keys: ChooseKeys | None
+    moved: MoveThings | None
     footage: Footage = field(compare=False)
     track: Soundtrack = field(compare=False)
     given: Clip | None = field(compare=False)
@@ -145,7 +148,7 @@ class FinishEdit(Stage[EditResult]):
         return cls(
             stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
             stages.default_controls, pictures.whole if pictures else (), pictures.at if pictures else (), stages.model,
-            config, stages.shots, stages.seams, stages.keys, stages.footage, stages.track, given,
+            config, stages.shots, stages.seams, stages.keys, stages.moved, stages.footage, stages.track, given,
         )  # fmt: skip
 
     def scratch(self, frames: int, size: Size, cell: int) -> int:
@@ -167,11 +170,13 @@ class FinishEdit(Stage[EditResult]):
         shots: Shots | None,
         seams: Seams | None,
         keys: KeyFrames | None,
+        moved: Moved | None,
     ) -> EditResult:
         metrics = {"vae_db": round_trip.db} | _of_inversion(check)
         video = LazyClip.of(clip.with_frames(frames), self.footage.size)
-        own = partial(self.footage.full_size, self.config, clip)
-        whole = partial(open_whole, self.config, self.given) if self.footage.stretched else own
+        own = partial(self._full_size, clip, moved)
+        changed = self.footage.stretched or moved is not None
+        whole = partial(open_whole, self.config, self.given) if changed else own
         if mask is not None:
             metrics["edited_share"] = float(mask.mean())
             if self.config.paste:
@@ -194,6 +199,20 @@ class FinishEdit(Stage[EditResult]):
             found["shots"] = ",".join(str(self.footage.begin + start) for start in shots.starts[1:])
         config = self.config.model_copy(update=found)
         return EditResult(video, config, metrics, results.made_with(self.model), whole, clip, seams=self._told(seams))
+
+    def _full_size(self, clip: Clip, moved: Moved | None) -> LazyClip:
+        """What is edited, at the size of the clip's own pictures: with its things moved, where they are."""
+        if moved is None:
+            return self.footage.full_size(self.config, clip)
+        if clip.size == self.footage.size:
+            return LazyClip.of(clip)
+        original = self.footage.full_size(self.config, clip)
+
+        def make(indices: Sequence[int]) -> Iterator[Tensor]:
+            for index, frame in zip(indices, original.make(indices), strict=True):
+                yield moved.shown(index, frame)
+
+        return replace(original, make=make)
 
     def _told(self, seams: Seams | None) -> tuple[Seam, ...]:
         """The worst seams, by the indices of the whole clip's frames; warns where one shows."""

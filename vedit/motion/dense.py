@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +114,16 @@ def dense_flow(
     found = find_sources(moved, held, order, drawn.camera)
     held_there = found.visible & (found.held >= HELD)
     return DenseFlow(with_camera(moved, drawn.camera), found.backward, found.visible, held_there, held, notes)
+
+
+def holding(drawn: Drawn, picture: Tensor) -> Tensor:
+    """How firmly strokes, and what sways, hold each pixel (H, W) of a picture (3, H, W), wherever they lead, and
+    whatever anchors do."""
+    held = torch.zeros(drawn.size)
+    if len(drawn.tracks):
+        alone = replace(drawn, anchors=drawn.anchors[:0], anchor_reach=drawn.anchor_reach[:0], anchor_masks=())
+        held = _held(_felt(alone, picture), alone)
+    return torch.maximum(held, sway(drawn, picture).held) if drawn.sways else held
 
 
 def _felt(drawn: Drawn, picture: Tensor | None) -> _Felt:

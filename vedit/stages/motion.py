@@ -168,8 +168,8 @@ class CrudeAnimation(Stage[Clip]):
 
 @dataclass(frozen=True)
 class MoveThings(Stage[Moved]):
-    """A clip whose things go along strokes instead of their own ways, cut and dragged; ``network`` as for
-    ``StrokesFlow``."""
+    """A clip whose things go along strokes instead of their own ways, cut and dragged, under the strokes' camera;
+    ``network`` as for ``StrokesFlow``."""
 
     clip: Stage[Clip]
     flow: Stage[Flow]
@@ -185,13 +185,15 @@ class MoveThings(Stage[Moved]):
         return move_things(clip.frames, flow, drawn, self.field, network)
 
     def room(self, frames: int, size: Size, cell: int) -> int:
-        return frames * size[0] * size[1] * 13
+        return frames * size[0] * size[1] * 14
 
     def pack(self, result: Moved) -> Mapping[str, Tensor]:
-        return {"frames": result.frames, "changed": result.changed, "notes": json_tensor(result.notes)}
+        told = {name: getattr(result, name) for name in ("frames", "changed", "unknown", "camera")}
+        return {**told, "notes": json_tensor(result.notes)}
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> Moved:
-        return Moved(tensors["frames"], tensors["changed"], tuple(from_json_tensor(tensors["notes"])))
+        told = {name: tensors[name] for name in ("frames", "changed", "unknown", "camera")}
+        return Moved(**told, notes=tuple(from_json_tensor(tensors["notes"])))
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ class MovedClip(Stage[Clip]):
 
 @dataclass(frozen=True)
 class MovedMask(Stage[Tensor]):
-    """Where things were, and where they are moved to: (F, 1, h, w), with what another ``mask`` opens beside."""
+    """Around things at their new places, and what no frame shows: (F, 1, h, w), with what another ``mask`` opens
+    beside. Where things were, the ground that other frames show is kept."""
 
     moved: MoveThings
     mask: Stage[Tensor] | None
@@ -219,5 +222,5 @@ class MovedMask(Stage[Tensor]):
     title: ClassVar[str] = "mask"
 
     def make(self, session: Any, moved: Moved, mask: Tensor | None) -> Tensor:
-        opened = latent_mask(moved.changed[:, None].float(), self.cell, self.steps_taken)
+        opened = latent_mask(moved.unknown[:, None].float(), self.cell, self.steps_taken)
         return opened if mask is None else torch.maximum(opened, mask)

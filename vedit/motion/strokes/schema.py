@@ -172,7 +172,8 @@ class StrokesFile(Settings):
         """Whose mask is found by a word, and by which: (name, word) of each."""
         anchors = [f"anchor {number}" for number in range(1, len(self.anchors) + 1)]
         names = (*self.names, *anchors, *self.sway_names)
-        masks = (each.mask for each in (*self.strokes, *self.anchors, *self.sway))
+        masks = [stroke.mask for stroke in self.strokes] + [anchor.mask for anchor in self.anchors]
+        masks += [each.mask for each in self.sway]
         found = ((name, word_of(mask)) for name, mask in zip(names, masks, strict=True))
         return tuple((name, word) for name, word in found if word is not None)
 
