@@ -141,8 +141,9 @@ def train_unet(
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(pool), (batch,), generator=generator)
-        wanted = int(DELICATE * batch) if len(delicate) else 0
-        chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
+        if len(delicate):
+            wanted = int(DELICATE * batch)
+            chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
         chosen = chosen.to(device)
         frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
         noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)

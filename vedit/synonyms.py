@@ -78,6 +78,7 @@ NAMES: dict[str, str] = {
         "lineart": "line_art lineart_anime lineart_realistic",
         "pose": "openpose dwpose dw_openpose skeleton keypoints openpose_full",
         "soft_edge": "hed softedge pidinet softedge_hed softedge_pidinet",
+        "tile": "tile_resample",
         # Kinds of attention and of starting noise
         "full": "spatio_temporal joint",
         "gaussian": "random",
@@ -95,7 +96,7 @@ SEVERAL: dict[str, tuple[str, ...]] = {
 }
 """Names that may stand for several of ours, of which a command may have only some."""
 
-CONTROLS = ("depth", "edge", "flow", "lineart", "pose", "soft_edge")
+CONTROLS = ("depth", "edge", "flow", "lineart", "pose", "soft_edge", "tile")
 """What is a flag of its own elsewhere, and here a kind of --control."""
 
 

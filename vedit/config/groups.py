@@ -219,7 +219,7 @@ class EditSettings(PromptSettings):
         0.45,
         ge=0,
         le=1,
-        description="Share of the steps with the source's features injected (plug-and-play). 0 leaves the layout open.",
+        description="Share of steps that inject the clip's features (plug-and-play). 0 leaves the layout open.",
     )
     strength: float = Field(
         0.95, gt=0, le=1, description="Noise to start from, up to 1; less keeps more of the layout."

@@ -83,8 +83,8 @@ class EditOptions(TypedDict, total=False):
     """Put the clip's own pixels back outside of the mask. Without it they are the VAE's. [default:
     True]"""
     inject: float
-    """Share of the steps with the source's features injected (plug-and-play). 0 leaves the layout
-    open. [default: 0.45]"""
+    """Share of steps that inject the clip's features (plug-and-play). 0 leaves the layout open.
+    [default: 0.45]"""
     strength: float
     """Noise to start from, up to 1; less keeps more of the layout. [default: 0.95]"""
     prior: str
