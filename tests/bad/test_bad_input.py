@@ -21,6 +21,7 @@ from tests.bad.files import FILES
 from tests.bad.images import IMAGES
 from tests.bad.masks import MASKS
 from tests.bad.models import MODELS
+from tests.bad.pictures import PICTURES
 from tests.bad.settings import SETTINGS
 from tests.bad.strokes import STROKES
 from tests.bad.things import (
@@ -33,7 +34,7 @@ from tests.bad.things import (
 from tests.conftest import Ran
 from vedit.cli import main
 
-CASES = CLIPS | MODELS | SETTINGS | FILES | IMAGES | MASKS | STROKES
+CASES = CLIPS | MODELS | SETTINGS | FILES | IMAGES | PICTURES | MASKS | STROKES
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vedit.clip import Clip
-from vedit.clip.images import check_still, picture_facts
+from vedit.clip.images import check_still, read_picture
 from vedit.condition import Condition
 from vedit.config import GuideSettings, ImageSettings
 from vedit.errors import ConfigError, MediaError
@@ -28,9 +28,9 @@ def check(config: GuideSettings) -> None:
 
 
 def check_picture(path: Path) -> None:
-    """Raise MediaError for what is no single picture."""
-    picture_facts(path)
+    """Raise MediaError for what is no single picture, or is damaged: it is read once before a model is."""
     check_still(path)
+    read_picture(path)
 
 
 def stages(
