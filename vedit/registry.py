@@ -52,6 +52,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "walk": "vedit.priors.gaussian:Walk",
         "reshuffled": "vedit.priors.reshuffled:Reshuffled",
         "flow_warped": "vedit.priors.flow_warped:FlowWarped",
+        "bounce": "vedit.priors.bounce:Bounce",
     },
 }
 """For each family of parts, the kinds that ship with vedit."""

@@ -143,6 +143,22 @@ def test_words_alone_with_strokes(vedit: Command, toy_model: Path, strokes: Path
     assert "starts from a clip" in vedit("generate", "a cat", *flags, "--prior", "flow_warped").complaint
 
 
+def test_the_camera_of_strokes_carries_a_first_sketch(toy_model: Path, picture: Path, tmp_path: Path) -> None:
+    from vedit.jobs.generate import generate
+
+    camera = tmp_path / "camera.yaml"
+    camera.write_text("version: 1\nsize: [64, 48]\ncamera: {pan: [16, 0]}\n")
+    common = {"motion_strokes": camera, "prior": "bounce", "attention": "first_frame", "frames": 3, "steps": 3}
+    backbone = load_backbone(toy_model)
+    made = generate(backbone, "a cat", width=64, height=48, **common).clip.frames
+    assert bool(torch.isfinite(made).all())
+    assert not torch.equal(made, generate(backbone, "a cat", width=64, height=48, **common, seed=1).clip.frames)
+    strokes = tmp_path / "s.yaml"
+    strokes.write_text("version: 1\nsize: [64, 48]\nstrokes: [{points: [[15, 23], [39, 23]], radius: 10}]\n")
+    held = animate(backbone, picture, **{**common, "motion_strokes": strokes, "attention": "flow"}).clip.frames
+    assert bool(torch.isfinite(held).all())
+
+
 def test_it_is_a_job_of_a_batch(vedit: Command, toy_model: Path, picture: Path, strokes: Path, tmp_path: Path) -> None:
     jobs = tmp_path / "jobs.yaml"
     lines = ["command: animate", f"model: {toy_model}", f"motion_strokes: {strokes}", "frames: 2", "steps: 2"]

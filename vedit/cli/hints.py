@@ -12,7 +12,7 @@ from typing import Any
 from vedit.config import QUEUE_WINDOWS, EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
 from vedit.windows import WINDOW
 
-FRESH = ("gaussian", "shared", "walk", "reshuffled", "flow_warped")
+FRESH = ("gaussian", "shared", "walk", "reshuffled", "flow_warped", "bounce")
 """Priors that draw noise and invert nothing."""
 
 

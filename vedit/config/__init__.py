@@ -222,9 +222,10 @@ class GenerateConfig(
     height: int | None = Field(None, ge=8, le=8192, description="In pixels. By default what the model was trained at.")
     prior: Prior = Field(
         "shared",
-        description="Start from: shared, walk, gaussian or reshuffled. Noise: shared by all frames; wandering from "
-        "frame to frame; fresh in each; or, where motion modules see a long clip in windows, fresh in the first and "
-        "then the same in other orders (FreeNoise).",
+        description="Start from: shared, walk, gaussian or reshuffled; with --motion-strokes flow_warped or bounce. "
+        "Noise: shared by all frames; wandering from frame to frame; fresh in each; or, where motion modules see a "
+        "long clip in windows, fresh in the first and then the same in other orders (FreeNoise); carried along the "
+        "strokes, or with a first sketch carried along them.",
     )
     loop: bool = Field(False, description="Let the last frame be followed by the first.")
     fifo: bool = Field(

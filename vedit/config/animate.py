@@ -66,8 +66,8 @@ class AnimateConfig(
     keep_first: bool = Field(True, description="Let the first frame be the picture itself.")
     prior: Prior = Field(
         "flow_warped",
-        description="Start from: flow_warped, shared, walk or gaussian. Noise: carried along the strokes; shared by "
-        "all frames; wandering from frame to frame; or fresh in each.",
+        description="Start from: flow_warped, bounce, shared, walk or gaussian. Noise: carried along the strokes; with "
+        "a first sketch carried along them; shared by all frames; wandering from frame to frame; or fresh in each.",
     )
     sheet: OutputPath | None = Field(
         None, description="Also write a contact sheet (.png). What was cut and dragged above, the result below."

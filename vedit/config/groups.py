@@ -226,9 +226,10 @@ class EditSettings(PromptSettings):
     )
     prior: Prior = Field(
         "inversion",
-        description="Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped. The clip's inversion, or "
-        "noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to frame; reshuffled, "
-        "that of a long clip's first frames in other orders; or flow_warped, carried along the clip's motion.",
+        description="Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped, bounce. The clip's "
+        "inversion, or noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to "
+        "frame; reshuffled, that of a long clip's first frames in other orders; flow_warped, carried along the clip's "
+        "motion; or bounce, a first sketch carried along it.",
     )
     tune: int = Field(0, ge=0, le=100_000, description="Steps to tune the model on the clip first; 0 is not at all.")
 

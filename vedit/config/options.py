@@ -88,10 +88,11 @@ class EditOptions(TypedDict, total=False):
     strength: float
     """Noise to start from, up to 1; less keeps more of the layout. [default: 0.95]"""
     prior: str
-    """Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped. The clip's inversion,
-    or noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from frame to
-    frame; reshuffled, that of a long clip's first frames in other orders; or flow_warped, carried
-    along the clip's motion. [default: 'inversion']"""
+    """Start from: inversion, gaussian, shared, walk, reshuffled, flow_warped, bounce. The clip's
+    inversion, or noise: gaussian, fresh in each frame; shared by all frames; walk, wandering from
+    frame to frame; reshuffled, that of a long clip's first frames in other orders; flow_warped,
+    carried along the clip's motion; or bounce, a first sketch carried along it. [default:
+    'inversion']"""
     tune: int
     """Steps to tune the model on the clip first; 0 is not at all. [default: 0]"""
     motion_strokes: str | Path | None
@@ -344,9 +345,11 @@ class GenerateOptions(TypedDict, total=False):
     height: int | None
     """In pixels. By default what the model was trained at."""
     prior: str
-    """Start from: shared, walk, gaussian or reshuffled. Noise: shared by all frames; wandering from
-    frame to frame; fresh in each; or, where motion modules see a long clip in windows, fresh in the
-    first and then the same in other orders (FreeNoise). [default: 'shared']"""
+    """Start from: shared, walk, gaussian or reshuffled; with --motion-strokes flow_warped or
+    bounce. Noise: shared by all frames; wandering from frame to frame; fresh in each; or, where
+    motion modules see a long clip in windows, fresh in the first and then the same in other orders
+    (FreeNoise); carried along the strokes, or with a first sketch carried along them. [default:
+    'shared']"""
     loop: bool
     """Let the last frame be followed by the first. [default: False]"""
     fifo: bool
@@ -508,8 +511,9 @@ class AnimateOptions(TypedDict, total=False):
     keep_first: bool
     """Let the first frame be the picture itself. [default: True]"""
     prior: str
-    """Start from: flow_warped, shared, walk or gaussian. Noise: carried along the strokes; shared
-    by all frames; wandering from frame to frame; or fresh in each. [default: 'flow_warped']"""
+    """Start from: flow_warped, bounce, shared, walk or gaussian. Noise: carried along the strokes;
+    with a first sketch carried along them; shared by all frames; wandering from frame to frame; or
+    fresh in each. [default: 'flow_warped']"""
     sheet: str | Path | None
     """Also write a contact sheet (.png). What was cut and dragged above, the result below."""
     report: str | Path | None

@@ -25,6 +25,7 @@ from vedit.jobs import controls, guidance, results
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.generate import FRAMES, frames_of
+from vedit.jobs.images import check_picture
 from vedit.jobs.motion import check_motion, flow_diffusion
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind
@@ -203,7 +204,7 @@ def animate_stages(
     conditions = (*controls.asked(config, crude, crude, moments, model), *sound)
     led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
     common: dict[str, Any] = {
-        "start": _start(config, model, flow, prompt, moments, size),
+        "start": _start(config, model, flow, motion, prompt, moments, size),
         "flow": flow,
         "model": model,
         "attention": kind,
@@ -245,12 +246,19 @@ def _strokes(
 
 
 def _start(
-    config: AnimateConfig, model: Model, flow: FlowOfStrokes | None, prompt: Words, moments: Moments, size: Size
+    config: AnimateConfig,
+    model: Model,
+    flow: FlowOfStrokes | None,
+    motion: Stage[DenseFlow],
+    prompt: Words,
+    moments: Moments,
+    size: Size,
 ) -> StartingNoise:
     """What sampling starts from."""
     return StartingNoise(
         None, None, flow, (), model, config.attention or "", config.prior, prompt, config.steps, 0, config.seed,
         tuple(config.per_frame("noise_walk", moments)), _latent_shape(moments, model, size),
+        motion=motion if PRIORS.load(config.prior).heeds_things else None,
     )  # fmt: skip
 
 
@@ -274,7 +282,7 @@ def check_settings(config: AnimateConfig) -> None:
     """Find faults that show before a model is opened. Raises VeditError."""
     check_files(config)
     if config.picture != IN_MEMORY:
-        picture_facts(config.picture)
+        check_picture(config.picture)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)
     check_motion(config)
@@ -282,6 +290,6 @@ def check_settings(config: AnimateConfig) -> None:
     guidance.check(config)
     if "clip" in PRIORS.load(config.prior).needs:
         raise ConfigError(
-            f"the prior {config.prior} starts from a clip, and a picture is given; take flow_warped, shared, walk or "
-            "gaussian."
+            f"the prior {config.prior} starts from a clip, and a picture is given; take flow_warped, bounce, shared, "
+            "walk or gaussian."
         )

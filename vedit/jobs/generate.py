@@ -174,7 +174,8 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     blank = BlankClip(moments.frames, size, moments.rate)
     conditions = (*controls.asked(config, None, blank, moments, model), *sound)
     needs = ATTENTION.load(kind).needs | PRIORS.load(config.prior).needs
-    flow = None
+    flow: FlowOfStrokes | None = None
+    motion: StrokesFlow | None = None
     if config.motion_strokes is not None:
         between, _ = field_of(config, LearntMotion(None, None), picture=False)
         motion = StrokesFlow(None, DrawStrokes.of(config.motion_strokes, size, moments), between)
@@ -185,7 +186,7 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     given = Ends.of(config, shape, size)
     start = StartingNoise(
         None, None, flow, (), model, kind, config.prior, prompt, config.steps, 0, config.seed, walk, shape,
-        windows,
+        windows, motion=motion if PRIORS.load(config.prior).heeds_things else None,
     )  # fmt: skip
     common: dict[str, Any] = {
         "start": start,
@@ -225,7 +226,7 @@ def check_settings(config: GenerateConfig) -> None:
     if PRIORS.load(config.prior).needs & missing:
         raise ConfigError(
             f"the prior {config.prior} starts from a clip, and none is given; take shared, walk, gaussian or "
-            "reshuffled."
+            "reshuffled, or flow_warped or bounce with --motion-strokes."
         )
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes).refuse_words()

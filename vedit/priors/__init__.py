@@ -56,6 +56,7 @@ class PriorInputs:
     noise_walk: how far noise wanders in each frame, 0 to 1: a number, or one for each frame (F,)
     corrections: how often each step of an inversion is corrected
     flow: of the clip, for a prior that ``needs`` it
+    things: (F, 1, h, w) bool, what strokes hold before the background; None where nothing is known of it
     conditions: what steers an inversion
     unfinished: where a long way there is saved between its steps, and gone on from
     keys: the frames that an inversion sees together, and how far it goes between them; None for all frames
@@ -69,6 +70,7 @@ class PriorInputs:
     noise_walk: float | Sequence[float] = 0.0
     corrections: int = 0
     flow: Flow | None = None
+    things: Tensor | None = None
     conditions: tuple[Condition, ...] = ()
     unfinished: Unfinished | None = None
     keys: KeyFrames | None = None
@@ -81,6 +83,9 @@ class Prior(Part, ABC):
 
     walks: ClassVar[bool] = False
     """Whether it heeds ``PriorInputs.noise_walk``."""
+
+    heeds_things: ClassVar[bool] = False
+    """Whether it heeds ``PriorInputs.things``."""
 
     @abstractmethod
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:

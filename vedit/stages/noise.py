@@ -17,6 +17,8 @@ from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import forgotten
 from vedit.key_frames import KeyFrames
+from vedit.masks.dual_clock import latents_held
+from vedit.motion.dense import DenseFlow
 from vedit.priors import PRIORS, PriorInputs, Start
 from vedit.priors.inversion import FILLING, correction_size, passes, reconstruct
 from vedit.progress import renamed
@@ -47,6 +49,7 @@ class StartingNoise(Stage[Start]):
         shots: of the clip; None where it is one
         keys: the frames that an inversion sees together; None for all frames
         fill_steps: how many steps it goes in the frames between them
+        motion: along strokes, for a prior that heeds what they hold; None for others
     """
 
     latents: Encode | None
@@ -66,6 +69,7 @@ class StartingNoise(Stage[Start]):
     shots: Stage[Shots] | None = None
     keys: ChooseKeys | None = None
     fill_steps: int = 0
+    motion: Stage[DenseFlow] | None = None
 
     resumes: ClassVar[bool] = True
 
@@ -87,6 +91,7 @@ class StartingNoise(Stage[Start]):
         conditions: tuple[tuple[Condition, ...], ...],
         shots: Shots | None,
         keys: KeyFrames | None,
+        motion: DenseFlow | None = None,
     ) -> Start:
         if latents is None:
             assert self.shape is not None, "noise has the shape of a clip, or one of its own"
@@ -102,6 +107,7 @@ class StartingNoise(Stage[Start]):
                 noise_walk=self.noise_walk,
                 corrections=self.corrections,
                 flow=flow,
+                things=None if motion is None else latents_held(motion.drawn, backbone.vae_scale_factor),
                 conditions=tuple(each for some in conditions for each in some),
                 keys=keys,
                 fill_steps=self.fill_steps,
