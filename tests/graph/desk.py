@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,16 @@ class Desk:
     def said(self) -> Path:
         """What the command has printed."""
         return self.folder / "said.txt"
+
+    def taken(self) -> int:
+        """Let this process work here, with the cache, the folder and the output of the desk; returns the diary, open
+        to be written on."""
+        os.environ["VEDIT_CACHE"] = str(self.cache)
+        os.chdir(self.out)
+        said = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        return os.open(self.diary, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def results(self) -> dict[str, bytes]:
         """What lies in the folder of results under names of its own: whole files alone."""

@@ -32,12 +32,7 @@ NOWHERE = Desk(Path())
 
 def edit(arguments: list[str], desk: Desk, bound: int) -> None:
     """The command in a process of its own: its cache has a bound, and each stage that is made is written down."""
-    os.environ["VEDIT_CACHE"] = str(desk.cache)
-    os.chdir(desk.out)
-    said = os.open(desk.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    diary = os.open(desk.diary, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    diary = desk.taken()
     plain = Run._make
 
     def make(run: Run, stage):

@@ -32,12 +32,7 @@ WRITTEN = {"o.mp4", "o.yaml"}
 def edit(arguments: list[str], desk: Desk, killed_after: int, half_way: bool) -> None:
     """The command in a process of its own, which saves states at every step and writes each pass through the network
     and each saved state down. Kills itself once it has saved so many states, or ``half_way`` through the next."""
-    os.environ["VEDIT_CACHE"] = str(desk.cache)
-    os.chdir(desk.out)
-    said = os.open(desk.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    diary = os.open(desk.diary, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    diary = desk.taken()
     unfinished.EVERY, unfinished.SHARE = 0.0, 0
     save, write, run, saved = Unfinished.save, unfinished.write_tensors, Predictor.__call__, 0
 

@@ -1,4 +1,4 @@
-"""A small model, a clip, a song, and a model that hears."""
+"""A small model, a clip, a song, a model that hears, and one that sees pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.adapters import images
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip, read_clip
@@ -81,3 +82,14 @@ def strokes(tmp_path: Path) -> Path:
     path = tmp_path / "strokes.yaml"
     path.write_text("version: 1\nsize: [64, 48]\nstrokes: [{points: [[15, 23], [39, 23]], radius: 10}]\n")
     return path
+
+
+@pytest.fixture(scope="module")
+def seeing(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model with an IP-Adapter and an image encoder in its folder."""
+    folder = tmp_path_factory.mktemp("models") / "seeing"
+    shutil.copytree(toy_model, folder)
+    images.save(images.original(load_backbone(toy_model).unet, "base"), folder / "ip_adapter.safetensors")
+    images.encoder_folder(folder / "image_encoder")
+    (folder / "vedit.json").write_text('{"image_adapter": "ip_adapter.safetensors"}')
+    return folder

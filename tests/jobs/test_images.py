@@ -32,17 +32,6 @@ from vedit.timeline import Moments
 Command = Callable[..., Ran]
 
 
-@pytest.fixture(scope="module")
-def seeing(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small model with an IP-Adapter and an image encoder in its folder."""
-    folder = tmp_path_factory.mktemp("models") / "seeing"
-    shutil.copytree(toy_model, folder)
-    images.save(images.original(load_backbone(toy_model).unet, "base"), folder / "ip_adapter.safetensors")
-    images.encoder_folder(folder / "image_encoder")
-    (folder / "vedit.json").write_text('{"image_adapter": "ip_adapter.safetensors"}')
-    return folder
-
-
 @pytest.fixture
 def eyes(seeing: Path) -> Backbone:
     return load_backbone(seeing, device="cpu")

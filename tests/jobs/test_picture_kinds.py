@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,27 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.adapters import images
 from tests.conftest import Ran
 from tests.jobs.test_images import saved
-from vedit.adapters.loading import load_backbone
 from vedit.clip import Clip, read_clip
 from vedit.clip.images import read_picture
 
 Command = Callable[..., Ran]
 
 KINDS = ("cmyk", "palette", "alpha", "deep", "rotated", "webp", "bmp")
-
-
-@pytest.fixture(scope="module")
-def seeing(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small model with an IP-Adapter and an image encoder in its folder."""
-    folder = tmp_path_factory.mktemp("models") / "seeing"
-    shutil.copytree(toy_model, folder)
-    images.save(images.original(load_backbone(toy_model).unet, "base"), folder / "ip_adapter.safetensors")
-    images.encoder_folder(folder / "image_encoder")
-    (folder / "vedit.json").write_text('{"image_adapter": "ip_adapter.safetensors"}')
-    return folder
 
 
 def made(folder: Path, kind: str) -> Path:
