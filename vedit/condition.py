@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -44,6 +44,19 @@ class Condition:
     def active(self, window: tuple[float, float]) -> bool:
         """Whether it acts in a step that begins and ends at these shares: all of the step must lie in the window."""
         return window[0] >= self.start and window[1] <= self.stop
+
+
+def memories(conditions: Iterable[Condition]) -> dict[str, Tensor]:
+    """What the conditions remember from step to step, under their numbers, where sampling is saved between two."""
+    told = {f"memory.{number}": each.entrance.memory() for number, each in enumerate(conditions)}
+    return {name: each for name, each in told.items() if each is not None}
+
+
+def remember(conditions: Iterable[Condition], saved: Mapping[str, Tensor]) -> None:
+    """Give back to the conditions of a sampling what ``memories`` told of them."""
+    for number, each in enumerate(conditions):
+        if (memory := saved.get(f"memory.{number}")) is not None:
+            each.entrance.remember(memory)
 
 
 def of_source(conditions: Iterable[Condition]) -> tuple[Condition, ...]:

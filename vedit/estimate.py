@@ -56,11 +56,11 @@ def _disk(disk: Disk) -> str:
 
 def _clip(canvas: Canvas, cell: int) -> Rows:
     """``cell``: pixels for each of the latents."""
-    height, width = canvas.size
+    height, width = canvas.whole_size
     if canvas.whole is None:
-        told = [["frames", str(canvas.frames)], ["size", _across(canvas.size)]]
+        told = [["frames", str(canvas.frames)], ["size", _across(canvas.whole_size)]]
     else:
-        own = f"{_across(canvas.own)}, worked on at {_across(canvas.size)}"
+        own = f"{_across(canvas.own)}, worked on at {_across(canvas.whole_size)}"
         told = [["frames", f"{canvas.frames} of {canvas.whole}"], ["size", own]]
     if windows := canvas.windows:
         told.append(["windows", f"of {windows.size} frames, {windows.overlap} of them shared"])

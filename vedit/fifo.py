@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, attached
+from vedit.condition import Condition, attached, memories, remember
 from vedit.errors import ConfigError
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
-from vedit.mapped import let_go, room_for
+from vedit.mapped import in_chunks, let_go, room_for
 from vedit.prediction import Predictor, predict
 from vedit.progress import Progress
 from vedit.request import Request
@@ -30,6 +31,7 @@ def denoise_queue(
     *,
     at_once: int,
     conditions: Sequence[Condition] = (),
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise a clip frame after frame, in the memory that the frames ``at_once`` take, whatever its length.
@@ -51,6 +53,7 @@ def denoise_queue(
         guider: of all F frames
         at_once: how many frames the network sees, 2 or more
         conditions: what steers beside the prompt, in each frame during its own share of the steps
+        unfinished: where the state is saved between rounds; where one lies there, it is gone on from
         progress: what is told of each round; None for nothing
 
     Returns:
@@ -59,11 +62,13 @@ def denoise_queue(
     Raises:
         ConfigError: for a condition that looks at the whole clip at one time, as an energy does
     """
-    queue = Queue(backbone, noise, schedule, guider, at_once, conditions)
-    total = rounds(len(noise), len(schedule), at_once)
+    queue = Queue(backbone, noise, schedule, guider, at_once, conditions, unfinished)
+    total, begin = rounds(len(noise), len(schedule), at_once), queue.begin()
     with attached(queue.conditions, backbone):
-        for index, (frames, ages) in enumerate(queue.rounds()):
+        for index, (frames, ages) in enumerate(queue.rounds(begin), begin):
             queue.step(frames, ages)
+            if unfinished is not None and unfinished.due and index + 1 < total:
+                unfinished.save(queue.state(index + 1, frames))
             if progress is not None:
                 progress("denoising", index + 1, total)
     return queue.latents
@@ -120,24 +125,51 @@ class Queue:
         guider: Guider,
         at_once: int,
         conditions: Sequence[Condition],
+        unfinished: Unfinished | None = None,
     ) -> None:
-        """As for ``denoise_queue``."""
+        """As for ``denoise_queue``; ``begin`` comes first."""
         self.conditions = [each.begin() for each in conditions]
-        self.latents = room_for(noise.shape).copy_(noise)
+        self.latents = room_for(noise.shape) if unfinished is None else unfinished.room_for("tensor", noise.shape)
+        self._unfinished = unfinished
         self._backbone, self._noise, self._schedule, self._at_once = backbone, noise, schedule, at_once
         self._guider, self._prompts = guider, guider.prompts.to(backbone.device)
         self._predict = BlockPredictor(backbone, at_once)
 
-    def rounds(self) -> Iterator[tuple[slice, Tensor]]:
-        """The frames that take a step in each round, and which step of the schedule that is for each of them (F',)."""
+    def begin(self) -> int:
+        """Take up what was saved, else the noise; returns how many rounds there have been."""
+        saved = None if self._unfinished is None else self._unfinished.read()
+        if saved is None:
+            self._fill(0)
+            return 0
+        first, queued = int(saved["first"]), saved["queue"]
+        self.latents[first : first + len(queued)] = queued  # before these all are finished, as they lie there
+        self._fill(first + len(queued))
+        remember(self.conditions, saved)
+        return int(saved["rounds"])
+
+    def _fill(self, first: int) -> None:
+        """Let the frames from ``first`` on be noise."""
+        for cut in in_chunks(len(self.latents) - first, self.latents, self._noise):
+            moved = slice(first + cut.start, first + cut.stop)
+            self.latents[moved] = self._noise[moved]
+
+    def state(self, rounds: int, frames: slice) -> dict[str, Tensor]:
+        """What sampling goes on from after so many rounds, the last of them of these ``frames``."""
+        told = {"rounds": torch.tensor(rounds), "first": torch.tensor(frames.start), "queue": self.latents[frames]}
+        return {**told, **memories(self.conditions)}
+
+    def rounds(self, begin: int = 0) -> Iterator[tuple[slice, Tensor]]:
+        """The frames that take a step in each round from ``begin`` on, and which step of the schedule that is for each
+        of them (F',)."""
         frames, steps = len(self.latents), len(self._schedule)
         begun = min(self._at_once, frames)
-        for index in range(steps):
+        for index in range(begin, steps):
             yield slice(0, begun), torch.full((begun,), index)
         if frames == begun:
             return
-        self._bring_back(begun)
-        for turn in range(steps + frames - begun):
+        if begin <= steps:
+            self._bring_back(begun)
+        for turn in range(max(0, begin - steps), steps + frames - begun):
             queued = _queued(turn, frames, steps, begun)
             yield queued, turn + begun - 1 - torch.arange(queued.start, queued.stop)
 

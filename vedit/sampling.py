@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, attached, enter, of_source
+from vedit.condition import Condition, attached, enter, memories, of_source, remember
 from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
 from vedit.mapped import CHUNK, in_chunks, let_go, room_for
@@ -141,17 +141,13 @@ def _resumed(x: Tensor, conditions: Sequence[Condition], unfinished: Unfinished 
     saved = None if unfinished is None else unfinished.read()
     if saved is None or saved["latents"].shape != x.shape:
         return x, 0
-    for number, each in enumerate(conditions):
-        if (memory := saved.get(f"memory.{number}")) is not None:
-            each.entrance.remember(memory)
+    remember(conditions, saved)
     return saved["latents"].to(x.device), int(saved["steps"])
 
 
 def _state(x: Tensor, steps: int, conditions: Sequence[Condition]) -> dict[str, Tensor]:
     """What sampling goes on from after so many steps."""
-    memories = {f"memory.{number}": each.entrance.memory() for number, each in enumerate(conditions)}
-    remembered = {name: each for name, each in memories.items() if each is not None}
-    return {"latents": x, "steps": torch.tensor(steps), **remembered}
+    return {"latents": x, "steps": torch.tensor(steps), **memories(conditions)}
 
 
 def noise(seed: int, frames: int, shape: tuple[int, int, int], *, first: int = 0) -> Tensor:

@@ -12,7 +12,9 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import Guider
+from vedit.mapped import in_chunks, let_go, room_for
 from vedit.prediction import Predictor
 from vedit.progress import Progress
 from vedit.request import Control, Request
@@ -95,13 +97,14 @@ def denoise_tiles(
     tiles: Sequence[Tile],
     *,
     control: ControlOf | None = None,
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise latents (F, 4, h, w) larger than those that a model was trained on, tile by tile in each step.
 
     What the network says of all tiles is put together, as a weighted mean for each branch of guidance, before a step is
     taken of the whole: the steps then agree with all tiles as nearly as can be, and no tile is handed on to another. A
-    long clip is seen in the windows in force within each tile.
+    long clip is seen in the windows in force within each tile, and the step is taken a few frames at a time.
 
     Source: MultiDiffusion, Bar-Tal et al. 2023, eq. 5, whose mean of the steps is, by linearity, one of predictions.
 
@@ -112,23 +115,46 @@ def denoise_tiles(
         guider: of all frames
         tiles: that cover the latents, each of them at least once
         control: steers each tile; None for none
+        unfinished: where the state is saved after tiles; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
-    x = x.to(backbone.device, torch.float32)
     prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone)
+    x = x.to(backbone.device, torch.float32)
+    told, after = room_for((len(prompts), *x.shape), device=x.device), room_for(x.shape, device=x.device)
+    x, begin, seen = _resumed(x, told, unfinished)
     weights = torch.zeros(x.shape[2:])
     for tile in tiles:
         weights[tile.rows, tile.columns] += tile.weight
     weights = weights.to(x.device)
-    for index, t in enumerate(schedule.timesteps.tolist()):
-        total = x.new_zeros(len(prompts), *x.shape)
-        for tile in tiles:
+    for index, t in list(enumerate(schedule.timesteps.tolist()))[begin:]:
+        for number, tile in list(enumerate(tiles))[seen:]:
             steering = () if control is None else (control(tile),)
-            request = Request(x[..., tile.rows, tile.columns], t, prompts, steering)
-            said = predict(request, step=schedule.skipped + index)
-            total[..., tile.rows, tile.columns] += tile.weight.to(x.device) * said
-        output = guider.combine(total / weights, partial(schedule.clean, x, index=index))
-        x = schedule.step(x, output, index)
+            said = predict(
+                Request(x[..., tile.rows, tile.columns], t, prompts, steering), step=schedule.skipped + index
+            )
+            if number == 0:
+                told.zero_()
+            told[..., tile.rows, tile.columns] += tile.weight.to(x.device) * said
+            let_go(x, told, said)
+            if unfinished is not None and unfinished.due:
+                state = {"steps": torch.tensor(index), "tiles": torch.tensor(number + 1)}
+                unfinished.save({"latents": x, "told": told, **state})
+        seen = 0
+        for cut in in_chunks(len(x), x, told, after):
+            clean = partial(schedule.clean, x[cut], index=index)
+            after[cut] = schedule.step(x[cut], guider.frames(cut).combine(told[:, cut] / weights, clean), index)
+        x, after = after, room_for(x.shape, device=x.device) if index == begin else x
         if progress is not None:
             progress("denoising", index + 1, len(schedule))
     return x
+
+
+def _resumed(x: Tensor, told: Tensor, unfinished: Unfinished | None) -> tuple[Tensor, int, int]:
+    """The latents (F, 4, h, w) to go on with, how many steps they have taken, and how many tiles the network has seen
+    since, of which all that it has ``told`` (N, F, 4, h, w) is put back."""
+    saved = None if unfinished is None else unfinished.read()
+    if saved is None:
+        return x, 0, 0
+    told.copy_(saved["told"])
+    let_go(told)
+    return saved["latents"].to(x.device), int(saved["steps"]), int(saved["tiles"])

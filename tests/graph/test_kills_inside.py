@@ -1,4 +1,4 @@
-"""An edit that is killed inside of its inversion or of its sampling goes on from the step that was saved last."""
+"""A job that is killed inside of an inversion or of a sampling goes on from what was saved last, to the same bytes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,56 @@ from vedit.graph.unfinished import Unfinished
 from vedit.jobs import edit as _edit  # noqa: F401
 from vedit.prediction import Predictor
 
-STEPS = 6
-"""Of the inversion, and of the sampling: each saves its state after all of them but the last."""
+KILLS = 20
+"""Of each job, at any moment."""
 
 WRITTEN = {"o.mp4", "o.yaml"}
 
 
-def edit(arguments: list[str], desk: Desk, killed_after: int, half_way: bool) -> None:
+@dataclass(frozen=True)
+class Job:
+    """A command, and how often its stages save their states, by their titles in their order.
+
+    Attributes:
+        arguments: of the command; "CLIP" stands for a clip
+    """
+
+    arguments: tuple[str | int, ...]
+    saves: dict[str, int]
+
+    def at(self, saved: int) -> str:
+        """The stage that saves its state for the time after so many."""
+        return [title for title, count in self.saves.items() for _ in range(count)][saved]
+
+
+EDIT = (
+    "edit", "CLIP", "a blue dog", "--source-prompt", "a red dog", "--size", 16, "--steps", 6, "--strength", 1,
+    "--no-check-inversion", "--control", "none", "--mask", "box:0,0,30,30",
+)  # fmt: skip
+JOBS = {
+    # An inversion, corrected once, and a sampling, each of which saves its state after all six steps but the last.
+    "windows": Job((*EDIT, "--window", 3), {"inversion": 5, "denoising": 5}),
+    # Of the key frames, and in three steps of what lies between.
+    "key frames": Job((*EDIT, "--key-frames", 3, "--fill-strength", 0.5), {"inversion": 5 + 2, "denoising": 5 + 2}),
+    # The first four frames take five steps, and then one after the other enters the queue.
+    "queue": Job(
+        ("generate", "a cat", "--frames", 7, "--fifo", "--window", 4, "--steps", 5, "--seed", 3),
+        {"denoising": 2 * 5 + 7 - 4 - 1},
+    ),
+    # Two steps of two tiles, after each of which it is saved.
+    "tiles": Job(
+        ("upscale", "CLIP", "-p", "a cat", "--frames", 3, "--steps", 4, "--strength", 0.5, "--tile", 64),
+        {"denoising": 2 * 2},
+    ),
+}
+
+
+def run(arguments: list[str], desk: Desk, killed_after: int, half_way: bool) -> None:
     """The command in a process of its own, which saves states at every step and writes each pass through the network
     and each saved state down. Kills itself once it has saved so many states, or ``half_way`` through the next."""
     diary = desk.taken()
     unfinished.EVERY, unfinished.SHARE = 0.0, 0
-    save, write, run, saved = Unfinished.save, unfinished.write_tensors, Predictor.__call__, 0
+    save, write, predict, saved = Unfinished.save, unfinished.write_tensors, Predictor.__call__, 0
 
     def told_save(state: Unfinished, tensors) -> None:
         nonlocal saved
@@ -52,7 +90,7 @@ def edit(arguments: list[str], desk: Desk, killed_after: int, half_way: bool) ->
 
     def told_run(predictor: Predictor, *given, **told):
         os.write(diary, b"run pass\n")
-        return run(predictor, *given, **told)
+        return predict(predictor, *given, **told)
 
     Unfinished.save, unfinished.write_tensors, Predictor.__call__ = told_save, told_write, told_run
     sys.exit(main(arguments))
@@ -60,16 +98,18 @@ def edit(arguments: list[str], desk: Desk, killed_after: int, half_way: bool) ->
 
 @dataclass(frozen=True)
 class Trial:
-    """One edit, to be run at fresh desks.
+    """A job, to be run at fresh desks.
 
     Attributes:
-        arguments: of the command
+        job: the command
+        arguments: of it
         folder: where the desks are
-        seconds: that the edit takes
+        seconds: that it takes, and all that is done for the first time
         passes: through the network, when it is left alone
         whole: what it then writes, by the files' names
     """
 
+    job: Job
     arguments: tuple[str, ...]
     folder: Path
     seconds: float = 0.0
@@ -82,7 +122,7 @@ class Trial:
         return desk
 
     def begin(self, desk: Desk, killed_after: int = -1, half_way: bool = False) -> BaseProcess:
-        process = SERVER.Process(target=edit, args=(list(self.arguments), desk, killed_after, half_way))
+        process = SERVER.Process(target=run, args=(list(self.arguments), desk, killed_after, half_way))
         process.start()
         return process
 
@@ -92,28 +132,26 @@ class Trial:
         assert process.exitcode == 0, desk.said.read_text()
 
 
-@pytest.fixture(scope="module")
-def trial(toy_model: Path, toy_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    """An edit in windows whose long stages are an inversion, corrected once, and a sampling within a box."""
+@pytest.fixture(scope="module", params=JOBS)
+def trial(
+    request: pytest.FixtureRequest, toy_model: Path, toy_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Trial:
     SERVER.set_forkserver_preload([__name__])
-    arguments = (
-        "edit", toy_clip, "a blue dog", "--source-prompt", "a red dog", "--model", toy_model, "--device", "cpu",
-        "--size", 16, "--steps", STEPS, "--strength", 1, "--window", 3, "--no-check-inversion", "--control", "none",
-        "--mask", "box:0,0,30,30", "-o", "o.mp4", "--overwrite", "--quiet",
-    )  # fmt: skip
-    alone = Trial(tuple(str(each) for each in arguments), tmp_path_factory.mktemp("inside"))
-    alone.finish(alone.desk("first"))  # which is slower than all others
+    job = JOBS[request.param]
+    told = (*job.arguments, "--model", toy_model, "--device", "cpu", "-o", "o.mp4", "--overwrite", "--quiet")
+    arguments = tuple(str(toy_clip if each == "CLIP" else each) for each in told)
+    alone = Trial(job, arguments, tmp_path_factory.mktemp("inside"))
     desk, begun = alone.desk("undisturbed"), time.perf_counter()
     alone.finish(desk)
     taken, whole = time.perf_counter() - begun, desk.results()
     assert whole.keys() == WRITTEN
-    assert desk.count("saved") == {"inversion": STEPS - 1, "denoising": STEPS - 1}
+    assert desk.count("saved") == job.saves
     assert not desk.unfinished()
     return replace(alone, seconds=taken, passes=desk.count("run")["pass"], whole=tuple(whole.items()))
 
 
 def check_ended(trial: Trial, desk: Desk, kills: int) -> None:
-    """What must hold of an edit that was killed so often, and has ended in the end."""
+    """What must hold of a job that was killed so often, and has ended in the end."""
     trial.finish(desk)
     assert desk.results() == dict(trial.whole)
     assert not desk.unfinished()
@@ -121,16 +159,18 @@ def check_ended(trial: Trial, desk: Desk, kills: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("saved", "half_way"), [(2, False), (STEPS, True), (2 * STEPS - 4, False)], ids=["inversion", "saving", "sampling"]
+    ("share", "half_way"),
+    [pytest.param(0.2, False, marks=pytest.mark.slow), (0.6, True), pytest.param(0.9, False, marks=pytest.mark.slow)],
 )
-def test_it_goes_on_from_the_step_that_was_saved_last(trial: Trial, saved: int, half_way: bool) -> None:
+def test_it_goes_on_from_what_was_saved_last(trial: Trial, share: float, half_way: bool) -> None:
+    saved = max(1, int(share * sum(trial.job.saves.values())))
     desk = trial.desk(f"saved-{saved}")
     process = trial.begin(desk, saved, half_way)
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL, desk.said.read_text()
     assert not desk.results()
     (state,) = (entry for entry in Store(desk.cache).entries() if entry.unfinished)
-    assert state.title == ("inversion" if saved < STEPS else "denoising")
+    assert state.title == trial.job.at(saved if half_way else saved - 1)
     assert desk.count("saved").total() == saved
     check_ended(trial, desk, 1)
 
@@ -141,7 +181,7 @@ def test_it_goes_on_wherever_it_is_killed(trial: Trial) -> None:
     chance, met = random.Random(3), 0
     for number in range(1000):
         desk, kills = trial.desk(f"many-{number}"), 0
-        while met < 40:
+        while met < KILLS:
             process = trial.begin(desk)
             process.join(chance.uniform(0.05, 0.95) * trial.seconds)
             with suppress(ProcessLookupError):
@@ -151,6 +191,6 @@ def test_it_goes_on_wherever_it_is_killed(trial: Trial) -> None:
                 break
             kills, met = kills + 1, met + 1
         check_ended(trial, desk, kills)
-        if met >= 40:
+        if met >= KILLS:
             return
     pytest.fail("kills met no work")

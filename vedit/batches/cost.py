@@ -63,7 +63,7 @@ def _in_all(todo: Sequence[PlannedJob]) -> list[list[str]]:
             seconds, memory = seconds + cost.seconds, max(memory, sum(cost.memory.values()))
             working = max(working, sum(use.size for disk in cost.disks for use in disk.uses if use.what == WORKING))
             latents = goal.model.outline.vae_scale_factor
-            kept += sum(stage.room(goal.canvas.frames, goal.canvas.size, latents) for stage in own if stage.kept)
+            kept += sum(stage.room(goal.canvas.frames, goal.canvas.whole_size, latents) for stage in own if stage.kept)
         seen |= {stage.key for stage in own if stage.kept}
     disk = [[KEPT, format_bytes(kept)], [WORKED, format_bytes(working)]]
     return [[SECONDS, format_duration(seconds)], [MEMORY, format_bytes(memory)], *disk]

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "adapter": "Tuning",
     "attention": "Model",
     "audio_mix": "Sound",
+    "cache": "Output",
     "check_inversion": "Inversion",
     "control_inversion": "Control",
     "size": "Clip",

@@ -238,6 +238,11 @@ class StepSettings(Settings):
     """Sampling"""
 
     steps: int = Field(25, ge=1, le=1000, description="Steps of sampling (DDIM), each way.")
+    cache: bool = Field(
+        True,
+        description="Keep what the next job with the clip can use, and what this one goes on from if it is killed; "
+        "`vedit cache` shows it.",
+    )
 
 
 class AttentionSettings(Settings):
@@ -283,7 +288,6 @@ class InversionSettings(Settings):
         description="Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion, as "
         "long as 1 and less exact.",
     )
-    cache: bool = Field(True, description="Keep what the next edit of the clip can use; `vedit cache` shows it.")
 
 
 class TuningSettings(Settings):

@@ -141,6 +141,9 @@ class EditOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling (DDIM), each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -157,8 +160,6 @@ class EditOptions(TypedDict, total=False):
     inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
-    cache: bool
-    """Keep what the next edit of the clip can use; `vedit cache` shows it. [default: True]"""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -283,6 +284,9 @@ class GenerateOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling (DDIM), each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -438,6 +442,9 @@ class AnimateOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling (DDIM), each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -613,6 +620,9 @@ class InvertOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling (DDIM), each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -624,8 +634,6 @@ class InvertOptions(TypedDict, total=False):
     inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
-    cache: bool
-    """Keep what the next edit of the clip can use; `vedit cache` shows it. [default: True]"""
     output: str | Path | None
     """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
     makes a folder of PNGs."""
@@ -679,6 +687,9 @@ class UpscaleOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling (DDIM), each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""

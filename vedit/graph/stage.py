@@ -70,6 +70,11 @@ class Stage(Generic[T]):
         """
         return 0
 
+    def state(self, frames: int, size: tuple[int, int], cell: int) -> int:
+        """Bytes of what a stage that ``resumes`` saves on the way, about, beside its result; ``frames``, ``size`` and
+        ``cell`` as for ``room``, which it is by default."""
+        return self.room(frames, size, cell)
+
     def scratch(self, frames: int, size: tuple[int, int], cell: int) -> int:
         """Bytes that a stage holds beside what ``room`` says, of so many frames, about: a result that is not kept, or
         is kept narrower than it is worked with, and what is made on the way. ``size`` and ``cell`` as there."""

@@ -168,7 +168,7 @@ ON_MACHINE = PROCESS, FRAMES, PASSING
 
 def _memory(stages: Sequence[Stage[Any]], model: NetworkCost, activations: float, canvas: Canvas) -> dict[str, float]:
     """Bytes that a job holds at most, by what they are for."""
-    frames, size, own = canvas.frames, canvas.size, canvas.own
+    frames, size, own = canvas.frames, canvas.whole_size, canvas.own
     positions = (size[0] // model.vae_scale_factor) * (size[1] // model.vae_scale_factor)
     # Either the network runs on all frames, or frames of the clip's own size are read or written, a few at a time.
     passing = own[0] * own[1] * (OWN_SIZE + QUEUED * min(frames, QUEUE))

@@ -47,7 +47,8 @@ def room_of(planned: Plan, canvas: Canvas, cell: int) -> int:
     """Bytes of what is kept of the results of a plan, those among them that are there already left out; and of the
     state of the largest that is saved while it is made."""
     kept = [_room(each, canvas, cell) for each in planned.to_make if each.kept]
-    states = [_room(each, canvas, cell) for each in planned.to_make if each.kept and each.resumes]
+    resuming = [each for each in planned.to_make if each.kept and each.resumes]
+    states = [each.state(canvas.frames, canvas.whole_size, cell) for each in resuming]
     return sum(kept) + max(states, default=0)
 
 
@@ -55,13 +56,13 @@ def _scratch(planned: Plan, canvas: Canvas, cell: int, store: Store | None) -> i
     """Bytes of files without a name: what stages hold beside their results, and results where none are kept; of those
     that are, the largest lies there too until it is."""
     stages = (*planned.to_make, *planned.there)
-    beside = sum(_in_file(each.scratch(canvas.frames, canvas.size, cell)) for each in stages)
+    beside = sum(_in_file(each.scratch(canvas.frames, canvas.whole_size, cell)) for each in stages)
     results = [_in_file(_room(each, canvas, cell)) for each in planned.to_make]
     return beside + (sum(results) if store is None else max(results, default=0))
 
 
 def _room(stage: Stage[Any], canvas: Canvas, cell: int) -> int:
-    return stage.room(canvas.frames, canvas.size, cell)
+    return stage.room(canvas.frames, canvas.whole_size, cell)
 
 
 def _in_file(size: int) -> int:

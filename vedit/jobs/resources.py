@@ -59,12 +59,13 @@ class Canvas:
 
     Attributes:
         frames: how many
-        size: the working size (H, W)
+        size: the working size (H, W), as the networks see it
         own: the size of the pictures that are read or written
         whole: how many frames the clip has that they are of; None where there is none
         windows: in which they are seen; None for all at once
         rate: frames per second; None where they are no clip
         group: how many are seen at once, about, where it is neither all nor a window of them
+        tiled: the working size of whole frames, where the networks see them in tiles of ``size``
     """
 
     frames: int
@@ -74,6 +75,12 @@ class Canvas:
     windows: Windows | None = None
     rate: Fraction | None = None
     group: int | None = None
+    tiled: Size | None = None
+
+    @property
+    def whole_size(self) -> Size:
+        """The working size (H, W) of whole frames."""
+        return self.tiled or self.size
 
     @property
     def seconds(self) -> float:
@@ -101,15 +108,17 @@ def least_memory(
     itemsize: int,
     branches: int,
     at_once: int | None = None,
+    tiled: Size | None = None,
 ) -> float:
     """Bytes that so many frames of a working ``size`` (H, W) take at the least, as frames and in a UNet of that config.
 
     ``itemsize``: bytes of the numbers that it works in; ``branches`` of guidance; ``at_once``: frames that it sees at
-    once, by default all.
+    once, by default all; ``tiled``: the size of whole frames, where it sees tiles of them.
     """
+    whole = tiled or size
     positions = (size[0] // vae_scale_factor) * (size[1] // vae_scale_factor)
     activations = LEAST_ACTIVATIONS * _width(unet) * positions * itemsize * branches * (at_once or frames)
-    return activations + FRAMES_HELD * in_hand(size[0] * size[1] * FRAME, frames)
+    return activations + FRAMES_HELD * in_hand(whole[0] * whole[1] * FRAME, frames)
 
 
 def in_hand(frame: float, frames: int) -> float:
@@ -158,7 +167,9 @@ def check(canvas: Canvas, model: Model, shorten: str) -> None:
 def needed_memory(canvas: Canvas, model: Model) -> float:
     """Bytes that a job takes at the least, its program and the weights left out."""
     outline, itemsize = model.outline, model.outline.dtype.itemsize
-    return least_memory(canvas.frames, canvas.size, outline.unet, outline.vae_scale_factor, itemsize, 1, canvas.at_once)
+    return least_memory(
+        canvas.frames, canvas.size, outline.unet, outline.vae_scale_factor, itemsize, 1, canvas.at_once, canvas.tiled
+    )
 
 
 def warn_if_long(canvas: Canvas, model: Model, session: Session, stages: Sequence[Stage[Any]], shorten: str) -> None:

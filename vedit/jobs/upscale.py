@@ -144,7 +144,7 @@ class Upscale(Job[UpscaleConfig, UpscaleResult]):
         finish = FinishUpscale(footage.stage(config, working), stages, model, config, target)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, config.prompt, config.negative_prompt)
         windows = windows_of(config, footage.frames)
-        canvas = Canvas(footage.frames, shown, target, footage.whole, windows, footage.rate)
+        canvas = Canvas(footage.frames, shown, target, footage.whole, windows, footage.rate, tiled=working)
         return Goal(finish, config, model, canvas, "take fewer --frames, or a smaller --tile")
 
     def finish(self, config: UpscaleConfig, result: UpscaleResult, seconds: dict[str, float]) -> UpscaleResult:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -41,8 +42,6 @@ def invert(
     corrections: int = 0,
     conditions: Sequence[Condition] = (),
     only: Sequence[Sequence[int]] | None = None,
-    taken: int | None = None,
-    hold: Callable[[Tensor, int], None] | None = None,
     unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -64,47 +63,19 @@ def invert(
         corrections: of each step; 0 is plain DDIM inversion
         conditions: what steers beside the prompt; those that hold for the source are heeded
         only: groups of frames that are seen, by their indices, each by itself; what comes of the others is of no use
-        taken: how many of the steps, from the clean latents on; None for all
-        hold: puts into the latents (F, 4, h, w), which lie so many steps from the clean ones, those that are known
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
 
     Returns:
-        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU; of the steps taken.
+        The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU.
     """
-    schedule, holding, predict = backbone.schedule(steps), of_source(conditions), Predictor(backbone, only)
-    device, count = backbone.device, steps if taken is None else taken
-
-    def output(latents: Tensor, index: int) -> Tensor:
-        request = Request(latents.to(device), int(schedule.timesteps[index]), Prompt(text))
-        return predict(enter(holding, request, schedule.window(index)), step=index)[0]
-
-    shape = (count + 1, *x0.shape)
-    trace = room_for(shape) if unfinished is None else unfinished.room_for("trace", shape)
-    done, told = _resumed(unfinished, device)
-    if done == 0:
-        trace[0] = x0
-    for step in range(done, count):
-        index, x, there = steps - 1 - step, trace[step], trace[step + 1]
-        if told is None or corrections == 0:
-            told = output(x, index)
-        for cut in in_chunks(len(x), trace, told):
-            there[cut] = schedule.invert(x[cut].to(device), told[cut], index)
-        if hold is not None:
-            hold(there, step + 1)
-        for _ in range(corrections):
-            told = output(there, index)
-            for cut in in_chunks(len(x), trace, told):
-                there[cut] = schedule.invert_as(x[cut].to(device), told[cut], there[cut].to(device), index)
-            if hold is not None:
-                hold(there, step + 1)
-        if unfinished is not None and unfinished.due and step + 1 < count:
-            unfinished.save({"steps": torch.tensor(step + 1), **({"told": told} if corrections else {})})
-        if progress is not None:
-            progress("inverting", step + 1, count)
+    trace, begun = _begun(x0, steps, unfinished)
+    way = _Way(backbone, text, steps, corrections, of_source(conditions), unfinished)
+    way.climb(trace, steps, begun, only=only, progress=progress)
     return trace
 
 
+@torch.no_grad()
 def invert_key_frames(
     backbone: Backbone,
     x0: Tensor,
@@ -115,6 +86,7 @@ def invert_key_frames(
     *,
     corrections: int = 0,
     conditions: Sequence[Condition] = (),
+    unfinished: Unfinished | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """``invert`` key frames together, those of each shot, and then what lies between two of them beside both.
@@ -125,32 +97,118 @@ def invert_key_frames(
     Returns:
         The trace (S + 1, F, 4, h, w); where it was not asked for it is 0.
     """
-    common: dict[str, Any] = {"corrections": corrections, "conditions": conditions}
-    trace = invert(backbone, x0, text, steps, only=keys.together, **common, progress=progress)
-    rows, others = list(keys.at), keys.others
-    if others:
-
-        def hold(latents: Tensor, level: int) -> None:
-            latents[rows] = trace[level, rows]
-
-        told = renamed(progress, FILLING)
+    trace, begun = _begun(x0, steps, unfinished)
+    way = _Way(backbone, text, steps, corrections, of_source(conditions), unfinished)
+    if not begun.between:
+        way.climb(trace, steps, begun, only=keys.together, progress=progress)
+        begun = _Begun(between=True)
+    if keys.others:
         with backbone.attending(BETWEEN):
-            between = invert(
-                backbone, x0, text, steps, only=keys.segments, taken=fill_steps, hold=hold, **common, progress=told
-            )
-        for level in range(steps + 1):
-            trace[level, others] = between[level, others] if level <= fill_steps else 0.0
-            let_go(trace, between)
+            told = renamed(progress, FILLING)
+            way.climb(trace, fill_steps, begun, only=keys.segments, into=keys.others, progress=told)
+        for level in range(fill_steps + 1, steps + 1):
+            trace[level, keys.others] = 0.0
+            let_go(trace)
     return trace
 
 
-def _resumed(unfinished: Unfinished | None, device: torch.device) -> tuple[int, Tensor | None]:
-    """How many steps an inversion has taken already, and what the network said last."""
-    saved = None if unfinished is None else unfinished.read()
-    if saved is None:
-        return 0, None
-    told = saved.get("told")
-    return int(saved["steps"]), None if told is None else told.to(device)
+@dataclass(frozen=True)
+class _Begun:
+    """How far an inversion is.
+
+    Attributes:
+        steps: that it has taken
+        told: what the network said last (F, 4, h, w); None where that is not needed any more
+        between: whether the key frames are done, and it is about what lies between them
+    """
+
+    steps: int = 0
+    told: Tensor | None = None
+    between: bool = False
+
+    @classmethod
+    def read(cls, unfinished: Unfinished | None) -> _Begun:
+        """As it was saved; at the beginning where nothing was."""
+        saved = None if unfinished is None else unfinished.read()
+        return cls() if saved is None else cls(int(saved["steps"]), saved.get("told"), "between" in saved)
+
+    def save(self, unfinished: Unfinished) -> None:
+        told = {} if self.told is None else {"told": self.told}
+        between = {"between": torch.tensor(1)} if self.between else {}
+        unfinished.save({"steps": torch.tensor(self.steps), **between, **told})
+
+
+def _begun(x0: Tensor, steps: int, unfinished: Unfinished | None) -> tuple[Tensor, _Begun]:
+    """A trace (S + 1, F, 4, h, w) that begins with the clean latents, and how far up it an inversion is."""
+    shape = (steps + 1, *x0.shape)
+    trace = room_for(shape) if unfinished is None else unfinished.room_for("trace", shape)
+    begun = _Begun.read(unfinished)
+    if begun.steps == 0 and not begun.between:
+        trace[0] = x0
+    return trace, begun
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """What all steps of an inversion have in common: see ``invert``."""
+
+    backbone: Backbone
+    text: Tensor
+    steps: int
+    corrections: int
+    conditions: Sequence[Condition]
+    unfinished: Unfinished | None
+
+    def climb(
+        self,
+        trace: Tensor,
+        taken: int,
+        begun: _Begun,
+        *,
+        only: Sequence[Sequence[int]] | None,
+        into: Sequence[int] | None = None,
+        progress: Progress | None,
+    ) -> None:
+        """Take steps up a ``trace`` (S + 1, F, 4, h, w), until there are so many, ``taken``, from the clean latents on.
+
+        Args:
+            only: groups of frames that the network sees, each by itself
+            into: the frames that are inverted; the trace is known of the others. None for all frames
+        """
+        device, schedule = self.backbone.device, self.backbone.schedule(self.steps)
+        predict, told = Predictor(self.backbone, only), begun.told
+        if told is not None:
+            told = told.to(device)
+        for step in range(begun.steps, taken):
+            index, x, there = self.steps - 1 - step, trace[step], trace[step + 1]
+            if told is None or self.corrections == 0:
+                told = self._output(predict, schedule, x, index)
+            for cut in in_chunks(len(x), trace, told):
+                _put(there, cut, schedule.invert(x[cut].to(device), told[cut], index), into)
+            for _ in range(self.corrections):
+                told = self._output(predict, schedule, there, index)
+                for cut in in_chunks(len(x), trace, told):
+                    moved = schedule.invert_as(x[cut].to(device), told[cut], there[cut].to(device), index)
+                    _put(there, cut, moved, into)
+            if self.unfinished is not None and self.unfinished.due and step + 1 < taken:
+                _Begun(step + 1, told if self.corrections else None, begun.between).save(self.unfinished)
+            if progress is not None:
+                progress("inverting", step + 1, taken)
+
+    def _output(self, predict: Predictor, schedule: Schedule, latents: Tensor, index: int) -> Tensor:
+        """What the network says (F, 4, h, w) of latents before the step of this index."""
+        request = Request(latents.to(self.backbone.device), int(schedule.timesteps[index]), Prompt(self.text))
+        return predict(enter(self.conditions, request, schedule.window(index)), step=index)[0]
+
+
+def _put(level: Tensor, cut: slice, moved: Tensor, into: Sequence[int] | None) -> None:
+    """Write what has moved (F', 4, h, w), the frames of a ``cut``, into a level (F, 4, h, w) of a trace, those of
+    ``into`` alone where these are named."""
+    if into is None:
+        level[cut] = moved
+        return
+    rows = [frame for frame in into if cut.start <= frame < cut.stop]
+    level[rows] = moved[[row - cut.start for row in rows]].to(level)
 
 
 def correction_size(trace: Tensor, schedule: Schedule) -> float:
@@ -223,11 +281,12 @@ class Inversion(Prior):
 
     def start(self, backbone: Backbone, given: PriorInputs) -> Start:
         common: dict[str, Any] = {
-            "corrections": given.corrections, "conditions": given.conditions, "progress": given.progress,
+            "corrections": given.corrections, "conditions": given.conditions, "unfinished": given.unfinished,
+            "progress": given.progress,
         }  # fmt: skip
         what = backbone, given.latents, given.text, len(given.schedule)
         if given.keys is None:
-            trace = invert(*what, unfinished=given.unfinished, **common)
+            trace = invert(*what, **common)
         else:
             trace = invert_key_frames(*what, given.keys, given.fill_steps, **common)
         return Start(trace[-1], trace)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from vedit.condition import Condition
 from vedit.fifo import denoise_queue, passes
 from vedit.flow import Flow
 from vedit.graph import Work
+from vedit.graph.unfinished import forgotten
 from vedit.priors import Start
 from vedit.quality import check_finite
 from vedit.session import Session
@@ -31,8 +31,6 @@ class DenoiseQueue(Sampling):
     frames: int
     at_once: int
 
-    resumes: ClassVar[bool] = False
-
     def make(
         self, session: Session, start: Start, flow: Flow | None, conditions: tuple[tuple[Condition, ...], ...]
     ) -> Tensor:
@@ -46,9 +44,11 @@ class DenoiseQueue(Sampling):
                     guider,
                     at_once=backbone.seen_at_once(self.at_once) or self.at_once,
                     conditions=[each for some in conditions for each in some],
+                    unfinished=session.unfinished,
                     progress=session.progress,
                 )
-            check_finite(made, self.what, backbone)
+            with forgotten(session.unfinished):
+                check_finite(made, self.what, backbone)
             return made
 
     def work(self) -> tuple[Work, ...]:

@@ -17,6 +17,7 @@ from vedit.errors import ConfigError
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.key_frames import KeyFrames
+from vedit.mapped import let_go, room_for
 from vedit.masks import LatentBlend, latent_mask, untouched_pixels
 from vedit.motion.fill import Filled, fill
 from vedit.priors import Start
@@ -60,8 +61,6 @@ class DenoiseKeys(Denoise):
     keys: ChooseKeys
     fill_steps: int
 
-    resumes: ClassVar[bool] = False  # the states before the last would be missing
-
     def make(  # type: ignore[override]  # the key frames are one input more
         self,
         session: Session,
@@ -75,7 +74,8 @@ class DenoiseKeys(Denoise):
         keys: KeyFrames,
     ) -> Tensor:
         _check(conditions)
-        states = torch.empty(self.fill_steps + 1, len(keys), *latents.shape[1:])
+        shape, unfinished = (self.fill_steps + 1, len(keys), *latents.shape[1:]), session.unfinished
+        states = room_for(shape) if unfinished is None else unfinished.room_for("tensor", shape)
         with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             before = len(steps) - self.fill_steps  # steps that are not kept
@@ -92,6 +92,7 @@ class DenoiseKeys(Denoise):
                     for number, key in enumerate(keys.at):
                         if cut.start <= key < cut.stop:
                             states[index + 1 - before, number] = x[key - cut.start].cpu()
+                    let_go(states)
                 return x
 
             if before == 0:
@@ -99,7 +100,7 @@ class DenoiseKeys(Denoise):
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
             self.sampled(
                 backbone, x, steps, guider, conditions, session, source=source, after_step=after_step,
-                only=keys.together,
+                only=keys.together, unfinished=unfinished,
             )  # fmt: skip
         return states
 

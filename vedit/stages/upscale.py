@@ -12,6 +12,7 @@ from vedit.backbone.model import Backbone
 from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.graph import Stage, TensorStage, Work
+from vedit.graph.unfinished import forgotten
 from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.priors import Start
 from vedit.prompt import Prompt
@@ -66,6 +67,22 @@ class DenoiseTiles(TensorStage):
     windows: Windows | None
 
     title: ClassVar[str] = "denoising"
+    resumes: ClassVar[bool] = True
+
+    @property
+    def kept(self) -> bool:  # type: ignore[override]
+        """As what sampling makes is."""
+        return self.model.spec is not None
+
+    def room(self, frames: int, size: Size, cell: int) -> int:
+        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
+
+    def state(self, frames: int, size: Size, cell: int) -> int:
+        return (1 + self._branches) * self.room(frames, size, cell)
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """The latents before and after a step, and what the network says of them in all branches."""
+        return (2 + self._branches) * self.room(frames, size, cell)
 
     def make(self, session: Session, clip: Clip, latents: Tensor, start: Start, shots: Shots | None) -> Tensor:
         with session.working(self.model, self.attention, windows=self.windows, shots=shots) as backbone:
@@ -78,9 +95,11 @@ class DenoiseTiles(TensorStage):
                 self._guider(backbone),
                 tiles_of(self.size, self.side),
                 control=self._control(backbone, clip.frames),
+                unfinished=session.unfinished,
                 progress=session.progress,
             )
-            check_finite(made, "enlarged clip", backbone)
+            with forgotten(session.unfinished):
+                check_finite(made, "enlarged clip", backbone)
             return made.cpu()
 
     def _guider(self, backbone: Backbone) -> Guider:
@@ -88,6 +107,10 @@ class DenoiseTiles(TensorStage):
         if not self._guided:
             return Unguided(prompt)
         return ClassifierFree(prompt, Prompt(self.negative.embedded(backbone)), self.scale, self.apg_eta)
+
+    @property
+    def _branches(self) -> int:
+        return 2 if self._guided else 1
 
     @property
     def _guided(self) -> bool:
@@ -108,7 +131,7 @@ class DenoiseTiles(TensorStage):
         return control
 
     def work(self) -> tuple[Work, ...]:
-        count, branches = self.steps_taken * len(tiles_of(self.size, self.side)), 2 if self._guided else 1
+        count, branches = self.steps_taken * len(tiles_of(self.size, self.side)), self._branches
         unet = Work("unet", "denoising steps", count, branches, "denoising")
         if self.net is None:
             return (unet,)
