@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 import world
+from vedit import mapped
 from vedit.errors import MediaError, PartError
-from vedit.flow import Flow, centres, disagreement, estimate_flow, sample, tracks, ways_to_ends
+from vedit.flow import Flow, centres, disagreement, estimate_flow, first_seen, sample, tracks, ways_to_ends
 
 
 def moving(shift: tuple[int, int], frames: int = 4, size: tuple[int, int] = (48, 64)) -> Tensor:
@@ -112,6 +113,21 @@ def test_ways_to_the_ends_are_those_of_the_tracks() -> None:
     for side, end in enumerate((0, -1)):
         assert torch.equal(positions[side], every.positions[:, end])
         assert torch.equal(seen[side], every.seen[:, end])
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 8])
+def test_what_is_seen_first_is_as_the_tracks_have_it(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    flow, cells = estimate_flow(moving((3, -2), frames=5)), (6, 8)
+    every, own = tracks(flow, cells), torch.arange(48)
+    monkeypatch.setattr(mapped, "CHUNK", chunk)
+    reached = []
+    for cut, first, places in first_seen(flow, cells):
+        assert len(first) == len(places) == cut.stop - cut.start
+        for row, frame in enumerate(range(cut.start, cut.stop)):
+            assert torch.equal(first[row], every.seen[frame, : frame + 1].int().argmax(0))
+            assert torch.equal(places[row], every.positions[frame, first[row], own])
+            reached.append(frame)
+    assert reached == list(range(5))
 
 
 def test_what_was_hidden_once_stays_lost() -> None:

@@ -17,9 +17,11 @@ from vedit.clip import read_clip
 from vedit.graph import Store
 from vedit.mapped import (
     copied,
+    drawn_in_chunks,
     file_size,
     in_chunks,
     let_go,
+    picked,
     read_tensors,
     read_whole,
     room_for,
@@ -137,7 +139,22 @@ def test_a_store_gives_back_what_lies_in_its_files(tmp_path: Path) -> None:
     assert torch.equal(found["made"], made), "a file that is let go of stays for who reads it"
 
 
-@pytest.mark.parametrize("settings", [{"window": 3}, {"prior": "gaussian", "mask": "box:0,0,0.5,1"}])
+def test_what_is_made_of_a_few_frames_at_a_time_is_put_together() -> None:
+    one, other = torch.rand(11, 3, 4, 4), torch.rand(11, 1, 4, 4)
+    made = drawn_in_chunks(lambda a, b: (a * b).sum(1) > 0.5, one, other)
+    assert torch.equal(made, (one * other).sum(1) > 0.5)
+    assert torch.equal(picked(one, [2, 9, 2]), one[[2, 9, 2]])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"window": 3},
+        {"prior": "gaussian", "mask": "box:0,0,0.5,1"},
+        {"prior": "flow_warped", "mask": "word:dog", "attention": "first_frame"},
+        {"key_frames": 3, "mask": "auto", "attention": "full"},
+    ],
+)
 def test_an_edit_in_files_has_the_same_bytes(
     toy_model: Path, toy_clip: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ) -> None:

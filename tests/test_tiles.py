@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.test_prediction import residuals
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.entrances.residuals import Residuals
@@ -61,6 +62,18 @@ def test_a_picture_that_is_one_tile_is_denoised_as_ever(backbone: Backbone, wind
     with backbone.attending("sparse_causal", windows=windows):
         tiled = denoise_tiles(backbone, x, schedule, guider, tiles_of((8, 8), 8))
         torch.testing.assert_close(tiled, denoise(backbone, x, schedule, guider), atol=1e-5, rtol=1e-4)
+
+
+def test_tiles_are_the_same_however_many_frames_a_step_is_taken_of(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, schedule = noise(0, 5, (4, 8, 14)), backbone.schedule(2)
+    prompt, negative = (Prompt(each) for each in backbone.embed(["a cat", ""]).split(1))
+    guider, tiles = ClassifierFree(prompt, negative, [4.0, 3.0, 2.0, 1.5, 1.0], 0.0), tiles_of((8, 14), 8)
+    whole = denoise_tiles(backbone, x, schedule, guider, tiles)
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    monkeypatch.setattr(mapped, "CHUNK", 2)
+    assert torch.equal(denoise_tiles(backbone, x, schedule, guider, tiles), whole)
 
 
 def test_a_large_picture_agrees_with_each_tile_and_repeats(backbone: Backbone) -> None:

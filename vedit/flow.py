@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 from vedit.atomic import whole_file
 from vedit.clip.sizes import Size
 from vedit.errors import MediaError, PartError, WeightsError
-from vedit.mapped import in_chunks, room_for
+from vedit.mapped import CHUNK, in_chunks, let_go, room_for
 
 Method = Literal["dis", "raft"]
 """DIS: Kroeger et al. 2016, in OpenCV, without weights. RAFT: Teed & Deng 2020, through torchvision."""
@@ -280,6 +280,29 @@ def ways_to_ends(flow: Flow, cells: Size) -> tuple[Tensor, Tensor]:
         )
     scale = torch.tensor([cells[1] / flow.size[1], cells[0] / flow.size[0]])
     return (positions + 0.5) * scale - 0.5, seen
+
+
+def first_seen(flow: Flow, cells: Size) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Where what each cell of a grid (h, w) shows is seen first, going back along the flow; as ``tracks`` has it, a few
+    frames at a time: which these are, the frame in which that is (F', h w), and where in it (F', h w, 2), x and y in
+    cells."""
+    start = centres(cells, flow.size).reshape(-1, 2)
+    scale = torch.tensor([cells[1] / flow.size[1], cells[0] / flow.size[0]])
+    for cut in in_chunks(len(flow), flow.backward, flow.appeared):
+        count = cut.stop - cut.start
+        places, there = start.repeat(count, 1, 1), start.repeat(count, 1, 1)
+        seen = torch.ones(count, len(start), dtype=torch.bool)
+        first = torch.arange(cut.start, cut.stop)[:, None].repeat(1, len(start))
+        for now in reversed(range(1, cut.stop)):  # all cells of this frame and of those behind it, one frame back
+            rows = slice(max(0, now - cut.start), count)
+            places[rows], seen[rows] = _all(places[rows], seen[rows], flow.backward[now - 1], flow.appeared[now - 1])
+            first[rows][seen[rows]] = now - 1
+            there[rows][seen[rows]] = places[rows][seen[rows]]
+            if now <= cut.start and not seen.any():
+                break
+            if now % CHUNK == 0:
+                let_go(flow.backward, flow.appeared)
+        yield cut, first, (there + 0.5) * scale - 0.5
 
 
 def _all(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

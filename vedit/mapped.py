@@ -12,7 +12,7 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +28,8 @@ LARGE = 4 * 2**20
 CHUNK = 8
 """Frames that are worked on at a time."""
 
-WRITTEN = 8 * 2**20
-"""Bytes that are written at a time."""
+PART = 8 * 2**20
+"""Bytes that are written, or looked through, at a time."""
 
 DTYPES = {
     "F64": torch.float64,
@@ -138,6 +138,20 @@ def in_chunks(frames: int, *looked_at: Tensor | None, size: int | None = None) -
         let_go(*looked_at)
 
 
+def drawn_in_chunks(draw: Callable[..., Tensor], *given: Tensor) -> Tensor:
+    """What ``draw`` makes of the same few frames of each of the tensors (F, ...), put together again: (F, ...). Its
+    result has to be the same however many these are."""
+    made: Tensor | None = None
+    for cut in in_chunks(len(given[0]), *given):
+        part = draw(*(each[cut] for each in given))
+        if made is None:
+            made = room_for((len(given[0]), *part.shape[1:]), part.dtype, part.device)
+        made[cut] = part
+        let_go(made)
+    assert made is not None, "a clip has a frame"
+    return made
+
+
 def stacked(rows: Iterable[Sequence[Tensor]], count: int) -> tuple[Tensor, ...]:
     """The tensors of so many frames, one or more of each frame, put together as they come: (F, ...) each."""
     rooms: tuple[Tensor, ...] = ()
@@ -148,6 +162,16 @@ def stacked(rows: Iterable[Sequence[Tensor]], count: int) -> tuple[Tensor, ...]:
         if index % CHUNK == 0:
             let_go(*rooms)
     return rooms
+
+
+def picked(tensor: Tensor, rows: Sequence[int]) -> Tensor:
+    """The frames of a tensor (F, ...) that have these indices: (K, ...)."""
+    found = room_for((len(rows), *tensor.shape[1:]), tensor.dtype, tensor.device)
+    for number, row in enumerate(rows):
+        found[number] = tensor[row]
+        if number % CHUNK == 0:
+            let_go(found, tensor)
+    return found
 
 
 def copied(tensor: Tensor) -> Tensor:
@@ -195,7 +219,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         file.write(_beginning(tensors, metadata))
         for _, tensor in _in_order(tensors):
             content = tensor.detach().contiguous().flatten().view(torch.uint8)
-            for part in content.split(WRITTEN):
+            for part in content.split(PART):
                 file.write(part.numpy().data)
                 let_go(tensor)
 

@@ -80,7 +80,7 @@ class NetworkCost:
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
         self.unet = empty_unet(outline.unet)
         kind = ATTENTION.make(attention)
-        context = StepContext(SparseCausal() if "flow" in kind.needs else kind, "sdpa", frames)
+        self._attention = context = StepContext(SparseCausal() if "flow" in kind.needs else kind, "sdpa", frames)
         self.controls = {
             part: empty_controlnet(locate(*part, outline.text_width, folder, outline.notes, weights=False))
             for part in dict.fromkeys(each.part for each in work if each.part is not None)
@@ -102,7 +102,8 @@ class NetworkCost:
         self._weights = {each.untyped_storage()._cdata for one in networks for each in one.parameters()}
 
     def of(self, work: Work, size: Size) -> Cost:
-        """One run of a network for pictures of ``size`` (H, W): on all frames, the VAE's on one."""
+        """One run of a network for pictures of ``size`` (H, W): on all frames that it sees at once; the VAE's, and of
+        work that counts its own frames any, on one."""
         match work.network:
             case "vae encoder":
                 return self.encode(size)
@@ -114,12 +115,16 @@ class NetworkCost:
                 assert work.part is not None
                 return self.steer(self.controls[work.part], size, work.branches)
             case "unet":
-                return self.predict(size) * work.branches
+                return self.predict(size, self.frames if work.frames is None else 1) * work.branches
 
-    def predict(self, size: Size) -> Cost:
-        """One prediction of the noise, for pictures of ``size`` (H, W) and one branch of guidance; each further one
-        costs the same."""
-        return self._measured(lambda: self._unet(size))
+    def predict(self, size: Size, frames: int) -> Cost:
+        """One prediction of the noise of so many ``frames`` of ``size`` (H, W), for one branch of guidance; each
+        further one costs the same."""
+        self._attention.frames = frames
+        try:
+            return self._measured(lambda: self._unet(size, frames))
+        finally:
+            self._attention.frames = self.frames
 
     def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
         """The cost that one of ``controls`` adds to a prediction."""
@@ -128,7 +133,7 @@ class NetworkCost:
         def run() -> None:
             channels = net.config.conditioning_channels
             pictures = torch.empty(own * self.frames, channels, *size, dtype=self.dtype)
-            net(*self._inputs(size, own), controlnet_cond=pictures, return_dict=False)
+            net(*self._inputs(size, own * self.frames), controlnet_cond=pictures, return_dict=False)
 
         return self._measured(run)
 
@@ -139,7 +144,7 @@ class NetworkCost:
             parameter.requires_grad_(True)
         try:
             with torch.enable_grad():
-                return self._measured(lambda: self._unet(size).float().square().mean().backward())
+                return self._measured(lambda: self._unet(size, self.frames).float().square().mean().backward())
         finally:
             for parameter in chosen.values():
                 parameter.requires_grad_(False)
@@ -195,11 +200,10 @@ class NetworkCost:
         """How many parameters tuning changes."""
         return sum(each.numel() for each in tuned_parameters(self.unet).values())
 
-    def _unet(self, size: Size) -> Tensor:
-        return self.unet(*self._inputs(size, 1)).sample
+    def _unet(self, size: Size, frames: int) -> Tensor:
+        return self.unet(*self._inputs(size, frames)).sample
 
-    def _inputs(self, size: Size, branches: int) -> tuple[Tensor, Tensor, Tensor]:
-        count = branches * self.frames
+    def _inputs(self, size: Size, count: int) -> tuple[Tensor, Tensor, Tensor]:
         latents = torch.empty(count, 4, *(side // self.vae_scale_factor for side in size), dtype=self.dtype)
         text = torch.empty(
             count,

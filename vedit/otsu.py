@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from vedit.mapped import PART, let_go
 
 
 def otsu_bin(counts: NDArray[np.int64]) -> int:
@@ -24,9 +28,17 @@ def otsu_bin(counts: NDArray[np.int64]) -> int:
 
 
 def otsu(values: Tensor, bins: int = 128) -> float:
-    """The threshold that best parts ``values`` (K,) in two, by their histogram (Otsu 1979, eq. 18)."""
-    low, high = float(values.min()), float(values.max())
+    """The threshold that best parts ``values`` (...) in two, by their histogram (Otsu 1979, eq. 18). They are looked at
+    a part at a time."""
+    parts = values.flatten().split(PART // values.element_size())
+    low, high = math.inf, -math.inf
+    for part in parts:
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        let_go(values)
     if high <= low:
         return low
-    counts = torch.histc(values.float().cpu(), bins, low, high)
-    return low + otsu_bin(counts.long().numpy()) * (high - low) / bins
+    counts = torch.zeros(bins, dtype=torch.int64)
+    for part in parts:
+        counts += torch.histc(part.float().cpu(), bins, low, high).long()
+        let_go(values)
+    return low + otsu_bin(counts.numpy()) * (high - low) / bins

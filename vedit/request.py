@@ -50,9 +50,10 @@ Lead = Callable[[Tensor, Scale, slice], Tensor]
 """From a direction (F, C, h, w) between two predictions of some frames, their guidance scale, and which frames of the
 clip these are, to the guidance to add. It is asked of each frame once in a step."""
 
-Gradient = Callable[[Tensor, Tensor, Schedule, Index], Tensor]
-"""From latents and the guided output for them, both (F, C, h, w), before the step of an index of a schedule, to the
-gradient of an energy by the latents."""
+Gradient = Callable[[Tensor, Tensor, Schedule, Index, slice], Tensor]
+"""From latents and the guided output for them, both (F', C, h, w), before the step of an index of a schedule, and which
+frames of the clip these are, to the gradient of an energy by the latents. In a step it is asked of one stretch of
+frames after the other, from the clip's first on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,7 @@ class Request:
         channels: further input (F, C', h, w) beside the latents, the same in all branches
         beside: further branches, after the N
         energies: gradients that steer the guided output, added up
+        of_whole_clip: whether one of these looks at all frames together, and so is asked of them at once
         indices: which frames of the clip these are; None for all
     """
 
@@ -95,6 +97,7 @@ class Request:
     channels: Tensor | None = None
     beside: tuple[BranchBeside, ...] = ()
     energies: tuple[Gradient, ...] = ()
+    of_whole_clip: bool = False
     indices: Sequence[int] | None = None
 
     def frames(self, which: Sequence[int]) -> Request:
@@ -120,6 +123,7 @@ class Request:
             channels=None if self.channels is None else self.channels[frames],
             beside=tuple(replace(each, prompt=each.prompt.frames(frames)) for each in self.beside),
             energies=(),
+            of_whole_clip=False,
         )
 
     def with_all_branches(self) -> Request:
@@ -154,10 +158,11 @@ class Request:
         directions = [output - outputs[0] for output in outputs[len(self.prompt) :]]
         return sum(each.lead(direction, scale, cut) for each, direction in zip(self.beside, directions, strict=True))
 
-    def gradient(self, output: Tensor, schedule: Schedule, index: Index) -> Tensor | None:
-        """The gradient (F, C, h, w) of all energies by the latents, given the guided output for them before the step of
-        this index; None where there are none."""
-        made = [each(self.latents, output, schedule, index) for each in self.energies]
+    def gradient(self, output: Tensor, schedule: Schedule, index: Index, cut: slice) -> Tensor | None:
+        """The gradient (F', C, h, w) of all energies by the latents, given the guided output for the frames of a
+        ``cut`` before the step of this index; None where there are none."""
+        latents = self.latents if self.of_whole_clip else self.latents[cut]  # a gradient is asked by the very tensor
+        made = [each(latents, output, schedule, index, cut) for each in self.energies]
         return reduce(operator.add, made) if made else None
 
 

@@ -118,7 +118,7 @@ def _predicted(predict: Predictor, request: Request, source: Request | None, sch
 def _stretches(request: Request, outputs: Tensor) -> Iterator[slice]:
     """The frames that a step is taken of together: a few, or all where an energy looks at the clip as a whole."""
     frames = outputs.shape[1]
-    return iter([slice(0, frames)]) if request.energies else in_chunks(frames)
+    return iter([slice(0, frames)]) if request.of_whole_clip else in_chunks(frames)
 
 
 def guided_output(
@@ -131,7 +131,7 @@ def guided_output(
         lead = request.lead(told, some.scale, cut)
         clean = partial(schedule.clean, latents, index=index)
         output = some.combine(told[: len(request.prompt)], clean, lead)
-    gradient = request.gradient(output, schedule, index)
+    gradient = request.gradient(output, schedule, index, cut)
     return output if gradient is None else schedule.descend(output.detach(), gradient, index)
 
 

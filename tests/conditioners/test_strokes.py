@@ -11,7 +11,7 @@ import torch
 from tests.motion.making import drawn, line
 from vedit.adapters.loading import load_backbone
 from vedit.conditioners.strokes import AlongStrokes, Strokes, latent_sources
-from vedit.entrances.energy import Energy
+from vedit.entrances.energy import EnergyOfFrames
 from vedit.errors import ConfigError
 from vedit.jobs.generate import generate
 from vedit.motion.dense import dense_flow
@@ -39,11 +39,14 @@ def test_its_gradient_leads_to_the_first_frame_along_the_stroke(strokes: Path) -
     asked = part.prepare(None, Moments(3, Fraction(8)))
     energy = AlongStrokes(asked, 8)
     clean = torch.randn(3, 4, 6, 8).requires_grad_()
-    (gradient,) = torch.autograd.grad(energy(clean), clean)
+    first, whole = clean[0].detach(), slice(0, 3)
+    (gradient,) = torch.autograd.grad(energy(clean, first, whole), clean)
     assert gradient[0].abs().max() == 0, "the first frame leads"
     led = (clean - gradient).detach()
-    assert energy(led) < 1e-6
-    assert energy(clean) > 1
+    assert energy(led, first, whole) < 1e-6
+    assert energy(clean, first, whole) > 1
+    last = energy(clean[2:], first, slice(2, 3))
+    assert energy(clean[:2], first, slice(0, 2)) + last == pytest.approx(energy(clean, first, whole).item())
 
 
 def test_it_guides_a_clip_that_is_made(toy_model: Path, strokes: Path) -> None:
@@ -61,7 +64,7 @@ def test_it_guides_a_clip_that_is_made(toy_model: Path, strokes: Path) -> None:
 def test_it_is_a_condition_with_a_window_and_an_envelope(toy_model: Path, strokes: Path) -> None:
     part = Strokes(Strokes.Options(file=strokes, strength="0:0, 2:1", start=0.1, stop=0.6))
     made = part.condition(part.prepare(None, Moments(3, Fraction(8))), load_backbone(toy_model))
-    assert isinstance(made.entrance, Energy)
+    assert isinstance(made.entrance, EnergyOfFrames)
     assert made.envelope.tolist() == [0, 0.5, 1]
     assert made.active((0.2, 0.5))
     assert not made.active((0.5, 0.7))

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.condition import Condition
-from vedit.entrances.energy import Energy
+from vedit.entrances.energy import Energy, EnergyOfFrames
 from vedit.guiders import ClassifierFree, Guider
 from vedit.prediction import predict
 from vedit.prompt import Prompt
@@ -65,7 +66,7 @@ def test_the_gradient_is_that_of_the_whole_step(backbone: Backbone) -> None:
 
     request = Energy(brightness).enter(Request(x, t, Prompt(text)), torch.ones(1))
     assert request.latents.requires_grad
-    gradient = request.gradient(predict(backbone, request)[0], schedule, index)
+    gradient = request.gradient(predict(backbone, request)[0], schedule, index, slice(0, 1))
     assert gradient is not None
     aside = noise(2, 1, (4, 8, 8)) * 1e-2
     with torch.no_grad():
@@ -81,6 +82,29 @@ def test_several_energies_add_up(backbone: Backbone) -> None:
         return denoise(backbone, x, schedule, guider(backbone), conditions=conditions)
 
     torch.testing.assert_close(run(0.01, 0.02), run(0.03), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [4, 8])
+def test_an_energy_that_is_a_sum_over_frames_is_taken_of_a_few_at_a_time(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    x, schedule, strength = noise(0, 9, (4, 8, 8)), backbone.schedule(3), torch.linspace(0, 0.2, 9)
+    seen: list[tuple[int, int]] = []
+
+    def away_from_first(clean: Tensor) -> Tensor:
+        return (clean - clean[:1].detach()).square().sum()
+
+    def of_frames(clean: Tensor, first: Tensor, cut: slice) -> Tensor:
+        seen.append((cut.start, cut.stop))
+        assert len(clean) == cut.stop - cut.start
+        return (clean - first).square().sum()
+
+    whole = Condition(Energy(away_from_first, through_network=False), strength)
+    expected = denoise(backbone, x, schedule, guider(backbone), conditions=[whole])
+    monkeypatch.setattr(mapped, "CHUNK", chunk)
+    led = Condition(EnergyOfFrames(of_frames), strength)
+    assert torch.equal(denoise(backbone, x, schedule, guider(backbone), conditions=[led]), expected)
+    assert seen[: 1 + 8 // chunk] == [(first, min(9, first + chunk)) for first in range(0, 9, chunk)]
 
 
 def test_an_energy_of_frames_leads_the_frames(backbone: Backbone) -> None:

@@ -12,4 +12,5 @@ from vedit.session import Session
 def steps_expected(config: Settings) -> dict[str, float]:
     """The UNet passes that progress is told of, with an empty cache."""
     goal = entry_of(config).load().goal(config, Session(), Given())
-    return expected(plan(goal.stage).to_make)
+    assert goal.canvas is not None
+    return expected(plan(goal.stage).to_make, goal.canvas.frames)

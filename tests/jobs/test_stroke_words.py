@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +14,19 @@ from torch import Tensor
 
 import world
 from tests.conftest import Ran
+from tests.jobs.goals import steps_expected
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip
+from vedit.config import EditConfig
+from vedit.graph import plan
+from vedit.jobs import entry_of
 from vedit.jobs.animate import animate
+from vedit.jobs.base import Given
+from vedit.jobs.cost import cost_of
 from vedit.jobs.edit import edit
+from vedit.masks.word import NOISE_LEVELS
+from vedit.session import Session
 
 Command = Callable[..., Ran]
 
@@ -67,6 +77,45 @@ def test_in_an_edit_the_first_frame_is_looked_at(mini: Backbone, rendered: world
     rows, columns = ((red > 0.8) & (green > 0.8) & (blue < 0.4)).nonzero().float().unbind(1)
     assert float(rows.mean()) == pytest.approx(80, abs=4)
     assert float(columns.mean()) == pytest.approx(50, abs=4)
+
+
+@pytest.mark.filterwarnings("ignore::vedit.errors.VeditWarning")
+def test_the_search_for_words_is_counted_as_it_is_made(
+    toy_model: Path, toy_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the picture that strokes are drawn on for their words, in all frames for the mask's: no frame twice, whatever
+    the windows."""
+    strokes = tmp_path / "two.yaml"
+    words = ("{points: [[5, 5], [9, 5]], mask: 'word:dog'}", "{points: [[9, 9], [5, 9]], mask: 'word:red'}")
+    strokes.write_text(f"version: 1\nsize: [16, 16]\nstrokes: [{', '.join(words)}]\n")
+    settings = {
+        "clip": str(toy_clip), "model": str(toy_model), "prompt": "a red dog", "source_prompt": "a red dog",
+        "steps": 2, "size": 16, "window": 3, "mask": "word:dog", "control": "none", "check_inversion": False,
+        "cache": False, "motion_strokes": str(strokes),
+    }  # fmt: skip
+    config = EditConfig.model_validate(settings)
+    looks = steps_expected(config)["finding the word"]
+    assert looks * 5 == len(NOISE_LEVELS) * (5 + 1 + 1)
+    goal = entry_of(config).load().goal(config, Session(), Given())
+    counted = {what: times for what, times, _ in cost_of(goal, plan(goal.stage), None).work}
+    assert counted["looks for the mask's word"] == len(NOISE_LEVELS) * 7
+    assert counted["VAE, in"] == 5 + 1 + 1
+    seen, encoded = Counter[str](), Counter[str]()
+    predict, encode = Backbone.predict, Backbone.encode
+
+    def told(backbone: Backbone, x: Tensor, *others: Any, **named: Any) -> Tensor:
+        seen["recorded" if backbone._context.record is not None else "other"] += x.shape[0] * x.shape[1]
+        return predict(backbone, x, *others, **named)
+
+    def encoding(backbone: Backbone, frames: Tensor) -> Tensor:
+        encoded["frames"] += len(frames)
+        return encode(backbone, frames)
+
+    monkeypatch.setattr(Backbone, "predict", told)
+    monkeypatch.setattr(Backbone, "encode", encoding)
+    edit(toy_model, toy_clip, **{name: each for name, each in settings.items() if name not in ("clip", "model")})
+    assert seen["recorded"] == counted["looks for the mask's word"]
+    assert encoded["frames"] == counted["VAE, in"]
 
 
 def test_words_are_found_by_any_model(sd1: Path, picture: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import world
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.guiders import ClassifierFree
@@ -49,6 +50,22 @@ def test_the_difference_mask_is_a_mask(backbone: Backbone) -> None:
     assert mask.min() >= 0
     assert mask.max() == 1
     assert torch.equal(mask, compare_prompts(backbone, latents, one, other)[0].mask())
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_mask_is_the_same_however_many_frames_are_looked_at_at_once(
+    monkeypatch: pytest.MonkeyPatch, local: bool
+) -> None:
+    magnitude = noise(0, 9, (1, 8, 8)).abs()
+    magnitude[..., :3] *= 20 if local else 0.01
+    difference = PromptDifference(magnitude, noise(1, 9, (4, 8, 8)))
+    whole = difference.mask()
+    assert 0 < whole.mean() < 1
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    for chunk in (1, 4):
+        monkeypatch.setattr(mapped, "CHUNK", chunk)
+        assert torch.equal(difference.mask(), whole)
+        assert difference.coherence == pytest.approx(PromptDifference(magnitude, difference.direction).coherence)
 
 
 def test_prompts_are_compared_in_windows(backbone: Backbone) -> None:

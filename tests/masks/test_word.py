@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 
 import world
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.errors import ConfigError
 from vedit.masks import word_mask
 from vedit.sampling import noise
-from vedit.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,15 @@ def test_it_works_on_latents_of_any_shape(sd1: Path) -> None:
     assert mask.max() == 1
 
 
-def test_a_long_clip_is_looked_at_in_stretches(sd1: Path) -> None:
-    backbone, latents = load_backbone(sd1, device="cpu"), noise(0, 5, (4, 8, 8))
+def test_a_long_clip_is_looked_at_in_stretches(sd1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, latents = load_backbone(sd1, device="cpu"), noise(0, 11, (4, 8, 8))
     told: list[tuple[str, int, int]] = []
-    whole = word_mask(backbone, latents, backbone.embed(["a dog"]), [2])
-    with backbone.attending("sparse_causal", windows=Windows(2, 1)):
-        found = word_mask(backbone, latents, backbone.embed(["a dog"]), [2], progress=lambda *at: told.append(at))
-    assert (found != whole).float().mean() < 0.02, "but for what lies on the threshold"
-    assert [at[1:] for at in told] == [(done, 12) for done in range(1, 13)]
+    whole = word_mask(backbone, latents, backbone.embed(["a dog"]), [2], progress=lambda *at: told.append(at))
+    assert [at[1:] for at in told] == [(done, 8) for done in range(1, 9)]
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    for chunk in (4, 8):
+        monkeypatch.setattr(mapped, "CHUNK", chunk)
+        assert torch.equal(word_mask(backbone, latents, backbone.embed(["a dog"]), [2]), whole)
 
 
 def test_attention_is_kept_only_while_it_is_watched(mini: Backbone) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.errors import ConfigError
@@ -59,6 +60,15 @@ def test_the_background_keeps_more_of_the_first_frame(backbone: Backbone) -> Non
     thing, behind = likeness(made[1, :, :8], made[0, :, :8]), likeness(made[1, :, 8:], made[0, :, 8:])
     assert behind > thing + 0.1
     assert float(made[1, :, 8:].std()) == pytest.approx(1, abs=0.12)
+
+
+def test_it_is_the_same_however_many_frames_are_looked_at_at_once(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things = torch.rand(FRAMES, 1, SIDE, SIDE) > 0.5
+    whole = start(backbone, to_the_right(CELL), things=things)
+    monkeypatch.setattr(mapped, "CHUNK", 1)
+    assert torch.equal(start(backbone, to_the_right(CELL), things=things), whole)
 
 
 def test_few_steps_are_enough_and_the_seed_decides(backbone: Backbone) -> None:

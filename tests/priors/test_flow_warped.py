@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.test_flow import moving, uniform
+from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.errors import ConfigError
@@ -88,6 +89,16 @@ def test_what_appears_and_what_spreads_has_noise_of_its_own() -> None:
     none = torch.zeros(1, 2, 16, 16)
     found = sources(Flow(none, none, still, hidden), (16, 16)).view(2, 16, 16)
     assert torch.equal(found[1] >= 256, hidden[0])
+
+
+def test_it_is_the_same_however_many_frames_are_looked_at_at_once(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = estimate_flow(moving((3, 2), frames=9))
+    whole = start(backbone, flow, 9, cells=(6, 8))
+    for chunk in (1, 4):
+        monkeypatch.setattr(mapped, "CHUNK", chunk)
+        assert torch.equal(start(backbone, flow, 9, cells=(6, 8)), whole)
 
 
 def test_a_longer_clip_keeps_its_first_frames(backbone: Backbone) -> None:

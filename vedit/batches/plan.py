@@ -82,7 +82,8 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     """A job with what it takes. Reads no weights and no pictures; what is wrong with its files is its fault."""
     try:
         goal, store = goal_of(job, folder, session), result_store(job.config)
-        stages = tuple(_stage_of(stage, store) for stage in plan(goal.stage).to_make)
+        count = 1 if goal.canvas is None else goal.canvas.frames
+        stages = tuple(_stage_of(stage, store, count) for stage in plan(goal.stage).to_make)
     except VeditError as fault:
         return PlannedJob(job, fault=fault)
     seed = getattr(goal.settings, "seed", None)
@@ -95,9 +96,9 @@ def planned(job: BatchJob, folder: Path, session: Session, past: Past | None) ->
     return PlannedJob(job, key, model, seed, frames, size, stages, past=same, stands=stands)
 
 
-def _stage_of(stage: Stage[Any], store: Store | None) -> StageOf:
+def _stage_of(stage: Stage[Any], store: Store | None, frames: int) -> StageOf:
     kept = stage.kept and store is not None
-    taken = sum(passes(work) for work in stage.work() if not work.doubtful)
+    taken = sum(passes(work, frames) for work in stage.work() if not work.doubtful)
     needs = tuple(each.key for each in stage.needs())
     there = kept and store is not None and store.holds(stage.key)
     return StageOf(stage.key, stage.title, kept, there, taken, needs)

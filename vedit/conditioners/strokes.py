@@ -16,7 +16,7 @@ from vedit.condition import Condition
 from vedit.conditioners import Conditioner
 from vedit.config import Settings, Varying, varying
 from vedit.config.paths import InputPath
-from vedit.entrances.energy import Energy
+from vedit.entrances.energy import EnergyOfFrames
 from vedit.errors import ConfigError
 from vedit.flow import centres, nearest
 from vedit.masks.dual_clock import latents_held
@@ -72,22 +72,22 @@ class Strokes(Conditioner):
         return StrokesInTime(strokes, moments, None if clip is None else clip.frames[0], strength)
 
     def condition(self, prepared: StrokesInTime, backbone: Backbone) -> Condition:
-        energy = Energy(AlongStrokes(prepared, backbone.vae_scale_factor), through_network=False)
+        energy = EnergyOfFrames(AlongStrokes(prepared, backbone.vae_scale_factor))
         return Condition(energy, prepared.strength, self.options.start, self.options.stop)
 
 
 class AlongStrokes:
-    """Half the squared distance of the latents along strokes, in all frames, from those of the first frame."""
+    """Half the squared distance of the latents along strokes from those of the first frame."""
 
     def __init__(self, asked: StrokesInTime, vae_scale_factor: int) -> None:
         self.asked, self.vae_scale_factor = asked, vae_scale_factor
         self._known: tuple[Size, Tensor, Tensor] | None = None
 
-    def __call__(self, clean: Tensor) -> Tensor:
-        """The energy () of predicted clean latents (F, C, h, w); the first frame leads, and is not led."""
-        where, counts = (each.to(clean.device) for each in self._sources((clean.shape[2], clean.shape[3])))
-        first = clean[0].detach().flatten(1)  # (C, h w)
-        wanted = first[:, where].transpose(0, 1).unflatten(2, clean.shape[2:])  # (F, C, h, w)
+    def __call__(self, clean: Tensor, first: Tensor, cut: slice) -> Tensor:
+        """The energy () of predicted clean latents (F', C, h, w), the frames of a ``cut``; the ``first`` frame (C, h,
+        w) leads, and is not led."""
+        where, counts = (each[cut].to(clean.device) for each in self._sources((clean.shape[2], clean.shape[3])))
+        wanted = first.flatten(1)[:, where].transpose(0, 1).unflatten(2, clean.shape[2:])  # (F', C, h, w)
         return (counts * (clean - wanted)).square().sum() / 2
 
     def _sources(self, cells: Size) -> tuple[Tensor, Tensor]:

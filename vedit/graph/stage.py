@@ -62,6 +62,11 @@ class Stage(Generic[T]):
         """The networks that ``make`` runs; empty where it runs none, or none that counts."""
         return ()
 
+    @property
+    def frames_of_its_own(self) -> int | None:
+        """How many frames it is of, where these are not the clip's that the job is about; None for those."""
+        return None
+
     def room(self, frames: int, size: tuple[int, int], cell: int) -> int:
         """Bytes of what is kept of a result of so many frames of a ``size`` (H, W), about; 0 for next to nothing.
 

@@ -21,6 +21,7 @@ class Work:
         progress: the name under which progress tells of it; empty where it is not told
         doubtful: whether it may turn out not to be needed
         share: of the frames, how many it runs on: 1 is all
+        frames: how many it runs on each time, one by one or where they lie in no windows; None for the clip's
         part: which of several ControlNets, as (kind, name); None for other networks
     """
 
@@ -31,6 +32,7 @@ class Work:
     progress: str = ""
     doubtful: bool = False
     share: float = 1.0
+    frames: int | None = None
     part: tuple[str, str | None] | None = None
 
 
@@ -38,6 +40,8 @@ LEARNING = 2
 """Passes that one step of learning is worth: the way back takes as long as the way there."""
 
 
-def passes(work: Work) -> float:
-    """UNet passes over all frames that are as long, a branch counted as one: the unit of progress."""
-    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches * work.share
+def passes(work: Work, frames: int) -> float:
+    """UNet passes over all so many ``frames`` of a clip that are as long, a branch counted as one: the unit of
+    progress."""
+    share = work.share if work.frames is None else work.frames / frames
+    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches * share

@@ -127,7 +127,7 @@ def run(
             store = store.for_job(room_of(planned, goal.canvas, goal.model.outline.vae_scale_factor))
         check(goal, planned, session, store)
         if expect is not None:
-            expect(expected(stages))
+            expect(expected(stages, goal.canvas.frames))
     making = Run(session, store, made)
     result = making(goal.stage)
     return job.finish(config, result, making.seconds)
@@ -146,13 +146,13 @@ def check(goal: Goal[Any], planned: Plan, session: Session, store: Store | None)
         resources.warn_if_long(goal.canvas, goal.model, session, planned.to_make, goal.shorten)
 
 
-def expected(stages: Iterable[Stage[Any]]) -> dict[str, float]:
-    """UNet passes of the stages by the names under which progress tells of them, in their order; what may turn out not
-    to be needed is left out."""
+def expected(stages: Iterable[Stage[Any]], frames: int) -> dict[str, float]:
+    """UNet passes over all so many ``frames`` of the stages by the names under which progress tells of them, in their
+    order; what may turn out not to be needed is left out."""
     found: dict[str, float] = {}
     for work in (each for stage in stages for each in stage.work()):
         if work.progress and not work.doubtful:
-            found[work.progress] = found.get(work.progress, 0) + passes(work)
+            found[work.progress] = found.get(work.progress, 0) + passes(work, frames)
     return found
 
 

@@ -144,7 +144,7 @@ def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple
     costs: dict[tuple[Any, ...], Cost] = {}
     largest = 0.0
     for run in (each for stage in planned.to_make for each in stage.work() if each.times):
-        kind = run.network, run.branches, run.part
+        kind = run.network, run.branches, run.part, run.frames is None
         if kind not in costs:
             costs[kind] = model.of(run, canvas.size)
         times = _times(run, canvas)
@@ -155,7 +155,10 @@ def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple
 
 
 def _times(run: Work, canvas: Canvas) -> int:
-    """How often a network runs: the VAE on each frame, the UNet on each window, and to learn, on one."""
+    """How often a network runs: the VAE on each frame, the UNet on each window or, of frames in none, on each, and to
+    learn, on one window."""
+    if run.frames is not None:
+        return run.times * run.frames
     if run.network.startswith("vae"):
         return round(run.times * canvas.frames * run.share)
     return run.times if run.network == "learning" else round(run.times * run.share * canvas.seen / canvas.at_once)

@@ -272,7 +272,7 @@ class EditStages:
             tokens = tuple(self._mask_tokens)
             return WordMask(
                 self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], tokens, config.seed,
-                self._windows_beside,
+                self.footage.frames,
             )  # fmt: skip
         return AutoMask(self.differences) if self._masked_by_words and self.differences else None
 

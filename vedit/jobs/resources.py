@@ -14,7 +14,7 @@ import torch
 from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import DeviceError, VeditWarning
-from vedit.graph import Stage
+from vedit.graph import Stage, Work
 from vedit.graph.work import passes
 from vedit.machine_disk import Disk
 from vedit.machine_memory import free_gpu_memory, free_memory
@@ -197,7 +197,14 @@ def network_seconds(canvas: Canvas, model: Model, session: Session, stages: Sequ
 def _passes(canvas: Canvas, stages: Sequence[Stage[Any]]) -> float:
     """Passes of single frames through the network."""
     works = [each for stage in stages for each in stage.work() if not each.doubtful]
-    return sum(passes(each) * (canvas.at_once if each.network == "learning" else canvas.seen) for each in works)
+    return sum(passes(each, canvas.frames) * _seen(each, canvas) for each in works)
+
+
+def _seen(work: Work, canvas: Canvas) -> float:
+    """Passes of single frames that one over all frames is."""
+    if work.network == "learning":
+        return canvas.at_once
+    return canvas.seen if work.frames is None else canvas.frames
 
 
 @torch.no_grad()

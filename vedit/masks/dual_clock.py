@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vedit.mapped import in_chunks, let_go, room_for
+from vedit.mapped import drawn_in_chunks, in_chunks, let_go, room_for
 from vedit.schedule import Schedule
 
 
@@ -52,14 +52,14 @@ class DualClock:
 
 def latents_held(held: Tensor, vae_scale_factor: int) -> Tensor:
     """Which latents (F, 1, h, w) bool hold anything of some pixels (F, H, W) bool."""
-    return F.max_pool2d(held[:, None].float(), vae_scale_factor) > 0.5
+    return drawn_in_chunks(lambda part: F.max_pool2d(part[:, None].float(), vae_scale_factor) > 0.5, held)
 
 
 def latents_mostly(held: Tensor, vae_scale_factor: int) -> Tensor:
     """Which latents (F, 1, h, w) bool hold those for the better half."""
-    return F.avg_pool2d(held[:, None].float(), vae_scale_factor) >= 0.5
+    return drawn_in_chunks(lambda part: F.avg_pool2d(part[:, None].float(), vae_scale_factor) >= 0.5, held)
 
 
 def latents_whole(held: Tensor, vae_scale_factor: int) -> Tensor:
     """Which latents (F, 1, h, w) bool hold nothing else."""
-    return -F.max_pool2d(-held[:, None].float(), vae_scale_factor) > 0.5
+    return drawn_in_chunks(lambda part: -F.max_pool2d(-part[:, None].float(), vae_scale_factor) > 0.5, held)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.clip.sizes import Size, resize
-from vedit.mapped import CHUNK, in_chunks, let_go, room_for
+from vedit.mapped import CHUNK, drawn_in_chunks, let_go, room_for
 
 COVERED = 0.25
 """Share of a latent's pixels from which on a mask opens it wholly."""
@@ -33,28 +33,26 @@ class LatentBlend:
 
 
 def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
-    """Where latents may change (F, 1, h, w), for a ``mask`` of pixels (F, 1, H, W), both in [0, 1].
+    """Where latents may change (F, 1, h, w), for a ``mask`` of pixels (F, 1, H, W), both in [0, 1]; it may be bool.
 
     A latent of which the mask covers a quarter is as open as the mask is there, one that it covers less is so in
     proportion: were it the covered share alone, the old attribute would shine through along the edge. Around them lies
     a soft edge, one latent wide, since a decoder looks beyond a latent's own pixels. ``LatentBlend`` blends after each
     of the ``steps``, so a grey g becomes the root that leaves g of what the first step changes.
     """
-    found = room_for((len(mask), 1, mask.shape[2] // vae_scale_factor, mask.shape[3] // vae_scale_factor))
-    for chunk in in_chunks(len(mask), mask, found):
-        level = F.max_pool2d(mask[chunk], vae_scale_factor)
-        covered = F.avg_pool2d(mask[chunk], vae_scale_factor) / level.clamp(min=1e-6)
+
+    def draw(part: Tensor) -> Tensor:
+        level = F.max_pool2d(part.float(), vae_scale_factor)
+        covered = F.avg_pool2d(part.float(), vae_scale_factor) / level.clamp(min=1e-6)
         opened = level ** (1 / steps) * (covered / COVERED).clamp(max=1)
-        found[chunk] = torch.maximum(opened, surroundings(opened))
-    return found
+        return torch.maximum(opened, surroundings(opened))
+
+    return drawn_in_chunks(draw, mask)
 
 
 def untouched_pixels(mask: Tensor, size: Size) -> Tensor:
     """The pixels (F, 1, *size), as 0 and 1, of the latents where a mask (F, 1, h, w) is 0."""
-    pixels = room_for((len(mask), 1, *size))
-    for chunk in in_chunks(len(mask), pixels):
-        pixels[chunk] = F.interpolate((mask[chunk] == 0).float(), size=size, mode="nearest")
-    return pixels
+    return drawn_in_chunks(lambda part: F.interpolate((part == 0).float(), size=size, mode="nearest"), mask)
 
 
 def paste(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.mapped import in_chunks, room_for
+from vedit.mapped import drawn_in_chunks, in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.prediction import Predictor
@@ -78,18 +78,17 @@ class PromptDifference:
         none, the whole frame is open. Prompts that say the same leave nothing open.
         """
         total = self.magnitude
-        if not total.any():
+        largest = float(total.max())
+        if largest == 0:
             return total
-        smooth = surroundings(total)
+        smooth = drawn_in_chunks(surroundings, total)
         # On roots, or the strongest differences alone would set the threshold.
-        inside = smooth.sqrt() > otsu(smooth.sqrt().flatten())
+        inside = _above_otsu(torch.sqrt, smooth)
         if not _many_times(smooth, inside, LOCAL):
-            scale = total.clamp(min=1e-6 * float(total.max())).log()
-            inside = scale > otsu(scale.flatten())
-            if inside.float().mean() < 0.5 or not _many_times(total, inside, AGREED):
+            inside = _above_otsu(lambda part: part.clamp(min=1e-6 * largest).log(), total)
+            if inside.sum() < inside.numel() / 2 or not _many_times(total, inside, AGREED):
                 inside = torch.ones_like(inside)
-        chosen = inside.float()
-        return (chosen + surroundings(chosen)) / 2
+        return drawn_in_chunks(lambda part: (part.float() + surroundings(part.float())) / 2, inside)
 
 
 @torch.no_grad()
@@ -131,6 +130,19 @@ def compare_prompts(
     return [PromptDifference(*each) for each in zip(magnitude, direction, strict=True)]
 
 
+def _above_otsu(scale: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """Where ``values`` (F, 1, h, w), on a ``scale`` of their own, lie above the threshold that parts them in two."""
+    scaled = drawn_in_chunks(scale, values)
+    threshold = otsu(scaled)
+    return drawn_in_chunks(lambda part: part > threshold, scaled)
+
+
 def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
-    """Whether ``values`` are on average so many times larger inside than outside."""
-    return bool(inside.any() and not inside.all() and values[inside].mean() >= times * values[~inside].mean())
+    """Whether ``values`` (F, 1, h, w) are on average so many times larger ``inside`` than outside."""
+    count = int(inside.sum())
+    if count in (0, inside.numel()):
+        return False
+    # Of each frame by itself, so that the sum does not depend on how many are looked at at once.
+    within = drawn_in_chunks(lambda part, which: (part * which).double().sum((1, 2, 3)), values, inside).sum()
+    whole = drawn_in_chunks(lambda part: part.double().sum((1, 2, 3)), values).sum()
+    return bool(within / count >= times * (whole - within) / (inside.numel() - count))

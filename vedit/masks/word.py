@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.mapped import drawn_in_chunks, in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.progress import Progress
@@ -22,6 +23,9 @@ NOISE_LEVELS = (0.2, 0.3, 0.4, 0.5)
 POSITIONS = 256
 """How many places the layers that are watched have, as nearly as the network has it: 16 x 16, where a thing is whole
 and words part best (Hertz et al. 2023, section 3; Chefer et al. 2023)."""
+
+AT_ONCE = 8
+"""Frames that the network sees at a time: always as many, so that a longer clip is the same in its first frames."""
 
 SPREADINGS = 2
 """Times that what a word looks at is spread to the places that look alike."""
@@ -43,21 +47,30 @@ def word_mask(
     clip is noised, and the cross-attention to the word, a mean over heads and layers, says where it is looked for
     (Hertz et al. 2023, section 3; DAAM, Tang et al. 2023, section 3). That is blotchy, so it is spread along the same
     layers' self-attention, which knows what belongs together (Nguyen et al. 2023, "Dataset Diffusion"). The threshold
-    is Otsu's. A long clip is looked at in stretches of the size of the windows in force.
+    is Otsu's. The frames do not look at each other, and are seen a few at a time.
     """
-    frames, windows = len(latents), backbone.windows
-    chunks = [slice(0, frames)] if windows is None else list(windows.chunks(frames))
-    maps = []
-    for number, chunk in enumerate(chunks):
+    frames = len(latents)
+    maps = room_for((frames, 1, *latents.shape[2:]), device=latents.device)
+    count = passes(frames)
+    for number, cut in enumerate(in_chunks(frames, latents, maps, size=AT_ONCE)):
 
         def told(done: int, number: int = number) -> None:
             if progress is not None:
-                progress("finding the word", number * len(NOISE_LEVELS) + done, len(chunks) * len(NOISE_LEVELS))
+                progress("finding the word", number * len(NOISE_LEVELS) + done, count)
 
-        maps.append(_maps(backbone, latents[chunk], chunk.start, text, tokens, seed, told))
-    whole = torch.cat(maps)
-    chosen = (whole > otsu(whole.flatten())).float()
-    return torch.maximum(chosen, surroundings(chosen))
+        maps[cut] = _maps(backbone, latents[cut], cut.start, text, tokens, seed, told)
+    threshold = otsu(maps)
+
+    def chosen(part: Tensor) -> Tensor:
+        inside = (part > threshold).float()
+        return torch.maximum(inside, surroundings(inside))
+
+    return drawn_in_chunks(chosen, maps)
+
+
+def passes(frames: int) -> int:
+    """How often the network is run for a clip of so many ``frames``."""
+    return len(NOISE_LEVELS) * -(-frames // AT_ONCE)
 
 
 def _maps(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vedit.flow import Flow
-from vedit.mapped import room_for
+from vedit.mapped import let_go, room_for
 from vedit.motion.spread import spread
 
 
@@ -38,8 +38,9 @@ def fill(frames: Tensor, flow: Flow, edited: Tensor, at: Sequence[int]) -> Fille
         at: the indices of the frames that they are the edits of, ascending, the clip's first and last among them
     """
     made = room_for(frames.shape, frames.dtype)
-    changed = torch.ones(len(frames), *frames.shape[2:], dtype=torch.bool)
-    made[list(at)] = edited
+    changed = room_for((len(frames), *frames.shape[2:]), torch.bool)
+    for key, frame in zip(at, edited, strict=True):
+        made[key], changed[key] = frame, True
     for number, (left, right) in enumerate(pairwise(at)):
         if right == left + 1:
             continue
@@ -47,4 +48,5 @@ def fill(frames: Tensor, flow: Flow, edited: Tensor, at: Sequence[int]) -> Fille
         pair = edited[number], edited[number + 1]
         found = spread(frames[stretch], flow.frames(left, right + 1), pair, (0, right - left))
         made[between], changed[between] = found.frames[1:-1], found.changed[1:-1]
+        let_go(frames, made, changed, edited)
     return Filled(made, changed)

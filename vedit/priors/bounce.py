@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
-from vedit.flow import Flow, nearest, tracks
+from vedit.flow import first_seen, nearest
 from vedit.guiders import Unguided
+from vedit.mapped import let_go, room_for
 from vedit.part import Need
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.prompt import Prompt
@@ -57,20 +57,22 @@ class Bounce(Prior):
         if given.flow is None or len(given.flow) != frames:
             found = "none was given" if given.flow is None else f"one of {len(given.flow)} frames was given"
             raise ConfigError(f"the prior bounce needs the flow of {frames} frames, and {found}.")
-        device = backbone.device
-        fresh = noise(given.seed, frames, (channels, height, width)).to(device)
+        fresh = noise(given.seed, frames, (channels, height, width))
         way = first_steps(given.schedule, max(1, round(WAY * len(given.schedule))))
         # The first frame by itself, whatever the frames look at when they are sampled.
         with backbone.attending("per_frame"):
-            near = denoise(backbone, fresh[:1], way, Unguided(Prompt(given.text)))[0]
+            near = denoise(backbone, fresh[:1].to(backbone.device), way, Unguided(Prompt(given.text)))[0]
         near = near / near.std().clamp(min=1e-6)  # noise has a variance of 1, whatever the model makes of it
-        where, seen = from_first(given.flow, (height, width))
-        moved = near.flatten(1)[:, where.to(device)].unflatten(2, (height, width)).transpose(0, 1)  # (F, C, h, w)
-        share = kept_of_first(way, None if given.things is None else given.things.to(device))
-        back = share * moved + (1 - share.square()).sqrt() * fresh
-        made = torch.where(seen.to(device).view(frames, 1, height, width), back, fresh)
+        share = kept_of_first(way, given.things)
+        made, carried = room_for(fresh.shape), near.cpu().flatten(1)
+        for cut, first, places in first_seen(given.flow, (height, width)):
+            moved = carried[:, nearest(places, (height, width))].unflatten(2, (height, width)).transpose(0, 1)
+            some = share[cut] if share.ndim else share
+            back = some * moved + (1 - some.square()).sqrt() * fresh[cut]  # (F', C, h, w)
+            made[cut] = torch.where((first == 0).unflatten(1, (1, height, width)), back, fresh[cut])
+            let_go(made, fresh)
         made[0] = fresh[0]
-        return Start(made)
+        return Start(made.to(backbone.device))
 
 
 def first_steps(schedule: Schedule, count: int) -> Schedule:
@@ -93,10 +95,3 @@ def kept_of_first(way: Schedule, things: Tensor | None) -> Tensor:
     mixed = SMOOTHED + (1 - SMOOTHED) * back
     smoothed = mixed / torch.hypot(mixed, (1 - SMOOTHED) * (1 - back.square()).sqrt())
     return torch.where(things, back, smoothed)
-
-
-def from_first(flow: Flow, cells: Size) -> tuple[Tensor, Tensor]:
-    """Of each cell of each frame, which of the first frame's lies nearest to where it was there (F, h w), numbered
-    along the rows, and whether it is seen there (F, h w)."""
-    found = tracks(flow, cells)
-    return nearest(found.positions[:, 0], cells), found.seen[:, 0]

@@ -10,7 +10,8 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
-from vedit.flow import Flow, centres, nearest, tracks
+from vedit.flow import Flow, centres, first_seen, nearest
+from vedit.mapped import in_chunks, let_go, room_for
 from vedit.part import Need
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.sampling import noise
@@ -37,9 +38,13 @@ class FlowWarped(Prior):
                 "use flow=vedit.flow.estimate_flow(frames)."
             )
         fresh = noise(given.seed, frames, (channels, height, width))
-        drawn = fresh.permute(0, 2, 3, 1).reshape(-1, channels)
-        taken = drawn[sources(given.flow, (height, width))]
-        return Start(taken.view(frames, height, width, channels).permute(0, 3, 1, 2).contiguous().to(backbone.device))
+        taken, drawn, count = room_for(fresh.shape), fresh.flatten(2), height * width
+        found = sources(given.flow, (height, width))
+        for cut in in_chunks(frames, fresh, taken, found):
+            for frame in range(cut.start, cut.stop):
+                cells = drawn[found[frame] // count, :, found[frame] % count]  # (h w, C)
+                taken[frame] = cells.T.unflatten(1, (height, width))
+        return Start(taken.to(backbone.device))
 
 
 def sources(flow: Flow, cells: Size) -> Tensor:
@@ -49,17 +54,17 @@ def sources(flow: Flow, cells: Size) -> Tensor:
     Depends only on the frames up to its own.
     """
     count = cells[0] * cells[1]
-    found = tracks(flow, cells)
-    near = nearest(found.positions, cells)
-    gap = (found.positions - centres(cells, cells).reshape(count, 2)[near]).square().sum(-1)
-    own = torch.arange(len(flow) * count).view(len(flow), count)
-    shown = own.clone()
-    every = torch.arange(count)
-    for frame in range(1, len(flow)):
-        first = found.seen[frame, : frame + 1].int().argmax(0)  # once lost, a cell stays lost
-        wanted = shown[first, near[frame, first, every]]
-        # Of several cells that come from one, the nearest takes its noise.
-        rank = gap[frame, first, every].argsort(stable=True).argsort()
-        best = torch.full((len(flow) * count,), count).scatter_reduce(0, wanted, rank, "amin")
-        shown[frame] = torch.where(best[wanted] == rank, wanted, own[frame])
+    shown, every, middle = room_for((len(flow), count), torch.int64), torch.arange(count), centres(cells, cells)
+    for cut, first, places in first_seen(flow, cells):
+        near = nearest(places, cells)
+        gap = (places - middle.reshape(count, 2)[near]).square().sum(-1)
+        for row, frame in enumerate(range(cut.start, cut.stop)):
+            shown[frame] = own = frame * count + every
+            wanted = shown[first[row], near[row]]
+            # Of several cells that come from one, the nearest takes its noise.
+            rank = gap[row].argsort(stable=True).argsort()
+            _, which = wanted.unique(return_inverse=True)
+            best = torch.full((count,), count).scatter_reduce(0, which, rank, "amin")
+            shown[frame] = torch.where(best[which] == rank, wanted, own)
+        let_go(shown)
     return shown

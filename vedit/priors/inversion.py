@@ -24,6 +24,7 @@ from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.sampling import denoise
 from vedit.schedule import Schedule
+from vedit.windows import as_index
 
 BETWEEN = "ends"
 """The attention kind of what lies between two key frames: it looks at both."""
@@ -211,26 +212,29 @@ def _put(level: Tensor, cut: slice, moved: Tensor, into: Sequence[int] | None) -
     level[rows] = moved[[row - cut.start for row in rows]].to(level)
 
 
-def correction_size(trace: Tensor, schedule: Schedule) -> float:
+def correction_size(trace: Tensor, schedule: Schedule, rows: Sequence[int] | None = None) -> float:
     """By how much the steps of an inversion's ``trace`` (S + 1, F, 4, h, w), clean first, were corrected in all.
 
     A step starts with the noise predicted in the step before, and its correction is the difference to its own
     prediction; both are read off the trace, whose ``schedule`` is given. In units of clean latents: the sum over the
     steps of the root mean square. Where it is small, so is what is left to correct, and sampling leads back to the
-    clip.
+    clip. ``rows`` are the frames that it is about, by their indices; None for all.
     """
     # Levels of pure noise hold no signal to divide by.
     signal = schedule.levels.signal.flip(0).clamp(min=1e-3).to(trace.device)
     moved = ((1 - signal.square()).sqrt() / signal).diff()
 
-    def told(step: int, cut: slice) -> Tensor:
-        return (trace[step + 1, cut] / signal[step + 1] - trace[step, cut] / signal[step]) / moved[step]
+    frames = range(trace.shape[1]) if rows is None else rows
 
-    total, count = 0.0, trace[0].numel()
+    def told(step: int, cut: slice) -> Tensor:
+        some = as_index(frames[cut])
+        return (trace[step + 1, some] / signal[step + 1] - trace[step, some] / signal[step]) / moved[step]
+
+    total, count = 0.0, len(frames) * trace[0, 0].numel()
     for step in range(1, len(moved)):
         squares = [
             ((told(step, cut) - told(step - 1, cut)) * moved[step]).square().double().sum((1, 2, 3))
-            for cut in in_chunks(trace.shape[1], trace)
+            for cut in in_chunks(len(frames), trace)
         ]
         total += math.sqrt(float(torch.cat(squares).sum()) / count)
     return total

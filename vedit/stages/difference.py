@@ -13,6 +13,7 @@ from vedit.clip.sizes import Size
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.key_frames import KeyFrames
+from vedit.mapped import picked
 from vedit.masks import NOISE_LEVELS, SAMPLES, compare_prompts
 from vedit.masks.prompt_difference import PromptDifference
 from vedit.session import Model, Session
@@ -72,7 +73,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
             )
         if keys is None:
             return found
-        return [PromptDifference(each.magnitude[list(keys.at)], each.direction[list(keys.at)]) for each in found]
+        return [PromptDifference(picked(each.magnitude, keys.at), picked(each.direction, keys.at)) for each in found]
 
     def work(self) -> tuple[Work, ...]:
         times, branches = len(NOISE_LEVELS) * SAMPLES, 1 + len(self.targets)

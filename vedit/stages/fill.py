@@ -12,12 +12,12 @@ from vedit.adapters.tuned import Adapter
 from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.condition import Condition
-from vedit.entrances.energy import Energy
+from vedit.entrances.energy import Energy, EnergyOfFrames
 from vedit.errors import ConfigError
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.key_frames import KeyFrames
-from vedit.mapped import let_go, room_for
+from vedit.mapped import drawn_in_chunks, let_go, picked, room_for
 from vedit.masks import LatentBlend, latent_mask, untouched_pixels
 from vedit.motion.fill import Filled, fill
 from vedit.priors import Start
@@ -45,7 +45,7 @@ class OfKeys(Stage[Tensor]):
     keys: ChooseKeys
 
     def make(self, session: Session, whole: Tensor, keys: KeyFrames) -> Tensor:
-        return whole[list(keys.at)]
+        return picked(whole, keys.at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class DenoiseKeys(Denoise):
             x, source, trace = self.begun(backbone, start, latents, steps)
             keep = None
             if mask is not None:
-                whole = torch.ones(len(latents), *mask.shape[1:])
+                whole = room_for((len(latents), *mask.shape[1:])).fill_(1.0)
                 whole[list(keys.at)] = mask.to(whole)
                 keep = LatentBlend(whole.to(backbone.device), trace).blend
 
@@ -96,7 +96,7 @@ class DenoiseKeys(Denoise):
                 return x
 
             if before == 0:
-                states[0] = x[list(keys.at)].cpu()
+                states[0] = picked(x, keys.at).cpu()
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
             self.sampled(
                 backbone, x, steps, guider, conditions, session, source=source, after_step=after_step,
@@ -132,12 +132,17 @@ class EditedKeys(Stage[Tensor]):
     def make(
         self, session: Session, clip: Clip, latents: Tensor, keys: KeyFrames, sampled: Tensor, mask: Tensor | None
     ) -> Tensor:
-        backbone, rows = session.plain(self.model), list(keys.at)
+        backbone = session.plain(self.model)
         with within_memory():
-            change = backbone.decode(sampled[-1]) - backbone.decode(latents[rows])
+            edited, own = backbone.decode(sampled[-1]), backbone.decode(picked(latents, keys.at))
+        opened = room_for((len(keys), 1, *clip.size)).fill_(1.0)
         if mask is not None:
-            change *= 1 - untouched_pixels(mask.cpu(), clip.size)
-        return (clip.frames[rows] + change).clamp(0, 1)
+            opened = drawn_in_chunks(lambda part: 1 - untouched_pixels(part.cpu(), clip.size), mask)
+
+        def draw(frames: Tensor, edited: Tensor, own: Tensor, opened: Tensor) -> Tensor:
+            return (frames + (edited - own) * opened).clamp(0, 1)
+
+        return drawn_in_chunks(draw, picked(clip.frames, keys.at), edited, own, opened)
 
     def work(self) -> tuple[Work, ...]:
         return self.keys.of_keys(Work("vae decoder", "VAE, out", 2))
@@ -173,7 +178,8 @@ class FilledClip(Stage[Clip]):
     def make(self, session: Session, clip: Clip, filled: Filled, mask: Tensor | None) -> Clip:
         if mask is None:
             return replace(clip, frames=filled.frames)
-        return replace(clip, frames=torch.lerp(filled.frames, clip.frames, untouched_pixels(mask.cpu(), clip.size)))
+        closed = untouched_pixels(mask.cpu(), clip.size)
+        return replace(clip, frames=drawn_in_chunks(torch.lerp, filled.frames, clip.frames, closed))
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,7 @@ class FilledMask(Stage[Tensor]):
     title: ClassVar[str] = "mask"
 
     def make(self, session: Session, filled: Filled, keys: KeyFrames, mask: Tensor) -> Tensor:
-        whole = latent_mask(filled.changed[:, None].float(), self.cell, self.steps_taken)
+        whole = latent_mask(filled.changed[:, None], self.cell, self.steps_taken)
         whole[list(keys.at)] = mask.to(whole)
         return whole
 
@@ -234,10 +240,9 @@ class RefineBetween(Sampling):
         mask: Tensor | None,
         shots: Shots | None,
     ) -> Tensor:
-        rows, made = list(keys.at), latents.clone()
-        made[rows] = sampled_keys[-1].to(made)
-        if not keys.segments:
-            return made
+        rows = list(keys.at)
+        if not keys.segments:  # and so every frame is a key frame
+            return sampled_keys[-1].to(latents)
         with session.working(self.model, BETWEEN, adapter=tuned, flow=flow) as backbone:
             steps = backbone.schedule(self.steps).last(self.steps_taken)
             _, trace = start.at(steps, latents.to(backbone.device))
@@ -251,7 +256,11 @@ class RefineBetween(Sampling):
                 return x
 
             signal = steps.level(0, latents.device).signal
-            x = trace[-1].to(latents) + signal * (carried.to(latents) - latents)
+
+            def noised(noise: Tensor, carried: Tensor, latents: Tensor) -> Tensor:
+                return noise.to(latents) + signal * (carried.to(latents) - latents)
+
+            x = drawn_in_chunks(noised, trace[-1], carried, latents)
             x[rows] = sampled_keys[0].to(x)
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
             return self.sampled(
@@ -268,7 +277,7 @@ class RefineBetween(Sampling):
 
 def _check(conditions: tuple[tuple[Condition, ...], ...]) -> None:
     """Raise ConfigError for a condition that looks at all frames together, where some are sampled without the rest."""
-    if any(isinstance(each.entrance, Energy) for some in conditions for each in some):
+    if any(isinstance(each.entrance, Energy | EnergyOfFrames) for some in conditions for each in some):
         raise ConfigError(
             "key_frames: a condition that steers by a gradient looks at all frames together; leave out either, or take "
             "--fill tokens."

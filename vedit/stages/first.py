@@ -13,7 +13,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.flow import Flow
 from vedit.graph import Stage
-from vedit.mapped import in_chunks, room_for
+from vedit.mapped import drawn_in_chunks
 from vedit.masks import latent_mask, untouched_pixels
 from vedit.masks.dual_clock import latents_mostly
 from vedit.motion.first_frame import keep_pictures
@@ -59,10 +59,8 @@ class SpreadClip(Stage[Clip]):
     def make(self, session: Session, clip: Clip, spread: Spread, mask: Tensor | None) -> Clip:
         if mask is None:
             return replace(clip, frames=spread.frames)
-        closed, frames = untouched_pixels(mask, clip.size), room_for(clip.frames.shape)
-        for chunk in in_chunks(len(clip), frames, closed, spread.frames, clip.frames):
-            frames[chunk] = torch.lerp(spread.frames[chunk], clip.frames[chunk], closed[chunk])
-        return replace(clip, frames=frames)
+        closed = untouched_pixels(mask, clip.size)
+        return replace(clip, frames=drawn_in_chunks(torch.lerp, spread.frames, clip.frames, closed))
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class SpreadMask(Stage[Tensor]):
     title: ClassVar[str] = "mask"
 
     def make(self, session: Session, spread: Spread) -> Tensor:
-        return latent_mask(spread.changed[:, None].float(), self.cell, self.steps_taken)
+        return latent_mask(spread.changed[:, None], self.cell, self.steps_taken)
 
 
 @dataclass(frozen=True)

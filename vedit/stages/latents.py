@@ -33,11 +33,15 @@ class Encode(TensorStage):
         with within_memory():
             return session.plain(self.model).encode(clip.frames)
 
+    @property
+    def frames_of_its_own(self) -> int | None:
+        return self.clip.frames_of_its_own
+
     def room(self, frames: int, size: Size, cell: int) -> int:
-        return frames * 4 * (size[0] // cell) * (size[1] // cell) * 4
+        return (self.frames_of_its_own or frames) * 4 * (size[0] // cell) * (size[1] // cell) * 4
 
     def work(self) -> tuple[Work, ...]:
-        return (Work("vae encoder", "VAE, in", 1),)
+        return (Work("vae encoder", "VAE, in", 1, frames=self.frames_of_its_own),)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.tune import Tune
 from vedit.stages.words import Words
-from vedit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,19 @@ class AutoMask(Stage[Tensor]):
     def make(self, session: Session, differences: list[PromptDifference]) -> Tensor:
         return differences[0].mask()
 
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """The mask, and what it is made from: the difference smoothed and on its scale, and what lies above."""
+        return frames * (size[0] // cell) * (size[1] // cell) * (3 * 4 + 2)
+
 
 @dataclass(frozen=True)
 class WordMask(TensorStage):
-    """Where the clip shows a word of its prompt; ``tokens`` are the word's places in it."""
+    """Where the clip shows a word of its prompt.
+
+    Attributes:
+        tokens: the word's places in the prompt
+        frames: how many the clip has
+    """
 
     latents: Encode
     tuned: Tune | None
@@ -49,22 +57,28 @@ class WordMask(TensorStage):
     prompt: Words
     tokens: tuple[int, ...]
     seed: int
-    windows: Windows | None = None
+    frames: int = field(compare=False)
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "mask"
     kept: ClassVar[bool] = True
 
     def make(self, session: Session, latents: Tensor, tuned: Adapter | None, flow: Flow | None) -> Tensor:
-        with session.working(self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows) as backbone:
+        with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
             text = self.prompt.embedded(backbone)
             where = latents.to(backbone.device)
             return word_mask(backbone, where, text, list(self.tokens), seed=self.seed, progress=session.progress).cpu()
 
     def room(self, frames: int, size: Size, cell: int) -> int:
-        return frames * (size[0] // cell) * (size[1] // cell) * 4
+        return self.frames * (size[0] // cell) * (size[1] // cell) * 4
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """What the network says of the word."""
+        return self.room(frames, size, cell)
 
     def work(self) -> tuple[Work, ...]:
-        return (Work("unet", "looks for the mask's word", len(word.NOISE_LEVELS), progress="finding the word"),)
+        times, progress = len(word.NOISE_LEVELS), "finding the word"
+        return (Work("unet", "looks for the mask's word", times, progress=progress, frames=self.frames),)
 
 
 @dataclass(frozen=True)

@@ -222,5 +222,5 @@ class MovedMask(Stage[Tensor]):
     title: ClassVar[str] = "mask"
 
     def make(self, session: Any, moved: Moved, mask: Tensor | None) -> Tensor:
-        opened = latent_mask(moved.unknown[:, None].float(), self.cell, self.steps_taken)
+        opened = latent_mask(moved.unknown[:, None], self.cell, self.steps_taken)
         return opened if mask is None else torch.maximum(opened, mask)

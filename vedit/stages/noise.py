@@ -17,13 +17,13 @@ from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import forgotten
 from vedit.key_frames import KeyFrames
+from vedit.mapped import picked
 from vedit.masks.dual_clock import latents_held
 from vedit.motion.dense import DenseFlow
 from vedit.priors import PRIORS, PriorInputs, Start
 from vedit.priors.inversion import FILLING, correction_size, passes, reconstruct
 from vedit.progress import renamed
 from vedit.quality import Fidelity, check_finite, fidelity, is_doubtful
-from vedit.request import Frames
 from vedit.session import Model, Session, within_memory
 from vedit.shots import Shots
 from vedit.stages.conditions import control_work
@@ -260,13 +260,14 @@ class CheckInversion(Stage[InversionCheck]):
         assert start.trace is not None, "only an inversion has a way back"
         origin, trace = self.start, start.trace[: self.taken + 1]
         steps = session.plain(origin.model).schedule(origin.steps).last(self.taken)
-        whole: Frames = slice(None) if keys is None else list(keys.at)
-        correction = correction_size(trace[:, whole], steps)
+        correction = correction_size(trace, steps, None if keys is None else keys.at)
         if not (self.reconstructs and is_doubtful(origin.corrections, correction)):
             return InversionCheck(correction, None)
-        again = self._way_back.make(session, start, tuned, flow, conditions, shots, keys)[whole]
+        again, frames = self._way_back.make(session, start, tuned, flow, conditions, shots, keys), clip.frames
+        if keys is not None:
+            again, frames = picked(again, keys.at), picked(frames, keys.at)
         with within_memory():
-            return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), clip.frames[whole]))
+            return InversionCheck(correction, fidelity(session.plain(origin.model).decode(again), frames))
 
     @property
     def _way_back(self) -> Reconstruct:

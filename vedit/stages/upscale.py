@@ -14,6 +14,7 @@ from vedit.clip.sizes import Size
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import forgotten
 from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.mapped import drawn_in_chunks
 from vedit.priors import Start
 from vedit.prompt import Prompt
 from vedit.quality import check_finite
@@ -87,7 +88,11 @@ class DenoiseTiles(TensorStage):
     def make(self, session: Session, clip: Clip, latents: Tensor, start: Start, shots: Shots | None) -> Tensor:
         with session.working(self.model, self.attention, windows=self.windows, shots=shots) as backbone:
             schedule = backbone.schedule(self.steps).last(self.steps_taken)
-            x = schedule.add_noise(latents.to(backbone.device), start.noise.to(backbone.device), 0)
+
+            def noised(clean: Tensor, noise: Tensor) -> Tensor:
+                return schedule.add_noise(clean.to(backbone.device), noise.to(backbone.device), 0)
+
+            x = drawn_in_chunks(noised, latents, start.noise)
             made = denoise_tiles(
                 backbone,
                 x,

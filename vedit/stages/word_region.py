@@ -24,6 +24,10 @@ class OnePicture(Stage[Clip]):
 
     picture: Stage[Tensor]
 
+    @property
+    def frames_of_its_own(self) -> int:
+        return 1
+
     def make(self, session: Any, picture: Tensor) -> Clip:
         return Clip(picture[None], Fraction(1))
 
@@ -47,7 +51,7 @@ class WordRegion(Stage[Tensor]):
     ) -> WordRegion:
         """``tokens`` are the word's places in the ``prompt``."""
         latents = Encode(OnePicture(picture), model)
-        mask = WordMask(latents, None, None, model, "per_frame", Words(prompt), tokens, seed)
+        mask = WordMask(latents, None, None, model, "per_frame", Words(prompt), tokens, seed, 1)
         return cls(picture, mask, word)
 
     def make(self, session: Any, picture: Tensor, mask: Tensor) -> Tensor:
