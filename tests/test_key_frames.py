@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import ceil, log2
 
 import pytest
 import torch
@@ -64,3 +65,31 @@ def test_what_a_camera_that_draws_back_shows_is_new() -> None:
     there = inwards.expand(9, 2, 32, 32).contiguous()
     keys = by_content(Flow.both_ways(there, -there))
     assert 2 < len(keys) < 10
+
+
+@pytest.mark.parametrize("gap", [2, 3, 7, 8, 13, 16])
+def test_level_by_level_each_frame_comes_once_beside_two_that_are_there(gap: int) -> None:
+    keys = KeyFrames((0, 1, 1 + gap, 4 + gap))
+    assert list(keys.levels(recursive=False)) == [keys.segments]
+    there, levels = set(keys.at), list(keys.levels(recursive=True))
+    assert len(levels) == ceil(log2(max(gap, 3)))
+    for groups in levels:
+        added = set()
+        for first, middle, last in groups:
+            assert {first, last} <= there
+            assert abs((last - middle) - (middle - first)) <= 1
+            added.add(middle)
+        assert not added & there
+        there |= added
+    assert there == set(range(5 + gap))
+    assert not list(KeyFrames((0, 1, 2)).levels(recursive=True))
+    assert not list(KeyFrames((0, 1, 2)).levels(recursive=False))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_parts_hold_all_that_lies_between_once(parts: int) -> None:
+    keys = KeyFrames((0, 3, 4, 6, 9, 20, 21))
+    found = [part for number in range(parts) if (part := keys.part(number, parts)) is not None]
+    assert [frame for part in found for frame in part.others] == keys.others
+    assert all(set(part.at) <= set(keys.at) for part in found)
+    assert len(found) == min(parts, 4)

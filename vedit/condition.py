@@ -72,6 +72,27 @@ def enter(conditions: Iterable[Condition], request: Request, window: tuple[float
     return request
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Some frames of a longer clip, side by side, that are sampled as if they were a clip.
+
+    Attributes:
+        first: the index of the first of them
+        whole: how many frames the longer clip has
+    """
+
+    first: int
+    whole: int
+
+    def enter(self, conditions: Iterable[Condition], request: Request, window: tuple[float, float]) -> Request:
+        """``enter``, for a request of these frames, of which the prompt and the conditions are of the longer clip.
+        Energies do not enter it."""
+        latents = request.latents
+        longer = replace(request, latents=latents[:1].expand(self.whole, *latents.shape[1:]))
+        entered = enter(conditions, longer, window).frames(range(self.first, self.first + len(latents)))
+        return replace(entered, latents=latents)
+
+
 @contextmanager
 def attached(conditions: Iterable[Condition], backbone: Any) -> Iterator[None]:
     """Within the block, all that the conditions need is on ``backbone``; afterwards it is as it was."""

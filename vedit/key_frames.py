@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, sqrt
 
@@ -58,6 +59,31 @@ class KeyFrames:
         """From each key frame to the next, both of them among these, where frames lie between. What is filled in
         between two key frames depends on no other segment."""
         return [range(left, right + 1) for left, right in pairwise(self.at) if right > left + 1]
+
+    def levels(self, *, recursive: bool) -> Iterator[list[Sequence[int]]]:
+        """What is filled in level by level: groups of frames, of which the first and the last are there by then, and
+        those between are filled in beside both. No group depends on another of its level.
+
+        All frames between two key frames are one group; ``recursive``, the middle one alone is filled in at first, and
+        is then a key frame like the others, until none is left: of n frames, in log2 n levels.
+        """
+        if not recursive:
+            yield from [self.segments] if self.segments else []
+            return
+        there = self
+        while found := [(each[0], each[len(each) // 2], each[-1]) for each in there.segments]:
+            yield found
+            there = replace(there, at=tuple(sorted((*there.at, *(middle for _, middle, _ in found)))))
+
+    def part(self, number: int, parts: int) -> KeyFrames | None:
+        """The key frames, and what lies between them, of one of so many ``parts`` of the clip, with about as many
+        segments each; None for one that has none. The indices stay the clip's."""
+        count = len(self.segments)
+        segments = self.segments[number * count // parts : (number + 1) * count // parts]
+        if not segments:
+            return None
+        first, last = segments[0][0], segments[-1][-1]
+        return replace(self, at=tuple(key for key in self.at if first <= key <= last))
 
     @property
     def others(self) -> list[int]:

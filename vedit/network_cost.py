@@ -115,12 +115,12 @@ class NetworkCost:
                 assert work.part is not None
                 return self.steer(self.controls[work.part], size, work.branches)
             case "unet":
-                return self.predict(size, self.frames if work.frames is None else 1) * work.branches
+                return self.predict(size, None if work.frames is None else 1) * work.branches
 
-    def predict(self, size: Size, frames: int) -> Cost:
-        """One prediction of the noise of so many ``frames`` of ``size`` (H, W), for one branch of guidance; each
-        further one costs the same."""
-        self._attention.frames = frames
+    def predict(self, size: Size, frames: int | None = None) -> Cost:
+        """One prediction of the noise of so many ``frames`` of ``size`` (H, W), by default all that are seen at once,
+        for one branch of guidance; each further one costs the same."""
+        self._attention.frames = frames = frames or self.frames
         try:
             return self._measured(lambda: self._unet(size, frames))
         finally:

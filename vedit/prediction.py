@@ -92,9 +92,10 @@ class Predictor:
     ) -> Tensor:
         output = room_for((len(request.prompt), *request.latents.shape), device=self._backbone.device).zero_()
         for group, anchors in groups:
-            with self._backbone.in_window(group, anchors):
+            seen = request.frames(group)
+            with self._backbone.in_window(seen.indices or group, anchors):
                 lent = None if source is None else source.frames(group)
-                output[:, as_index(group)] = predict(self._backbone, request.frames(group), lent)
+                output[:, as_index(group)] = predict(self._backbone, seen, lent)
                 let_go(output, request.latents, None if source is None else source.latents)
         return output
 

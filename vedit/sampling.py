@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, attached, enter, memories, of_source, remember
-from vedit.graph.unfinished import Unfinished
+from vedit.condition import Condition, Stretch, attached, enter, memories, of_source, remember
+from vedit.graph.unfinished import Chapter, Unfinished
 from vedit.guiders import Guider
 from vedit.mapped import CHUNK, in_chunks, let_go, room_for
 from vedit.prediction import Carried, Predictor
@@ -66,7 +66,8 @@ def denoise(
     only: Sequence[Sequence[int]] | None = None,
     carried: Carried | None = None,
     loop: bool = False,
-    unfinished: Unfinished | None = None,
+    stretch: Stretch | None = None,
+    unfinished: Unfinished | Chapter | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise (F, 4, h, w) from the schedule's first step to clean latents (F, 4, h, w), by DDIM.
@@ -85,6 +86,8 @@ def denoise(
         only: groups of frames that are seen, by their indices, each by itself; what comes of the others is of no use
         carried: key frames whose attention the frames between them take over
         loop: whether the last frame is followed by the first
+        stretch: which frames of a longer clip these are; the guider and the conditions are of all of that one, and
+            what else has frames is of these. None for a whole clip
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
@@ -92,13 +95,15 @@ def denoise(
     conditions = [each.begin() for each in conditions]
     x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)
     after = room_for(x.shape, device=x.device)
+    first, enters = (0, enter) if stretch is None else (stretch.first, stretch.enter)
     with attached(conditions, backbone):
         for index, t in list(enumerate(schedule.timesteps.tolist()))[begin:]:
-            request = enter(conditions, Request(x, t, prompts), schedule.window(index))
+            request = enters(conditions, Request(x, t, prompts), schedule.window(index))
             lent = source.request(schedule, index, conditions, x.device) if source is not None else None
             outputs = _predicted(predict, request, lent, schedule, index)
             for cut in _stretches(request, outputs):
-                moved = schedule.step(x[cut], guided_output(outputs, request, guider, schedule, index, cut), index)
+                output = guided_output(outputs, request, guider, schedule, index, cut, first)
+                moved = schedule.step(x[cut], output, index)
                 after[cut] = moved if after_step is None else after_step(moved, index, cut)
                 let_go(x, after, outputs)
             x, after = after, room_for(x.shape, device=x.device) if index == begin else x
@@ -122,20 +127,22 @@ def _stretches(request: Request, outputs: Tensor) -> Iterator[slice]:
 
 
 def guided_output(
-    outputs: Tensor, request: Request, guider: Guider, schedule: Schedule, index: int, cut: slice
+    outputs: Tensor, request: Request, guider: Guider, schedule: Schedule, index: int, cut: slice, first: int = 0
 ) -> Tensor:
     """The output (F', 4, h, w) for the frames of a ``cut`` before the step of this index: the network's ``outputs`` (N,
-    F, 4, h, w) of all branches, guided by all that has entered the ``request``."""
+    F, 4, h, w) of all branches, guided by all that has entered the ``request``. ``first``: which of the guider's frames
+    the first one is."""
+    there = slice(first + cut.start, first + cut.stop)
     with torch.set_grad_enabled(request.latents.requires_grad):
-        latents, told, some = request.latents[cut], outputs[:, cut], guider.frames(cut)
-        lead = request.lead(told, some.scale, cut)
+        latents, told, some = request.latents[cut], outputs[:, cut], guider.frames(there)
+        lead = request.lead(told, some.scale, there)
         clean = partial(schedule.clean, latents, index=index)
         output = some.combine(told[: len(request.prompt)], clean, lead)
     gradient = request.gradient(output, schedule, index, cut)
     return output if gradient is None else schedule.descend(output.detach(), gradient, index)
 
 
-def _resumed(x: Tensor, conditions: Sequence[Condition], unfinished: Unfinished | None) -> tuple[Tensor, int]:
+def _resumed(x: Tensor, conditions: Sequence[Condition], unfinished: Unfinished | Chapter | None) -> tuple[Tensor, int]:
     """The latents (F, 4, h, w) to go on with, and how many steps they have taken: those that were saved, or ``x`` and
     none. What the conditions remember is given back to them."""
     saved = None if unfinished is None else unfinished.read()

@@ -10,8 +10,8 @@ from vedit.batches.plan import PlannedJob, StageOf
 from vedit.config import EditConfig
 
 
-def stage(key: str, *needs: str, kept: bool = True, there: bool = False) -> StageOf:
-    return StageOf(key, key, kept, there, 0, needs)
+def stage(key: str, *needs: str, kept: bool = True, there: bool = False, apart: bool = False) -> StageOf:
+    return StageOf(key, key, kept, there, 0, needs, apart)
 
 
 def job(name: str, *stages: StageOf) -> PlannedJob:
@@ -54,6 +54,16 @@ def test_a_stage_between_that_is_not_kept_hides_nothing() -> None:
     common = stage("read"), stage("mask", "read", kept=False), stage("noise", "mask")
     jobs = [job(name, *common, stage(f"{name} end", "noise", kept=False)) for name in ("one", "two")]
     assert waits(*jobs)["noise"] == {"read"}
+
+
+def test_parts_are_tasks_and_so_is_what_they_share() -> None:
+    before = stage("read"), stage("noise", "read"), stage("mask", "read", kept=False)
+    parts = [stage(f"part {each}", "noise", "mask", apart=True) for each in (1, 2)]
+    one = job("one", *before, *parts, stage("end", "part 1", "part 2", "mask", kept=False))
+    found = {"read": set(), "noise": {"read"}, "part 1": {"read", "noise"}, "part 2": {"read", "noise"}}
+    assert waits(one) == found | {"one": {"read", "noise", "part 1", "part 2"}}
+    there = [stage(each.key, *each.needs, there=True, apart=True) for each in parts]
+    assert waits(job("one", *before, *there, stage("end", "part 1", "part 2", kept=False))) == {"one": set()}
 
 
 def test_a_job_that_cannot_be_planned_is_a_task_that_tells_why() -> None:

@@ -52,8 +52,11 @@ EDIT = (
 JOBS = {
     # An inversion, corrected once, and a sampling, each of which saves its state after all six steps but the last.
     "windows": Job((*EDIT, "--window", 3), {"inversion": 5, "denoising": 5}),
-    # Of the key frames, and in three steps of what lies between.
-    "key frames": Job((*EDIT, "--key-frames", 3, "--fill-strength", 0.5), {"inversion": 5 + 2, "denoising": 5 + 2}),
+    # Of two key frames; and in three steps, of the frame in the middle, and of the two that are left.
+    "key frames": Job(
+        (*EDIT, "--key-frames", 2, "--fill", "recursive", "--fill-strength", 0.5),
+        {"inversion": 5, "denoising": 5, "filling in": 2 * (2 + 2)},
+    ),
     # The first four frames take five steps, and then one after the other enters the queue.
     "queue": Job(
         ("generate", "a cat", "--frames", 7, "--fifo", "--window", 4, "--steps", 5, "--seed", 3),

@@ -23,10 +23,11 @@ from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError
 from vedit.jobs.key_frames import check
 from vedit.jobs.source import Footage
+from vedit.stages import between
 
 Command = Callable[..., Ran]
 OPEN = {"mask": "none", "control": "none", "source_prompt": "a dog", "steps": 2}
-FILLS = ("flow", "tokens")
+FILLS = ("flow", "recursive", "tokens")
 
 
 @pytest.fixture
@@ -85,6 +86,8 @@ def test_no_frame_depends_on_another_shot(backbone: Backbone, fill: str) -> None
         {"prior": "flow_warped"},
         {"key_frames": "auto", "fill": "tokens"},
         {"key_frames": "auto", "strength": 0.5, "fill_strength": 1.0, "steps": 4},
+        {"key_frames": 2, "fill": "recursive", "mask": "auto", "prior": "gaussian"},
+        {"key_frames": 2, "fill": "recursive", "mask": "box:0,0,0.5,0.5", "guidance": "1+t"},
         {"attention": "sparse_causal", "inject": 0.0, "guidance": "1+t"},
         {"prompt_at": ["4:a red cat"], "seed": 3},
     ],
@@ -94,6 +97,18 @@ def test_other_settings_go_with_it(backbone: Backbone, long_clip: Clip, settings
     result = edited(backbone, long_clip, **told)
     assert 2 <= result.metrics["key_frames"] < 7
     assert not torch.equal(result.clip.frames, long_clip.frames)
+
+
+@pytest.mark.parametrize("fill", ["flow", "recursive"])
+def test_a_clip_is_filled_in_in_parts(
+    backbone: Backbone, long_clip: Clip, monkeypatch: pytest.MonkeyPatch, fill: str
+) -> None:
+    told = {**OPEN, "mask": "auto", "key_frames": 3, "fill": fill}
+    whole = edited(backbone, long_clip, **told)
+    monkeypatch.setattr(between, "TOGETHER", 3)
+    parts = edited(backbone, long_clip, **told)
+    torch.testing.assert_close(parts.clip.frames, whole.clip.frames, atol=1e-5, rtol=1e-5)
+    assert between.parts_of(7) == 3
 
 
 def test_what_a_mask_closes_is_the_clips_own(backbone: Backbone, long_clip: Clip) -> None:
@@ -121,8 +136,9 @@ def test_the_command_the_sidecar_and_what_is_said(
 
 def test_the_cost_is_told(vedit: Command, toy_clip: Path, toy_model: Path) -> None:
     edit = ("edit", toy_clip, "a cat", "--model", toy_model, "--steps", 10, "--dry-run")
-    flow, tokens = (vedit(*edit, "--key-frames", 2, "--fill", fill).out for fill in FILLS)
+    flow, recursive, tokens = (vedit(*edit, "--key-frames", 2, "--fill", fill).out for fill in FILLS)
     assert "denoising steps between key frames" in flow
+    assert "denoising steps between key frames" in recursive
     assert "looks at the source's tokens" in tokens
     assert vedit(*edit, "--key-frames", "auto").status == 0
 

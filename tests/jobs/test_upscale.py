@@ -95,7 +95,7 @@ def test_the_models_own_control_net_holds_what_is_there(
         made[name] = read_clip(tmp_path / name).frames
     assert made["own"].equal(made["named"])
     assert not made["own"].equal(made["none"])
-    assert "ControlNet tile" in vedit(*common, "--dry-run").out
+    assert "ControlNet tile" in vedit(*common, "--no-cache", "--dry-run").out
 
 
 @pytest.mark.parametrize(

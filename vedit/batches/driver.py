@@ -1,6 +1,7 @@
 """Making the jobs of a batch on a cluster: each is handed to a worker as soon as what it waits for is there.
 
-Stages that several jobs share are tasks of their own, each made once; a job is a task that waits for those it needs.
+Stages that several jobs share are tasks of their own, each made once, and so are the parts of a job that do not depend
+on each other (``Stage.apart``), with what they share; a job is a task that waits for those it needs.
 Results travel through the store and the outputs' folder, which lie where every worker sees them, so that a task that is
 lost with its worker is simply made again, and what it had kept is found.
 """
@@ -9,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vedit.atomic import clear_left_over, hidden_name
 from vedit.batches.cluster import Connection
 from vedit.batches.outcome import Outcome
-from vedit.batches.plan import PlannedJob, to_make
+from vedit.batches.plan import PlannedJob, StageOf, to_make
 from vedit.batches.run import Watcher
 from vedit.batches.status import Status
 from vedit.batches.worker import Answer, Surroundings, work
@@ -37,7 +38,7 @@ class Task:
     """A job, or a stage that it shares with others.
 
     Attributes:
-        stage: the key of the stage; empty for the job itself
+        stage: the key of the stage, one that several tasks share or one apart; empty for the job itself
         waits: keys of the stages that have to be there first
         losses: workers that were lost while they made it
         false_starts: workers that were lost before they began it
@@ -175,20 +176,35 @@ class _Driver:
 
 
 def tasks_of(jobs: Sequence[PlannedJob]) -> list[Task]:
-    """A task for each stage that several jobs share and that is not there yet, and one for each job.
+    """A task for each stage apart that is not there yet, one for each that several jobs or stages apart share, and one
+    for each job.
 
-    Each waits for the shared stages that it is made of, and for no others: where one of those fails, so does it.
+    Each waits for those of these stages that it is made of, and for no others: where one of them fails, so does it.
     """
-    stages = {job.job.name: {stage.key: stage for stage in job.stages} for job in jobs}
-    needed = {job.job.name: to_make(stages[job.job.name], *(stage.key for stage in job.stages[-1:])) for job in jobs}
-    users = Counter(key for name, keys in needed.items() for key in keys if stages[name][key].kept)
+    users, own, apart = Counter[str](), dict[str, dict[str, StageOf]](), set[str]()
+    for job in jobs:
+        stages = own[job.job.name] = {stage.key: stage for stage in job.stages}
+        parts = {key for key in to_make(stages, *_goal(job)) if stages[key].apart}
+        for key in parts - apart:
+            users.update(each for each in to_make(stages, *stages[key].needs) if stages[each].kept)
+        # What its parts alone are made of, the job itself does not need once they are there.
+        rest = {**stages, **{key: replace(stages[key], there=True) for key in parts}}
+        users.update(each for each in to_make(rest, *_goal(job)) if stages[each].kept)
+        apart |= parts
+    by_itself = apart | {key for key, count in users.items() if count > 1}
     tasks, known = list[Task](), set[str]()
     for job in jobs:
-        own = stages[job.job.name]
-        shared = [key for key in own if key in needed[job.job.name] and users[key] > 1]
-        for key in shared:
+        stages = own[job.job.name]
+        needed = to_make(stages, *_goal(job)) & by_itself
+        waited = [key for key in stages if key in needed]
+        for key in waited:
             if key not in known:
-                tasks.append(Task(job, key, {each for each in to_make(own, *own[key].needs) if users[each] > 1}))
-        known |= {*shared}
-        tasks.append(Task(job, waits={*shared}))
+                tasks.append(Task(job, key, to_make(stages, *stages[key].needs) & by_itself))
+        known |= {*waited}
+        tasks.append(Task(job, waits={*waited}))
     return tasks
+
+
+def _goal(job: PlannedJob) -> tuple[str, ...]:
+    """The key of the stage that a job is about; empty for one that could not be planned."""
+    return tuple(stage.key for stage in job.stages[-1:])

@@ -29,6 +29,7 @@ class StageOf:
         there: whether it is there already
         passes: UNet passes that it takes
         needs: the keys of those that it is made of
+        apart: whether it is one of several that do not depend on each other, and a task by itself
     """
 
     key: str
@@ -37,6 +38,7 @@ class StageOf:
     there: bool
     passes: float
     needs: tuple[str, ...] = ()
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _stage_of(stage: Stage[Any], store: Store | None, frames: int) -> StageOf:
     taken = sum(passes(work, frames) for work in stage.work() if not work.doubtful)
     needs = tuple(each.key for each in stage.needs())
     there = kept and store is not None and store.holds(stage.key)
-    return StageOf(stage.key, stage.title, kept, there, taken, needs)
+    return StageOf(stage.key, stage.title, kept, there, taken, needs, kept and stage.apart)
 
 
 def goal_of(job: BatchJob, folder: Path, session: Session) -> Goal[Any]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from vedit.config.groups import Settings
 
-Fill = Literal["flow", "tokens"]
+Fill = Literal["flow", "recursive", "tokens"]
 """How frames between key frames are made."""
 
 
@@ -35,10 +35,14 @@ class KeyFrameSettings(Settings):
     )
     fill: Fill = Field(
         "flow",
-        description="How the others are filled in: flow or tokens. flow: the edited key frames are carried along the "
-        "clip's motion, and refined; tokens: each frame is sampled with its key frames' attention (TokenFlow), as long "
+        description="How the others are filled in: flow, recursive or tokens. flow: the edited key frames are carried "
+        "along the clip's motion, and refined; recursive: so too, but level by level, the middle of two of them first, "
+        "which is then one of them; tokens: each frame is sampled with its key frames' attention (TokenFlow), as long "
         "as all frames take.",
     )
     fill_strength: float = Field(
-        0.3, gt=0, le=1, description="With --fill flow, noise from which what was carried is refined; up to 1."
+        0.3,
+        gt=0,
+        le=1,
+        description="With --fill flow and recursive, noise from which what was carried is refined; up to 1.",
     )

@@ -41,12 +41,14 @@ class EditOptions(TypedDict, total=False):
     """Edit so many frames together, fill in the others: 8, or auto. Sooner done than all frames.
     auto takes as many as the clip's motion asks for; the first and the last frame of each shot are
     always among them."""
-    fill: Literal["flow", "tokens"]
-    """How the others are filled in: flow or tokens. flow: the edited key frames are carried along
-    the clip's motion, and refined; tokens: each frame is sampled with its key frames' attention
-    (TokenFlow), as long as all frames take. [default: 'flow']"""
+    fill: Literal["flow", "recursive", "tokens"]
+    """How the others are filled in: flow, recursive or tokens. flow: the edited key frames are
+    carried along the clip's motion, and refined; recursive: so too, but level by level, the middle
+    of two of them first, which is then one of them; tokens: each frame is sampled with its key
+    frames' attention (TokenFlow), as long as all frames take. [default: 'flow']"""
     fill_strength: float
-    """With --fill flow, noise from which what was carried is refined; up to 1. [default: 0.3]"""
+    """With --fill flow and recursive, noise from which what was carried is refined; up to 1.
+    [default: 0.3]"""
     first: str | dict[str, Any] | Sequence[str | dict[str, Any] | KeyPictureSettings]
     """First frame of the edit, made elsewhere: edited.png, 2s:later.png. It is spread along the
     clip's motion, and the prompt may be left out. In full [TIME:]FILE; may be given several times,

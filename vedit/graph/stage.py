@@ -46,6 +46,9 @@ class Stage(Generic[T]):
     resumes: ClassVar[bool] = False
     """Whether ``make`` goes on from ``session.unfinished``, where it saves what it has made so far."""
 
+    apart: ClassVar[bool] = False
+    """Whether it is one of several that do not depend on each other, and long: a cluster makes each by itself."""
+
     def make(self, session: Any, *args: Any, **inputs: Any) -> T:
         """The result, from the results of the ``inputs``."""
         raise NotImplementedError

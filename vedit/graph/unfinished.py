@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 EVERY = 20.0
 """Seconds of work after which it is saved again."""
 
+CHAPTER = "chapter"
+"""What a state calls the number of its chapter."""
+
 SHARE = 10
 """Times as long as saving took it waits at least, so that saving takes a tenth of the time at most."""
 
@@ -135,8 +138,51 @@ class Unfinished:
         self._able = False
 
 
+@dataclass(frozen=True)
+class Chapter:
+    """One of several stretches of a stage that follow each other, each with a state of its own: only that of the last
+    one that was begun is kept.
+
+    Attributes:
+        unfinished: of the stage
+        number: which it is, counted from 0
+    """
+
+    unfinished: Unfinished
+    number: int
+
+    @classmethod
+    def of(cls, unfinished: Unfinished | None, number: int) -> Chapter | None:
+        """That of a stage that is saved, if it is."""
+        return None if unfinished is None else cls(unfinished, number)
+
+    @classmethod
+    def begun(cls, unfinished: Unfinished | None) -> int:
+        """Which one a stage that was stopped had come to; those before it are over."""
+        saved = None if unfinished is None else unfinished.read()
+        return 0 if saved is None else int(saved[CHAPTER])
+
+    @property
+    def due(self) -> bool:
+        """As of the stage."""
+        return self.unfinished.due
+
+    def read(self) -> dict[str, Tensor] | None:
+        """What was saved last of this one; None where that is nothing."""
+        saved = self.unfinished.read()
+        return None if saved is None or int(saved[CHAPTER]) != self.number else saved
+
+    def save(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put this in the place of what was saved before, of whichever chapter."""
+        self.unfinished.save({CHAPTER: torch.tensor(self.number), **tensors})
+
+    def remove(self) -> None:
+        """As of the stage, all of it."""
+        self.unfinished.remove()
+
+
 @contextmanager
-def forgotten(unfinished: Unfinished | None) -> Iterator[None]:
+def forgotten(unfinished: Unfinished | Chapter | None) -> Iterator[None]:
     """Within the block, an error says that what was saved is of no use either, and it is let go of."""
     try:
         yield

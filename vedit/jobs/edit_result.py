@@ -119,8 +119,8 @@ class FinishEdit(Stage[EditResult]):
 
     clip: Stage[Clip]
     conditions: tuple[Stage[tuple[Condition, ...]], ...]
-    mask: Stage[Tensor] | None
     doubts: Doubts
+    mask: Stage[Tensor] | None
     frames: Stage[Tensor]
     round_trip: RoundTrip
     check: CheckInversion | None
@@ -146,7 +146,7 @@ class FinishEdit(Stage[EditResult]):
         config = config.model_copy(update={"attention": stages.attention})
         pictures = stages.pictures
         return cls(
-            stages.clip, stages.all_conditions, stages.mask, doubts, stages.frames, stages.round_trip, stages.check,
+            stages.clip, stages.all_conditions, doubts, stages.mask, stages.frames, stages.round_trip, stages.check,
             stages.default_controls, pictures.whole if pictures else (), pictures.at if pictures else (), stages.model,
             config, stages.shots, stages.seams, stages.keys, stages.moved, stages.footage, stages.track, given,
         )  # fmt: skip
@@ -160,8 +160,8 @@ class FinishEdit(Stage[EditResult]):
         session: Session,
         clip: Clip,
         conditions: tuple[tuple[Condition, ...], ...],
-        mask: Tensor | None,
         doubts: None,
+        mask: Tensor | None,
         frames: Tensor,
         round_trip: Fidelity,
         check: InversionCheck | None,

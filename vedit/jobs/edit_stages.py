@@ -31,10 +31,10 @@ from vedit.priors.inversion import BETWEEN
 from vedit.session import Model
 from vedit.shots import Shots
 from vedit.stages import prompt_schedule
+from vedit.stages.between import FillPart, JoinMasks, JoinParts, parts_of
 from vedit.stages.conditions import Controls
 from vedit.stages.denoise import Denoise, Source
 from vedit.stages.difference import ComparePrompts
-from vedit.stages.fill import DenoiseKeys, EditedKeys, FillBetween, FilledClip, FilledMask, OfKeys, RefineBetween
 from vedit.stages.first import HoldSpread, KeepPictures, SpreadClip, SpreadMask, SpreadPictures
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.guidance import Guidance
@@ -44,6 +44,7 @@ from vedit.stages.latents import Decode, Encode, RoundTrip
 from vedit.stages.mask import AutoMask, BoxMask, FileMask, GivenMask, WordMask
 from vedit.stages.motion import DrawStrokes, FirstPicture, MovedClip, MovedMask, MoveThings
 from vedit.stages.noise import CheckInversion, StartingNoise, drawn, starts_from_clip
+from vedit.stages.sampled_keys import DenoiseKeys, EditedKeys, OfKeys
 from vedit.stages.seams import MeasureSeams
 from vedit.stages.sound import SoundTokens
 from vedit.stages.soundtrack import Soundtrack
@@ -104,7 +105,8 @@ class EditStages:
 
     @property
     def canvas(self) -> Canvas:
-        footage, group = self.footage, None if self.keys is None else self.keys.largest_group
+        footage, recursive = self.footage, self.config.fill == "recursive"
+        group = None if self.keys is None else self.keys.largest_group(recursive=recursive)
         return Canvas(footage.frames, self.size, footage.size, footage.whole, self.windows, footage.rate, group)
 
     @cached_property
@@ -119,7 +121,7 @@ class EditStages:
     @property
     def _carries(self) -> bool:
         """Whether edited key frames are carried along the clip's motion."""
-        return self.keys is not None and self.config.fill == "flow"
+        return self.keys is not None and self.config.fill != "tokens"
 
     @cached_property
     def words(self) -> tuple[Words, ...]:
@@ -252,8 +254,8 @@ class EditStages:
         config, given = self.config, self._given_mask
         if self.spread is not None and given is None and mask_kind(config.mask) == "auto":
             return SpreadMask(self.spread, self.model.outline.vae_scale_factor, config.steps_taken)
-        if self.keys is not None and self.filled is not None and isinstance(given, AutoMask):
-            return FilledMask(self.filled, self.keys, given, self.model.outline.vae_scale_factor, config.steps_taken)
+        if self.keys is not None and self._carries and isinstance(given, AutoMask):
+            return JoinMasks(self.keys, given, self.parts)
         if self.moved is None or (given is None and mask_kind(config.mask) == "none"):
             return given
         return MovedMask(self.moved, given, self.model.outline.vae_scale_factor, config.steps_taken)
@@ -296,7 +298,7 @@ class EditStages:
             self.latents, self.tuned, self.flow, self._steering, self.model, self.attention, config.prior,
             self.words[0], config.steps, config.inversion_corrections, *drawn(config.prior, config.seed, walk),
             windows=self.windows, shots=self.shots, keys=self.keys,
-            fill_steps=0 if self.keys is None else config.fill_steps if self._carries else config.steps,
+            fill_steps=0 if self.keys is None or self._carries else config.steps,
         )  # fmt: skip
 
     @cached_property
@@ -336,16 +338,10 @@ class EditStages:
         return Source(self.words[0], round(config.inject * config.steps_taken), config.control_inversion)
 
     @cached_property
-    def denoised(self) -> Denoise | DenoiseHeld | RefineBetween:
+    def denoised(self) -> Denoise | DenoiseHeld | JoinParts:
         common, config = self._sampling, self.config
-        if self.keys is not None and self.sampled_keys is not None and self.filled is not None:
-            closed = None if isinstance(self.mask, FilledMask) else self.mask  # that one is where it changes anything
-            carried = Encode(FilledClip(self.clip, self.filled, closed), self.model)
-            common |= {"attention": BETWEEN, "steps_taken": config.fill_steps}
-            return RefineBetween(
-                latents=self.latents, carried=carried, keys=self.keys, sampled_keys=self.sampled_keys, mask=self.mask,
-                **common,
-            )  # fmt: skip
+        if self.keys is not None and self.sampled_keys is not None:
+            return JoinParts(self.latents, self.keys, self.sampled_keys, self.parts)
         if self.spread is not None:
             cell = self.model.outline.vae_scale_factor
             until = HoldSpread(self.spread, self.mask, config.first_hold, cell)
@@ -378,11 +374,21 @@ class EditStages:
         )  # fmt: skip
 
     @cached_property
-    def filled(self) -> FillBetween | None:
+    def parts(self) -> tuple[FillPart, ...]:
+        """What lies between them, part by part."""
         if self.keys is None or self.sampled_keys is None:
-            return None
+            return ()
         edited = EditedKeys(self.clip, self.latents, self.keys, self.sampled_keys, self._keys_mask, self.model)
-        return FillBetween(self.clip, EstimateFlow(self.clip), self.keys, edited)
+        by_motion, count = isinstance(self._given_mask, AutoMask), parts_of(self.footage.frames)
+        common = self._sampling | {"attention": BETWEEN, "steps_taken": self.config.fill_steps}
+        return tuple(
+            FillPart(
+                clip=self.clip, latents=self.latents, motion=EstimateFlow(self.clip), keys=self.keys, edited=edited,
+                sampled_keys=self.sampled_keys, steering=self._steering, mask=None if by_motion else self._given_mask,
+                by_motion=by_motion, part=part, parts=count, recursive=self.config.fill == "recursive", **common,
+            )
+            for part in range(count)
+        )  # fmt: skip
 
     @cached_property
     def frames(self) -> Stage[Tensor]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
-from vedit.condition import Condition, enter, of_source
-from vedit.graph.unfinished import Unfinished
+from vedit.condition import Condition, Stretch, enter, of_source
+from vedit.graph.unfinished import Chapter, Unfinished
 from vedit.guiders import Unguided
 from vedit.key_frames import KeyFrames
 from vedit.mapped import in_chunks, let_go, room_for
@@ -70,9 +70,9 @@ def invert(
     Returns:
         The trace (S + 1, F, 4, h, w), the clean latents first and the noise last, on the CPU.
     """
-    trace, begun = _begun(x0, steps, unfinished)
-    way = _Way(backbone, text, steps, corrections, of_source(conditions), unfinished)
-    way.climb(trace, steps, begun, only=only, progress=progress)
+    trace = trace_for(x0, steps, unfinished)
+    way = _Way(backbone, text, steps, corrections, of_source(conditions))
+    way.climb(trace, steps, unfinished, only=only, progress=progress)
     return trace
 
 
@@ -98,55 +98,60 @@ def invert_key_frames(
     Returns:
         The trace (S + 1, F, 4, h, w); where it was not asked for it is 0.
     """
-    trace, begun = _begun(x0, steps, unfinished)
-    way = _Way(backbone, text, steps, corrections, of_source(conditions), unfinished)
-    if not begun.between:
-        way.climb(trace, steps, begun, only=keys.together, progress=progress)
-        begun = _Begun(between=True)
-    if keys.others:
-        with backbone.attending(BETWEEN):
-            told = renamed(progress, FILLING)
-            way.climb(trace, fill_steps, begun, only=keys.segments, into=keys.others, progress=told)
-        for level in range(fill_steps + 1, steps + 1):
-            trace[level, keys.others] = 0.0
-            let_go(trace)
+    trace = trace_for(x0, steps, unfinished)
+    common: dict[str, Any] = {"corrections": corrections, "conditions": conditions}
+    if Chapter.begun(unfinished) == 0:
+        way = _Way(backbone, text, steps, corrections, of_source(conditions))
+        way.climb(trace, steps, Chapter.of(unfinished, 0), only=keys.together, progress=progress)
+    invert_between(
+        backbone, trace, text, steps, fill_steps, keys.segments, **common,
+        unfinished=Chapter.of(unfinished, 1), progress=progress,
+    )  # fmt: skip
+    for level in range(fill_steps + 1, steps + 1):
+        trace[level, keys.others] = 0.0
+        let_go(trace)
     return trace
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """How far an inversion is.
+@torch.no_grad()
+def invert_between(
+    backbone: Backbone,
+    trace: Tensor,
+    text: Tensor,
+    steps: int,
+    taken: int,
+    groups: Sequence[Sequence[int]],
+    *,
+    corrections: int = 0,
+    conditions: Sequence[Condition] = (),
+    stretch: Stretch | None = None,
+    unfinished: Chapter | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """``invert`` what lies between two frames each, beside both, of which the trace is known.
 
-    Attributes:
-        steps: that it has taken
-        told: what the network said last (F, 4, h, w); None where that is not needed any more
-        between: whether the key frames are done, and it is about what lies between them
+    Args:
+        trace: (R + 1 or more, F, 4, h, w), clean first, that is written into
+        taken: R, how many of the steps are taken
+        groups: the frames that are seen together, by their indices; the first and the last are known
+        stretch: which frames of a longer clip the trace is of; the conditions are of all of that one
+        unfinished: where the state is saved between steps; what it tells of the trace must lie there already
     """
-
-    steps: int = 0
-    told: Tensor | None = None
-    between: bool = False
-
-    @classmethod
-    def read(cls, unfinished: Unfinished | None) -> _Begun:
-        """As it was saved; at the beginning where nothing was."""
-        saved = None if unfinished is None else unfinished.read()
-        return cls() if saved is None else cls(int(saved["steps"]), saved.get("told"), "between" in saved)
-
-    def save(self, unfinished: Unfinished) -> None:
-        told = {} if self.told is None else {"told": self.told}
-        between = {"between": torch.tensor(1)} if self.between else {}
-        unfinished.save({"steps": torch.tensor(self.steps), **between, **told})
+    into = [frame for group in groups for frame in group[1:-1]]
+    if into:
+        way = _Way(backbone, text, steps, corrections, of_source(conditions), stretch)
+        with backbone.attending(BETWEEN):
+            way.climb(trace, taken, unfinished, only=groups, into=into, progress=renamed(progress, FILLING))
 
 
-def _begun(x0: Tensor, steps: int, unfinished: Unfinished | None) -> tuple[Tensor, _Begun]:
-    """A trace (S + 1, F, 4, h, w) that begins with the clean latents, and how far up it an inversion is."""
+def trace_for(x0: Tensor, steps: int, unfinished: Unfinished | None) -> Tensor:
+    """A trace (S + 1, F, 4, h, w) to be filled, which begins with the clean latents ``x0`` (F, 4, h, w); where an
+    inversion is saved, with what it had come to."""
     shape = (steps + 1, *x0.shape)
     trace = room_for(shape) if unfinished is None else unfinished.room_for("trace", shape)
-    begun = _Begun.read(unfinished)
-    if begun.steps == 0 and not begun.between:
-        trace[0] = x0
-    return trace, begun
+    for cut in in_chunks(len(x0), trace, x0):
+        trace[0, cut] = x0[cut]
+    return trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +163,13 @@ class _Way:
     steps: int
     corrections: int
     conditions: Sequence[Condition]
-    unfinished: Unfinished | None
+    stretch: Stretch | None = None
 
     def climb(
         self,
         trace: Tensor,
         taken: int,
-        begun: _Begun,
+        unfinished: Unfinished | Chapter | None,
         *,
         only: Sequence[Sequence[int]] | None,
         into: Sequence[int] | None = None,
@@ -176,11 +181,9 @@ class _Way:
             only: groups of frames that the network sees, each by itself
             into: the frames that are inverted; the trace is known of the others. None for all frames
         """
-        device, schedule = self.backbone.device, self.backbone.schedule(self.steps)
-        predict, told = Predictor(self.backbone, only), begun.told
-        if told is not None:
-            told = told.to(device)
-        for step in range(begun.steps, taken):
+        device, predict = self.backbone.device, Predictor(self.backbone, only)
+        schedule, (begun, told) = self.backbone.schedule(self.steps), _begun(unfinished, device)
+        for step in range(begun, taken):
             index, x, there = self.steps - 1 - step, trace[step], trace[step + 1]
             if told is None or self.corrections == 0:
                 told = self._output(predict, schedule, x, index)
@@ -191,15 +194,25 @@ class _Way:
                 for cut in in_chunks(len(x), trace, told):
                     moved = schedule.invert_as(x[cut].to(device), told[cut], there[cut].to(device), index)
                     _put(there, cut, moved, into)
-            if self.unfinished is not None and self.unfinished.due and step + 1 < taken:
-                _Begun(step + 1, told if self.corrections else None, begun.between).save(self.unfinished)
+            if unfinished is not None and unfinished.due and step + 1 < taken:
+                unfinished.save({"steps": torch.tensor(step + 1), **({"told": told} if self.corrections else {})})
             if progress is not None:
                 progress("inverting", step + 1, taken)
 
     def _output(self, predict: Predictor, schedule: Schedule, latents: Tensor, index: int) -> Tensor:
         """What the network says (F, 4, h, w) of latents before the step of this index."""
         request = Request(latents.to(self.backbone.device), int(schedule.timesteps[index]), Prompt(self.text))
-        return predict(enter(self.conditions, request, schedule.window(index)), step=index)[0]
+        enters = enter if self.stretch is None else self.stretch.enter
+        return predict(enters(self.conditions, request, schedule.window(index)), step=index)[0]
+
+
+def _begun(unfinished: Unfinished | Chapter | None, device: torch.device) -> tuple[int, Tensor | None]:
+    """How many steps an inversion has taken already, and what the network said last, where that is still needed."""
+    saved = None if unfinished is None else unfinished.read()
+    if saved is None:
+        return 0, None
+    told = saved.get("told")
+    return int(saved["steps"]), None if told is None else told.to(device)
 
 
 def _put(level: Tensor, cut: slice, moved: Tensor, into: Sequence[int] | None) -> None:

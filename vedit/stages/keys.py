@@ -57,17 +57,21 @@ class ChooseKeys(Stage[KeyFrames]):
         """How many there will be."""
         return min(self.frames, self.count or 1 + -(-self.frames // USUAL))
 
+    def largest_group(self, *, recursive: bool) -> int:
+        """Frames that are seen at once: the key frames, or what is filled in between two of them, with both."""
+        return max(self.expected, 3 if recursive else 1 + -(-self.frames // max(1, self.expected - 1)))
+
     @property
-    def largest_group(self) -> int:
-        """Frames that are seen at once: the key frames, or what lies between two of them, with both."""
-        return max(self.expected, 1 + -(-self.frames // max(1, self.expected - 1)))
+    def others(self) -> int:
+        """How many frames will lie between them."""
+        return self.frames - self.expected
 
     def of_keys(self, *works: Work) -> tuple[Work, ...]:
         """Work of all frames, when it is done for the key frames alone."""
         return tuple(replace(each, share=self.expected / self.frames) for each in works)
 
-    def of_segments(self, *works: Work) -> tuple[Work, ...]:
-        """The same, for the frames between them, with those beside that they look at."""
-        others = self.frames - self.expected
-        seen = others + 2 * min(others, self.expected - 1)
-        return tuple(replace(each, share=seen / self.frames) for each in works)
+    def of_segments(self, *works: Work, recursive: bool = False) -> tuple[Work, ...]:
+        """The same, for the frames between them, with those beside that they look at: the two key frames of each
+        segment or, ``recursive``, two for each frame."""
+        groups = self.others if recursive else min(self.others, self.expected - 1)
+        return tuple(replace(each, share=(self.others + 2 * groups) / self.frames) for each in works)

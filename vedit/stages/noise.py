@@ -127,6 +127,8 @@ class StartingNoise(Stage[Start]):
         works = (inverting, *control_work(self.conditions, self.steps, self.steps, 1, ", inverting", again))
         if self.keys is None:
             return works
+        if self.fill_steps == 0:
+            return self.keys.of_keys(*works)
         count, what = passes(self.fill_steps, self.corrections), "inversion steps between key frames"
         between = Work("unet", what, count, progress=FILLING)
         controls = control_work(self.conditions, self.steps, self.fill_steps, 1, ", inverting between", again)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
-from vedit.condition import Condition
+from vedit.condition import Condition, Stretch
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage
-from vedit.graph.unfinished import Unfinished, forgotten
+from vedit.graph.unfinished import Chapter, Unfinished, forgotten
 from vedit.guiders import Guider
 from vedit.prediction import Carried
 from vedit.progress import Progress
@@ -79,11 +79,13 @@ class Sampling(TensorStage):
         after_step: AfterStep | None = None,
         only: Sequence[Sequence[int]] | None = None,
         carried: Carried | None = None,
-        unfinished: Unfinished | None = None,
+        stretch: Stretch | None = None,
+        unfinished: Unfinished | Chapter | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
         """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
-        is no number. ``only``, ``carried`` and ``unfinished`` as there; ``progress`` in place of the session's."""
+        is no number. ``only``, ``carried``, ``stretch`` and ``unfinished`` as there; ``progress`` in place of the
+        session's."""
         with backbone.scaling_motion(self.motion_weights):
             made = denoise(
                 backbone,
@@ -96,6 +98,7 @@ class Sampling(TensorStage):
                 only=only,
                 carried=carried,
                 loop=self.loop,
+                stretch=stretch,
                 unfinished=unfinished,
                 progress=progress or session.progress,
             )
