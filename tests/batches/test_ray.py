@@ -21,6 +21,7 @@ from tests.batches import desks
 from tests.batches.desks import Desk
 from vedit.batches.batch import run_batch
 from vedit.batches.prepare import open_batch
+from vedit.stages.between import TOGETHER
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("ray")
@@ -301,3 +302,17 @@ def test_a_batch_that_is_interrupted_takes_its_cluster_with_it(
     again = place.begin(jobs)
     assert again.wait(PATIENCE) == 0, place.desk.said
     assert not place.desk.hidden()
+
+
+def test_parts_of_one_long_clip_are_made_side_by_side(toy_model: Path, tmp_path: Path, place: Place) -> None:
+    (clip,) = desks.clips(tmp_path, 1, frames=2 * TOGETHER)
+    jobs = desks.jobs_file(tmp_path / "jobs.yaml", [clip], ["a blue dog"], desks.tiny(toy_model))
+    own = f"    frames: {2 * TOGETHER}\n    key_frames: 9\n    fill: recursive\n    check_inversion: false\n"
+    jobs.write_text(jobs.read_text() + own)
+    plain = Desk.new(tmp_path / "plain")
+    plain.finish(plain.begin(jobs))
+    driver = place.begin(jobs)
+    assert driver.wait(PATIENCE) == 0, place.desk.said
+    assert place.desk.outputs() == plain.outputs()
+    parts = [each for each in place.desk.events() if each["event"] == "made" and each["stage"] == "filling in"]
+    assert len({each["key"] for each in parts}) == len(parts) == 2

@@ -31,6 +31,7 @@ from vedit.config.fields import (
     MIN_FPS,
     Annotator,
     CompareLayout,
+    Device,
     Prior,
     PromptText,
     RequiredPrompt,
@@ -338,7 +339,7 @@ class InspectConfig(VideoSettings, ClipSettings):
     options: Annotated[dict[str, Any], PartOptions("annotators")] = Field(
         default_factory=dict, description="Of the kind."
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    device: Device = "auto"
     save_data: OutputPath | None = Field(
         None, description="Also write what was found as numbers, where the kind has them."
     )

@@ -163,6 +163,9 @@ EditPrompt = Annotated[PromptText, AfterValidator(_wanted_or_shown)]
 
 Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")]
+"""Where networks run."""
+
 Attention = Annotated[str, _kind_of("attention")]
 Conditioner = Annotated[str, _kind_of("conditioners")]
 Prior = Annotated[str, _kind_of("priors")]

@@ -11,6 +11,7 @@ from vedit import timeline
 from vedit.config import named_files
 from vedit.config.fields import (
     Attention,
+    Device,
     EditPrompt,
     MaskText,
     Prior,
@@ -149,7 +150,7 @@ class ModelSettings(Settings):
         (), description="LoRA file, or file:scale. May be given several times."
     )
     adapter: InputPath | None = Field(None, description="Adapter that `vedit tune` wrote for this model.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    device: Device = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
         description="Of the UNet: auto, float32, float16 or bfloat16. auto is float16 on CUDA and float32 elsewhere.",

@@ -21,7 +21,7 @@ from vedit.jobs.base import Given, Goal, Job
 from vedit.jobs.outputs import check_video, default_output
 from vedit.jobs.shots import given_shots
 from vedit.jobs.source import Footage, open_frames
-from vedit.motion.between import smoothed
+from vedit.motion.between import Middle, smoothed
 from vedit.progress import Progress
 from vedit.session import Session, within_memory
 from vedit.shots import Shots
@@ -54,13 +54,23 @@ class Smooth(Stage[SmoothResult]):
     def make(self, session: Session) -> SmoothResult:
         config = self.config
         assert config.output is not None
+        middle = self._middle()
         source = open_frames(config, None)
         shots = self._shots(source)
-        made = smoothed(source, config.times, shots)
+        made = smoothed(source, config.times, shots, middle)
         told = _told(made, session.progress)
         told.save(config.output, crf=config.crf, codec=config.codec, overwrite=config.overwrite)
         heard = config.output.suffix.lower() not in SILENT and source.audio is not None
         return SmoothResult(config.output, len(made), made.size, made.rate, heard, len(shots))
+
+    def _middle(self) -> Middle | None:
+        """The network that makes frames. Raises WeightsError and DeviceError."""
+        if self.config.rife is None:
+            return None
+        from vedit.backbone.loading import choose_device  # beside the loading of models, which takes seconds to import
+        from vedit.motion.rife import load_rife
+
+        return load_rife(self.config.rife, choose_device(self.config.device))
 
     def _shots(self, source: LazyClip) -> Shots:
         if self.config.shots == "auto":

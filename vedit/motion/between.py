@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,11 +24,16 @@ LOST = 0.5
 """Share of a frame's pixels that are not seen in the other from which on there is no motion between the two."""
 
 
-def smoothed(clip: LazyClip, times: int, shots: Shots = ONE_SHOT) -> LazyClip:
+Middle = Callable[[Tensor, Tensor], Tensor]
+"""From two frames (3, H, W) in [0, 1] to the one in the middle of them, as ``motion.rife.Rife`` makes it."""
+
+
+def smoothed(clip: LazyClip, times: int, shots: Shots = ONE_SHOT, middle: Middle | None = None) -> LazyClip:
     """A clip of so many ``times`` its frames at so many times its rate, as long as before, with its sound.
 
     Its own frames stay as they are. Between two shots, and between two frames that have little in common, the frame
-    before stays until the next, as the last one does. Frames are made as they are asked for.
+    before stays until the next, as the last one does. Frames are made as they are asked for: along what moves, or by
+    ``middle``, again and again, which makes a power of two.
     """
 
     def make(indices: Sequence[int]) -> Iterator[Tensor]:
@@ -36,6 +41,7 @@ def smoothed(clip: LazyClip, times: int, shots: Shots = ONE_SHOT) -> LazyClip:
         needed = sorted({frame for pair in pairs for frame in pair})
         # The frames before their numbers: once these are at an end, so is the clip.
         coming, held, motion = zip(clip.make(needed), needed, strict=False), dict[int, Tensor](), Motion.none()
+        halves = dict[int, Tensor]()
         for index, (before, after) in zip(indices, pairs, strict=True):
             while after not in held:
                 frame, number = next(coming)
@@ -46,10 +52,27 @@ def smoothed(clip: LazyClip, times: int, shots: Shots = ONE_SHOT) -> LazyClip:
                 continue
             if motion.begins != before:
                 motion = Motion.of(held[before], held[after], before)
-            yield held[before] if motion.lost else motion.at(index % times / times)
+                halves.clear()
+            part = index % times
+            if motion.lost:
+                yield held[before]
+            else:
+                yield motion.at(part / times) if middle is None else _halved(motion, part, times, middle, halves)
         next(coming, None)  # what was amiss with the clip is told after the last
 
     return replace(clip, make=make, count=len(clip) * times, rate=clip.rate * times)
+
+
+def _halved(motion: Motion, part: int, times: int, middle: Middle, made: dict[int, Tensor]) -> Tensor:
+    """The frame after so many parts, ``part`` of ``times``, of the way from one frame to the next. It is in the middle
+    of two such frames; those that are ``made`` once are not made again."""
+    if part in (0, times):
+        return motion.last if part else motion.first
+    if part not in made:
+        step = part & -part  # the largest power of two that divides it
+        ends = (_halved(motion, each, times, middle, made) for each in (part - step, part + step))
+        made[part] = middle(*ends)
+    return made[part]
 
 
 def _pair(index: int, times: int, frames: int, shots: Shots) -> tuple[int, int]:
