@@ -60,7 +60,7 @@ class KeyFrames:
         between two key frames depends on no other segment."""
         return [range(left, right + 1) for left, right in pairwise(self.at) if right > left + 1]
 
-    def levels(self, *, recursive: bool) -> Iterator[list[Sequence[int]]]:
+    def levels(self, *, recursive: bool) -> Iterator[Sequence[Sequence[int]]]:
         """What is filled in level by level: groups of frames, of which the first and the last are there by then, and
         those between are filled in beside both. No group depends on another of its level.
 
@@ -68,7 +68,8 @@ class KeyFrames:
         is then a key frame like the others, until none is left: of n frames, in log2 n levels.
         """
         if not recursive:
-            yield from [self.segments] if self.segments else []
+            if self.segments:
+                yield self.segments
             return
         there = self
         while found := [(each[0], each[len(each) // 2], each[-1]) for each in there.segments]:

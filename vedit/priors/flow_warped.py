@@ -39,10 +39,10 @@ class FlowWarped(Prior):
             )
         fresh = noise(given.seed, frames, (channels, height, width))
         taken, drawn, count = room_for(fresh.shape), fresh.flatten(2), height * width
-        found = sources(given.flow, (height, width))
-        for cut in in_chunks(frames, fresh, taken, found):
+        origins = sources(given.flow, (height, width))
+        for cut in in_chunks(frames, fresh, taken, origins):
             for frame in range(cut.start, cut.stop):
-                cells = drawn[found[frame] // count, :, found[frame] % count]  # (h w, C)
+                cells = drawn[origins[frame] // count, :, origins[frame] % count]  # (h w, C)
                 taken[frame] = cells.T.unflatten(1, (height, width))
         return Start(taken.to(backbone.device))
 
