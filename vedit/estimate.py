@@ -8,6 +8,7 @@ from typing import Any
 
 from vedit.clip.sizes import Size
 from vedit.config import Settings
+from vedit.config.speed import told
 from vedit.graph import plan
 from vedit.jobs.base import Given, Job, result_store
 from vedit.jobs.cost import cost_of, memories
@@ -35,6 +36,9 @@ def estimate(job: Job[Any, Any], config: Settings) -> Iterator[tuple[str, Rows]]
     seconds = cost.seconds + time.process_time()
     rooms = [*([each.name, str(each)] for each in needed), *(["disk", _disk(each)] for each in cost.disks)]
     yield "in all, about", [["time", format_duration(seconds)], *rooms]
+    if meaning := told(config):
+        name, _, values = meaning.partition(": ")
+        yield name, [each.split(" ", 1) for each in values.split(", ")]
     yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
     yield "clip", _clip(canvas, outline.vae_scale_factor)
     rows = [[name, f"{times} x {_flop(each)}"] for name, times, each in cost.work]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, Self
 
 import torch
@@ -26,6 +27,10 @@ class Guider(Protocol):
 
     def frames(self, cut: slice) -> Self:
         """The same for some of the frames."""
+
+    def in_step(self, window: tuple[float, float]) -> Guider:
+        """The guider of a step that begins and ends at these shares of the trajectory: itself, or one that asks the
+        prompt alone."""
 
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         """Combine the branches' predictions (N, F, 4, h, w), the first of which is the one guided away from, to (F, 4,
@@ -53,6 +58,9 @@ class Unguided:
     def frames(self, cut: slice) -> Unguided:
         return Unguided(self.prompt.frames(cut))
 
+    def in_step(self, window: tuple[float, float]) -> Unguided:
+        return self
+
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         return outputs[0] + beside
 
@@ -68,12 +76,17 @@ class ClassifierFree:
     frame, which makes a picture more saturated rather than more like its prompt. ``apg_eta``, 0 to 1, is the share of
     that part that is kept: 1 is guidance as it was published, 0 keeps only the orthogonal part (adaptive projected
     guidance without its momentum and threshold, Sadat et al. 2024, section 4).
+
+    ``interval`` are the shares of the trajectory between which there is guidance, 0 (pure noise) to 1 (clean): a step
+    must lie within them whole, as with conditions. Where noise is highest guidance does harm, and where it is least it
+    is hardly needed (Kynkäänniemi et al. 2024).
     """
 
     prompt: Prompt
     negative: Prompt
     scale: Scale
     apg_eta: float = 1.0
+    interval: tuple[float, float] = (0.0, 1.0)
 
     @property
     def prompts(self) -> Prompt:
@@ -87,6 +100,13 @@ class ClassifierFree:
             scale=of_frames(self.scale, cut),
         )
 
+    def in_step(self, window: tuple[float, float]) -> ClassifierFree | Unguided:
+        return self if lies_within(window, self.interval) else self._alone
+
+    @cached_property
+    def _alone(self) -> Unguided:
+        return Unguided(self.prompt)
+
     def combine(self, outputs: Tensor, clean: Callable[[Tensor], Tensor], beside: Tensor | float = 0.0) -> Tensor:
         negative, positive = outputs
         scale = torch.as_tensor(self.scale, device=outputs.device, dtype=outputs.dtype).view(-1, 1, 1, 1)
@@ -95,6 +115,11 @@ class ClassifierFree:
             # The clean latents are linear in the output, so a direction in the one is the same in the other.
             lead = lead - (1 - self.apg_eta) * _along(lead, clean(positive))
         return positive + lead
+
+
+def lies_within(window: tuple[float, float], interval: tuple[float, float]) -> bool:
+    """Whether a step that begins and ends at these shares of the trajectory lies within an ``interval`` of it."""
+    return interval[0] <= window[0] and window[1] <= interval[1]
 
 
 def _along(x: Tensor, direction: Tensor) -> Tensor:

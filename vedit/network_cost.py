@@ -26,6 +26,7 @@ from vedit.attention.kinds import ATTENTION, SparseCausal
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import checkpoints, temporal
 from vedit.backbone.control import empty_controlnet, locate, reads_words
+from vedit.backbone.deep_features import Inputs, run_and_look, run_outermost, run_whole
 from vedit.backbone.loading import empty, empty_text_encoder, empty_unet
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.outline import Outline
@@ -116,6 +117,8 @@ class NetworkCost:
                 return self.steer(self.controls[work.part], size, work.branches)
             case "unet":
                 return self.predict(size, None if work.frames is None else 1) * work.branches
+            case "outermost":
+                return self.outermost(size) * work.branches
 
     def predict(self, size: Size, frames: int | None = None) -> Cost:
         """One prediction of the noise of so many ``frames`` of ``size`` (H, W), by default all that are seen at once,
@@ -126,6 +129,13 @@ class NetworkCost:
         finally:
             self._attention.frames = self.frames
 
+    def outermost(self, size: Size) -> Cost:
+        """The same with deep features that were kept."""
+        with self._fake, torch.no_grad():
+            inputs = self._inputs(size, self.frames)
+            _, kept = run_and_look(self.unet, inputs, None)
+        return self._measured(lambda: run_outermost(self.unet, inputs, kept))
+
     def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
         """The cost that one of ``controls`` adds to a prediction."""
         own = branches if reads_words(net) else 1
@@ -133,7 +143,7 @@ class NetworkCost:
         def run() -> None:
             channels = net.config.conditioning_channels
             pictures = torch.empty(own * self.frames, channels, *size, dtype=self.dtype)
-            net(*self._inputs(size, own * self.frames), controlnet_cond=pictures, return_dict=False)
+            net(*self._inputs(size, own * self.frames)[:3], controlnet_cond=pictures, return_dict=False)
 
         return self._measured(run)
 
@@ -201,9 +211,9 @@ class NetworkCost:
         return sum(each.numel() for each in tuned_parameters(self.unet).values())
 
     def _unet(self, size: Size, frames: int) -> Tensor:
-        return self.unet(*self._inputs(size, frames)).sample
+        return run_whole(self.unet, self._inputs(size, frames), None)
 
-    def _inputs(self, size: Size, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _inputs(self, size: Size, count: int) -> Inputs:
         latents = torch.empty(count, 4, *(side // self.vae_scale_factor for side in size), dtype=self.dtype)
         text = torch.empty(
             count,
@@ -211,7 +221,7 @@ class NetworkCost:
             self.unet.config.cross_attention_dim,
             dtype=self.dtype,
         )
-        return latents, torch.zeros((), dtype=torch.long), text
+        return Inputs(latents, torch.zeros((), dtype=torch.long), text)
 
     def _measured(self, run: Callable[[], object]) -> Cost:
         memory, work = _PeakMemory(self._weights), FlopCounterMode(display=False, custom_mapping=_COUNTED)

@@ -3,7 +3,8 @@ and a long clip in windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from vedit.attention.anchors import Anchors
 from vedit.attention.carried import CarriedTokens, TokenPaths
+from vedit.backbone.deep_features import DeepFeatures, Turns
 from vedit.backbone.model import Backbone
 from vedit.entrances.residuals import Residuals
+from vedit.errors import VeditWarning
 from vedit.key_frames import KeyFrames
 from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt
@@ -50,6 +53,7 @@ class Predictor:
         *,
         carried: Carried | None = None,
         loop: bool = False,
+        deep_cache: int = 1,
     ) -> None:
         """What is predicted.
 
@@ -58,11 +62,15 @@ class Predictor:
                 itself, and of frames in none of them it says 0. None is all frames
             carried: key frames, seen together, whose attention the frames between them take over
             loop: whether the clip's last frame is followed by its first
+            deep_cache: in each so manieth step the network runs whole, in the others its outermost layers alone. A step
+                that gradients lead through always runs it whole
         """
         self._backbone = backbone
         self._only, self._carried = only, carried
         self._loop = loop
         self._one_by_one = False
+        self._deep_cache = deep_cache
+        self._turns, self._deep = Turns(deep_cache), DeepFeatures(0)
 
     def __call__(self, request: Request, source: Request | None = None, *, step: int = 0) -> Tensor:
         """The network's output (N, F, C, h, w) float32 for all branches of ``request``, those beside the others last,
@@ -71,12 +79,39 @@ class Predictor:
         request = request.with_all_branches()
         if not self._one_by_one:
             try:
-                return self._predict(request, source, step)
+                with self._backbone.keeping_deep(self._features(request, source)):
+                    return self._predict(request, source, step)
             except torch.OutOfMemoryError:
                 self._one_by_one = True
             # Not before the error is gone, which holds on to what the failed pass has made.
             torch.cuda.empty_cache()
+            if self._deep_cache > 1:
+                self._deep_cache, self._deep = 1, DeepFeatures(0)
+                warnings.warn(
+                    "not all branches of guidance fit into memory together; deep features are kept no longer.",
+                    VeditWarning,
+                    stacklevel=2,
+                )
         return torch.cat([self._predict(one, source, step) for one in request.split()])
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the next step may need what was kept of those before it."""
+        return self._deep_cache > 1 and not self._turns.begins
+
+    def _features(self, request: Request, source: Request | None) -> DeepFeatures | None:
+        """Where deep features are kept in this step, or taken from; None where they are neither."""
+        if self._deep_cache == 1:
+            return None
+        if request.latents.requires_grad:
+            self._turns = Turns(self._deep_cache)
+            return None
+        if self._turns.whole((_kind(request), None if source is None else _kind(source))):
+            first = 0 if request.indices is None else request.indices[0]
+            self._deep = DeepFeatures(len(request.latents), first)
+        else:
+            self._deep.filling = False
+        return self._deep
 
     def _predict(self, request: Request, source: Request | None, step: int) -> Tensor:
         if self._loop:
@@ -115,6 +150,12 @@ def predict_in_windows(backbone: Backbone, request: Request, source: Request | N
                 told.add(predict(backbone, request.frames(window.frames), lent)[:, window.taken])
                 let_go(request.latents, request.prompt.states, None if source is None else source.latents)
     return told.all()
+
+
+def _kind(request: Request) -> Hashable:
+    """What of a request must be alike for deep features to hold: its branches, and what has entered it."""
+    shape = len(request.prompt), tuple(request.latents.shape)
+    return shape, len(request.controls), len(request.tokens_apart), request.channels is None
 
 
 class _Together:
@@ -174,13 +215,14 @@ def predict(backbone: Backbone, request: Request, source: Request | None = None)
     a further branch, which is injected into them (``backbone/injection.py``); whatever has entered it has entered
     ``request`` too."""
     x = request.latents.expand(len(request.prompt), *request.latents.shape)
+    rests = backbone.outermost_alone  # and with it what makes residuals
     channels = None if request.channels is None else request.channels.expand(len(x), *request.channels.shape)
     if source is None:
         return backbone.predict(
             x,
             request.timestep,
             request.prompt.states,
-            residuals=request.residuals(),
+            residuals=None if rests else request.residuals(),
             emphasis=request.prompt.weights,
             tokens_apart=request.tokens_apart,
             channels=channels,
@@ -195,7 +237,7 @@ def predict(backbone: Backbone, request: Request, source: Request | None = None)
         request.timestep,
         prompt.states,
         inject=True,
-        residuals=_behind(source.residuals(), request.residuals(), frames=x.shape[1]),
+        residuals=None if rests else _behind(source.residuals(), request.residuals(), frames=x.shape[1]),
         emphasis=prompt.weights,
         tokens_apart=[
             *(each.between(0, len(x)) for each in source.tokens_apart),

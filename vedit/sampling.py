@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -19,6 +19,7 @@ from vedit.progress import Progress
 from vedit.prompt import Prompt
 from vedit.request import Request
 from vedit.schedule import Schedule
+from vedit.solvers import Ddim, Solver
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,12 @@ def denoise(
     carried: Carried | None = None,
     loop: bool = False,
     stretch: Stretch | None = None,
+    solver: Solver | None = None,
+    deep_cache: int = 1,
     unfinished: Unfinished | Chapter | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Denoise (F, 4, h, w) from the schedule's first step to clean latents (F, 4, h, w), by DDIM.
+    """Denoise (F, 4, h, w) from the schedule's first step to clean latents (F, 4, h, w).
 
     The latents of a long clip lie in files (``vedit.mapped``); after the network has seen them window by window, the
     step is taken a few frames at a time. What it comes to does not depend on how many.
@@ -88,26 +91,37 @@ def denoise(
         loop: whether the last frame is followed by the first
         stretch: which frames of a longer clip these are; the guider and the conditions are of all of that one, and
             what else has frames is of these. None for a whole clip
+        solver: takes the steps; None for DDIM's
+        deep_cache: in each so manieth step the network runs whole (``backbone.deep_features``)
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
-    prompts, predict = guider.prompts.to(backbone.device), Predictor(backbone, only, carried=carried, loop=loop)
+    predict = Predictor(backbone, only, carried=carried, loop=loop, deep_cache=deep_cache)
+    solver = solver or Ddim(schedule)
     conditions = [each.begin() for each in conditions]
     x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)
     after = room_for(x.shape, device=x.device)
+    before, prompts = None, guider.prompts
     first, enters = (0, enter) if stretch is None else (stretch.first, stretch.enter)
     with attached(conditions, backbone):
         for index, t in list(enumerate(schedule.timesteps.tolist()))[begin:]:
+            leading = guider.in_step(schedule.window(index))
+            if leading is not before:
+                before, prompts = leading, leading.prompts.to(backbone.device)
             request = enters(conditions, Request(x, t, prompts), schedule.window(index))
+            if leading is not guider:
+                request = replace(request, beside=())  # they guide as well
             lent = source.request(schedule, index, conditions, x.device) if source is not None else None
             outputs = _predicted(predict, request, lent, schedule, index)
             for cut in _stretches(request, outputs):
-                output = guided_output(outputs, request, guider, schedule, index, cut, first)
-                moved = schedule.step(x[cut], output, index)
+                output = guided_output(outputs, request, leading, schedule, index, cut, first)
+                moved = solver.step(x[cut], output, index, slice(first + cut.start, first + cut.stop))
                 after[cut] = moved if after_step is None else after_step(moved, index, cut)
                 let_go(x, after, outputs)
             x, after = after, room_for(x.shape, device=x.device) if index == begin else x
-            if unfinished is not None and unfinished.due and index + 1 < len(schedule):
+            # Where what was remembered would be missing, it would not go on as it does without a kill.
+            whole = not (predict.remembers or solver.remembers)
+            if whole and unfinished is not None and unfinished.due and index + 1 < len(schedule):
                 unfinished.save(_state(x, index + 1, conditions))
             if progress is not None:
                 progress("denoising", index + 1, len(schedule))

@@ -12,9 +12,12 @@ from torch import Tensor
 from vedit.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
-    from diffusers import DDIMScheduler
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler
 
 Prediction = Literal["epsilon", "v_prediction"]
+
+Sampler = Literal["ddim", "dpm++", "lcm"]
+"""What takes the steps: DDIM, whose formula is here, or one of diffusers' schedulers (``vedit.solvers``)."""
 
 Index = int | Tensor
 """Which step, 0 being the noisiest: one for all frames, or one for each (F,) int64, whose levels then differ."""
@@ -51,7 +54,9 @@ class Levels:
 
 @dataclass(frozen=True)
 class Schedule:
-    """S timesteps of a DDIM trajectory (Song et al. 2021) and the noise levels between them.
+    """S timesteps of a trajectory and the noise levels between them, with DDIM's steps (Song et al. 2021).
+
+    Another ``sampler`` has timesteps and levels of its own, and its steps in ``vedit.solvers``.
 
     ``timesteps`` (S,) int64, descending from noise to clean; ``levels`` (S + 1,) float32, those before each step and,
     last, after the final one.
@@ -62,10 +67,11 @@ class Schedule:
     prediction: Prediction = "epsilon"
     skipped: int = 0
     """Steps of the whole trajectory, from pure noise on, that are left out before the first of these."""
+    sampler: Sampler = "ddim"
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], steps: int) -> Schedule:
-        """The schedule of a model's scheduler config (any of diffusers' kinds), sampled with DDIM at ``steps``."""
+    def from_config(cls, config: Mapping[str, Any], steps: int, sampler: Sampler = "ddim") -> Schedule:
+        """The schedule of a model's scheduler config (any of diffusers' kinds), at so many ``steps`` of a sampler."""
         if not isinstance(steps, int) or steps < 1:
             raise ConfigError(f"steps: {steps!r} are no steps; expected a whole number of 1 or more.")
         prediction = config.get("prediction_type", "epsilon")
@@ -78,6 +84,8 @@ class Schedule:
         if steps > scheduler.config.num_train_timesteps:
             trained = scheduler.config.num_train_timesteps
             raise WeightsError(f"the model was trained on {trained} timesteps, too few for {steps} steps; take fewer.")
+        if sampler != "ddim":
+            return cls._of_solver(solver_scheduler(config, sampler, steps), prediction, sampler)
         scheduler.set_timesteps(steps)
         trained = scheduler.config.num_train_timesteps
         if steps > trained // 2 and int(scheduler.timesteps[0]) < 0.95 * trained - 1:
@@ -92,6 +100,21 @@ class Schedule:
         last = int(times[-1]) - len(shares) // steps
         final = shares[last] if last >= 0 else scheduler.final_alpha_cumprod.float()
         return cls(times, Levels.of(torch.cat([shares[times], final.reshape(1)])), prediction)
+
+    @classmethod
+    def _of_solver(
+        cls, scheduler: DPMSolverMultistepScheduler | LCMScheduler, prediction: Prediction, sampler: Sampler
+    ) -> Schedule:
+        """That of one of diffusers' schedulers, whose last step ends without any noise."""
+        sigmas = getattr(scheduler, "sigmas", None)
+        if sigmas is None:
+            before = Levels.of(scheduler.alphas_cumprod.float()[scheduler.timesteps])
+        else:  # the noise for each part of signal
+            signal = (1 + sigmas[:-1].square()).rsqrt()
+            before = Levels(signal, sigmas[:-1] * signal)
+        clean = torch.ones(1)
+        levels = Levels(torch.cat([before.signal, clean]), torch.cat([before.noise, 1 - clean]))
+        return cls(scheduler.timesteps.long(), levels, prediction, sampler=sampler)
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -183,6 +206,29 @@ def alpha_bar(config: Mapping[str, Any]) -> Tensor:
 def training_levels(config: Mapping[str, Any]) -> Levels:
     """The noise levels (T,) that the model was trained on."""
     return Levels.of(alpha_bar(config))
+
+
+def solver_scheduler(
+    config: Mapping[str, Any], sampler: Sampler, steps: int
+) -> DPMSolverMultistepScheduler | LCMScheduler:
+    """diffusers' scheduler for a model's scheduler config that takes so many ``steps`` by a sampler other than DDIM.
+    Raises ConfigError for more steps than it has."""
+    from diffusers import DPMSolverMultistepScheduler, LCMScheduler
+
+    made: DPMSolverMultistepScheduler | LCMScheduler
+    if sampler == "lcm":
+        made = LCMScheduler.from_config(dict(config), clip_sample=False, thresholding=False)
+        most = made.config.original_inference_steps
+        if steps > most:
+            raise ConfigError(f"steps: {steps} are too many for the sampler lcm, which has {most}; it needs 4 to 8.")
+    else:
+        # From pure noise on, whatever a model's config says of DDIM: the first step of "leading" is some way from it.
+        made = DPMSolverMultistepScheduler.from_config(
+            dict(config), algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
+            timestep_spacing="linspace", thresholding=False, use_karras_sigmas=False,
+        )  # fmt: skip
+    made.set_timesteps(steps)
+    return made
 
 
 def _scheduler(config: Mapping[str, Any]) -> DDIMScheduler:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from vedit.flow import Flow, estimate_flow
 from vedit.progress import Progress
 from vedit.schedule import Levels, Schedule, alpha_bar
 from vedit.shots import ONE_SHOT, Shots
+from vedit.tuning_exam import PAIRS, is_due, is_learnt
 
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
@@ -37,6 +38,9 @@ LEARNING_RATE = 3e-5
 
 CHECKPOINT_EVERY = 50
 """Steps between two resumable checkpoints."""
+
+Blocks = Literal["all", "up"]
+"""Blocks of the UNet that learn: all, or those of the way up, to which a step's gradients then lead alone."""
 
 Recipe = Literal["motion", "original"]
 """How a clip is learnt: ``original`` is Tune-A-Video's loop; ``motion`` brings the clip's layout and motion back from
@@ -53,10 +57,10 @@ Shown = tuple[Tensor, str]
 """A picture's latents (4, h, w), and what it shows, in words."""
 
 
-def tuned_parameters(unet: nn.Module, *, looks: bool = False) -> dict[str, nn.Parameter]:
-    """The parameters that tuning changes, by name; with ``looks``, as it learns pictures too."""
-    endings = TUNED_SUFFIXES + (LOOKED_UP if looks else ())
-    owners = [name for name, _ in unet.named_modules() if name.endswith(endings)]
+def tuned_parameters(unet: nn.Module, *, looks: bool = False, blocks: Blocks = "all") -> dict[str, nn.Parameter]:
+    """The parameters that tuning changes in these ``blocks``, by name; with ``looks``, as it learns pictures too."""
+    endings, begins = TUNED_SUFFIXES + (LOOKED_UP if looks else ()), "up_blocks." if blocks == "up" else ""
+    owners = [name for name, _ in unet.named_modules() if name.startswith(begins) and name.endswith(endings)]
     return {
         name: parameter
         for name, parameter in unet.named_parameters()
@@ -83,6 +87,8 @@ def tune(
     shots: Shots = ONE_SHOT,
     pictures: Sequence[Shown] = (),
     mix: float = 1.0,
+    early_stop: bool = False,
+    blocks: Blocks = "all",
     progress: Progress | None = None,
 ) -> Adapter:
     """Teach ``backbone`` one clip, and return what it learned: an adapter. The backbone is left as it was, to the bit.
@@ -125,6 +131,8 @@ def tune(
         shots: of the clip
         pictures: of what the clip shows, or is to show
         mix: share of the error of the clip as video, above 0; the rest is that of frames and pictures
+        early_stop: whether it ends once it has learnt the clip as video (``vedit.tuning_exam``)
+        blocks: of the UNet that learn: "all" or "up"
         progress: what is told of each step; None for nothing
 
     Raises:
@@ -146,33 +154,43 @@ def tune(
         "window": window, "shots": list(shots.starts), "model": backbone.name, "clip": _digest(latents), "mix": mix,
         "pictures": [_digest(picture) for picture, _ in pictures],
     }  # fmt: skip
+    config |= ({"early_stop": True} if early_stop else {}) | ({"blocks": blocks} if blocks != "all" else {})
     # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
-    with _learning(backbone, positions=recipe == "motion", looks=mix < 1) as chosen:
+    with _learning(backbone, positions=recipe == "motion", looks=mix < 1, blocks=blocks) as chosen:
         config["positions"] = backbone.positions
         optimizer = torch.optim.AdamW(chosen.values(), lr=rate, weight_decay=weight_decay)
-        first = _resume(checkpoint, chosen, optimizer, config, backbone) if checkpoint and checkpoint.exists() else 0
+        state = _State(chosen, optimizer, config, backbone)
+        if checkpoint and checkpoint.exists():
+            state.resume(checkpoint)
         with backbone.attending(attention, flow), _mixed(backbone):
-            for step in range(first, steps):
+            for step in range(state.step, steps):
+                if early_stop and is_due(step):
+                    state.errors.append(lesson.error(backbone))
+                    if is_learnt(state.errors):
+                        break
                 optimizer.zero_grad(set_to_none=True)
                 lesson.learn(backbone, step, rate)
                 nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
                 optimizer.step()
-                if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < steps:
-                    _checkpoint(checkpoint, chosen, optimizer, config, backbone, step + 1)
+                state.step = step + 1
+                if checkpoint and state.step % CHECKPOINT_EVERY == 0 and state.step < steps:
+                    state.save(checkpoint)
                 if progress is not None:
-                    progress("tuning", step + 1, steps)
+                    progress("tuning", state.step, steps)
+        if early_stop:
+            config |= {"steps_taken": state.step, "errors": state.errors}
         dtype = backbone.dtype
         tensors = {name: parameter.detach().to(dtype).cpu().clone() for name, parameter in chosen.items()}
         return Adapter(tensors, config, backbone.fingerprint)
 
 
 @contextmanager
-def _learning(backbone: Backbone, *, positions: bool, looks: bool) -> Iterator[dict[str, nn.Parameter]]:
-    """Within the block, the parameters that tuning changes, by name, are trainable in float32, the temporal attention
-    among them; whatever ends it, the backbone is then what it was."""
+def _learning(backbone: Backbone, *, positions: bool, looks: bool, blocks: Blocks) -> Iterator[dict[str, nn.Parameter]]:
+    """Within the block, the parameters that tuning changes in these ``blocks``, by name, are trainable in float32, the
+    temporal attention among them; whatever ends it, the backbone is then what it was."""
     attached, before = not backbone.has_temporal, backbone.positions
     backbone.attach_temporal(positions=positions)
-    chosen = tuned_parameters(backbone.unet, looks=looks)
+    chosen = tuned_parameters(backbone.unet, looks=looks, blocks=blocks)
     values = {name: parameter.data for name, parameter in chosen.items()}
     for parameter in chosen.values():
         parameter.data = parameter.data.to(torch.float32, copy=True)
@@ -254,17 +272,30 @@ class _Lesson:
         backbone.unet.enable_gradient_checkpointing()
         self._backward(backbone, step, rate)
 
+    @torch.no_grad()
+    def error(self, backbone: Backbone) -> float:
+        """The mean error on the same stretches, timesteps and noises each time: as many of pure noise, where that is
+        learnt, as of the noised clip, their timesteps spread evenly."""
+        total, kinds = 0.0, (False, True) if self.recipe == "motion" else (False,)
+        count = PAIRS // len(kinds)
+        for number in range(PAIRS):
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + 2**62 + number) % 2**63)
+            pure, share = kinds[number % len(kinds)], (number // len(kinds) + 0.5) / count
+            first, latents = self._stretch(generator)
+            begin = UNDECIDED if pure else 0.0
+            time = int((begin + (1 - begin) * share) * len(self.levels))
+            fresh = torch.randn(latents.shape, generator=generator).to(latents)
+            noisy = fresh if pure else self.levels[time].noised(latents, fresh)
+            with self._seen(backbone, first, latents):
+                total += float(self._loss(backbone, latents, time, noisy))
+        return total / PAIRS
+
     def _backward(self, backbone: Backbone, step: int, rate: float) -> None:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        motion = self.recipe == "motion"
         first, latents = self._stretch(generator)
-        time, noisy = _draw(latents, self.levels, generator, FROM_NOISE if motion else 0)
-        target = self.schedule.output_for(noisy, latents, self.levels[time])
-        whole = len(latents) == len(self.latents)
-        with nullcontext() if whole else backbone.in_window(range(first, first + len(latents))):
-            loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
-            if self._as_v:
-                loss = loss / self.shares[time]
+        time, noisy = _draw(latents, self.levels, generator, FROM_NOISE if self.recipe == "motion" else 0)
+        with self._seen(backbone, first, latents):
+            loss = self._loss(backbone, latents, time, noisy)
             if not torch.isfinite(loss):
                 raise WeightsError(
                     f"tuning diverged at step {step} (the loss is {loss.item()}); "
@@ -273,6 +304,17 @@ class _Lesson:
             (self.mix * loss).backward()
         if self.mix < 1:
             self._backward_of_one(backbone, generator)
+
+    def _seen(self, backbone: Backbone, first: int, latents: Tensor) -> AbstractContextManager[None]:
+        """Within the block, the network knows which of the clip's frames these are."""
+        whole = len(latents) == len(self.latents)
+        return nullcontext() if whole else backbone.in_window(range(first, first + len(latents)))
+
+    def _loss(self, backbone: Backbone, latents: Tensor, time: int, noisy: Tensor) -> Tensor:
+        """The error () of what the network says of ``noisy`` latents at a timestep, of some that are to come back."""
+        target = self.schedule.output_for(noisy, latents, self.levels[time])
+        loss = nn.functional.mse_loss(backbone.predict(noisy[None], time, self.text)[0], target)
+        return loss / self.shares[time] if self._as_v else loss
 
     def _backward_of_one(self, backbone: Backbone, generator: torch.Generator) -> None:
         """The gradients of one of what is learnt frame by frame. Pictures are drawn as often as frames of the clip,
@@ -329,51 +371,54 @@ def _mixed(backbone: Backbone) -> torch.autocast:
     return torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.dtype != torch.float32)
 
 
-def _checkpoint(
-    path: Path,
-    chosen: dict[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    config: dict[str, object],
-    backbone: Backbone,
-    step: int,
-) -> None:
-    state = {
-        "parameters": {name: parameter.detach() for name, parameter in chosen.items()},
-        "optimizer": optimizer.state_dict(),
-        "config": config,
-        "base": backbone.fingerprint,
-        "step": step,
-    }
-    content = io.BytesIO()
-    torch.save(state, content)
-    with whole_file(path, overwrite=True) as beside:
-        beside.write_bytes(content.getbuffer())
+@dataclass(eq=False)
+class _State:
+    """What a tuning has come to, which it goes on from after an interruption.
 
+    step: how many were taken; errors: that were looked at, for one that stops early
+    """
 
-def _resume(
-    path: Path,
-    chosen: dict[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    config: dict[str, object],
-    backbone: Backbone,
-) -> int:
-    try:
-        state = torch.load(path, map_location=backbone.device, weights_only=True)
-        state["config"]["prompt"], state["base"], state["step"]
-    except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
-        raise WeightsError(f"the checkpoint {path} is damaged; delete it to tune from the beginning.") from error
-    if state["step"] > config["steps"]:
-        raise WeightsError(
-            f"the checkpoint {path} is {state['step']} steps on and {config['steps']} were asked for; "
-            "ask for more, or delete it to tune from the beginning."
-        )
-    if state["config"] | {"steps": 0} != config | {"steps": 0} or state["base"] != backbone.fingerprint:
-        raise WeightsError(
-            f"the checkpoint {path} belongs to another tuning (of '{state['config']['prompt']}'); "
-            "delete it, or tune with the settings it was made with."
-        )
-    with torch.no_grad():
-        for name, parameter in chosen.items():
-            parameter.copy_(state["parameters"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    chosen: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    config: dict[str, object]
+    backbone: Backbone
+    step: int = 0
+    errors: list[float] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        state = {
+            "parameters": {name: parameter.detach() for name, parameter in self.chosen.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "config": self.config,
+            "base": self.backbone.fingerprint,
+            "step": self.step,
+            "errors": self.errors,
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        with whole_file(path, overwrite=True) as beside:
+            beside.write_bytes(content.getbuffer())
+
+    def resume(self, path: Path) -> None:
+        """Raises WeightsError for a checkpoint that is damaged, or of another tuning."""
+        config = self.config
+        try:
+            state = torch.load(path, map_location=self.backbone.device, weights_only=True)
+            state["config"]["prompt"], state["base"], state["step"]
+        except Exception as error:  # torch's reader of pickles meets junk with whatever its bytes lead to
+            raise WeightsError(f"the checkpoint {path} is damaged; delete it to tune from the beginning.") from error
+        if state["step"] > config["steps"]:
+            raise WeightsError(
+                f"the checkpoint {path} is {state['step']} steps on and {config['steps']} were asked for; "
+                "ask for more, or delete it to tune from the beginning."
+            )
+        if state["config"] | {"steps": 0} != config | {"steps": 0} or state["base"] != self.backbone.fingerprint:
+            raise WeightsError(
+                f"the checkpoint {path} belongs to another tuning (of '{state['config']['prompt']}'); "
+                "delete it, or tune with the settings it was made with."
+            )
+        with torch.no_grad():
+            for name, parameter in self.chosen.items():
+                parameter.copy_(state["parameters"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.errors = int(state["step"]), list(state.get("errors", ()))

@@ -49,7 +49,8 @@ class Adapter(Attachable):
     def __repr__(self) -> str:
         size = sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values()) / 1e6
         learnt = f"'{self.config.get('prompt', '')}' on {self.config.get('model') or 'a model without a name'}"
-        return f"Adapter({learnt}, {self.config.get('steps', '?')} steps, {len(self.tensors)} tensors, {size:.1f} MB)"
+        steps = self.config.get("steps_taken", self.config.get("steps", "?"))
+        return f"Adapter({learnt}, {steps} steps, {len(self.tensors)} tensors, {size:.1f} MB)"
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write one safetensors file, whole or not at all. Raises MediaError when it may not be written."""

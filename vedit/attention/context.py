@@ -137,8 +137,21 @@ class StepContext:
     """What the UNet's cross-attention looks at beside the text."""
     motion: Tensor | None = None
     """(F,) how much the temporal layers count in each frame; None where they do as they were trained."""
+    guidance: Tensor | None = None
+    """(F,) the guidance scale of each frame, for a UNet that takes it as an input; None where there is none."""
     record: AttentionRecord | None = None
     """Keeps the attention weights of some layers, while somebody asks for them."""
+    order: Tensor | None = None
+    """Which frames of the clip those are that the network is shown one after the other (F',), where they are in another
+    order; ``indices`` then count in it."""
+
+    @property
+    def which(self) -> Sequence[int] | None:
+        """The frames of the clip that are seen, by their indices; None for all in their order."""
+        if self.order is None:
+            return self.indices
+        seen: list[int] = self.order.tolist()
+        return seen if self.indices is None else [seen[index] for index in self.indices]
 
     def blend_motion(self, before: Tensor, after: Tensor) -> Tensor:
         """Blend what a temporal layer makes of (N F, ...) with what it was given, by the weight of each frame; the

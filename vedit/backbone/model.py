@@ -21,7 +21,9 @@ from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
 from vedit.backbone.checkpoints import Identity
+from vedit.backbone.deep_features import DeepFeatures, Inputs, run_whole
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
+from vedit.backbone.guidance_embedding import guidance_embedding
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.outline import FrameLayers, Outline, TunedState
@@ -33,9 +35,9 @@ from vedit.errors import ConfigError, MediaError
 from vedit.flow import Flow
 from vedit.mapped import in_chunks, room_for
 from vedit.request import flat_timestep
-from vedit.schedule import Schedule
+from vedit.schedule import Sampler, Schedule
 from vedit.shots import ONE_SHOT, Shots
-from vedit.windows import Windows
+from vedit.windows import Windows, as_index
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
@@ -93,6 +95,7 @@ class Backbone:
         frames at once."""
         self.shots = ONE_SHOT
         """Of the clip, each of which predictions see by itself, within ``attending``."""
+        self._deep: DeepFeatures | None = None
         self._chunked = ChunkedOnOutOfMemory(unet)
         self._tiled = TiledOnOutOfMemory(self.vae)
         attach_injection(unet, self._context)
@@ -283,17 +286,31 @@ class Backbone:
         def run() -> Tensor:
             if record is not None:
                 record.keep(kept)  # what a pass that ran out of memory has seen
-            return self.unet(
+            inputs = Inputs(
                 shown.flatten(0, 1).to(self.dtype),
                 flat_timestep(t, branches, frames).to(self.device),
                 words.flatten(0, 1).to(self.device, self.dtype),
-                down_block_additional_residuals=None if added is None else added.down,
-                mid_block_additional_residual=None if added is None else added.mid,
-            ).sample
+                self._guidance(branches, frames),
+            )
+            if self._deep is None:
+                return run_whole(self.unet, inputs, added)
+            return self._deep.run(self.unet, inputs, added, (branches, frames), self._context.which)
 
         with self.step_context(frames, inject=inject, emphasis=emphasis, tokens_apart=tokens_apart):
             output = self._chunked(x.numel(), run)
         return output.float().unflatten(0, (branches, frames))
+
+    def _guidance(self, branches: int, frames: int) -> Tensor | None:
+        """The embedding (N F, D) of the guidance in force, for a UNet that takes it; None for others."""
+        width = self.unet.config.time_cond_proj_dim
+        if width is None:
+            return None
+        scale, which = self._context.guidance, self._context.which
+        if scale is None:
+            scale = torch.ones(frames)
+        elif which is not None:
+            scale = scale[as_index(which)]
+        return guidance_embedding(scale.repeat(branches), width).to(self.device, self.dtype)
 
     def _with_channels(self, x: Tensor, channels: Tensor | None) -> Tensor:
         """Latents (N, F, 4, h, w) with the channels beside them that the UNet takes."""
@@ -353,6 +370,22 @@ class Backbone:
         return self._context.anchors is not None
 
     @contextmanager
+    def keeping_deep(self, features: DeepFeatures | None) -> Iterator[None]:
+        """Within the block, what the UNet's deep blocks say is kept in ``features``, or taken from there
+        (``deep_features.py``); residuals are then those that were kept too."""
+        with self.lock:
+            before, self._deep = self._deep, features
+            try:
+                yield
+            finally:
+                self._deep = before
+
+    @property
+    def outermost_alone(self) -> bool:
+        """Whether predictions run the outermost layers alone, and take neither residuals nor what is deeper."""
+        return self._deep is not None and not self._deep.filling
+
+    @contextmanager
     def recording_attention(self, positions: int) -> Iterator[AttentionRecord]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
         with self.lock:
@@ -362,9 +395,9 @@ class Backbone:
             finally:
                 self._context.record = None
 
-    def schedule(self, steps: int) -> Schedule:
-        """The model's own noise schedule at ``steps`` DDIM steps, 1 or more."""
-        return Schedule.from_config(self.scheduler_config, steps)
+    def schedule(self, steps: int, sampler: Sampler = "ddim") -> Schedule:
+        """The model's own noise schedule at so many ``steps`` of a sampler, 1 or more."""
+        return Schedule.from_config(self.scheduler_config, steps, sampler)
 
     @contextmanager
     def attending(
@@ -408,15 +441,26 @@ class Backbone:
                 self._context.motion = before
 
     @contextmanager
+    def guided_by(self, scale: Tensor | None) -> Iterator[None]:
+        """Within the block, a UNet that takes guidance as an input is told this ``scale`` (F,) of each frame; 1, and
+        None, is none."""
+        with self.lock:
+            before, self._context.guidance = self._context.guidance, scale
+            try:
+                yield
+            finally:
+                self._context.guidance = before
+
+    @contextmanager
     def reordered(self, order: Tensor) -> Iterator[None]:
         """Within the block, the network sees the clip's frames in this ``order`` (F',), by their indices."""
         with self.lock:
             before = self._context.motion
-            self._context.motion = None if before is None else before[order]
+            self._context.motion, self._context.order = None if before is None else before[order], order
             try:
                 yield
             finally:
-                self._context.motion = before
+                self._context.motion, self._context.order = before, None
 
     def _kind(self, name: str) -> AttentionKind:
         return self._in_force.kind(name, self.vae_scale_factor, self._context.indices)

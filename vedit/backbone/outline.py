@@ -91,6 +91,11 @@ class Outline:
         return int(self.unet["cross_attention_dim"])
 
     @property
+    def embeds_guidance(self) -> bool:
+        """Whether the UNet takes the guidance scale as an input, as distilled ones do."""
+        return self.unet.get("time_cond_proj_dim") is not None
+
+    @property
     def joins_frames(self) -> bool:
         """Whether any temporal layers are attached."""
         return self.layers.temporal or self.layers.motion

@@ -57,6 +57,7 @@ METAVARS = {
     "emphasis": "WORD=N",
     "feature": "NAME",
     "fill": "KIND",
+    "guidance_interval": "FROM-TO",
     "first": "PATH",
     "image": "PATH",
     "image_adapter": "NAME",
@@ -75,8 +76,10 @@ METAVARS = {
     "prior": "KIND",
     "prompt_at": "TIME:TEXT",
     "recipe": "KIND",
+    "sampler": "KIND",
     "shots": "WHERE",
     "tile_net": "NAME",
+    "tuned_blocks": "KIND",
 }
 """What a value is called in the help, where its type does not say it."""
 

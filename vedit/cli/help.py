@@ -18,8 +18,8 @@ from typer.core import TyperCommand, TyperGroup
 from vedit.config import Settings
 
 FIRST = (
-    "source_prompt", "prompt", "output", "model", "times", "frames", "fps", "width", "height", "steps", "guidance",
-    "strength", "seed", "motion_strokes", "first", "last", "mask", "control", "image", "audio",
+    "source_prompt", "prompt", "output", "model", "times", "frames", "fps", "width", "height", "steps", "fast",
+    "preview", "guidance", "strength", "seed", "motion_strokes", "first", "last", "mask", "control", "image", "audio",
 )  # fmt: skip
 """What most people set, in this order, at the top of a help that has it."""
 
@@ -28,8 +28,9 @@ ELSEWHERE = {
     "adapter": "Tuning",
     "attention": "Model",
     "audio_mix": "Sound",
+    "check_inversion": "Sampling",
+    "inversion_corrections": "Sampling",
     "cache": "Output",
-    "check_inversion": "Inversion",
     "control_inversion": "Control",
     "size": "Clip",
     "window": "Clip",
@@ -66,6 +67,7 @@ RARE = frozenset({
     "audio_gain", "audio_smoothing", "audio_start", "audio_duration", "bpm", "sound_encoder", "crf", "codec",
     "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "first_hold", "still_hold",
     "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride", "tile_net", "fill", "fill_strength",
+    "sampler", "guidance_interval", "deep_cache", "mask_samples", "early_stop", "tuned_blocks", "check_inversion",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 

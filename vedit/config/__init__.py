@@ -44,6 +44,7 @@ from vedit.config.fields import (
     raise_faults,
     stretch_of,
     varying,
+    window_of,
 )
 from vedit.config.first import FirstFrameSettings, KeyPictureSettings
 from vedit.config.groups import (
@@ -69,6 +70,7 @@ from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
 from vedit.config.smooth import SmoothConfig
+from vedit.config.speed import BUNDLES, LEVERS, SpeedSettings
 from vedit.config.strokes import LearntMotionSettings, MotionSettings
 from vedit.config.upscale import UpscaleConfig
 from vedit.windows import WINDOW
@@ -101,6 +103,7 @@ class EditConfig(
     InversionSettings,
     TuningSettings,
     AttentionSettings,
+    SpeedSettings,
     StepSettings,
     ModelSettings,
     GuideSettings,
@@ -194,6 +197,7 @@ class GenerateConfig(
     VideoSettings,
     SoundtrackSettings,
     AttentionSettings,
+    SpeedSettings,
     StepSettings,
     ModelSettings,
     GuideSettings,
@@ -250,6 +254,13 @@ class GenerateConfig(
     @model_validator(mode="after")
     def _agree(self) -> Self:
         faults = []
+        if self.fifo:
+            given = [name for name in LEVERS if getattr(self, name) != type(self).model_fields[name].default]
+            faults += [
+                f"{name} and fifo exclude each other; in a queue each frame is at a step of its own"
+                for name in given
+                if name in BUNDLES or not (self.fast or self.preview)
+            ]
         if self.fifo and self.loop:
             faults.append("fifo and loop exclude each other; the last frame of a queue never meets the first")
         if self.motion_strokes is not None:
@@ -402,6 +413,7 @@ __all__ = [
     "ShotSettings",
     "SmoothConfig",
     "SoundtrackSettings",
+    "SpeedSettings",
     "StepSettings",
     "TuneConfig",
     "TuningSettings",
@@ -417,4 +429,5 @@ __all__ = [
     "stretch_of",
     "user_folder",
     "varying",
+    "window_of",
 ]

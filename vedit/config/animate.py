@@ -11,6 +11,7 @@ from vedit.config.controls import GuideSettings
 from vedit.config.fields import MIN_FPS, Prior, PromptText
 from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, StepSettings, VideoSettings
 from vedit.config.paths import InputPath, OutputPath
+from vedit.config.speed import SpeedSettings
 from vedit.config.strokes import PictureMotionSettings
 
 
@@ -18,6 +19,7 @@ class AnimateConfig(
     VideoSettings,
     SoundtrackSettings,
     AttentionSettings,
+    SpeedSettings,
     StepSettings,
     ModelSettings,
     GuideSettings,
@@ -34,8 +36,8 @@ class AnimateConfig(
         None,
         ge=1,
         le=MOST_FRAMES,
-        description="How many frames; by default as long as the sound, else those that the "
-        "strokes are drawn for, or 16, or fewer where --motion-of ends before.",
+        description="How many frames. By default as long as the sound, else those that the strokes are drawn for, or "
+        "16, or fewer where --motion-of ends before.",
     )
     fps: float = Field(8.0, ge=MIN_FPS, le=240, description="Frames per second.")
     size: int | None = Field(

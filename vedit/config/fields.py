@@ -81,6 +81,26 @@ def split_window(text: str) -> tuple[str, dict[str, str]]:
     return text, {}
 
 
+def window_of(text: str) -> tuple[float, float]:
+    """The shares of the steps that "START-STOP" names. Raises ValueError."""
+    parts = [each.strip() for each in text.split("-")]
+    if len(parts) == 2 and all(NUMBER.fullmatch(each) for each in parts):
+        start, stop = map(float, parts)
+        if 0 <= start < stop <= 1:
+            return start, stop
+    raise ValueError("is no window; expected START-STOP in shares of the steps, such as 0-0.6, START below STOP")
+
+
+def _window(value: Any) -> str:
+    text = str(value)
+    window_of(text)
+    return text.replace(" ", "")
+
+
+WindowText = Annotated[str, BeforeValidator(_window)]
+"""A share of the steps, "0-0.6"; ``window_of`` has its ends."""
+
+
 def as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, (str, dict, BaseModel)) else value
 

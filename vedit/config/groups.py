@@ -19,6 +19,7 @@ from vedit.config.fields import (
     Range,
     ShotsText,
     Varying,
+    WindowText,
     as_tuple,
     varying,
 )
@@ -185,6 +186,11 @@ class WordSettings(Settings):
 class PromptSettings(WordSettings):
     """Sampling"""
 
+    guidance_interval: WindowText = Field(
+        "0-1",
+        description="Share of the steps that are guided: 0-0.7. The others ask the prompt alone, in one pass where "
+        "guidance takes two.",
+    )
     noise_walk: Annotated[Varying, varying(0, 1)] = Field(
         0.1,
         description="With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame before, "
@@ -213,6 +219,9 @@ class EditSettings(PromptSettings):
         "that is white there; box:X,Y,W,H in pixels of the clip, or in shares of it where all four are at most 1; "
         "word:WORD, where the clip shows this word of the source prompt.",
     )
+    mask_samples: int = Field(
+        2, ge=1, le=16, description="Times that --mask auto compares the prompts, at each of four levels of noise."
+    )
     paste: bool = Field(
         True, description="Put the clip's own pixels back outside of the mask. Without it they are the VAE's."
     )
@@ -238,7 +247,7 @@ class EditSettings(PromptSettings):
 class StepSettings(Settings):
     """Sampling"""
 
-    steps: int = Field(25, ge=1, le=1000, description="Steps of sampling (DDIM), each way.")
+    steps: int = Field(25, ge=1, le=1000, description="Steps of sampling, each way.")
     cache: bool = Field(
         True,
         description="Keep what the next job with the clip can use, and what this one goes on from if it is killed; "
@@ -301,6 +310,14 @@ class TuningSettings(Settings):
         "motion",
         description="How a clip is learnt: motion or original. motion: so that it also comes back from fresh noise; "
         "original: as Tune-A-Video does it.",
+    )
+    early_stop: bool = Field(
+        False,
+        description="End tuning once it has learnt. Its error on the same noise is looked at every 25 steps; what it "
+        "may take at most stays as it is given.",
+    )
+    tuned_blocks: Literal["all", "up"] = Field(
+        "all", description="Blocks of the UNet that learn: all or up. With up a step is quicker, and learns less."
     )
 
 

@@ -66,6 +66,9 @@ class EditOptions(TypedDict, total=False):
     classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    guidance_interval: str
+    """Share of the steps that are guided: 0-0.7. The others ask the prompt alone, in one pass where
+    guidance takes two. [default: '0-1']"""
     noise_walk: float | str
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
@@ -81,6 +84,8 @@ class EditOptions(TypedDict, total=False):
     folder that is white there; box:X,Y,W,H in pixels of the clip, or in shares of it where all four
     are at most 1; word:WORD, where the clip shows this word of the source prompt. [default:
     'auto']"""
+    mask_samples: int
+    """Times that --mask auto compares the prompts, at each of four levels of noise. [default: 2]"""
     paste: bool
     """Put the clip's own pixels back outside of the mask. Without it they are the VAE's. [default:
     True]"""
@@ -142,10 +147,19 @@ class EditOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 25]"""
-    cache: bool
-    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
-    `vedit cache` shows it. [default: True]"""
+    """Steps of sampling, each way. [default: 25]"""
+    fast: bool
+    """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
+    what is given beside it wins. [default: False]"""
+    preview: bool
+    """Fewer still, to see roughly what will come. As --fast. [default: False]"""
+    sampler: Literal["ddim", "dpm++", "lcm"]
+    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
+    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
+    [default: 'ddim']"""
+    deep_cache: int
+    """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
+    last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -159,6 +173,12 @@ class EditOptions(TypedDict, total=False):
     recipe: Literal["motion", "original"]
     """How a clip is learnt: motion or original. motion: so that it also comes back from fresh
     noise; original: as Tune-A-Video does it. [default: 'motion']"""
+    early_stop: bool
+    """End tuning once it has learnt. Its error on the same noise is looked at every 25 steps; what
+    it may take at most stays as it is given. [default: False]"""
+    tuned_blocks: Literal["all", "up"]
+    """Blocks of the UNet that learn: all or up. With up a step is quicker, and learns less.
+    [default: 'all']"""
     inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
@@ -238,6 +258,9 @@ class GenerateOptions(TypedDict, total=False):
     classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    guidance_interval: str
+    """Share of the steps that are guided: 0-0.7. The others ask the prompt alone, in one pass where
+    guidance takes two. [default: '0-1']"""
     noise_walk: float | str
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
@@ -285,10 +308,19 @@ class GenerateOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 25]"""
-    cache: bool
-    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
-    `vedit cache` shows it. [default: True]"""
+    """Steps of sampling, each way. [default: 25]"""
+    fast: bool
+    """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
+    what is given beside it wins. [default: False]"""
+    preview: bool
+    """Fewer still, to see roughly what will come. As --fast. [default: False]"""
+    sampler: Literal["ddim", "dpm++", "lcm"]
+    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
+    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
+    [default: 'ddim']"""
+    deep_cache: int
+    """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
+    last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -382,6 +414,9 @@ class AnimateOptions(TypedDict, total=False):
     classifier-free guidance as it was published, 0 projects that part away. [default: 0.0]"""
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
+    guidance_interval: str
+    """Share of the steps that are guided: 0-0.7. The others ask the prompt alone, in one pass where
+    guidance takes two. [default: '0-1']"""
     noise_walk: float | str
     """With --prior walk, how far the noise wanders in a frame. 0 stays with that of the frame
     before, 1 is fresh; may vary in time. [default: 0.1]"""
@@ -399,15 +434,15 @@ class AnimateOptions(TypedDict, total=False):
     """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
     brings."""
     motion_of: str | Path | None
-    """Clip whose motion the picture takes on, in place of strokes: its camera's, and its
+    """Clip whose motion the picture takes on, in place of strokes. Its camera's, and its
     thing's."""
     motion_mask: str
     """What of the picture takes it on: auto, box:X,Y,W,H, or a picture that is white there. auto is
     what stands out. [default: 'auto']"""
     motion_words: str
-    """Flow diffusion that moves the picture as the prompt says, where neither strokes nor a clip
-    do: auto, none, or a folder that `training.flow_diffusion` wrote. auto is the one that the model
-    brings. [default: 'auto']"""
+    """Flow diffusion that moves the picture as the prompt says: auto, none, or a folder. It does so
+    where neither strokes nor a clip do. auto is the one that the model brings, a folder one that
+    `training.flow_diffusion` wrote. [default: 'auto']"""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -443,10 +478,19 @@ class AnimateOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 25]"""
-    cache: bool
-    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
-    `vedit cache` shows it. [default: True]"""
+    """Steps of sampling, each way. [default: 25]"""
+    fast: bool
+    """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
+    what is given beside it wins. [default: False]"""
+    preview: bool
+    """Fewer still, to see roughly what will come. As --fast. [default: False]"""
+    sampler: Literal["ddim", "dpm++", "lcm"]
+    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
+    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
+    [default: 'ddim']"""
+    deep_cache: int
+    """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
+    last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -499,7 +543,7 @@ class AnimateOptions(TypedDict, total=False):
     prompt: str
     """What the picture shows, and does; (word:1.4) lets a word count more."""
     frames: int | None
-    """How many frames; by default as long as the sound, else those that the strokes are drawn for,
+    """How many frames. By default as long as the sound, else those that the strokes are drawn for,
     or 16, or fewer where --motion-of ends before."""
     fps: float
     """Frames per second. [default: 8.0]"""
@@ -573,6 +617,12 @@ class TuneOptions(TypedDict, total=False):
     recipe: Literal["motion", "original"]
     """How a clip is learnt: motion or original. motion: so that it also comes back from fresh
     noise; original: as Tune-A-Video does it. [default: 'motion']"""
+    early_stop: bool
+    """End tuning once it has learnt. Its error on the same noise is looked at every 25 steps; what
+    it may take at most stays as it is given. [default: False]"""
+    tuned_blocks: Literal["all", "up"]
+    """Blocks of the UNet that learn: all or up. With up a step is quicker, and learns less.
+    [default: 'all']"""
     steps: int
     """Training steps. [default: 500]"""
     seed: int
@@ -621,10 +671,7 @@ class InvertOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 25]"""
-    cache: bool
-    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
-    `vedit cache` shows it. [default: True]"""
+    """Steps of sampling, each way. [default: 25]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -688,10 +735,7 @@ class UpscaleOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling (DDIM), each way. [default: 25]"""
-    cache: bool
-    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
-    `vedit cache` shows it. [default: True]"""
+    """Steps of sampling, each way. [default: 25]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""

@@ -45,7 +45,8 @@ class PictureMotionSettings(LearntMotionSettings):
     """Motion"""
 
     motion_of: InputPath | None = Field(
-        None, description="Clip whose motion the picture takes on, in place of strokes: its camera's, and its thing's."
+        None,
+        description="Clip whose motion the picture takes on, in place of strokes. Its camera's, and its thing's.",
     )
     motion_mask: Annotated[MaskText, AfterValidator(_of_a_picture)] = Field(
         "auto",
@@ -55,6 +56,7 @@ class PictureMotionSettings(LearntMotionSettings):
     motion_words: Annotated[str, MayBePath(names=frozenset({"auto", "none"}))] = Field(
         "auto",
         min_length=1,
-        description="Flow diffusion that moves the picture as the prompt says, where neither strokes nor a clip do: "
-        "auto, none, or a folder that `training.flow_diffusion` wrote. auto is the one that the model brings.",
+        description="Flow diffusion that moves the picture as the prompt says: auto, none, or a folder. It does so "
+        "where neither strokes nor a clip do. auto is the one that the model brings, a folder one that "
+        "`training.flow_diffusion` wrote.",
     )

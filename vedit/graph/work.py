@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Network = Literal["unet", "learning", "controlnet", "vae encoder", "vae decoder"]
-"""What runs; "learning" is the UNet with its backward pass and the optimizer's step."""
+Network = Literal["unet", "outermost", "learning", "controlnet", "vae encoder", "vae decoder"]
+"""What runs; "outermost" are the UNet's outermost layers alone, and "learning" is the UNet with its backward pass and
+the optimizer's step."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,13 @@ class Work:
 LEARNING = 2
 """Passes that one step of learning is worth: the way back takes as long as the way there."""
 
+OUTERMOST = 0.27
+"""Passes that a run of the outermost layers alone is worth, of Stable Diffusion 1.5 at 512 pixels."""
+
 
 def passes(work: Work, frames: int) -> float:
     """UNet passes over all so many ``frames`` of a clip that are as long, a branch counted as one: the unit of
     progress."""
     share = work.share if work.frames is None else work.frames / frames
-    return {"unet": 1, "learning": LEARNING}.get(work.network, 0) * work.times * work.branches * share
+    worth = {"unet": 1, "outermost": OUTERMOST, "learning": LEARNING}.get(work.network, 0)
+    return worth * work.times * work.branches * share

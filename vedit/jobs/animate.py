@@ -21,7 +21,7 @@ from vedit.config.options import AnimateOptions
 from vedit.errors import ConfigError, VeditWarning
 from vedit.graph import Stage
 from vedit.graph.files import File
-from vedit.jobs import controls, guidance, results
+from vedit.jobs import controls, guidance, results, speed
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.generate import FRAMES, frames_of
@@ -165,6 +165,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
             model.outline.tokenizer, *prompt_schedule.prompts(config), config.negative_prompt
         )
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        speed.check_model(config, model.outline)
         canvas = Canvas(moments.frames, size, size, None, windows_of(config, moments.frames), moments.rate)
         return Goal(finish, config, model, canvas, "take fewer --frames, or a smaller --size")
 
@@ -180,6 +181,8 @@ class Animate(Job[AnimateConfig, AnimateResult]):
 
     def show(self, result: AnimateResult, report: Report) -> None:
         report.clip(result.clip, result.files)
+        for sentence in speed.sentences(result.config):
+            report.say(sentence)
         report.add_data(made_with=result.made_with)
         report.seconds(result.timings)
 
@@ -202,7 +205,10 @@ def animate_stages(
     flow = FlowOfStrokes(motion) if "flow" in needs else None
     sound = guidance.sound_tokens(config, model, track)
     conditions = (*controls.asked(config, crude, crude, moments, model), *sound)
-    led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
+    led = Guidance(
+        config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound),
+        model.outline.embeds_guidance,
+    )  # fmt: skip
     common: dict[str, Any] = {
         "start": _start(config, model, flow, motion, prompt, moments, size),
         "flow": flow,
@@ -212,6 +218,8 @@ def animate_stages(
         "steps": config.steps,
         "steps_taken": config.steps_taken,
         "motion_scale": guidance.motion_scale(config, model.outline, moments),
+        "sampler": config.sampler,
+        "deep_cache": config.deep_cache,
         "what": "animation",
     }
     hold = Hold(config.motion_hold, config.still_hold, config.keep_first)
@@ -288,6 +296,7 @@ def check_settings(config: AnimateConfig) -> None:
     check_motion(config)
     controls.check(config)
     guidance.check(config)
+    speed.check(config)
     if "clip" in PRIORS.load(config.prior).needs:
         raise ConfigError(
             f"the prior {config.prior} starts from a clip, and a picture is given; take flow_warped, bounce, shared, "

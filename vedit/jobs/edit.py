@@ -11,7 +11,7 @@ from vedit.clip import Clip
 from vedit.config import IN_MEMORY, EditConfig, stretch_of
 from vedit.config.options import EditOptions
 from vedit.errors import ConfigError
-from vedit.jobs import controls, edit_mask, first, guidance, key_frames, summary
+from vedit.jobs import controls, edit_mask, first, guidance, key_frames, speed, summary
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config, mask_tensor
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.edit_result import EditResult, FinishEdit
@@ -106,6 +106,7 @@ class Edit(Job[EditConfig, EditResult]):
         said = config.source_prompt or "", *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        speed.check_model(config, model.outline)
         return Goal(finish, finish.config, model, stages.canvas)
 
     def finish(self, config: EditConfig, result: EditResult, seconds: dict[str, float]) -> EditResult:
@@ -127,7 +128,8 @@ class Edit(Job[EditConfig, EditResult]):
     def show(self, result: EditResult, report: Report) -> None:
         report.clip(result.video, result.files)
         checked = result.config.check_inversion
-        for sentence in (*summary.of_time(result.config), *summary.sentences(result.metrics, checked=checked)):
+        told = (*speed.sentences(result.config), *summary.of_time(result.config))
+        for sentence in (*told, *summary.sentences(result.metrics, checked=checked)):
             report.say(sentence)
         report.add_data(metrics=result.metrics, made_with=result.made_with)
         report.seconds(result.timings)
@@ -146,6 +148,7 @@ def check_settings(config: EditConfig) -> None:
     check_files(config)
     controls.check(config)
     guidance.check(config)
+    speed.check(config)
     first.check(config)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes)

@@ -191,7 +191,8 @@ class EditStages:
         attention = self.attention if self.keys is None else attention_kind(config, self.model.outline)
         return Tune(
             self.clip, self.latents, self.flow, self.model, prompt, config.tune, rate, config.recipe, attention,
-            config.seed, window=windows.size if windows else None, shots=self.shots,
+            config.seed, window=windows.size if windows else None, shots=self.shots, early_stop=config.early_stop,
+            blocks=config.tuned_blocks,
         )  # fmt: skip
 
     # What steers
@@ -210,7 +211,7 @@ class EditStages:
         targets = (self.words[1], *(Words(each) for each in changes))
         return ComparePrompts(
             self.latents, self.tuned, self.flow, self.model, self.attention, self.words[0], targets, config.seed,
-            self._windows_beside, self.shots, self.keys if self._carries else None,
+            self._windows_beside, self.shots, self.keys if self._carries else None, config.mask_samples,
         )  # fmt: skip
 
     @cached_property
@@ -322,15 +323,20 @@ class EditStages:
             "conditions": self.all_conditions,
             "model": self.model,
             "attention": self.attention,
-            "guidance": Guidance(settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound)),
+            "guidance": Guidance(
+                settings, prompt, negative, self.moments, track.timed_sound, bool(self.sound),
+                self.model.outline.embeds_guidance,
+            ),
             "steps": config.steps,
             "steps_taken": config.steps_taken,
             "motion_scale": guidance.motion_scale(config, self.model.outline, self.moments, tuned=bool(config.tune)),
             "windows": self.windows,
+            "sampler": config.sampler,
+            "deep_cache": config.deep_cache,
             "what": "edit",
             "tuned": self.tuned,
             "shots": self.shots,
-        }
+        }  # fmt: skip
 
     @property
     def _source(self) -> Source:

@@ -20,7 +20,7 @@ from vedit.config import AnimateConfig, GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
 from vedit.errors import ConfigError
 from vedit.graph import Stage
-from vedit.jobs import controls, ends, guidance, results
+from vedit.jobs import controls, ends, guidance, results, speed
 from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.ends import Ends
@@ -139,6 +139,7 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         said = *prompt_schedule.prompts(config), config.negative_prompt
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, *said)
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
+        speed.check_model(config, model.outline)
         shorten = "take fewer --frames, or a smaller --width and --height"
         seen = queue_windows(config, frames) if config.fifo else windows_of(config, frames)
         return Goal(finish, config, model, Canvas(frames, size, size, None, seen, track.moments.rate), shorten)
@@ -161,6 +162,8 @@ class Generate(Job[GenerateConfig, GenerateResult]):
 
     def show(self, result: GenerateResult, report: Report) -> None:
         report.clip(result.clip, result.files)
+        for sentence in speed.sentences(result.config):
+            report.say(sentence)
         report.add_data(made_with=result.made_with)
         report.seconds(result.timings)
 
@@ -181,7 +184,10 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         motion = StrokesFlow(None, DrawStrokes.of(config.motion_strokes, size, moments), between)
         conditions = (*conditions, Conditioned(None, "strokes", {"file": config.motion_strokes}, moments, model))
         flow = FlowOfStrokes(motion) if "flow" in needs else None
-    led = Guidance(config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound))
+    led = Guidance(
+        config.part(GuidanceSettings), prompt, negative, moments, track.timed_sound, bool(sound),
+        model.outline.embeds_guidance,
+    )  # fmt: skip
     walk, shape = tuple(config.per_frame("noise_walk", moments)), (moments.frames, 4, size[0] // cell, size[1] // cell)
     given = Ends.of(config, shape, size)
     start = StartingNoise(
@@ -198,6 +204,8 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         "steps": config.steps,
         "steps_taken": config.steps,
         "motion_scale": guidance.motion_scale(config, model.outline, moments),
+        "sampler": config.sampler,
+        "deep_cache": config.deep_cache,
         "windows": windows,
         "loop": config.loop,
         "what": "clip",
@@ -222,6 +230,7 @@ def check_settings(config: GenerateConfig) -> None:
     controls.check(config, clip=False)
     ends.check(config)
     guidance.check(config)
+    speed.check(config)
     missing = {"clip"} if config.motion_strokes is not None else {"clip", "flow"}
     if PRIORS.load(config.prior).needs & missing:
         raise ConfigError(

@@ -111,6 +111,8 @@ class TuneJob(Job[TuneConfig, TuneResult]):
             None if config.output is None else checkpoint_of(config.output),
             windows.size if windows else None,
             shots_stage(config, clip, footage),
+            early_stop=config.early_stop,
+            blocks=config.tuned_blocks,
         )
         if config.video_share < 1:
             learnt = replace(learnt, mix=config.video_share, **_beside(config, model))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vedit.backbone.model import Backbone
+from vedit.config import EditSettings
 from vedit.mapped import drawn_in_chunks, in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
@@ -22,8 +23,8 @@ from vedit.schedule import training_levels
 NOISE_LEVELS = (0.4, 0.5, 0.6, 0.7)
 """Shares of the training timesteps at which the two prompts are compared: where layout is decided, not texture."""
 
-SAMPLES = 2
-"""Noises per level; their mean steadies the comparison."""
+SAMPLES: int = EditSettings.model_fields["mask_samples"].default
+"""Noises per level by default; their mean steadies the comparison."""
 
 LOCAL = 3.0
 """How many times more the prompts must differ inside than outside for an edit to count as local."""
@@ -98,12 +99,14 @@ def compare_prompts(
     source: Tensor,
     *targets: Tensor,
     seed: int = 0,
+    samples: int = SAMPLES,
     only: Sequence[Sequence[int]] | None = None,
     progress: Progress | None = None,
 ) -> list[PromptDifference]:
     """The differences of several prompts' noise predictions from the source prompt's, for a clip that is noised.
 
-    ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings.
+    ``latents`` (F, 4, h, w) of the clip; ``source``, and each of the ``targets``, (1, T, D), the prompts' embeddings;
+    ``samples``, how many noises there are per level.
     ``only`` are groups of frames that are seen, by their indices, each by itself; in the others there is no difference.
     """
     prompts, predict = Prompt(torch.cat(repeat_to_same_length(source, *targets))), Predictor(backbone, only)
@@ -114,7 +117,7 @@ def compare_prompts(
         for each in (1, channels)
     )
     noisy = room_for(latents.shape, device=latents.device)
-    for number, share in enumerate(NOISE_LEVELS * SAMPLES):
+    for number, share in enumerate(NOISE_LEVELS * samples):
         time, own = int(share * len(levels)), seed + 1 + number
         for cut in in_chunks(len(latents), noisy, latents):
             count = cut.stop - cut.start
@@ -126,7 +129,7 @@ def compare_prompts(
             magnitude[:, cut] += gap.abs().mean(2, keepdim=True)
             direction[:, cut] += gap
         if progress is not None:
-            progress("finding where to edit", number + 1, len(NOISE_LEVELS) * SAMPLES)
+            progress("finding where to edit", number + 1, len(NOISE_LEVELS) * samples)
     return [PromptDifference(*each) for each in zip(magnitude, direction, strict=True)]
 
 

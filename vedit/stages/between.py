@@ -122,7 +122,7 @@ class FillPart(Sampling):
         there = KeyFrames(tuple(key - first for key in own.at))
         rows = [row for row, key in enumerate(keys.at) if first <= key < last]
         with session.working(self.model, BETWEEN, adapter=tuned, flow=flow) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             filling = _Filling(backbone, steps, clip.frames[here], latents[here], motion.frames(first, last))
             trace = self._trace(filling, start, steps, there, keys.at, rows, here, session.unfinished)
             filling.open(session.unfinished, trace, None if mask is None else mask[here], by_motion=self.by_motion)
@@ -181,9 +181,8 @@ class FillPart(Sampling):
         return lambda _, done, total: progress(what, before * total + done, count * total)
 
     def work(self) -> tuple[Work, ...]:
-        branches, start = self.guidance.branches, self.start
-        unet = Work("unet", "denoising steps between key frames", self.steps_taken, branches, FILLING)
-        works = [unet, *control_work(self.conditions, self.steps, self.steps_taken, branches, ", between")]
+        start = self.start
+        works = [*self.unet_work("denoising steps between key frames", FILLING), *self.controls(", between")]
         if starts_from_clip(start.prior):
             count, what = passes(self.steps_taken, start.corrections), "inversion steps between key frames"
             again = max(1, start.corrections)

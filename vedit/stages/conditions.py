@@ -146,14 +146,22 @@ class MotionControl(Stage[tuple[Condition, ...]]):
 
 
 def control_work(
-    conditions: Sequence[Stage[Any]], steps: int, taken: int, branches: int, why: str = "", again: int = 1
+    conditions: Sequence[Stage[Any]],
+    steps: int,
+    taken: int,
+    branches: int,
+    why: str = "",
+    again: int = 1,
+    every: int = 1,
 ) -> Iterator[Work]:
     """The runs of the ControlNets among ``conditions`` beside the last ``taken`` of so many ``steps`` of the UNet, each
-    of them so often ``again``; ``why``, where not to sample."""
+    of them so often ``again``, and resting but ``every`` so manieth; ``why``, where not to sample."""
     for run in (each for some in conditions if isinstance(some, Controls | MotionControl) for each in some.runs):
         begin = max(run.start, 1 - taken / steps)
         acting = max(0, round((run.stop - begin) * steps))
-        yield Work("controlnet", f"ControlNet {run.kind}{why}", acting * again, branches, part=(run.kind, run.net))
+        yield Work(
+            "controlnet", f"ControlNet {run.kind}{why}", -(-acting // every) * again, branches, part=(run.kind, run.net)
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -18,7 +17,6 @@ from vedit.sampling import InjectionSource
 from vedit.schedule import Schedule
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
-from vedit.stages.conditions import control_work
 from vedit.stages.latents import Encode
 from vedit.stages.sampling import Sampling
 from vedit.stages.tune import Tune
@@ -71,7 +69,7 @@ class Denoise(Sampling):
         with session.working(
             self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
         ) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             x, source, keep = start.noise, None, None
             if latents is not None and self.source is not None:
                 x, source, trace = self.begun(backbone, start, latents, steps)
@@ -93,11 +91,4 @@ class Denoise(Sampling):
         return x, InjectionSource(said.prompt.embedded(backbone), trace, said.steps, guided=said.guided), trace
 
     def work(self) -> tuple[Work, ...]:
-        return (*self._unet(), *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))
-
-    def _unet(self) -> Iterator[Work]:
-        lent, ours = self.source.steps if self.source else 0, self.guidance.branches
-        if lent:
-            yield Work("unet", "denoising steps with the source", lent, ours + 1, "denoising")
-        if self.steps_taken > lent:
-            yield Work("unet", "denoising steps", self.steps_taken - lent, ours, "denoising")
+        return (*self.unet_work(lent=self.source.steps if self.source else 0), *self.controls())

@@ -32,6 +32,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
 
     Attributes:
         keys: where there are some, it is about these alone
+        samples: noises per level of it
     """
 
     latents: Encode
@@ -45,6 +46,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
     windows: Windows | None = None
     shots: Stage[Shots] | None = None
     keys: ChooseKeys | None = None
+    samples: int = SAMPLES
 
     version: ClassVar[int] = 2
     title: ClassVar[str] = "mask"
@@ -68,6 +70,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
                 self.source.embedded(backbone),
                 *(each.embedded(backbone) for each in self.targets),
                 seed=self.seed,
+                samples=self.samples,
                 only=None if keys is None else keys.together,
                 progress=session.progress,
             )
@@ -76,7 +79,7 @@ class ComparePrompts(Stage[list[PromptDifference]]):
         return [PromptDifference(picked(each.magnitude, keys.at), picked(each.direction, keys.at)) for each in found]
 
     def work(self) -> tuple[Work, ...]:
-        times, branches = len(NOISE_LEVELS) * SAMPLES, 1 + len(self.targets)
+        times, branches = len(NOISE_LEVELS) * self.samples, 1 + len(self.targets)
         works = (Work("unet", "comparisons of the prompts", times, branches, "finding where to edit"),)
         return works if self.keys is None else self.keys.of_keys(*works)
 

@@ -36,7 +36,7 @@ class DenoiseQueue(Sampling):
     ) -> Tensor:
         with session.working(self.model, self.attention, flow=flow) as backbone:
             guider = self.guidance.guider(backbone)
-            with backbone.scaling_motion(self.motion_weights):
+            with backbone.scaling_motion(self.motion_weights), backbone.guided_by(self.guidance.embedded_scale):
                 made = denoise_queue(
                     backbone,
                     start.noise,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import TimedSound
-from vedit.config import GuidanceSettings
-from vedit.guiders import ClassifierFree, Guider, Unguided
+from vedit.config import GuidanceSettings, window_of
+from vedit.guiders import ClassifierFree, Guider, Unguided, lies_within
 from vedit.prompt import Prompt
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages import prompt_schedule, soundtrack
@@ -25,6 +28,7 @@ class Guidance:
         moments: the frames, and what is heard in each
         sound: all of the sound that is followed, if there is one
         tokens: whether a sound encoder's tokens guide as well
+        embedded: whether the model takes the scale as an input, in place of a branch for the negative prompt
     """
 
     settings: GuidanceSettings
@@ -33,16 +37,27 @@ class Guidance:
     moments: Moments
     sound: TimedSound | None = None
     tokens: bool = False
+    embedded: bool = False
 
     @property
     def branches(self) -> int:
         """In a step: the negative prompt, the prompt, and the sound encoder's tokens."""
-        return 3 if self.tokens else 1 if self._unguided else 2
+        return (1 if self._unguided else 2) + self.tokens
+
+    def branches_in(self, window: tuple[float, float]) -> int:
+        """Those of a step that begins and ends at these shares of the trajectory."""
+        guided = self._unguided or lies_within(window, window_of(self.settings.guidance_interval))
+        return self.branches if guided else 1
 
     @property
     def _unguided(self) -> bool:
         """What a sound says leads away from the negative prompt, so that this is needed for it too."""
-        return self.settings.guidance == 1 and self.sound is None
+        return self.embedded or (self.settings.guidance == 1 and self.sound is None)
+
+    @property
+    def embedded_scale(self) -> Tensor | None:
+        """The guidance scale of each frame (F,), for a model that takes it; None for others."""
+        return torch.tensor(self.settings.per_frame("guidance", self.moments)) if self.embedded else None
 
     def guider(self, backbone: Backbone, shots: Shots = ONE_SHOT) -> Guider:
         """From the negative prompt to the prompt; per frame where that is scheduled or emphasised. ``shots``: of the
@@ -55,7 +70,8 @@ class Guidance:
         if self._unguided:
             return Unguided(prompt)
         scale = settings.per_frame("guidance", self.moments)
-        return ClassifierFree(prompt, Prompt(self.negative.embedded(backbone)), scale, settings.apg_eta)
+        negative, interval = Prompt(self.negative.embedded(backbone)), window_of(settings.guidance_interval)
+        return ClassifierFree(prompt, negative, scale, settings.apg_eta, interval)
 
     def _ahead(self, frames: int) -> Moments:
         """The moments of a longer clip of so many ``frames`` that begins with this one."""

@@ -14,7 +14,6 @@ from vedit.masks.dual_clock import DualClock
 from vedit.priors import Start
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
-from vedit.stages.conditions import control_work
 from vedit.stages.sampling import Sampling
 from vedit.stages.tune import Tune
 
@@ -48,7 +47,7 @@ class DenoiseHeld(Sampling):
         with session.working(
             self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
         ) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             device = backbone.device
             clock = DualClock(latents.to(device), start.noise.to(device), until.to(device), steps)
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)
@@ -58,5 +57,4 @@ class DenoiseHeld(Sampling):
             )  # fmt: skip
 
     def work(self) -> tuple[Work, ...]:
-        unet = Work("unet", "denoising steps", self.steps_taken, self.guidance.branches, "denoising")
-        return (unet, *control_work(self.conditions, self.steps, self.steps_taken, self.guidance.branches))
+        return (*self.unet_work(), *self.controls())

@@ -31,7 +31,6 @@ from vedit.priors import Start
 from vedit.progress import Progress
 from vedit.session import Session
 from vedit.stages.animate import Hold, held_until
-from vedit.stages.conditions import control_work
 from vedit.stages.sampling import Sampling
 
 SIDE_BY_SIDE = 2
@@ -76,7 +75,7 @@ class DenoiseRollOut(Sampling):
         held = self.hold.motion > 0
         rolling = RollOut(picture, motion, drawn, held=held, field=self.field, network=network)
         with session.working(self.model, self.attention, flow=flow) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             size, cell = (picture.shape[1], picture.shape[2]), backbone.vae_scale_factor
             shown = torch.zeros(self.frames, CHANNELS, *size)
             shown[0] = motion_pictures(picture, torch.zeros(1, 2, *size), torch.ones(1, *size))[0]
@@ -116,12 +115,12 @@ class DenoiseRollOut(Sampling):
         return lambda name, done, total: tell(name, (index - 1) * total + done, whole * total)
 
     def work(self) -> tuple[Work, ...]:
-        times, branches = SIDE_BY_SIDE * self.steps_taken, self.guidance.branches
-        unet = Work("unet", "denoising steps", times, branches, "denoising")
-        control = Work("controlnet", f"ControlNet {KIND}", times, branches, part=(KIND, str(self.net.path)))
+        times = -(-self.steps_taken // self.deep_cache) * SIDE_BY_SIDE
+        control = Work(
+            "controlnet", f"ControlNet {KIND}", times, self.guidance.branches, part=(KIND, str(self.net.path))
+        )
         vae = Work("vae encoder", "VAE, in", 1), Work("vae decoder", "VAE, out", 1)
-        others = control_work(self.conditions, self.steps, self.steps_taken, branches, again=SIDE_BY_SIDE)
-        return tuple(chain((unet, control), others, vae))
+        return tuple(chain(self.unet_work(again=SIDE_BY_SIDE), (control,), self.controls(again=SIDE_BY_SIDE), vae))
 
 
 def _resumed(unfinished: Unfinished | None, latents: Tensor) -> int:

@@ -66,7 +66,7 @@ class DenoiseKeys(Denoise):
         shape, unfinished = (self.fill_steps + 1, len(keys), *latents.shape[1:]), session.unfinished
         states = room_for(shape) if unfinished is None else unfinished.room_for("tensor", shape)
         with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             before = len(steps) - self.fill_steps  # steps that are not kept
             x, source, trace = self.begun(backbone, start, latents, steps)
             keep = None

@@ -90,7 +90,7 @@ class DenoiseCarried(Denoise):
         paths: TokenPaths,
     ) -> Tensor:
         with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
-            steps = backbone.schedule(self.steps).last(self.steps_taken)
+            steps = self.schedule(backbone)
             x, source, trace = self.begun(backbone, start, latents, steps)
             keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
             guider = self.guidance.guider(backbone, shots or ONE_SHOT)

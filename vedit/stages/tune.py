@@ -22,7 +22,8 @@ from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
-from vedit.tuning import Recipe, tune
+from vedit.tuning import Blocks, Recipe, tune
+from vedit.tuning_exam import PAIRS, looks
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Tune(Stage[Adapter]):
         pictures: that are learnt beside it, frame by frame; None for none
         told: what they show, in words
         mix: share of the clip as video
+        early_stop: whether it ends once it has learnt; it takes ``steps`` at most
+        blocks: of the UNet that learn
     """
 
     clip: Stage[Clip]
@@ -77,6 +80,8 @@ class Tune(Stage[Adapter]):
     pictures: EncodeEach | None = None
     told: tuple[str, ...] = ()
     mix: float = 1.0
+    early_stop: bool = False
+    blocks: Blocks = "all"
 
     title: ClassVar[str] = "tuning"
     kept: ClassVar[bool] = True
@@ -111,11 +116,16 @@ class Tune(Stage[Adapter]):
                 shots=shots or ONE_SHOT,
                 pictures=tuple(zip(pictures or (), self.told, strict=True)),
                 mix=self.mix,
+                early_stop=self.early_stop,
+                blocks=self.blocks,
                 progress=session.progress,
             )
 
     def work(self) -> tuple[Work, ...]:
-        return (Work("learning", "tuning steps", self.steps, progress="tuning"),)
+        learning = Work("learning", "tuning steps", self.steps, progress="tuning")
+        if not self.early_stop:
+            return (learning,)
+        return learning, Work("unet", "looks at what is learnt", looks(self.steps) * PAIRS)
 
     def pack(self, result: Adapter) -> Mapping[str, Tensor]:
         told = {"config": dict(result.config), "base": result.base}
