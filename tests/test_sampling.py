@@ -1,6 +1,8 @@
 """The loop, its guiders, and noise that does not depend on the clip's length."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,11 +10,18 @@ import torch
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.condition import Condition
+from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
+from vedit.graph import Store, unfinished
+from vedit.graph.unfinished import Unfinished
 from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt, repeat_to_same_length
-from vedit.sampling import InjectionSource, denoise, noise
+from vedit.request import Frames, Timestep
+from vedit.sampling import InjectionSource, denoise, keyed, noise
+from vedit.schedule import Sampler
+from vedit.solvers import solver_of
+from vedit.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +179,123 @@ def test_what_a_condition_says_is_heard_in_its_window(backbone: Backbone) -> Non
     assert torch.equal(run(0.1, 0.2), plain)  # no whole step lies in it
     whole, late = run(0.0, 1.0), run(0.5, 1.0)
     assert 0 < (late - plain).abs().mean() < (whole - plain).abs().mean()
+
+
+class Passes:
+    """Counts the rows that the whole UNet, and that its outermost layers, run on."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.whole: list[int] = []
+        self.ran: list[int] = []
+        self._handles = [
+            backbone.unet.mid_block.register_forward_pre_hook(lambda _, given: self.whole.append(len(given[0]))),
+            backbone.unet.conv_in.register_forward_pre_hook(lambda _, given: self.ran.append(len(given[0]))),
+        ]
+
+    def stop(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def test_outside_of_its_interval_guidance_takes_no_pass(backbone: Backbone) -> None:
+    x, schedule = noise(0, 2, (4, 8, 8)), backbone.schedule(4)
+    prompt, none = (Prompt(each) for each in backbone.embed(["a cat", ""]).split(1))
+    plain = denoise(backbone, x, schedule, ClassifierFree(prompt, none, 5.0))
+    passes = Passes(backbone)
+    early = denoise(backbone, x, schedule, ClassifierFree(prompt, none, 5.0, interval=(0.0, 0.5)))
+    passes.stop()
+    assert passes.ran == [4, 4, 2, 2]
+    assert (early - plain).abs().max() > 1e-3
+    assert torch.equal(
+        denoise(backbone, x, schedule, ClassifierFree(prompt, none, 5.0, interval=(0.1, 0.2))),
+        denoise(backbone, x, schedule, Unguided(prompt)),
+    ), "no whole step lies in it"
+
+
+def test_outside_of_the_interval_what_is_said_beside_does_not_guide(backbone: Backbone) -> None:
+    x, schedule, none = noise(0, 2, (4, 8, 8)), backbone.schedule(4), Prompt(backbone.embed([""]))
+    said = Condition(Tokens(backbone.embed(["a cat", "a dog"]), torch.ones(2)), torch.ones(2))
+    passes = Passes(backbone)
+    denoise(backbone, x, schedule, ClassifierFree(none, none, 5.0, interval=(0.5, 1.0)), conditions=[said])
+    passes.stop()
+    assert passes.ran == [2, 2, 6, 6]
+
+
+@pytest.mark.parametrize("kind", ["sparse_causal", "full"])
+@pytest.mark.parametrize("windows", [None, Windows(3, 1)])
+def test_deep_features_hold_for_some_steps(backbone: Backbone, kind: str, windows: Windows | None) -> None:
+    x, schedule = noise(0, 5, (4, 8, 8)), backbone.schedule(6)
+    words, target, none = backbone.embed(["a dog", "a cat", ""]).split(1)
+    guider = ClassifierFree(Prompt(target), Prompt(none), 5.0)
+    source = InjectionSource(words, invert(backbone, x, words, 6), 3)
+
+    def run(deep_cache: int) -> torch.Tensor:
+        with backbone.attending(kind, windows=windows):
+            return denoise(backbone, x, schedule, guider, source=source, deep_cache=deep_cache)
+
+    plain, passes = run(1), Passes(backbone)
+    held = run(2)
+    passes.stop()
+    if windows is None:
+        assert len(passes.ran) == 6
+        assert len(passes.whole) == 4  # steps 0 and 2, and 3, where the source leaves, and 5
+    assert len(passes.whole) < len(passes.ran)
+    assert torch.equal(run(2), held)
+    moved = denoise(backbone, x, schedule, Unguided(Prompt(none)))
+    assert 0 < (held - plain).norm() < 0.5 * (moved - plain).norm()
+
+
+def test_deep_features_of_a_loop_are_each_frames_own(backbone: Backbone) -> None:
+    x, schedule, words = noise(0, 4, (4, 8, 8)), backbone.schedule(4), Prompt(backbone.embed(["a cat"]))
+    plain, held = (denoise(backbone, x, schedule, Unguided(words), loop=True, deep_cache=each) for each in (1, 2))
+    straight = denoise(backbone, x, schedule, Unguided(words), deep_cache=2)
+    torch.testing.assert_close(held, straight, atol=1e-4, rtol=1e-3)  # frames see themselves alone
+    assert not torch.equal(held, plain)
+
+
+def test_controls_rest_while_deep_features_hold(backbone: Backbone) -> None:
+    config, asked = backbone.unet.config, []
+    skips = 1 + len(config.block_out_channels) * (config.layers_per_block + 1) - 1
+
+    def control(x: torch.Tensor, t: Timestep, text: torch.Tensor, frames: Frames) -> Residuals:
+        asked.append(int(t))
+        rows = len(text) * len(x)
+        return Residuals((torch.ones(rows, 1, 1, 1),) * skips, torch.ones(rows, config.block_out_channels[-1], 1, 1))
+
+    x, schedule, words = noise(0, 2, (4, 8, 8)), backbone.schedule(6), Prompt(backbone.embed(["a cat"]))
+    steering = Condition(AddResiduals(control), torch.ones(2), stop=0.7)
+    denoise(backbone, x, schedule, Unguided(words), conditions=[steering], deep_cache=3)
+    times = schedule.timesteps.tolist()
+    assert asked == [times[0], times[3]]
+    passes = Passes(backbone)
+    denoise(backbone, x, schedule, Unguided(words), conditions=[steering], deep_cache=3)
+    passes.stop()
+    assert len(passes.whole) == 3  # and where it leaves
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "lcm"])
+@pytest.mark.parametrize("deep_cache", [1, 2, 3])
+def test_sampling_that_was_stopped_goes_on_to_the_same_bytes(
+    backbone: Backbone, sampler: Sampler, deep_cache: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "EVERY", 0.0)
+    monkeypatch.setattr(unfinished, "SHARE", 0)
+    x, schedule, words = noise(0, 2, (4, 8, 8)), backbone.schedule(7, sampler), Prompt(backbone.embed(["a cat"]))
+
+    def run(state: Unfinished | None, **told: Any) -> torch.Tensor:
+        solver = solver_of(backbone.scheduler_config, schedule, partial(keyed, 0))
+        return denoise(
+            backbone, x, schedule, Unguided(words), solver=solver, deep_cache=deep_cache, unfinished=state, **told
+        )
+
+    def stop(name: str, done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    whole, state = run(None), Unfinished(Store(tmp_path), "a" * 32, "sampling")
+    with pytest.raises(KeyboardInterrupt):
+        run(state, progress=stop)
+    saved = state.read()
+    expected = {1: 5, 2: 4, 3: 3}[deep_cache] if sampler == "ddim" else None
+    assert (None if saved is None else int(saved["steps"])) == expected
+    assert torch.equal(run(state), whole)

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from vedit.backbone.temporal import temporal_layers
 from vedit.clip import Clip
 from vedit.errors import DeviceError, MediaError, WeightsError
 from vedit.sampling import noise
+from vedit.shots import Shots
 from vedit.tuning import Recipe, tune, tuned_parameters
 
 FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
@@ -150,6 +151,69 @@ def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, m
     ):
         with pytest.raises(WeightsError, match=told_of):
             tune(load_backbone(sd1, device="cpu"), frames, words, steps=steps, checkpoint=checkpoint)
+
+
+def test_tuning_that_has_learnt_ends(sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the same step and with the same bytes as it has where it may take just so many, interrupted or not."""
+    monkeypatch.setattr("vedit.tuning_exam.EVERY", 2)
+    monkeypatch.setattr("vedit.tuning_exam.BEGUN", 1.1)
+    monkeypatch.setattr("vedit.tuning_exam.LEAST", 0.5)
+    monkeypatch.setattr("vedit.tuning.CHECKPOINT_EVERY", 3)
+
+    def tuned(steps: int, *, early_stop: bool = True, **settings: Any) -> Adapter:
+        return tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=steps, early_stop=early_stop, **settings)
+
+    ended = tuned(9)
+    assert ended.config["steps_taken"] == 4
+    assert len(ended.config["errors"]) == 3
+    assert (ended.config["steps"], "4 steps" in repr(ended)) == (9, True)
+    plain = tuned(4, early_stop=False)
+    assert plain.digest() == ended.digest()
+    assert not {"steps_taken", "early_stop", "errors", "blocks"} & plain.config.keys()
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "tuning.pt"
+    with pytest.raises(KeyboardInterrupt):
+        tuned(9, checkpoint=checkpoint, progress=stop)
+    again = tuned(9, checkpoint=checkpoint)
+    assert (again.digest(), again.config) == (ended.digest(), ended.config)
+    with pytest.raises(WeightsError, match="another tuning"):
+        tuned(9, early_stop=False, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("recipe", get_args(Recipe))
+def test_the_error_that_ends_it_is_of_the_same_noises_each_time(
+    backbone: Backbone, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rate that moves nothing it stays as it is; in stretches of a clip and shots of it too."""
+    monkeypatch.setattr("vedit.tuning_exam.EVERY", 1)
+    for given in ({}, {"window": 2}, {"shots": Shots((0, 2))}):
+        told = tune(
+            backbone, FRAMES, "a cat", steps=2, learning_rate=1e-30, recipe=recipe, early_stop=True, **given
+        ).config["errors"]
+        assert len(told) == 2
+        assert told[0] == pytest.approx(told[1], rel=1e-6)
+        assert told[0] > 0
+
+
+def test_blocks_of_the_way_up_alone(backbone: Backbone, sd1: Path, tmp_path: Path) -> None:
+    before = {name: tensor.clone() for name, tensor in backbone.unet.state_dict().items()}
+    adapter = tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-3, blocks="up")
+    assert adapter.config["blocks"] == "up"
+    assert all(name.startswith("up_blocks.") for name in adapter.tensors)
+    assert any("attn_temp" in name for name in adapter.tensors)
+    assert len(adapter.tensors) < len(tune(backbone, FRAMES, "a cat", steps=1).tensors)
+    adapter.save(tmp_path / "up.safetensors")
+    again = load_backbone(sd1, device="cpu", adapter=tmp_path / "up.safetensors")
+    adapter.apply(backbone)
+    torch.testing.assert_close(said(again), said(backbone), atol=1e-5, rtol=0)
+    after = backbone.unet.state_dict()
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed
+    assert all(name.startswith("up_blocks.") for name in changed)
 
 
 def test_another_base_is_refused(backbone: Backbone, tmp_path: Path) -> None:

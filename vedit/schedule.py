@@ -222,10 +222,16 @@ def solver_scheduler(
         if steps > most:
             raise ConfigError(f"steps: {steps} are too many for the sampler lcm, which has {most}; it needs 4 to 8.")
     else:
-        # From pure noise on, whatever a model's config says of DDIM: the first step of "leading" is some way from it.
+        # Uniform in the logarithm of the noise for each part of signal, as Lu et al. 2022 have it, from pure noise on,
+        # whatever a model's config says of DDIM. Where that is endless, at zero signal, uniform in time.
+        uniform = not config.get("rescale_betas_zero_snr", False)
+        others = dict.fromkeys(
+            ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "thresholding"), False
+        )
         made = DPMSolverMultistepScheduler.from_config(
             dict(config), algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
-            timestep_spacing="linspace", thresholding=False, use_karras_sigmas=False,
+            timestep_spacing="linspace", use_lu_lambdas=uniform,
+            **dict.fromkeys(others, False),
         )  # fmt: skip
     made.set_timesteps(steps)
     return made

@@ -20,12 +20,12 @@ BUNDLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "fast": {
         "edit": {"steps": 10, **_FROM_A_CLIP},
         "generate": {"steps": 12, **_FROM_NOISE},
-        "animate": {"steps": 12, **_FROM_NOISE},
+        "animate": {"steps": 12, **_FEWER},
     },
     "preview": {
         "edit": {"steps": 5, **_FROM_A_CLIP, "check_inversion": False},
         "generate": {"steps": 8, **_FROM_NOISE},
-        "animate": {"steps": 8, **_FROM_NOISE},
+        "animate": {"steps": 8, **_FEWER},
     },
 }
 """By its flag and the job: the settings that a bundle stands for, where they are not given themselves."""
