@@ -7,14 +7,13 @@ well the clip's motion comes back from fresh noise.
 
 Passes are those of the UNet for one branch. A pass of its outermost layers alone, or one with the way back of learning,
 counts for what it takes of a whole one by the operations in it. Seconds are the processor's (user and system, of this
-process) from frames to frames, without loading; the cache is empty. Brackets are 95 % bootstrap intervals over clips.
+process) from frames to frames, without loading, and nothing is kept from edit to edit. Brackets are 95 % bootstrap
+intervals over clips.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -118,7 +117,9 @@ def edit_of(model: str, case: Case, worth: Worth, settings: Mapping[str, Any]) -
     """The frames (F, 3, H, W) of a case's edit, and what it took."""
     backbone = vedit.load_backbone(model)
     with counting(backbone, worth) as tally:
-        frames = vedit.edit(backbone, case.clip, case.prompt, source_prompt=case.source_prompt, **settings).clip.frames
+        frames = vedit.edit(
+            backbone, case.clip, case.prompt, source_prompt=case.source_prompt, cache=False, **settings
+        ).clip.frames
     return frames, tally
 
 
@@ -141,7 +142,7 @@ def tuned(model: str, case: Case, worth: Worth, settings: Mapping[str, Any]) -> 
     if settings["steps"]:
         adapter.apply(backbone)
     result = vedit.edit(
-        backbone, case.clip, case.source_prompt, source_prompt=case.source_prompt, prior="gaussian",
+        backbone, case.clip, case.source_prompt, source_prompt=case.source_prompt, prior="gaussian", cache=False,
         attention="sparse_causal", **{**PLAIN, "guidance": FRESH_GUIDANCE},
     )  # fmt: skip
     return result.clip.frames, tally, steps
@@ -220,22 +221,20 @@ def main() -> None:
     print(f"outermost layers alone: {worth.outermost:.2f} of a pass, a step of learning: {worth.learning:.2f}")
     given, found, threads = (arguments.model, chosen, judge, worth), {}, torch.get_num_threads()
     about = f"{len(chosen)} held-out clips of 8 frames, {threads} threads"
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["VEDIT_CACHE"] = cache
-        for table, ways, way, base in (
-            ("edits", EDITS, edit_of, "the original's way"), ("fresh", FRESH, generated, "ddim, 50 steps"),
-        ):  # fmt: skip
-            if arguments.table in (None, table):
-                found[table] = rows = measured(ways, way, *given)
-                lines = [line(title, figures, rows[base]) for title, figures in rows.items()]
-                show(f"{table}: {about}; times against {base}", HEAD, lines)
-        if arguments.table in (None, "tuning"):
-            some = chosen[: arguments.tuned_clips]
-            found["tuning"] = rows = tunings(arguments.model, some, judge, worth, arguments.tune)
-            base = "the original's recipe, 500 steps"
-            head = ["", "steps", "times fewer passes", "CPU s", "times quicker", "track px", "warp"]
-            lines = [tuning_line(title, figures, rows[base]) for title, figures in rows.items()]
-            show(f"tuning: {len(some)} clips, from fresh noise; times against {base}", head, lines)
+    for table, ways, way, base in (
+        ("edits", EDITS, edit_of, "the original's way"), ("fresh", FRESH, generated, "ddim, 50 steps"),
+    ):  # fmt: skip
+        if arguments.table in (None, table):
+            found[table] = rows = measured(ways, way, *given)
+            lines = [line(title, figures, rows[base]) for title, figures in rows.items()]
+            show(f"{table}: {about}; times against {base}", HEAD, lines)
+    if arguments.table in (None, "tuning"):
+        some = chosen[: arguments.tuned_clips]
+        found["tuning"] = rows = tunings(arguments.model, some, judge, worth, arguments.tune)
+        base = "the original's recipe, 500 steps"
+        head = ["", "steps", "times fewer passes", "CPU s", "times quicker", "track px", "warp"]
+        lines = [tuning_line(title, figures, rows[base]) for title, figures in rows.items()]
+        show(f"tuning: {len(some)} clips, from fresh noise; times against {base}", head, lines)
     if arguments.save:
         record(arguments.save, {"worth": vars(worth), "tables": found})
 

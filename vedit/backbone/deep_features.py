@@ -128,7 +128,8 @@ def run_and_look(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """As ``run_whole``, and what ``run_outermost`` takes of this run: the deep features (B, C, h, w), and what was
     added to the skip connections that it uses."""
-    layers, found = unet.up_blocks[-1].resnets, []
+    layers = unet.up_blocks[-1].resnets
+    found: list[Tensor] = []
     first, skipped = _first_layer(unet), unet.config.block_out_channels[0]
 
     def look(_: Any, given: tuple[Tensor, ...]) -> None:
