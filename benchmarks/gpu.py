@@ -4,7 +4,7 @@ Random weights: speed does not depend on what was learned. The first table has o
 (two branches): diffusers' own UNet on the same batch of frames, which knows nothing of clips, then vedit's attention
 kinds and kernels. The limit is the arithmetic counted in the call over the rate that a large product reaches on the
 same GPU in this run. The second has whole jobs: a step of inversion, of a guided edit and of tuning, and the default
-edit from frames to frames.
+edit and that of `--fast` from frames to frames.
 
 The first table needs torch, diffusers, transformers, typer, rich, pydantic and pyyaml; the second PyAV too. Without a
 GPU, ``--device cpu --width 32 --size 64 --frames 2`` tries that it runs.
@@ -210,6 +210,8 @@ def jobs(width: int, frames: int, size: int, machine: Machine) -> list[Row]:
     clip = vedit.Clip(frames=pixels, rate=Fraction(8))
     settings: dict[str, Any] = {"source_prompt": "a red star", "cache": False, "steps": 25}
     rows.append(run("default edit, 25 steps", lambda: vedit.edit(backbone, clip, "a blue star", **settings), 1, once))
+    quick = {key: value for key, value in settings.items() if key != "steps"} | {"fast": True}
+    rows.append(run("edit --fast", lambda: vedit.edit(backbone, clip, "a blue star", **quick), 1, once))
     rows.append(run("tuning, a step", lambda: tune(backbone, pixels, "a red star", steps=steps), steps, once))
     return rows
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedit.config import QUEUE_WINDOWS, EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
+from vedit.config.speed import came_along
 from vedit.windows import WINDOW
 
 FRESH = ("gaussian", "shared", "walk", "reshuffled", "flow_warped", "bounce")
@@ -86,7 +87,18 @@ RULES = (
         "with --fill tokens all steps are taken in each frame",
     ),
     Rule(EditConfig, ("first_hold",), lambda it: not it.first, "there is no --first to hold to"),
-    Rule(EditConfig, ("learning_rate", "recipe"), lambda it: not it.tune, "nothing is learnt without --tune STEPS"),
+    Rule(
+        EditConfig,
+        ("learning_rate", "recipe", "early_stop", "tuned_blocks"),
+        lambda it: not it.tune,
+        "nothing is learnt without --tune STEPS",
+    ),
+    Rule(
+        EditConfig,
+        ("mask_samples",),
+        lambda it: not _compares(it),
+        "prompts are compared only where --source-prompt says what the clip shows",
+    ),
     Rule(
         EditConfig,
         ("control_inversion",),
@@ -104,7 +116,7 @@ RULES = (
     ),
     Rule(
         (EditConfig, GenerateConfig),
-        ("negative_prompt", "negative_image", "apg_eta"),
+        ("negative_prompt", "negative_image", "apg_eta", "guidance_interval"),
         lambda it: it.guidance == 1 and it.audio is None,
         "there is no guidance to lead away from it; --guidance above 1 leads",
     ),
@@ -142,7 +154,8 @@ def hints_for(config: Settings) -> list[str]:
         if not isinstance(config, rule.kinds) or not rule.when(config):
             continue
         fields = type(config).model_fields
-        idle = [name for name in rule.names if name in fields and getattr(config, name) != fields[name].default]
+        given = [name for name in rule.names if name in fields and not came_along(config, name)]
+        idle = [name for name in given if getattr(config, name) != fields[name].default]
         flags = ", ".join(
             f"--{'no-' if getattr(config, name) is False else ''}{name.replace('_', '-')}" for name in idle
         )

@@ -75,13 +75,23 @@ def bundle(kind: type[Settings], name: str) -> Mapping[str, Any]:
     return next((BUNDLES[name][job] for job in jobs if job in BUNDLES[name]), {})
 
 
+def in_force(config: Settings) -> str:
+    """The bundle that is in force; empty where there is none."""
+    return next((name for name in BUNDLES if getattr(config, name, False)), "")
+
+
 def told(config: Settings) -> str:
     """What a bundle in force has come to, such as "--fast: steps 10, deep_cache 2"; empty where there is none."""
-    for name in BUNDLES:
-        if getattr(config, name, False):
-            values = (f"{setting} {getattr(config, setting)}" for setting in bundle(type(config), name))
-            return f"--{name}: {', '.join(values)}"
-    return ""
+    if not (name := in_force(config)):
+        return ""
+    values = (f"{setting} {getattr(config, setting)}" for setting in bundle(type(config), name))
+    return f"--{name}: {', '.join(values)}"
+
+
+def came_along(config: Settings, setting: str) -> bool:
+    """Whether a setting is as the bundle in force has it."""
+    meaning = bundle(type(config), in_force(config)) if in_force(config) else {}
+    return setting in meaning and getattr(config, setting) == meaning[setting]
 
 
 def _is_on(value: Any) -> bool:
