@@ -148,6 +148,9 @@ class EditOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling, each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     fast: bool
     """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
     what is given beside it wins. [default: False]"""
@@ -309,6 +312,9 @@ class GenerateOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling, each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     fast: bool
     """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
     what is given beside it wins. [default: False]"""
@@ -479,6 +485,9 @@ class AnimateOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling, each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     fast: bool
     """Fewer passes for nearly the same result. Settings that go together, which `--dry-run` shows;
     what is given beside it wins. [default: False]"""
@@ -672,6 +681,9 @@ class InvertOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling, each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
@@ -736,6 +748,9 @@ class UpscaleOptions(TypedDict, total=False):
     [default: 'auto']"""
     steps: int
     """Steps of sampling, each way. [default: 25]"""
+    cache: bool
+    """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
+    `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
     was tuned with, else sparse_causal."""
