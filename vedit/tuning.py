@@ -160,27 +160,20 @@ def tune(
         config["positions"] = backbone.positions
         optimizer = torch.optim.AdamW(chosen.values(), lr=rate, weight_decay=weight_decay)
         state = _State(chosen, optimizer, config, backbone)
-        if checkpoint and checkpoint.exists():
-            state.resume(checkpoint)
+        state.resume(checkpoint)
         with backbone.attending(attention, flow), _mixed(backbone):
             for step in range(state.step, steps):
-                if early_stop and is_due(step):
-                    state.errors.append(lesson.error(backbone))
-                    if is_learnt(state.errors):
-                        break
+                if early_stop and state.has_learnt(lesson, step):
+                    break
                 optimizer.zero_grad(set_to_none=True)
                 lesson.learn(backbone, step, rate)
                 nn.utils.clip_grad_norm_(chosen.values(), clip_norm)
                 optimizer.step()
-                state.step = step + 1
-                if checkpoint and state.step % CHECKPOINT_EVERY == 0 and state.step < steps:
-                    state.save(checkpoint)
+                state.taken(step + 1, steps, checkpoint)
                 if progress is not None:
-                    progress("tuning", state.step, steps)
-        if early_stop:
-            config |= {"steps_taken": state.step, "errors": state.errors}
-        dtype = backbone.dtype
-        tensors = {name: parameter.detach().to(dtype).cpu().clone() for name, parameter in chosen.items()}
+                    progress("tuning", step + 1, steps)
+        config |= {"steps_taken": state.step, "errors": state.errors} if early_stop else {}
+        tensors = {name: each.detach().to(backbone.dtype).cpu().clone() for name, each in chosen.items()}
         return Adapter(tensors, config, backbone.fingerprint)
 
 
@@ -385,7 +378,20 @@ class _State:
     step: int = 0
     errors: list[float] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
+    def has_learnt(self, lesson: _Lesson, step: int) -> bool:
+        """Whether nothing is left to learn, as far as the error before this step tells, where that is looked at."""
+        if not is_due(step):
+            return False
+        self.errors.append(lesson.error(self.backbone))
+        return is_learnt(self.errors)
+
+    def taken(self, step: int, steps: int, checkpoint: Path | None) -> None:
+        """Told after each step, how many of so many ``steps`` were taken; saves now and then."""
+        self.step = step
+        if checkpoint and step % CHECKPOINT_EVERY == 0 and step < steps:
+            self._save(checkpoint)
+
+    def _save(self, path: Path) -> None:
         state = {
             "parameters": {name: parameter.detach() for name, parameter in self.chosen.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -399,8 +405,11 @@ class _State:
         with whole_file(path, overwrite=True) as beside:
             beside.write_bytes(content.getbuffer())
 
-    def resume(self, path: Path) -> None:
-        """Raises WeightsError for a checkpoint that is damaged, or of another tuning."""
+    def resume(self, path: Path | None) -> None:
+        """Go on from a checkpoint, if it is there. Raises WeightsError for one that is damaged, or of another
+        tuning."""
+        if path is None or not path.exists():
+            return
         config = self.config
         try:
             state = torch.load(path, map_location=self.backbone.device, weights_only=True)
