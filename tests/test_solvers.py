@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from vedit.errors import ConfigError
@@ -87,13 +87,39 @@ def test_few_steps_come_nearer_than_ddims(config: dict[str, object]) -> None:
     assert errors["dpm++"] < 0.5 * errors["ddim"], errors
 
 
-@pytest.mark.parametrize("sampler", ["dpm++", "lcm"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_ancestral_steps_are_diffusers_ddim_at_eta_1(prediction: Prediction) -> None:
+    config = {**SD1, "prediction_type": prediction}
+    theirs = DDIMScheduler.from_config(config, clip_sample=False)
+    theirs.set_timesteps(9)
+    schedule, x = Schedule.from_config(config, 9, "ddpm"), noise(0, 3, (4, 8, 8))
+    assert schedule.timesteps.tolist() == theirs.timesteps.tolist()
+    for index, t in enumerate(theirs.timesteps):
+        output, fresh = noise(index + 1, 3, (4, 8, 8)), noise(index + 100, 3, (4, 8, 8))
+        expected = theirs.step(output, t, x, eta=1.0, variance_noise=fresh).prev_sample
+        torch.testing.assert_close(schedule.ancestral_step(x, output, fresh, index), expected, atol=1e-5, rtol=1e-5)
+        x = expected
+
+
+def test_ancestral_steps_keep_the_spread_of_a_world_that_is_known() -> None:
+    x = noise(0, 16, (4, 16, 16))
+    assert float(sampled(SD1, 50, "ddpm", x).std()) == pytest.approx(SPREAD, rel=0.1)
+
+
+def test_half_of_the_noise_of_ancestral_steps_is_shared_where_that_of_the_beginning_is() -> None:
+    same = noise(0, 1, (4, 16, 16)).repeat(2, 1, 1, 1)
+    apart, shared = (sampled(SD1, 20, "ddpm", same, shared=each) for each in (False, True))
+    alike = [float(torch.corrcoef(each.flatten(1))[0, 1]) for each in (apart, shared)]
+    assert alike[0] < 0.3 < 0.4 < alike[1] < 0.9, alike
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm++", "lcm"])
 def test_how_many_frames_are_taken_at_a_time_makes_no_difference(sampler: Sampler) -> None:
     x = noise(0, 4, (4, 8, 8))
     assert torch.equal(sampled(SD1, 4, sampler, x, size=1), sampled(SD1, 4, sampler, x, size=4))
 
 
-@pytest.mark.parametrize("sampler", ["dpm++", "lcm"])
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm++", "lcm"])
 def test_the_last_steps_alone_are_those_of_the_whole_way(sampler: Sampler) -> None:
     schedule = Schedule.from_config(SD1, 6, sampler)
     part, x = schedule.last(2), noise(0, 1, (4, 8, 8))
@@ -111,21 +137,43 @@ def test_other_stretches_begin_as_the_first_step_does() -> None:
     assert not torch.equal(begun.step(x, output, 1, whole)[halves], first), "it remembers the step before"
 
 
-def test_noise_of_a_step_is_keyed_by_seed_step_and_frame() -> None:
+@pytest.mark.parametrize("sampler", ["ddpm", "lcm"])
+def test_noise_of_a_step_is_keyed_by_seed_step_and_frame(sampler: Sampler) -> None:
     x = noise(0, 5, (4, 8, 8))
-    made = sampled(SD1, 4, "lcm", x)
-    assert torch.equal(sampled(SD1, 4, "lcm", x), made)
-    assert torch.equal(sampled(SD1, 4, "lcm", x[:3]), made[:3]), "a longer clip keeps its first frames"
-    assert not torch.equal(sampled(SD1, 4, "lcm", x, seed=1), made)
+    made = sampled(SD1, 4, sampler, x)
+    assert torch.equal(sampled(SD1, 4, sampler, x), made)
+    assert torch.equal(sampled(SD1, 4, sampler, x[:3]), made[:3]), "a longer clip keeps its first frames"
+    assert not torch.equal(sampled(SD1, 4, sampler, x, seed=1), made)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "lcm"])
+def test_each_step_draws_noise_of_its_own(sampler: Sampler) -> None:
+    drawn: list[Tensor] = []
+
+    def taken(number: int) -> torch.Generator:
+        drawn.append(torch.randn(8, generator=keyed(3, number)))
+        return keyed(3, number)
+
+    schedule, x = Schedule.from_config(SD1, 6, sampler), noise(3, 2, (4, 8, 8))
+    take = solver_of(SD1, schedule, taken, shared=sampler == "ddpm")
+    for index in range(6):
+        x = take.step(x, x, index, slice(0, 2))
+    assert len({tuple(each.tolist()) for each in drawn}) == len(drawn) >= 12
+    assert not any(torch.equal(each, torch.randn(8, generator=keyed(3, frame))) for each in drawn for frame in (0, 1))
+
+
+def test_noise_of_a_step_is_shared_where_that_of_the_beginning_is() -> None:
+    x = noise(0, 5, (4, 8, 8))
     same = x[:1].repeat(3, 1, 1, 1)
     apart, shared = (sampled(SD1, 4, "lcm", same, shared=each) for each in (False, True))
     assert not torch.equal(apart[0], apart[1])
     assert torch.equal(shared[0], shared[1])
 
 
-def test_they_remember_and_ddim_does_not() -> None:
-    found = {each: solver(Schedule.from_config(SD1, 4, each), SD1).remembers for each in ("ddim", "dpm++", "lcm")}
-    assert found == {"ddim": False, "dpm++": True, "lcm": True}
+def test_diffusers_remember_and_ours_do_not() -> None:
+    samplers: tuple[Sampler, ...] = ("ddim", "ddpm", "dpm++", "lcm")
+    found = {each: solver(Schedule.from_config(SD1, 4, each), SD1).remembers for each in samplers}
+    assert found == {"ddim": False, "ddpm": False, "dpm++": True, "lcm": True}
 
 
 def test_more_steps_than_lcm_has_are_refused() -> None:

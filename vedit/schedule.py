@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Prediction = Literal["epsilon", "v_prediction"]
 
-Sampler = Literal["ddim", "dpm++", "lcm"]
-"""What takes the steps: DDIM, whose formula is here, or one of diffusers' schedulers (``vedit.solvers``)."""
+Sampler = Literal["ddim", "ddpm", "dpm++", "lcm"]
+"""What takes the steps: DDIM or DDPM, whose formula is here, or one of diffusers' schedulers (``vedit.solvers``)."""
 
 Index = int | Tensor
 """Which step, 0 being the noisiest: one for all frames, or one for each (F,) int64, whose levels then differ."""
@@ -84,7 +84,7 @@ class Schedule:
         if steps > scheduler.config.num_train_timesteps:
             trained = scheduler.config.num_train_timesteps
             raise WeightsError(f"the model was trained on {trained} timesteps, too few for {steps} steps; take fewer.")
-        if sampler != "ddim":
+        if sampler not in ("ddim", "ddpm"):
             return cls._of_solver(solver_scheduler(config, sampler, steps), prediction, sampler)
         scheduler.set_timesteps(steps)
         trained = scheduler.config.num_train_timesteps
@@ -99,7 +99,7 @@ class Schedule:
         # Below the last timestep lies the model's own final level (for Stable Diffusion alpha_bar at timestep 0).
         last = int(times[-1]) - len(shares) // steps
         final = shares[last] if last >= 0 else scheduler.final_alpha_cumprod.float()
-        return cls(times, Levels.of(torch.cat([shares[times], final.reshape(1)])), prediction)
+        return cls(times, Levels.of(torch.cat([shares[times], final.reshape(1)])), prediction, sampler=sampler)
 
     @classmethod
     def _of_solver(
@@ -167,6 +167,15 @@ class Schedule:
     def step(self, x: Tensor, output: Tensor, index: Index) -> Tensor:
         """One step towards clean: ``x`` (F, C, h, w) at step ``index`` to the next."""
         return self.move(x, output, self.level(index, x.device), self.level(index + 1, x.device))
+
+    def ancestral_step(self, x: Tensor, output: Tensor, noise: Tensor, index: Index) -> Tensor:
+        """A step towards clean that exchanges some of the noise for fresh ``noise`` (F, C, h, w): DDPM's, over as many
+        timesteps as this schedule leaves out (Song et al. 2021, eq. 12 with eq. 16's sigma at eta 1)."""
+        level, to = self.level(index, x.device), self.level(index + 1, x.device)
+        clean, predicted = self.clean_and_noise(x.float(), output.float(), level)
+        fresh = to.noise / level.noise * (1 - (level.signal / to.signal).square()).clamp(min=0).sqrt()
+        kept = (to.noise.square() - fresh.square()).clamp(min=0).sqrt()
+        return to.noised(clean, torch.zeros_like(clean)) + kept * predicted + fresh * noise
 
     def descend(self, output: Tensor, gradient: Tensor, index: Index) -> Tensor:
         """The output whose predicted noise is led down an energy, given its ``gradient`` by the latents before step

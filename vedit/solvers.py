@@ -1,4 +1,4 @@
-"""Solvers: what takes a step of sampling. DDIM's is the schedule's own; the others are diffusers' schedulers."""
+"""Solvers: what takes a step of sampling. DDIM's and DDPM's are the schedule's own, the others are diffusers'."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 from vedit.schedule import Schedule, solver_scheduler
+
+FRAMES = 1 << 20
+"""More than a clip has. What is drawn in a step is keyed by numbers past those of the frames, by which the noise is
+keyed that sampling begins with; all of them stay below 2**32, of which PyTorch's generators on a CPU take notice."""
 
 
 class Solver(Protocol):
@@ -39,6 +43,29 @@ class Ddim:
 
     def step(self, x: Tensor, output: Tensor, index: int, cut: slice) -> Tensor:
         return self.schedule.step(x, output, index)
+
+
+@dataclass(frozen=True)
+class Ddpm:
+    """Ancestral steps of a ``schedule``, with fresh noise in each: what an earlier step got wrong is drawn anew.
+
+    Attributes:
+        generators: what a step of an index draws it from, for each frame of a ``cut``
+        common: what it draws the half of it from that all frames share, as in PYoCo's mixed noise (Ge et al. 2023,
+            section 3.2, alpha 1); None where each frame has its own
+    """
+
+    schedule: Schedule
+    generators: Callable[[int, slice], list[torch.Generator]]
+    common: Callable[[int], torch.Generator] | None = None
+    remembers: ClassVar[bool] = False
+
+    def step(self, x: Tensor, output: Tensor, index: int, cut: slice) -> Tensor:
+        shape = x.shape[1:]
+        noise = torch.stack([torch.randn(shape, generator=each) for each in self.generators(index, cut)])
+        if self.common is not None:
+            noise = (noise + torch.randn(shape, generator=self.common(index))) / 2**0.5
+        return self.schedule.ancestral_step(x, output, noise.to(x.device), index)
 
 
 @dataclass(eq=False)
@@ -85,14 +112,22 @@ def solver_of(
 
     Args:
         keyed: a generator for each number, of the noise that a sampler may draw in its steps
-        shared: whether that is the same in all frames, as noise is that they begin with
+        shared: whether the noise that they begin with is the same in all frames; what is drawn in steps then is too,
+            or half of it
     """
     if schedule.sampler == "ddim":
         return Ddim(schedule)
 
-    def generators(index: int, cut: slice) -> list[torch.Generator]:
-        # Past any frame's number, by which the noise that sampling begins with is keyed.
-        first = (schedule.skipped + index + 1) << 40
-        return [keyed(first + (0 if shared else frame)) for frame in range(cut.start, cut.stop)]
+    def first(index: int) -> int:
+        return (schedule.skipped + index + 1) * FRAMES
 
-    return DiffusersSolver(config, schedule, generators if schedule.sampler == "lcm" else None)
+    def generators(index: int, cut: slice) -> list[torch.Generator]:
+        return [keyed(first(index) + frame) for frame in range(cut.start, cut.stop)]
+
+    def same(index: int, cut: slice) -> list[torch.Generator]:
+        return [keyed(first(index)) for _ in range(cut.start, cut.stop)]
+
+    if schedule.sampler == "ddpm":
+        return Ddpm(schedule, generators, (lambda index: keyed(first(index) - 1)) if shared else None)
+    drawn = same if shared else generators
+    return DiffusersSolver(config, schedule, drawn if schedule.sampler == "lcm" else None)

@@ -156,10 +156,10 @@ class EditOptions(TypedDict, total=False):
     what is given beside it wins. [default: False]"""
     preview: bool
     """Fewer still, to see roughly what will come. As --fast. [default: False]"""
-    sampler: Literal["ddim", "dpm++", "lcm"]
-    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
-    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
-    [default: 'ddim']"""
+    sampler: Literal["ddim", "ddpm", "dpm++", "lcm"]
+    """How steps are taken: ddim, ddpm, dpm++ or lcm. From fresh noise, ddpm adds some in each,
+    which mends shapes; dpm++ (DPM-Solver++) needs fewer, and lcm very few, of a checkpoint or LoRA
+    made for it. An inverted clip comes back by ddim alone. [default: 'ddim']"""
     deep_cache: int
     """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
@@ -320,10 +320,10 @@ class GenerateOptions(TypedDict, total=False):
     what is given beside it wins. [default: False]"""
     preview: bool
     """Fewer still, to see roughly what will come. As --fast. [default: False]"""
-    sampler: Literal["ddim", "dpm++", "lcm"]
-    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
-    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
-    [default: 'ddim']"""
+    sampler: Literal["ddim", "ddpm", "dpm++", "lcm"]
+    """How steps are taken: ddim, ddpm, dpm++ or lcm. From fresh noise, ddpm adds some in each,
+    which mends shapes; dpm++ (DPM-Solver++) needs fewer, and lcm very few, of a checkpoint or LoRA
+    made for it. An inverted clip comes back by ddim alone. [default: 'ddim']"""
     deep_cache: int
     """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
@@ -493,10 +493,10 @@ class AnimateOptions(TypedDict, total=False):
     what is given beside it wins. [default: False]"""
     preview: bool
     """Fewer still, to see roughly what will come. As --fast. [default: False]"""
-    sampler: Literal["ddim", "dpm++", "lcm"]
-    """How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise;
-    lcm very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.
-    [default: 'ddim']"""
+    sampler: Literal["ddim", "ddpm", "dpm++", "lcm"]
+    """How steps are taken: ddim, ddpm, dpm++ or lcm. From fresh noise, ddpm adds some in each,
+    which mends shapes; dpm++ (DPM-Solver++) needs fewer, and lcm very few, of a checkpoint or LoRA
+    made for it. An inverted clip comes back by ddim alone. [default: 'ddim']"""
     deep_cache: int
     """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from vedit.config.groups import Settings
 
-Sampler = Literal["ddim", "dpm++", "lcm"]
+Sampler = Literal["ddim", "ddpm", "dpm++", "lcm"]
 """By which steps are taken from noise to clean latents."""
 
 _FEWER: Mapping[str, Any] = {"guidance_interval": "0-0.7", "deep_cache": 2}
@@ -48,8 +48,9 @@ class SpeedSettings(Settings):
     )
     sampler: Sampler = Field(
         "ddim",
-        description="How steps are taken: ddim, dpm++ or lcm. dpm++ (DPM-Solver++) needs fewer from fresh noise; lcm "
-        "very few, of a checkpoint or LoRA made for it. An inverted clip comes back by ddim alone.",
+        description="How steps are taken: ddim, ddpm, dpm++ or lcm. From fresh noise, ddpm adds some in each, which "
+        "mends shapes; dpm++ (DPM-Solver++) needs fewer, and lcm very few, of a checkpoint or LoRA made for it. An "
+        "inverted clip comes back by ddim alone.",
     )
     deep_cache: int = Field(
         1,
