@@ -199,10 +199,10 @@ def times(figures: Figures, base: Figures, name: str) -> str:
 
 def tuning_line(title: str, figures: Figures, base: Figures) -> list[str]:
     values = {name: [each[name] for each in figures] for name in ("steps", "seconds", "track", "warp")}
+    quicker = times(figures, base, "seconds") if any(values["steps"]) else ""
     return [
         title, f"{interval(values['steps'])[0]:.0f}", times(figures, base, "passes"),
-        f"{interval(values['seconds'])[0]:.1f}", times(figures, base, "seconds"), figure(values["track"]),
-        figure(values["warp"], 2),
+        f"{interval(values['seconds'])[0]:.1f}", quicker, figure(values["track"]), figure(values["warp"], 2),
     ]  # fmt: skip
 
 
