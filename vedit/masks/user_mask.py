@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vedit.clip import probe, read_clip
-from vedit.clip.images import PICTURES, picture_facts, read_picture
+from vedit.clip.images import PICTURES, read_picture
 from vedit.clip.sizes import Size, resize
 from vedit.clip.webp import is_animated
 from vedit.config import ClipSettings, box_of
@@ -41,7 +41,8 @@ def box_mask(text: str, picture: Size, size: Size) -> Tensor:
 def check_mask(path: Path, whole: int, edited: int) -> None:
     """Whether a file may be the mask of a clip of ``whole`` frames, of which ``edited`` are; before any work.
 
-    Raises MediaError for what is no picture or video and for another number of frames.
+    Raises MediaError for what is no picture or video, for a picture that is black throughout, and for another number of
+    frames.
     """
     if not path.exists():
         raise MediaError(
@@ -49,7 +50,8 @@ def check_mask(path: Path, whole: int, edited: int) -> None:
             "folder of pictures that is white where the edit may happen"
         )
     if _is_picture(path):
-        picture_facts(path)
+        if not _white(read_picture(path)[None]).any():
+            raise _black(str(path))
     else:
         _fits(path, whole, edited)
 
@@ -70,7 +72,7 @@ def read_mask(path: Path, clip: ClipSettings, whole: int, edited: int, size: Siz
         frames = read_clip(path, size=size, sound=False).frames
     painted = room_for((len(frames), 1, *frames.shape[2:]))
     for chunk in in_chunks(len(frames), frames, painted):
-        painted[chunk] = ((frames[chunk].mean(1, keepdim=True) - BLACK) / (WHITE - BLACK)).clamp(0, 1)
+        painted[chunk] = _white(frames[chunk])
     return fit_mask(painted, edited, size, str(path))
 
 
@@ -86,8 +88,17 @@ def fit_mask(mask: Tensor, edited: int, size: Size, name: str = "the mask") -> T
     if not (low >= 0 and high <= 1):
         raise ConfigError(f"{name} reaches from {low:g} to {high:g}; expected 0 to 1.")
     if high == 0:
-        raise MediaError(f"{name} is black throughout, so nothing may change; paint white where the edit may happen.")
+        raise _black(name)
     return resize(mask.float().cpu(), size)
+
+
+def _white(frames: Tensor) -> Tensor:
+    """How white each pixel (F, 1, H, W) of frames (F, 3, H, W) is, 0 to 1."""
+    return ((frames.mean(1, keepdim=True) - BLACK) / (WHITE - BLACK)).clamp(0, 1)
+
+
+def _black(name: str) -> MediaError:
+    return MediaError(f"{name} is black throughout, so nothing may change; paint white where the edit may happen.")
 
 
 def _is_picture(path: Path) -> bool:
