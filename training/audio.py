@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/audio"), help="folder of the checkpoint")
     parser.add_argument("--encoder", type=Path, help=f"file to write; by default {OWN} in the model's folder")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--minutes", type=float, help="instead of the steps")
     arguments = parser.parse_args()
     _, _, device = start_workers()
     model = arguments.model
@@ -167,7 +168,8 @@ def main() -> None:
         light, heavy = (captions([pair[index] for pair in said]) for index in (0, 1))
         return loss_of(encoder, samples.to(device), light.mixed(heavy, shares.to(device)))
 
-    train(encoder, loss, Recipe(arguments.steps, learning_rate=1e-3, ema=0.998), arguments.out / "audio.pt")
+    recipe = Recipe(arguments.steps, learning_rate=1e-3, ema=0.998, minutes=arguments.minutes)
+    train(encoder, loss, recipe, arguments.out / "audio.pt")
     if arguments.encoder is None:
         encoder.save(model / OWN, overwrite=True)
         note(model, sound_encoder=OWN)

@@ -26,7 +26,7 @@ import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import Recipe, in_bfloat16, in_parallel, note, ship, start_workers, train
+from training.loop import COMPILE, Recipe, in_bfloat16, in_parallel, note, ship, start_workers, train
 from training.poses import exact
 from training.presets import WORKSHOP
 from vedit.annotators.edge import Edge
@@ -147,7 +147,7 @@ def draw_all(kind: str, count: int, tokenizer: Path) -> Drawn:
 
 
 def train_control(
-    control: ControlNetModel, drawn: Drawn, model: Path, checkpoint: Path, recipe: Recipe, batch: int
+    control: ControlNetModel, drawn: Drawn, model: Path, checkpoint: Path, recipe: Recipe, batch: int, compiled: bool
 ) -> None:
     """Teach ``control`` beside the frozen Stable Diffusion in the folder ``model``."""
     _, _, device = start_workers()
@@ -162,6 +162,9 @@ def train_control(
     clean = torch.cat([encode(vae, some / 255) for some in drawn.frames.split(64)]).to(device)
     shown, tokens = drawn.shown.to(device), drawn.tokens.to(device)
     alpha_bar = DDIMScheduler.from_pretrained(model / "scheduler").alphas_cumprod.to(device)
+    if compiled:
+        unet.compile()
+        control.compile()
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(clean), (batch,), generator=generator).to(device)
@@ -195,6 +198,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="instead of the steps")
     parser.add_argument("--batch", type=int, default=32, help="pictures at once, for each worker")
     parser.add_argument("--pool", type=int, default=8192, help="frames that are drawn once")
+    parser.add_argument("--compile", action="store_true", help=COMPILE)
     parser.add_argument("--more", action="store_true", help="begin with the ControlNet that is in the model's folder")
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -207,7 +211,7 @@ def main() -> None:
     drawn = draw_all(arguments.kind, arguments.pool, arguments.model / "tokenizer")
     recipe = Recipe(arguments.steps, learning_rate=1e-3, ema=0.998, minutes=arguments.minutes)
     checkpoint = arguments.out / f"{arguments.kind}.pt"
-    train_control(control, drawn, arguments.model, checkpoint, recipe, arguments.batch)
+    train_control(control, drawn, arguments.model, checkpoint, recipe, arguments.batch, arguments.compile)
     add(control, arguments.kind, arguments.model)
 
 

@@ -23,12 +23,12 @@ stage() {
 stage pca python -m training.vae --stage pca
 stage vae learn training.vae --stage joint
 stage pictures python -m training.pool --frames 1 --scenes 32768
-stage unet learn training.diffusion
+stage unet learn training.diffusion --compile
 stage decoder learn training.vae --stage decoder
 stage clips python -m training.pool --frames 16 --scenes 4096
-stage motion learn training.motion
+stage motion learn training.motion --compile
 for kind in edge pose flow; do
-  stage "$kind" learn training.control --kind "$kind"
+  stage "$kind" learn training.control --compile --kind "$kind"
 done
 for part in flow frames together; do
   stage "strokes-$part" learn training.strokes --stage "$part"
