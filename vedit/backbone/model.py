@@ -358,11 +358,8 @@ class Backbone:
         with self.lock:
             if anchors is not None:
                 anchors.begin_window(indices[0])
-            self._context.indices, self._context.anchors = indices, anchors
-            try:
+            with self._context_with(indices=indices, anchors=anchors):
                 yield
-            finally:
-                self._context.indices, self._context.anchors = None, None
 
     @property
     def anchored(self) -> bool:
@@ -388,12 +385,9 @@ class Backbone:
     @contextmanager
     def recording_attention(self, positions: int) -> Iterator[AttentionRecord]:
         """Within the block, where attention goes is kept, of the layers of so many places (h w)."""
-        with self.lock:
-            self._context.record = AttentionRecord(positions)
-            try:
-                yield self._context.record
-            finally:
-                self._context.record = None
+        record = AttentionRecord(positions)
+        with self._context_with(record=record):
+            yield record
 
     def schedule(self, steps: int, sampler: Sampler = "ddim") -> Schedule:
         """The model's own noise schedule at so many ``steps`` of a sampler, 1 or more."""
@@ -430,37 +424,39 @@ class Backbone:
                 self._context.frames = 1
 
     @contextmanager
-    def scaling_motion(self, scale: Tensor | None) -> Iterator[None]:
-        """Within the block, the temporal layers (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
-        in each frame: 0 not at all, 1 (and None) as they were trained."""
+    def _context_with(self, **told: Any) -> Iterator[None]:
+        """Within the block, which one thread enters at a time, the layers are told this; afterwards what they were."""
         with self.lock:
-            before, self._context.motion = self._context.motion, scale
+            before = {name: getattr(self._context, name) for name in told}
+            for name, value in told.items():
+                setattr(self._context, name, value)
             try:
                 yield
             finally:
-                self._context.motion = before
+                for name, value in before.items():
+                    setattr(self._context, name, value)
+
+    @contextmanager
+    def scaling_motion(self, scale: Tensor | None) -> Iterator[None]:
+        """Within the block, the temporal layers (AnimateDiff's, and those that were tuned) count ``scale`` (F,) times
+        in each frame: 0 not at all, 1 (and None) as they were trained."""
+        with self._context_with(motion=scale):
+            yield
 
     @contextmanager
     def guided_by(self, scale: Tensor | None) -> Iterator[None]:
         """Within the block, a UNet that takes guidance as an input is told this ``scale`` (F,) of each frame; 1, and
         None, is none."""
-        with self.lock:
-            before, self._context.guidance = self._context.guidance, scale
-            try:
-                yield
-            finally:
-                self._context.guidance = before
+        with self._context_with(guidance=scale):
+            yield
 
     @contextmanager
     def reordered(self, order: Tensor) -> Iterator[None]:
         """Within the block, the network sees the clip's frames in this ``order`` (F',), by their indices."""
         with self.lock:
-            before = self._context.motion
-            self._context.motion, self._context.order = None if before is None else before[order], order
-            try:
+            scale = self._context.motion
+            with self._context_with(motion=None if scale is None else scale[order], order=order):
                 yield
-            finally:
-                self._context.motion, self._context.order = before, None
 
     def _kind(self, name: str) -> AttentionKind:
         return self._in_force.kind(name, self.vae_scale_factor, self._context.indices)
