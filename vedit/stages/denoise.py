@@ -12,6 +12,7 @@ from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.masks import LatentBlend
+from vedit.prediction import Carried
 from vedit.priors import Start
 from vedit.sampling import InjectionSource
 from vedit.schedule import Schedule
@@ -69,16 +70,30 @@ class Denoise(Sampling):
         with session.working(
             self.model, self.attention, adapter=tuned, flow=flow, windows=self.windows, shots=shots
         ) as backbone:
-            steps = self.schedule(backbone)
-            x, source, keep = start.noise, None, None
-            if latents is not None and self.source is not None:
-                x, source, trace = self.begun(backbone, start, latents, steps)
-                keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
-            guider = self.guidance.guider(backbone, shots or ONE_SHOT)
-            return self.sampled(
-                backbone, x, steps, guider, conditions, session,
-                source=source, after_step=keep, unfinished=session.unfinished,
-            )  # fmt: skip
+            return self.edited(backbone, session, start, latents, conditions, mask, shots)
+
+    def edited(
+        self,
+        backbone: Backbone,
+        session: Session,
+        start: Start,
+        latents: Tensor | None,
+        conditions: tuple[tuple[Condition, ...], ...],
+        mask: Tensor | None,
+        shots: Shots | None,
+        carried: Carried | None = None,
+    ) -> Tensor:
+        """What the ``backbone``, at work for this stage, makes of the inputs; ``carried`` as ``sampling.denoise``."""
+        steps = self.schedule(backbone)
+        x, source, keep = start.noise, None, None
+        if latents is not None and self.source is not None:
+            x, source, trace = self.begun(backbone, start, latents, steps)
+            keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
+        guider = self.guidance.guider(backbone, shots or ONE_SHOT)
+        return self.sampled(
+            backbone, x, steps, guider, conditions, session,
+            source=source, after_step=keep, carried=carried, unfinished=session.unfinished,
+        )  # fmt: skip
 
     def begun(
         self, backbone: Backbone, start: Start, latents: Tensor, steps: Schedule

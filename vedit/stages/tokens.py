@@ -15,12 +15,11 @@ from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.key_frames import KeyFrames
-from vedit.masks import LatentBlend
 from vedit.motion.token_paths import token_paths
 from vedit.prediction import Carried
 from vedit.priors import Start
 from vedit.session import Model, Session
-from vedit.shots import ONE_SHOT, Shots
+from vedit.shots import Shots
 from vedit.stages.denoise import Denoise
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.keys import ChooseKeys
@@ -90,11 +89,5 @@ class DenoiseCarried(Denoise):
         paths: TokenPaths,
     ) -> Tensor:
         with session.working(self.model, self.attention, adapter=tuned, flow=flow) as backbone:
-            steps = self.schedule(backbone)
-            x, source, trace = self.begun(backbone, start, latents, steps)
-            keep = None if mask is None else LatentBlend(mask.to(backbone.device), trace).blend
-            guider = self.guidance.guider(backbone, shots or ONE_SHOT)
-            return self.sampled(
-                backbone, x, steps, guider, conditions, session, source=source, after_step=keep,
-                carried=Carried(keys, paths), unfinished=session.unfinished,
-            )  # fmt: skip
+            kept = Carried(keys, paths)
+            return self.edited(backbone, session, start, latents, conditions, mask, shots, kept)
