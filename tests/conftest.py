@@ -8,6 +8,9 @@ import tempfile
 # Toy models are faster on one thread, and far faster beside other work. Before anything imports PyTorch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# No test reaches the network. Before anything imports huggingface_hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 # numba, which librosa compiles its loops with, keeps them in one folder for all processes; where two compile the same
 # function for other types at once, each may find the other's, and the process dies. So each worker has its own.
 os.environ["NUMBA_CACHE_DIR"] = os.path.join(  # noqa: PTH118 (before anything is imported)

@@ -6,7 +6,6 @@ from typing import get_args
 
 import pytest
 import torch
-from huggingface_hub import constants
 
 from vedit import registry
 from vedit.adapters.loading import load_backbone
@@ -57,10 +56,7 @@ def test_a_family_makes_its_parts_of_their_options(family: Family[Part]) -> None
 
 
 @pytest.mark.parametrize("kind", registry.names("annotators"))
-def test_annotators_draw_every_frame_at_the_clips_size_and_repeat(
-    kind: str, toy_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+def test_annotators_draw_every_frame_at_the_clips_size_and_repeat(kind: str, toy_clip: Path) -> None:
     part = ANNOTATORS.make(kind)
     assert isinstance(part, Annotator)
     assert "clip" in part.needs

@@ -57,7 +57,6 @@ def good(tmp_path_factory: pytest.TempPathFactory, toy_model: Path, toy_clip: Pa
 @pytest.fixture
 def desk(good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     (tmp_path / "bad").mkdir()
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
