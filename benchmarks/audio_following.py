@@ -149,9 +149,7 @@ def answered(beats: np.ndarray, seen: np.ndarray) -> float:
 
 def consistency(frames: Tensor) -> float:
     """Mean cosine of what the judge of objects sees in neighbouring frames, 1 where they are alike."""
-    with torch.no_grad():
-        judge = _judge()
-        features = judge.sixteenth(judge.eighth(judge.quarter(judge.stem(frames * 2 - 1)))).mean((2, 3))
+    features = _judge().features(frames)
     return float(F.cosine_similarity(features[1:], features[:-1]).mean())
 
 

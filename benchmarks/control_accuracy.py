@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 import world
-from benchmarks.held_out import centres, overlap
+from benchmarks.held_out import centres
 from benchmarks.judge import Judge, load_judge
-from benchmarks.judge.joints import Joints, load_joints
+from benchmarks.judge.joints import NEAR, Joints, load_joints
+from benchmarks.masks import overlap
 from benchmarks.table import figure, percent, show
 from training.poses import exact
 from vedit import Clip, load_backbone
@@ -37,8 +38,6 @@ from world import Rendered
 
 KINDS = ("edge", "pose", "flow")
 FRAMES = 6
-NEAR = 6.0
-"""Pixels within which a joint counts as found."""
 
 HEADER = ["", "mask IoU", f"joints within {NEAR:g} px", "track px", "colour right", "ground right", "shape right"]
 
@@ -95,7 +94,7 @@ def measure(frames: Tensor, case: Case, judge: Judge, finder: Joints | None) -> 
     seen, thing = judge.see(frames), case.source.scene.objects[0]
     truth = centres(case.source.masks[:, 0])
     found = {
-        "overlap": float(overlap(seen.mask, case.source.masks[:, 0]).mean()),
+        "overlap": float(overlap(seen.masks, case.source.masks[:, 0] > 0.5).mean()),
         "track": float((seen.centre - truth).norm(dim=1).mean()),
         "colour": float(np.mean([each == case.colour for each in seen.colour])),
         "ground": float(np.mean([each == case.background for each in seen.background])),

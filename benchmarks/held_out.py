@@ -12,6 +12,9 @@ from torch import Tensor
 
 import world
 from benchmarks.judge import Judge
+from benchmarks.masks import centres as outlines
+from benchmarks.masks import needless_change, overlap
+from benchmarks.tracks import largest_jump
 from vedit import Clip
 from world import Rendered, Scene
 
@@ -100,15 +103,6 @@ def centres(masks: np.ndarray) -> Tensor:
     return torch.stack([(weights.sum(1) * line).sum(1) / total, (weights.sum(2) * line).sum(1) / total], dim=1)
 
 
-def overlap(seen: Tensor, exact: np.ndarray) -> Tensor:
-    """Intersection over union, in each frame (F,), of a mask that the judge saw (F, 1, 32, 32) in [0, 1] and the exact
-    one (F, 128, 128)."""
-    true = F.avg_pool2d(torch.from_numpy(exact)[:, None], 4) > 0.5
-    ours = seen > 0.5
-    both, either = ((each).sum((1, 2, 3)).float() for each in (true & ours, true | ours))
-    return both / either.clamp(min=1)
-
-
 def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
     """Everything that the tables show of one edited clip (F, 3, H, W)."""
     seen = judge.see(frames)
@@ -120,7 +114,8 @@ def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
     }
     kept = [right[name] for name in CHANGES if name != case.change]
     truth = centres(case.wanted.masks[:, 0])
-    overlaps = overlap(seen.mask, case.wanted.masks[:, 0])
+    exact = case.wanted.masks[:, 0]
+    overlaps = overlap(seen.masks, exact > 0.5)
     return {
         "changed": float(right[case.change]),
         "kept": float(np.mean(kept)),
@@ -129,4 +124,6 @@ def measure(frames: Tensor, case: Case, judge: Judge) -> dict[str, float]:
         "warp": warp_error(frames, case.wanted),
         "overlap": float(overlaps.mean()),
         "worst_overlap": float(overlaps.min()),
+        "needless": 100 * needless_change(seen.masks.astype(float), exact),
+        "jump": largest_jump(outlines(seen.masks.astype(float)), outlines(exact)),
     }

@@ -212,7 +212,7 @@ def marked(scene: Scene, time: float = 0.0) -> Tensor:
 def mark_seen(frames: Tensor, judge: Judge) -> list[bool]:
     """Whether each frame (F, 3, H, W) has the band across its thing."""
     seen = judge.see(frames)
-    masks = F.interpolate(seen.mask, scale_factor=4)[:, 0] > 0.5
+    masks = torch.from_numpy(seen.masks)
     bright, rows = frames.mean(1), torch.arange(world.SIZE)[:, None]
     found = []
     for frame, mask, centre in zip(bright, masks, seen.centre, strict=True):

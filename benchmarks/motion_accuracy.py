@@ -39,7 +39,6 @@ from vedit.motion.learnt.completion import FlowCompletion, load_completion
 from vedit.motion.strokes import StrokesFile, read_strokes
 from vedit.sheet import Row, sheet_of
 from world import SIZE, Rendered
-from world.render import PALETTE
 
 KINDS = ("rigid", "walking", "two", "camera")
 RIGID: tuple[world.paths.Path, ...] = ("straight", "turning", "circling")
@@ -61,9 +60,6 @@ JOINTS = (1, 4, 10, 13)
 
 WITHIN = 12.0
 """Pixels from the picture's edge that an object's centre keeps, or a longer stroke is left out."""
-
-NEAR, ALIKE = 30.0, 0.22
-"""Where there are two things: pixels around its place in which one is looked for, and how near its colour must be."""
 
 
 @dataclass(frozen=True)
@@ -195,24 +191,19 @@ def _written(strokes: dict[str, object], folder: Path) -> StrokesFile:
     return read_strokes(path)
 
 
-def centres_seen(frames: Tensor, case: Case, asked: Tensor, judge: Judge) -> Tensor:
-    """Where objects are seen (K, F, 2), NaN where one is not: by the judge, or where there are two by their colours."""
+def centres_seen(frames: Tensor, case: Case, judge: Judge) -> Tensor:
+    """Where the judge sees objects (K, F, 2), NaN where one is not; two are told apart by their colours."""
+    verdict = judge.see(frames)
     if case.kind != "two":
-        return judge.see(frames).centre[None]
-    pixels, seen = centres((SIZE, SIZE), (SIZE, SIZE)), []
-    for thing, way in zip(case.exact.scene.objects, asked, strict=True):
-        away = (frames - torch.tensor(PALETTE[thing.colour])[:, None, None]).abs().amax(1)
-        which = (away < ALIKE) & ((pixels - way[:, None, None]).norm(dim=-1) < NEAR)
-        total = which.sum((1, 2))
-        middle = (pixels * which[..., None]).sum((1, 2)) / total.clamp(min=1)[:, None]
-        seen.append(torch.where(total[:, None] > 20, middle, torch.nan))
-    return torch.stack(seen)
+        return verdict.centre[None]
+    tracks = [verdict.track(thing.colour) for thing in case.exact.scene.objects]
+    return torch.from_numpy(np.stack(tracks)).float()
 
 
 def measure(frames: Tensor, case: Case, factor: float, judge: Judge, vae: Tensor) -> dict[str, float]:
     """All that the table shows of one clip (F, 3, H, W)."""
     asked = case.asked(factor)
-    seen = centres_seen(frames, case, asked, judge)
+    seen = centres_seen(frames, case, judge)
     gaps = (seen - asked).norm(dim=-1)  # (K, F)
     along = asked[:, -1] - asked[:, 0]
     went = ((seen[:, -1] - seen[:, 0]) * along).sum(-1) / along.square().sum(-1).clamp(min=1) * factor

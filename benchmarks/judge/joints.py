@@ -18,8 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 import world
-from benchmarks.judge.model import _stage
-from benchmarks.judge.train import any_scene, worn
+from benchmarks.judge.network import LEVELS, Eyes
+from benchmarks.judge.train import any_scene, through, worn
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.model_files import MINI
 from world import shapes
@@ -36,28 +36,21 @@ CELL = 2
 WIDTH = 1.5
 """Deviation of a joint's spot on its heat map, in cells."""
 
+NEAR = 6.0
+"""Pixels from where a joint is, within which it counts as found."""
+
 BATCH = 32
 
 
-class Joints(nn.Module):
+class Joints(Eyes):
     """Frames (B, 3, 128, 128) in [0, 1] to heat maps (B, 8, 64, 64), as logits."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 5, 2, 2, bias=False), nn.BatchNorm2d(16), nn.ReLU())
-        self.quarter, self.eighth = _stage(16, 32, 2), _stage(32, 64, 2)
-        self.sixteenth = _stage(64, 96, 2)
-        self.up = nn.ModuleList([nn.Conv2d(96, 64, 1), nn.Conv2d(64, 32, 1), nn.Conv2d(32, 16, 1)])
-        self.read = nn.Sequential(nn.Conv2d(16, 32, 3, 1, 1), nn.ReLU(), nn.Conv2d(32, len(NAMES), 3, 1, 1))
+        self.read = nn.Sequential(nn.Conv2d(LEVELS[0], 32, 3, 1, 1), nn.ReLU(), nn.Conv2d(32, len(NAMES), 3, 1, 1))
 
     def forward(self, frames: Tensor) -> Tensor:
-        levels = [self.stem(frames * 2 - 1)]
-        for stage in (self.quarter, self.eighth, self.sixteenth):
-            levels.append(stage(levels[-1]))
-        fine = levels.pop()
-        for narrow in self.up:
-            fine = levels.pop() + narrow(F.interpolate(fine, scale_factor=2.0))
-        return self.read(F.relu(fine))
+        return self.read(F.relu(self.fine(self.levels(frames))))
 
     @torch.no_grad()
     def distances(self, frames: Tensor, joints: np.ndarray) -> np.ndarray:
@@ -120,13 +113,8 @@ def main() -> None:
     start_workers()
     vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
 
-    def through(frames: Tensor) -> Tensor:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            again = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-        return (again / 2 + 0.5).clamp(0, 1)
-
     pool = [drawn(list(range(95_000_000 + start, 95_000_050 + start))) for start in range(0, arguments.pool, 50)]
-    their_frames = torch.cat([through(frames) for frames, _ in pool])
+    their_frames = torch.cat([through(vae, frames) for frames, _ in pool])
     their_joints = np.concatenate([joints for _, joints in pool])
     finder = Joints()
 
@@ -145,9 +133,9 @@ def main() -> None:
     finder.eval()
     save_file({name: tensor.contiguous() for name, tensor in finder.state_dict().items()}, WEIGHTS)
     frames, joints = drawn(list(range(300)), "held_out")
-    for title, pictures in (("rendered", frames), ("through the VAE", through(frames))):
+    for title, pictures in (("rendered", frames), ("through the VAE", through(vae, frames))):
         far = finder.distances(pictures, joints)
-        print(f"{title}: {np.mean(far <= 6):.1%} within 6 px, median {np.median(far):.1f} px")
+        print(f"{title}: {np.mean(far <= NEAR):.1%} within {NEAR:g} px, median {np.median(far):.1f} px")
 
 
 if __name__ == "__main__":

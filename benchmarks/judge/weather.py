@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import world
-from benchmarks.judge.model import _stage
-from benchmarks.judge.train import any_scene, worn
+from benchmarks.judge.network import stage
+from benchmarks.judge.train import any_scene, through, worn
 from training.loop import Recipe, start_workers, train
 from vedit.backbone.model_files import MINI
 from world.scene import FAINTEST, Split
@@ -44,7 +44,7 @@ class WeatherJudge(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(3, 16, 5, 2, 2, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-            _stage(16, 32, 2), _stage(32, 64, 2), _stage(64, 96, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            stage(16, 32, 2), stage(32, 64, 2), stage(64, 96, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         )  # fmt: skip
         self.ground, self.weather = nn.Linear(96, len(world.BACKGROUNDS)), nn.Linear(96, len(world.WEATHERS))
         self.intensity = nn.Linear(96, 1)
@@ -94,14 +94,11 @@ def main() -> None:
     start_workers()
     vae = AutoencoderKL.from_pretrained(arguments.model / "vae", torch_dtype=torch.float32).eval()
 
-    @torch.no_grad()
-    def again(frames: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            pictures = vae.decode(vae.encode(frames * 2 - 1).latent_dist.mean).sample.float()
-        return (pictures / 2 + 0.5).clamp(0, 1)
-
     pool = [drawn(list(range(95_000_000 + at, 95_000_050 + at))) for at in range(0, arguments.pool, 50)]
-    through_vae, their_labels = torch.cat([again(frames) for frames, _ in pool]), torch.cat([each for _, each in pool])
+    through_vae, their_labels = (
+        torch.cat([through(vae, frames) for frames, _ in pool]),
+        torch.cat([each for _, each in pool]),
+    )
     judge = WeatherJudge()
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -118,7 +115,7 @@ def main() -> None:
     judge.eval()
     save_file({name: tensor.contiguous() for name, tensor in judge.state_dict().items()}, WEIGHTS)
     frames, labels = drawn(list(range(500)), "held_out")
-    for title, pictures in (("rendered", frames), ("through the VAE", torch.cat([again(x) for x in frames.split(50)]))):
+    for title, pictures in (("rendered", frames), ("through the VAE", through(vae, frames))):
         with torch.no_grad():
             ground, weather, intensity = judge(pictures)
         right = [float((a.argmax(1) == b).float().mean()) for a, b in zip((ground, weather), labels.T[:2], strict=True)]
