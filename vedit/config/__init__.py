@@ -6,6 +6,7 @@ that ``--help`` stays quick. ``merge`` fills these from flags and files, and ``f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -40,6 +41,7 @@ from vedit.config.fields import (
     bounds,
     box_of,
     frame_of,
+    inherited,
     mask_kind,
     raise_faults,
     stretch_of,
@@ -70,7 +72,7 @@ from vedit.config.motion import InspectMotionConfig
 from vedit.config.named_files import PartOptions
 from vedit.config.paths import InputPath, OutputPath, PathOrName
 from vedit.config.smooth import SmoothConfig
-from vedit.config.speed import BUNDLES, LEVERS, SpeedSettings
+from vedit.config.speed import BUNDLES, LEVERS, Sampler, SpeedSettings
 from vedit.config.strokes import LearntMotionSettings, MotionSettings
 from vedit.config.upscale import UpscaleConfig
 from vedit.windows import WINDOW
@@ -83,6 +85,10 @@ IN_MEMORY = Path("(in memory)")
 
 QUEUE_WINDOWS = 4
 """Windows of frames that a queue is long, so that those of one do not differ too much in noise (Kim et al. 2024)."""
+
+OF_A_QUEUE: Mapping[str, Any] = {"steps": QUEUE_WINDOWS * WINDOW, "prior": "gaussian", "sampler": "ddim"}
+"""What a queue of frames takes where nothing else is said: steps that lie near to each other, noise that is fresh in
+each frame, and none that is added in steps, of which each frame is at another."""
 
 REPORT = "Also write a page (.html) that plays it, with all that made it. One file, to be opened in a browser."
 
@@ -232,6 +238,8 @@ class GenerateConfig(
         "long clip in windows, fresh in the first and then the same in other orders (FreeNoise); carried along the "
         "strokes, or with a first sketch carried along them.",
     )
+    steps: int = inherited(StepSettings, "steps", 50)
+    sampler: Sampler = inherited(SpeedSettings, "sampler", "ddpm")
     loop: bool = Field(False, description="Let the last frame be followed by the first.")
     fifo: bool = Field(
         False,
@@ -245,17 +253,16 @@ class GenerateConfig(
     @model_validator(mode="before")
     @classmethod
     def _of_a_queue(cls, values: Any) -> Any:
-        """What a queue takes where nothing else is said: steps that lie near to each other, and noise that is fresh in
-        each frame."""
         if not isinstance(values, dict) or not values.get("fifo"):
             return values
-        return {"steps": QUEUE_WINDOWS * WINDOW, "prior": "gaussian", **values}
+        return {**OF_A_QUEUE, **values}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         faults = []
         if self.fifo:
-            given = [name for name in LEVERS if getattr(self, name) != type(self).model_fields[name].default]
+            usual = {name: OF_A_QUEUE.get(name, type(self).model_fields[name].default) for name in LEVERS}
+            given = [name for name in LEVERS if getattr(self, name) != usual[name]]
             faults += [
                 f"{name} and fifo exclude each other; in a queue each frame is at a step of its own"
                 for name in given

@@ -51,6 +51,11 @@ def bounds(field: FieldInfo) -> str:
     return f"{limits['ge']}..{limits['le']}" if "le" in limits else f"{limits['ge']} or more"
 
 
+def inherited(group: type[BaseModel], name: str, default: Any) -> Any:
+    """A group's field, for a job in which its default is another one."""
+    return FieldInfo.merge_field_infos(group.model_fields[name], default=default)
+
+
 def _words(text: str) -> str:
     """A prompt as it may be given. Raises ValueError, which pydantic reports, for a path and for a whole book."""
     if _PATH_LIKE.fullmatch(text.strip()):

@@ -311,7 +311,7 @@ class GenerateOptions(TypedDict, total=False):
     """Attention kernel: auto, xformers, sdpa or math. auto is the fastest that agrees numerically.
     [default: 'auto']"""
     steps: int
-    """Steps of sampling, each way. [default: 25]"""
+    """Steps of sampling, each way. [default: 50]"""
     cache: bool
     """Keep what the next job with the clip can use, and what this one goes on from if it is killed;
     `vedit cache` shows it. [default: True]"""
@@ -323,7 +323,7 @@ class GenerateOptions(TypedDict, total=False):
     sampler: Literal["ddim", "ddpm", "dpm++", "lcm"]
     """How steps are taken: ddim, ddpm, dpm++ or lcm. From fresh noise, ddpm adds some in each,
     which mends shapes; dpm++ (DPM-Solver++) needs fewer, and lcm very few, of a checkpoint or LoRA
-    made for it. An inverted clip comes back by ddim alone. [default: 'ddim']"""
+    made for it. An inverted clip comes back by ddim alone. [default: 'ddpm']"""
     deep_cache: int
     """Run the UNet's deep blocks in each n-th step alone (DeepCache). In the others what they said
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
