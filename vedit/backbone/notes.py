@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vedit.backbone.schemas import Name, fault
-from vedit.config import ControlSettings
+from vedit.config import ControlSettings, GenerateConfig
 from vedit.errors import WeightsError
 from vedit.files import read_text
 
@@ -39,6 +39,8 @@ class ModelNotes(BaseModel):
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
     edit_controls: tuple[ControlSettings, ...] = Field((), max_length=10)
     """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
+    generate: dict[Literal["guidance", "guidance_interval", "steps", "sampler"], Any] = Field({}, max_length=4)
+    """Settings of clips that are made of words which suit the model, where they are not given."""
     motion: Literal[""] | Inside = ""
     """The motion modules that come with the model, and are in force unless others are named: a folder in its own."""
     motion_strokes: Literal[""] | Inside = ""
@@ -51,6 +53,12 @@ class ModelNotes(BaseModel):
     "image_encoder" of the CLIP that it looks through."""
     sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
+
+    @field_validator("generate")
+    @classmethod
+    def _settings(cls, told: dict[str, Any]) -> dict[str, Any]:
+        settings = GenerateConfig(prompt="", **told)
+        return {name: getattr(settings, name) for name in told}
 
     @model_validator(mode="after")
     def _own_controls(self) -> Self:

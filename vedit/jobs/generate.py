@@ -13,11 +13,13 @@ from torch import Tensor
 
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
+from vedit.backbone.notes import ModelNotes
 from vedit.backbone.sizes import native_side
 from vedit.clip import Audio, Clip
 from vedit.clip.sizes import Size, fit_size
 from vedit.config import AnimateConfig, GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
+from vedit.config.speed import LEVERS
 from vedit.errors import ConfigError
 from vedit.graph import Stage
 from vedit.jobs import controls, ends, guidance, results, speed
@@ -126,6 +128,7 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         sound = soundtrack.read(config)
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
         model, frames = opened(config, session, given), track.moments.frames
+        config = suited(config, model.outline.notes)
         # Where the last frame is given too, each frame looks at both.
         kind = attention_kind(config, model.outline, DEFAULT_ATTENTION if config.last is None else "full")
         size = size_of(config, model.outline.unet, model.outline.vae_scale_factor)
@@ -166,6 +169,12 @@ class Generate(Job[GenerateConfig, GenerateResult]):
             report.say(sentence)
         report.add_data(made_with=result.made_with)
         report.seconds(result.timings)
+
+
+def suited(config: GenerateConfig, notes: ModelNotes) -> GenerateConfig:
+    """The settings that the model's notes name, where others are not given; none that a queue has no use for."""
+    given = config.model_fields_set | (set(LEVERS) if config.fifo else set())
+    return config.model_copy(update={name: value for name, value in notes.generate.items() if name not in given})
 
 
 def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Stage[Tensor]:
