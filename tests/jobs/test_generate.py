@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.clip.test_audio_file import beep, write
 from tests.conftest import Ran
 from vedit.adapters.loading import load_backbone
 from vedit.clip import Clip, probe, read_clip
-from vedit.errors import ConfigError, MediaError
+from vedit.errors import ConfigError, MediaError, WeightsError
 from vedit.jobs.generate import generate
 
 Command = Callable[..., Ran]
@@ -66,7 +68,7 @@ def test_without_a_sound_it_is_silent_and_as_asked(
     assert "o.mp4 exists already" in vedit("generate", "a cat", "-o", "o.mp4").complaint
     tried = vedit("generate", "a cat", "--model", toy_model, *flags, "-o", "p.mp4", "--dry-run")
     assert "worked" not in tried.out
-    assert "25 x" in tried.out
+    assert "50 x" in tried.out
     assert not Path("p.mp4").exists()
 
 
@@ -85,6 +87,19 @@ def test_from_python_nothing_is_written_unless_asked_for(
         generate(backbone, "a cat", device="cpu")
     with pytest.raises(MediaError, match="exists already"):
         generate(backbone, "a cat", output="o.mp4")
+
+
+def test_a_models_notes_say_what_suits_it_and_what_is_given_wins(toy_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(toy_model, tmp_path / "model"))
+    notes = {"guidance": 3, "guidance_interval": "0-0.5", "steps": 4, "sampler": "ddim"}
+    (model / "vedit.json").write_text(json.dumps({"generate": notes}))
+    made = generate(model, "a cat", frames=2, steps=2).config
+    assert (made.guidance, made.guidance_interval, made.steps, made.sampler) == (3, "0-0.5", 2, "ddim")
+    queued = generate(model, "a cat", frames=2, fifo=True, window=2, steps=4).config
+    assert (queued.guidance, queued.guidance_interval, queued.sampler) == (3, "0-1", "ddim")
+    (model / "vedit.json").write_text(json.dumps({"generate": {"guidance": "much"}}))
+    with pytest.raises(WeightsError, match=r"vedit.json: generate"):
+        generate(model, "a cat", frames=2, steps=1)
 
 
 def test_an_adapter_counts(vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path) -> None:

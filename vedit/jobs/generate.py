@@ -239,13 +239,13 @@ def check_settings(config: GenerateConfig) -> None:
     controls.check(config, clip=False)
     ends.check(config)
     guidance.check(config)
-    speed.check(config)
     missing = {"clip"} if config.motion_strokes is not None else {"clip", "flow"}
     if PRIORS.load(config.prior).needs & missing:
         raise ConfigError(
             f"the prior {config.prior} starts from a clip, and none is given; take shared, walk, gaussian or "
             "reshuffled, or flow_warped or bounce with --motion-strokes."
         )
+    speed.check(config)
     if config.motion_strokes is not None:
         read_strokes(config.motion_strokes).refuse_words()
     elif config.attention is not None and "flow" in ATTENTION.load(config.attention).needs:
