@@ -26,6 +26,7 @@ import vedit
 import world
 from benchmarks.held_out import CHANGES, Case, cases, measure, other_value
 from benchmarks.judge import Judge, load_judge
+from benchmarks.judge.fitting import drawn
 from benchmarks.record import record
 from benchmarks.table import figure, percent, show
 from vedit.adapters.image_files import ENCODER
@@ -211,13 +212,17 @@ def marked(scene: Scene, time: float = 0.0) -> Tensor:
 
 def mark_seen(frames: Tensor, judge: Judge) -> list[bool]:
     """Whether each frame (F, 3, H, W) has the band across its thing."""
-    seen = judge.see(frames)
-    masks = torch.from_numpy(seen.masks)
     bright, rows = frames.mean(1), torch.arange(world.SIZE)[:, None]
     found = []
-    for frame, mask, centre in zip(bright, masks, seen.centre, strict=True):
-        band = mask & ((rows - centre[1]).abs() <= MARK_HEIGHT / 2)
-        rest = mask & ((rows - centre[1]).abs() > MARK_HEIGHT)
+    for frame, things in zip(bright, judge.see(frames).things, strict=True):
+        if not things:
+            found.append(False)
+            continue
+        # Of the whole thing, since the band is of another colour than the rest of it.
+        thing = things[0].fit.thing
+        mask = torch.from_numpy(drawn(thing))
+        band = mask & ((rows - thing.start[1]).abs() <= MARK_HEIGHT / 2)
+        rest = mask & ((rows - thing.start[1]).abs() > MARK_HEIGHT)
         enough = bool(band.any() and rest.any())
         found.append(enough and float(frame[rest].mean() - frame[band].mean()) > MARK_SEEN)
     return found

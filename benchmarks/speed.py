@@ -54,10 +54,12 @@ EDITS: Mapping[str, Mapping[str, Any]] = {
 }
 
 FRESH: Mapping[str, Mapping[str, Any]] = {
-    "ddim, 50 steps": {"steps": 50},
-    "ddim, 25 steps (default)": {},
-    "ddim, 12 steps": {"steps": 12},
-    "dpm++, 25 steps": {"sampler": "dpm++"},
+    "ddpm, 50 steps (default)": {},
+    "ddpm, 25 steps": {"steps": 25},
+    "ddim, 50 steps": {"sampler": "ddim"},
+    "ddim, 25 steps": {"sampler": "ddim", "steps": 25},
+    "ddim, 12 steps": {"sampler": "ddim", "steps": 12},
+    "dpm++, 25 steps": {"sampler": "dpm++", "steps": 25},
     "dpm++, 12 steps": {"sampler": "dpm++", "steps": 12},
     "dpm++, 8 steps": {"sampler": "dpm++", "steps": 8},
     "--fast": {"fast": True},

@@ -141,6 +141,12 @@ def _overlaps(planes: Tensor, area: float, places: Tensor, templates: Tensor) ->
     return both / (whole + drawn - both).clamp(min=1e-6)
 
 
+def drawn(thing: Object) -> NDArray[np.bool_]:
+    """Where a thing is (H, W) at time 0."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+    return shapes.distance(thing, x, y, 0.0) < 0
+
+
 def _closely(mask: Tensor, visible: Tensor, thing: Object) -> Fit:
     """The best fit near ``thing``, of the same shape, drawn pixel by pixel."""
     reach = int(1.4 * thing.radius) + 6

@@ -115,7 +115,7 @@ def test_a_hint_is_a_line_told_when_the_work_begins(
 def test_words_that_the_model_has_not_seen_are_named(vedit: Command, tmp_path: Path, dry: list[str]) -> None:
     ran = vedit("generate", "a zebra over sand", "--model", "mini", "-o", tmp_path / "a.mp4", *dry)
     assert ran.status == 0, ran.err
-    assert ran.err.count("hint: not in this model's vocabulary of 621: 'zebra'; ") == 1
+    assert ran.err.count("hint: not in this model's vocabulary of 651: 'zebra'; ") == 1
 
 
 def test_the_nearest_words_that_the_model_knows_are_told(vedit: Command, tmp_path: Path) -> None:

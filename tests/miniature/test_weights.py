@@ -120,6 +120,7 @@ def test_the_vae_keeps_held_out_frames(mini: Backbone) -> None:
     assert sum(inside) / 16 >= 24
 
 
+@pytest.mark.slow
 def test_inversion_comes_back(mini: Backbone) -> None:
     lost = []
     for seed in range(800_100, 800_109):
@@ -178,7 +179,7 @@ def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None
         control_accuracy.measure(control_accuracy.made(mini, case, condition, 12, 5.0, seed=3), case, judge, None)
         for condition in (control, None)
     )
-    assert steered["track"] < 6 < 12 < free["track"]
+    assert steered["track"] < 5 < 8 < free["track"]
     assert free["overlap"] < 0.3 < 0.5 < steered["overlap"]
 
 

@@ -36,7 +36,7 @@ def test_there_and_back(which: str, request: pytest.FixtureRequest) -> None:
     assert errors[1] < 0.6 * errors[0]
 
 
-@pytest.mark.parametrize("which", ["sd1", "sd2"])
+@pytest.mark.parametrize("which", ["sd1", pytest.param("sd2", marks=pytest.mark.slow)])
 def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequest) -> None:
     model = load_backbone(request.getfixturevalue(which), device="cpu")
     latents, text = noise(0, 2, (4, 8, 8)), model.embed(["a cat"])
@@ -48,7 +48,7 @@ def test_refined_steps_come_back_exactly(which: str, request: pytest.FixtureRequ
     assert often < 0.2 * plain
 
 
-@pytest.mark.parametrize("kind", ["first_frame", "sparse_causal"])
+@pytest.mark.parametrize("kind", [pytest.param("first_frame", marks=pytest.mark.slow), "sparse_causal"])
 def test_windows_lead_back_as_well_as_the_whole_clip(backbone: Backbone, kind: str) -> None:
     """In each step the way back sees the windows of the way there."""
     latents, text = noise(0, 7, (4, 8, 8)), backbone.embed(["a cat"])
