@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,19 @@ class Opened:
     complaints: list[str]
 
 
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Let a server answer within the block. One whose socket is closed while it serves would turn round and round for
+    as long as the process lives, so it is stopped however the block ends, by a test that is skipped too."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
 def browser() -> str:
     """A browser's command; skips the test where there is none."""
     found = next(
@@ -67,8 +82,7 @@ def open_page(page: Path) -> Opened:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server, serving(server):
         watched = page.read_text(encoding="utf-8").replace("</body>", PROBE.format(port=server.server_port))
         probe.write_text(watched, encoding="utf-8")
         arguments = [
@@ -76,7 +90,6 @@ def open_page(page: Path) -> Opened:
             "--dump-dom", probe.resolve().as_uri(),
         ]  # fmt: skip
         done = subprocess.run([browser(), *arguments], capture_output=True, text=True, check=True, timeout=3 * PATIENCE)
-        server.shutdown()
     probe.unlink()
     tags = re.findall(r"<video[^>]*>", done.stdout)
     source = [re.search(r'src="([^"]{0,200})', tag)[1] for tag in tags]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.report.browser import PATIENCE, browser
+from tests.report.browser import PATIENCE, browser, serving
 from vedit.motion.drawing import DrawingServer
 from vedit.motion.drawing.picture import png_of
 from vedit.motion.strokes import StrokesFile, read_strokes
@@ -68,15 +67,13 @@ class Browsed:
 def opened(folder: Path, do: str, strokes: StrokesFile | None = None) -> Browsed:
     Image.new("RGB", (400, 300), (90, 120, 150)).save(folder / "p.png")
     png, size = png_of(folder / "p.png")
-    with Probed(png, size, folder / "s.yaml", strokes) as server:
+    with Probed(png, size, folder / "s.yaml", strokes) as server, serving(server):
         server.do = do
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         arguments = [
             "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=1200,900",
             f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000", "--dump-dom", server.address,
         ]  # fmt: skip
         done = subprocess.run([browser(), *arguments], capture_output=True, text=True, check=True, timeout=3 * PATIENCE)
-        server.shutdown()
     browsed = Browsed(done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line])
     assert (browsed.fault, browsed.ended) == ("", True), browsed.console
     return browsed

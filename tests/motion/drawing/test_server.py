@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Ran
+from tests.report.browser import serving
 from vedit.motion.drawing import DrawingServer
 from vedit.motion.drawing.picture import png_of
 from vedit.motion.strokes import read_strokes
@@ -29,10 +29,8 @@ DRAWN = {"version": 1, "size": [64, 48], "strokes": [{"points": [[1, 2], [30, 20
 def server(tmp_path: Path) -> Iterator[DrawingServer]:
     Image.new("RGB", (64, 48)).save(tmp_path / "p.png")
     png, size = png_of(tmp_path / "p.png")
-    with DrawingServer(png, size, tmp_path / "s.yaml") as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with DrawingServer(png, size, tmp_path / "s.yaml") as server, serving(server):
         yield server
-        server.shutdown()
 
 
 def ask(
