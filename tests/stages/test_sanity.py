@@ -31,7 +31,8 @@ def test_weights_of_another_scale_are_told_by_the_result(part: str, factor: floa
     for parameter in getattr(backbone, part).parameters():
         parameter.data.mul_(factor)
     with pytest.warns(VeditWarning, match=said):
-        generate(backbone, "a cat", **SMALL)
+        # Steps that add noise anew never leave the latents as they began.
+        generate(backbone, "a cat", sampler="ddim", **SMALL)
 
 
 def test_weights_beyond_all_numbers_are_an_error(toy_model: Path) -> None:
