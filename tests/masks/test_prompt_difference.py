@@ -88,8 +88,10 @@ def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone
     ("changes", "thing", "ground"),
     [
         ({"colour": "blue"}, (0.9, 1.0), (0.0, 0.3)),
-        # Words for the ground say something of the object as well to this model, and the object is often opened too.
-        ({"background": "night"}, (0.0, 1.0), (0.95, 1.0)),
+        pytest.param(
+            {"background": "night"}, (0.0, 0.4), (0.95, 1.0),
+            marks=pytest.mark.xfail(reason="the UNet's words for a ground change the object nearly as much", strict=True),
+        ),
         ({"colour": "blue", "background": "night"}, (1.0, 1.0), (1.0, 1.0)),
         ({}, (0.0, 0.0), (0.0, 0.0)),
     ],
