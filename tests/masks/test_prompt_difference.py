@@ -89,8 +89,10 @@ def test_the_difference_mask_asks_for_more_chunks_when_a_prompt_is_long(backbone
     [
         ({"colour": "blue"}, (0.9, 1.0), (0.0, 0.3)),
         pytest.param(
-            {"background": "night"}, (0.0, 0.4), (0.95, 1.0),
-            marks=pytest.mark.xfail(reason="the UNet's words for a ground change the object nearly as much", strict=True),
+            {"background": "night"},
+            (0.0, 0.4),
+            (0.95, 1.0),
+            marks=pytest.mark.xfail(reason="words for a ground change the object nearly as much", strict=True),
         ),
         ({"colour": "blue", "background": "night"}, (1.0, 1.0), (1.0, 1.0)),
         ({}, (0.0, 0.0), (0.0, 0.0)),
