@@ -26,7 +26,7 @@ import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene, encode
 from training.diffusion import add_noise
-from training.loop import COMPILE, Recipe, in_bfloat16, in_parallel, note, ship, start_workers, train
+from training.loop import COMPILE, Given, Recipe, Replayable, in_bfloat16, in_parallel, note, ship, start_workers, train
 from training.poses import exact
 from training.presets import WORKSHOP
 from vedit.annotators.edge import Edge
@@ -166,20 +166,26 @@ def train_control(
         unet.compile()
         control.compile()
 
-    def loss(step: int, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(0, len(clean), (batch,), generator=generator).to(device)
-        which = torch.randint(0, TELLINGS, (batch,), generator=generator).to(device)
-        with torch.no_grad():
-            words = encoder(tokens[chosen, which]).last_hidden_state
-        noised = add_noise(clean[chosen], alpha_bar, generator)
-        inputs = (noised.latents, noised.times, words)
-        with in_bfloat16(device):
-            down, mid = control(*inputs, shown[chosen] / 255, return_dict=False)
-            predicted = unet(*inputs, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
-        weight = (1 / noised.level).clamp(max=HEAVIEST)
-        return (weight * (predicted.float() - noised.noise).square()).mean()
+    def draw(step: int, generator: torch.Generator) -> Given:
+        chosen, which = (
+            torch.randint(0, most, (batch,), generator=generator).to(device, non_blocking=True)
+            for most in (len(clean), TELLINGS)
+        )
+        times = torch.randint(0, len(alpha_bar), (batch,), generator=generator)
+        noised = add_noise(clean[chosen], alpha_bar, times, generator)
+        return noised.latents, noised.noise, noised.times, noised.level, tokens[chosen, which], shown[chosen]
 
-    train(control, loss, recipe, checkpoint)
+    def error(latents: Tensor, noise: Tensor, times: Tensor, level: Tensor, tokens: Tensor, shown: Tensor) -> Tensor:
+        with torch.no_grad():
+            words = encoder(tokens).last_hidden_state
+        inputs = (latents, times, words)
+        with in_bfloat16(device):
+            down, mid = control(*inputs, shown / 255, return_dict=False)
+            predicted = unet(*inputs, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
+        weight = (1 / level).clamp(max=HEAVIEST)
+        return (weight * (predicted.float() - noise).square()).mean()
+
+    train(control, Replayable(draw, error), recipe, checkpoint)
 
 
 def add(control: ControlNetModel, kind: str, model: Path) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.captions import save_tokenizer
-from training.loop import COMPILE, Recipe, in_bfloat16, normal, ship, start_workers, train
+from training.loop import COMPILE, Given, Recipe, Replayable, in_bfloat16, normal, ship, start_workers, train
 from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
 from training.presets import PRESETS, TOKENS, WORKSHOP, Preset
@@ -33,8 +33,14 @@ OFFSET_NOISE = 0.1
 HEAVIEST = 20.0
 """Most that an error of epsilon counts."""
 
-DELICATE = 0.5
-"""Share of a batch that shows a person or a star, whose limbs and points are learnt last."""
+DELICATE = 0.6
+"""Share of a batch that shows a person, a star or two things, which are learnt last."""
+
+DECIDING = (0.25, 0.9)
+"""Between which shares of the schedule, from clean to noise, outlines are decided;"""
+
+OFTEN = 0.6
+"""and the share of the timesteps that are drawn from there alone."""
 
 
 def build_text(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -101,12 +107,20 @@ class Noised:
         return (weights * weight * (predicted.float() - self.noise).square()).mean() / weights.mean()
 
 
-def add_noise(clean: Tensor, alpha_bar: Tensor, generator: torch.Generator) -> Noised:
-    """Noise latents (B, 4, h, w), each at a time of its own; all are where ``alpha_bar`` is."""
+def drawn_times(count: int, schedule: int, generator: torch.Generator) -> Tensor:
+    """Timesteps (B,) of a schedule, more of them where outlines are decided."""
+    begin, end = (round(share * schedule) for share in DECIDING)
+    some = torch.randint(0, schedule, (count,), generator=generator)
+    deciding = torch.randint(begin, end, (count,), generator=generator)
+    return torch.where(torch.rand(count, generator=generator) < OFTEN, deciding, some)
+
+
+def add_noise(clean: Tensor, alpha_bar: Tensor, times: Tensor, generator: torch.Generator) -> Noised:
+    """Noise latents (B, 4, h, w), each at a time of its own (B,); all end up where ``alpha_bar`` is."""
     device = alpha_bar.device
     noise = normal(clean.shape, generator, device)
     noise = noise + OFFSET_NOISE * normal((len(clean), 4, 1, 1), generator, device)
-    times = torch.randint(0, len(alpha_bar), (len(clean),), generator=generator).to(device)
+    times = times.to(device, non_blocking=True)
     level = alpha_bar[times][:, None, None, None]
     return Noised(level.sqrt() * clean + (1 - level).sqrt() * noise, noise, times, level)
 
@@ -139,27 +153,35 @@ def train_unet(
     moments = torch.tensor(MOMENTS, device=device)
     delicate = pool.delicate.nonzero()[:, 0].cpu()
 
-    def loss(step: int, generator: torch.Generator) -> Tensor:
+    def draw(step: int, generator: torch.Generator) -> Given:
         chosen = torch.randint(0, len(pool), (batch,), generator=generator)
         if len(delicate):
             wanted = int(DELICATE * batch)
             chosen[:wanted] = delicate[torch.randint(0, len(delicate), (wanted,), generator=generator)]
-        chosen = chosen.to(device)
-        frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device)
-        noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, generator)
+        chosen = chosen.to(device, non_blocking=True)
+        frame = torch.randint(0, pool.latents.shape[1], (batch,), generator=generator).to(device, non_blocking=True)
+        times = drawn_times(batch, len(alpha_bar), generator)
+        noised = add_noise(pool.latents[chosen, frame].float(), alpha_bar, times, generator)
         tokens, shares, motions = pool.telling(chosen, generator)
+        places = pool.places(chosen, frame[:, None] + moments)
+        return noised.latents, noised.noise, noised.times, noised.level, tokens, shares, motions, places
+
+    def error(
+        latents: Tensor, noise: Tensor, times: Tensor, level: Tensor, tokens: Tensor, shares: Tensor, motions: Tensor,
+        places: Tensor,
+    ) -> Tensor:  # fmt: skip
         features.clear()
         with in_bfloat16(device):
             words = embedded(denoiser.text_encoder, tokens, shares)
-            predicted = denoiser.unet(noised.latents, noised.times, words).sample
-        places = pool.places(chosen, frame[:, None] + moments)
+            predicted = denoiser.unet(latents, times, words).sample
         now = places[:, MOMENTS.index(0)].any(1, keepdim=True)
-        return noised.error(predicted, 1 + FOCUS * now) + READING * denoiser.reading.error(features, motions, places)
+        wrong = Noised(latents, noise, times, level).error(predicted, 1 + FOCUS * now)
+        return wrong + READING * denoiser.reading.error(features, motions, places)
 
     with denoiser.reading.features(denoiser.unet) as features:
         if compiled:
             denoiser.unet.compile()
-        train(denoiser, loss, recipe, out / "unet.pt")
+        train(denoiser, Replayable(draw, error), recipe, out / "unet.pt")
     if rank == 0:
         save_file(denoiser.reading.state_dict(), out / READING_FILE)
     ship(denoiser.unet, model / "unet")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,29 @@ Out = TypeVar("Out")
 Loss = Callable[[int, torch.Generator], Tensor]
 """(step, generator of this worker and step) -> scalar loss. Data is drawn from the generator, so a run resumes
 exactly."""
+
+TELL = 50
+"""Steps from one line about the training to the next."""
+
+Given = tuple[Tensor | None, ...]
+"""What is learnt from at one step, of the same sizes at every step."""
+
+
+@dataclass(frozen=True)
+class Replayable:
+    """A loss in two parts, of which a GPU records the second once, gradients and all, and replays it at every step.
+
+    So small a network's step takes a GPU less time than it takes to launch its two thousand kernels one by one.
+    """
+
+    draw: Callable[[int, torch.Generator], Given]
+    """What one step learns from, on the GPU."""
+    error: Callable[..., Tensor]
+    """The scalar loss of that; it waits for nothing and draws nothing at random."""
+
+    def __call__(self, step: int, generator: torch.Generator) -> Tensor:
+        return self.error(*self.draw(step, generator))
+
 
 COMPILE = "compile the network first: minutes, once on a machine, and then two thirds of the time"
 """What ``--compile`` is for, of the stages that run long."""
@@ -82,9 +106,16 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
     parameters = [p for p in model.parameters() if p.requires_grad]
     device = parameters[0].device
     average = [p.detach().clone() for p in parameters]
+    on_gpu = device.type == "cuda"
     optimizer = torch.optim.AdamW(
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=device.type == "cuda"
+        parameters,
+        # A recorded step reads the rate where it stands.
+        lr=torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        fused=on_gpu,
+        capturable=on_gpu,
     )
+    learn = _Learning(loss, optimizer, recipe.clip_norm, workers)
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -103,26 +134,25 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
 
     started = saved = time.monotonic()
     running = torch.zeros((), device=device)
+    told = (first - 1, started)
     step = first
     while (done := _furthest(recipe.done(step, time.monotonic() - started), workers, device)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate(step, done)
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * workers + rank)
-        value = loss(step, generator)
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if workers > 1:
-            _average_gradients(parameters, workers)
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-        optimizer.step()
+            if on_gpu:
+                group["lr"].fill_(recipe.rate(step, done))
+            else:
+                group["lr"] = recipe.rate(step, done)
+        value = learn(step, torch.Generator().manual_seed((seed * 1_000_003 + step) * workers + rank))
         # Early in training the average forgets faster, or it would remember the random start.
         keep = min(recipe.ema, (1 + step) / (10 + step))
         torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - keep)
         # Stays on the device: to read it at every step would be to wait for every step.
-        running.lerp_(value.detach(), 0.02 if step > first else 1.0)
-        if rank == 0 and step % 50 == 0:
-            told, pace = float(running), (step - first + 1) / (time.monotonic() - started)
-            print(f"step {step}/{recipe.steps} ({done:.0%}) loss {told:.4f} {pace:.2f} steps/s", flush=True)
+        running.lerp_(value, 0.02 if step > first else 1.0)
+        if rank == 0 and step % TELL == 0:
+            average_loss, now = float(running), time.monotonic()
+            pace = (step - told[0]) / (now - told[1])
+            print(f"step {step}/{recipe.steps} ({done:.0%}) loss {average_loss:.4f} {pace:.2f} steps/s", flush=True)
+            told = step, now
         step += 1
         if time.monotonic() - saved > recipe.checkpoint_seconds:
             save(step)
@@ -132,6 +162,62 @@ def train(model: nn.Module, loss: Loss, recipe: Recipe, checkpoint: Path, *, see
         for parameter, mean in zip(parameters, average, strict=True):
             parameter.copy_(mean)
     return model
+
+
+class _Learning:
+    """One step of an optimizer: the loss, its gradients, and what they do to the parameters."""
+
+    UNRECORDED = 3
+    """Steps before one is recorded: what is compiled, tuned or allocated on first use is there by then."""
+
+    def __init__(self, loss: Loss, optimizer: torch.optim.Optimizer, clip_norm: float, workers: int) -> None:
+        self.loss, self.optimizer, self.clip_norm, self.workers = loss, optimizer, clip_norm, workers
+        self.parameters: list[nn.Parameter] = [each for group in optimizer.param_groups for each in group["params"]]
+        self.steps = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.given: Given = ()
+        self.value = torch.zeros(())
+
+    def __call__(self, step: int, generator: torch.Generator) -> Tensor:
+        """The loss before the step, a scalar."""
+        if not isinstance(self.loss, Replayable) or self.parameters[0].device.type != "cuda" or self.workers > 1:
+            return self._learn(partial(self.loss, step, generator))
+        given = self.loss.draw(step, generator)
+        self.steps += 1
+        if self.steps <= self.UNRECORDED:
+            return self._beside(partial(self._learn, partial(self.loss.error, *given)))
+        if self.graph is None:
+            self.graph, self.given = (
+                torch.cuda.CUDAGraph(),
+                tuple(None if each is None else each.clone() for each in given),
+            )
+            with torch.cuda.graph(self.graph):
+                self.value = self._learn(partial(self.loss.error, *self.given))
+        for place, each in zip(self.given, given, strict=True):
+            if place is not None and each is not None:
+                place.copy_(each)
+        self.graph.replay()
+        return self.value
+
+    def _learn(self, loss: Callable[[], Tensor]) -> Tensor:
+        value = loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        if self.workers > 1:
+            _average_gradients(self.parameters, self.workers)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        self.optimizer.step()
+        return value.detach()
+
+    @staticmethod
+    def _beside(work: Callable[[], Tensor]) -> Tensor:
+        """Do what is to be recorded on another stream than the default one, as the recording will be."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            value = work()
+        torch.cuda.current_stream().wait_stream(stream)
+        return value
 
 
 def normal(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:

@@ -32,7 +32,7 @@ from training.captioned_clips import captioned_clips
 from training.captions import EMPTY
 from training.data import FRAMES
 from training.diffusion import FOCUS, READING_FILE, embedded
-from training.loop import COMPILE, Recipe, in_bfloat16, normal, note, ship, start_workers, train
+from training.loop import COMPILE, Given, Recipe, Replayable, in_bfloat16, normal, note, ship, start_workers, train
 from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
@@ -92,6 +92,14 @@ class Clips:
     tell: Callable[[Tensor, Tensor, torch.Generator], Told]
     """Of the numbers (B,) of clips and those of their frames that are learnt (B, F)."""
 
+    def frames(self, chosen: Tensor, taken: Tensor, device: torch.device) -> Tensor:
+        """Latents (B, F, 4, h, w) of such frames."""
+        if isinstance(self.latents, Tensor):
+            some, taken = (each.to(self.latents.device, non_blocking=True) for each in (chosen[:, None], taken))
+            return self.latents[some, taken].to(device, torch.float32)
+        some = [self.latents[number][part] for number, part in zip(chosen.tolist(), taken, strict=True)]
+        return torch.stack(some).to(device, torch.float32)
+
 
 def world_clips(pool: Pool, backbone: Backbone) -> Clips:
     """The clips that ``training.pool`` encoded."""
@@ -100,7 +108,7 @@ def world_clips(pool: Pool, backbone: Backbone) -> Clips:
 
     @torch.no_grad()
     def tell(chosen: Tensor, frames: Tensor, generator: torch.Generator) -> Told:
-        chosen, frames = chosen.to(backbone.device), frames.to(backbone.device)
+        chosen, frames = (each.to(backbone.device, non_blocking=True) for each in (chosen, frames))
         tokens, shares, motions = there.telling(chosen, generator)
         places = there.places(chosen, (frames[..., None] + moments).flatten(1))  # (B, F 9, THINGS, h, w)
         words = embedded(backbone.text_encoder, tokens, shares)
@@ -171,35 +179,41 @@ def learn(
     levels = Levels.of(shares)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
-    def loss(step: int, generator: torch.Generator) -> Tensor:
+    def draw(step: int, generator: torch.Generator) -> Given:
         chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
         spare = torch.tensor([len(clips.latents[number]) - frames for number in chosen.tolist()])
         begin = (torch.rand(batch, generator=generator) * (spare + 1)).long()
         taken = begin[:, None] + torch.arange(frames)  # (B, F)
-        clean = torch.stack([clips.latents[number][part] for number, part in zip(chosen.tolist(), taken, strict=True)])
-        clean = clean.to(device, torch.float32)
+        clean = clips.frames(chosen, taken, device)
         told = clips.tell(chosen, taken, generator)
         noise = normal(clean.shape, generator, device)
-        share, seen = (each[..., None, None, None].to(device) for each in drawn_times(batch, frames, generator))
+        share, seen = (
+            each[..., None, None, None].to(device, non_blocking=True) for each in drawn_times(batch, frames, generator)
+        )
         time = (share * len(levels)).long().clamp(max=len(levels) - 1)  # (B, F, 1, 1, 1)
-        level, shown = levels[time], Levels.of(shares[time] * seen.square())
-        noisy = shown.noised(clean, noise)
-        target = schedule.output_for(noisy, clean, level)
-        features.clear()
-        with in_bfloat16(device):
-            output = backbone.predict(noisy, time[..., 0, 0, 0], told.words)
+        noisy = Levels.of(shares[time] * seen.square()).noised(clean, noise)
+        target = schedule.output_for(noisy, clean, levels[time])
         weights = 1 + FOCUS * told.near
         weights = weights / weights.mean((1, 2, 3, 4), keepdim=True)
         if schedule.prediction == "epsilon":
             weights = weights * (1 / shares[time]).clamp(max=HEAVIEST)
-        error = (weights * (output - target).square()).mean()
-        if reading is None or told.motions is None or told.places is None:
-            return error
-        motions = told.motions[:, None].expand(-1, frames, -1, -1)
-        return error + READING * reading.error(features, motions.flatten(0, 1), told.places.flatten(0, 1))
+        return noisy, time[..., 0, 0, 0], told.words, target, weights, told.motions, told.places
+
+    def error(
+        noisy: Tensor, time: Tensor, words: Tensor, target: Tensor, weights: Tensor, motions: Tensor | None,
+        places: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        features.clear()
+        with in_bfloat16(device):
+            output = backbone.predict(noisy, time, words)
+        wrong = (weights * (output - target).square()).mean()
+        if reading is None or motions is None or places is None:
+            return wrong
+        motions = motions[:, None].expand(-1, frames, -1, -1)
+        return wrong + READING * reading.error(features, motions.flatten(0, 1), places.flatten(0, 1))
 
     with nullcontext(list[Tensor]()) if reading is None else reading.features(backbone.unet) as features:
-        train(adapter, loss, recipe, out / "motion.pt")
+        train(adapter, Replayable(draw, error), recipe, out / "motion.pt")
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class Pool:
     motions: Tensor
     """(N, K, THINGS, 18), bool: what they say of each object's motion (``motion_reading.MOTIONS``)."""
     delicate: Tensor
-    """(N,), bool: which scenes are of a person or a star."""
+    """(N,), bool: which scenes are of a person, a star or two things."""
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -75,7 +75,8 @@ class Pool:
     def telling(self, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Of the scenes ``chosen`` (B,), one of the K tellings: tokens (B, 2, T), shares (B,) and motions
         (B, THINGS, 18)."""
-        which = torch.randint(0, self.tokens.shape[1], chosen.shape, generator=generator).to(chosen.device)
+        which = torch.randint(0, self.tokens.shape[1], chosen.shape, generator=generator)
+        which = which.to(chosen.device, non_blocking=True)
         return self.tokens[chosen, which].long(), self.shares[chosen, which], self.motions[chosen, which]
 
 
@@ -121,7 +122,9 @@ def described(
         "motions": torch.stack([told_motions(scene, text) for scene, text, *_ in tellings])
         .unflatten(0, (-1, TELLINGS))
         .numpy(),
-        "delicate": np.array([scene.objects[0].shape in ("person", "star") for scene in scenes]),
+        "delicate": np.array(
+            [scene.objects[0].shape in ("person", "star") or len(scene.objects) > 1 for scene in scenes]
+        ),
     }
 
 

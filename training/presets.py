@@ -18,7 +18,7 @@ class Preset:
 PRESETS = {
     "small": Preset((32, 64, 96, 96), (32, 64, 128), heads=2, text_width=128, text_layers=2),
     # As many weights as small, more of them where the latents are finest: limbs are one latent wide.
-    "medium": Preset((32, 64, 96, 96), (48, 80, 112), heads=2, text_width=128, text_layers=2),
+    "medium": Preset((32, 64, 96, 96), (64, 80, 96), heads=2, text_width=128, text_layers=2),
     "large": Preset((32, 64, 96, 96), (48, 96, 144), heads=3, text_width=128, text_layers=2),
 }
 
