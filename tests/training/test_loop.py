@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.loop import Recipe, in_parallel, train
+from training.loop import Given, Recipe, Replayable, in_parallel, train
 
 
 def test_the_rate_rises_stays_and_falls_with_the_steps() -> None:
@@ -33,6 +33,33 @@ def learnt(checkpoint: Path, steps: int) -> Tensor:
         return (model(given)[:, 0] - given.sum(1)).square().mean()
 
     return train(model, loss, Recipe(steps, 1e-2, warmup=1, decay_from=1.0), checkpoint).weight.detach()
+
+
+def in_two_parts(device: str, checkpoint: Path, *, apart: bool) -> Tensor:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1).to(device)
+
+    def draw(step: int, generator: torch.Generator) -> Given:
+        return torch.randn((8, 3), generator=generator).to(device), None
+
+    def error(given: Tensor, _nothing: None) -> Tensor:
+        return (model(given)[:, 0] - given.sum(1)).square().mean()
+
+    loss = Replayable(draw, error)
+    recipe = Recipe(20, 1e-2, warmup=5, decay_from=0.5)
+    return train(model, loss if apart else lambda *at: loss(*at), recipe, checkpoint).weight.detach()
+
+
+def test_a_loss_in_two_parts_is_one_loss(tmp_path: Path) -> None:
+    apart = in_two_parts("cpu", tmp_path / "apart.pt", apart=True)
+    assert torch.equal(apart, in_two_parts("cpu", tmp_path / "whole.pt", apart=False))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_recorded_step_is_the_step(tmp_path: Path) -> None:
+    recorded = in_two_parts("cuda", tmp_path / "recorded.pt", apart=True)
+    assert torch.allclose(recorded, in_two_parts("cuda", tmp_path / "launched.pt", apart=False), atol=1e-6)
 
 
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
