@@ -24,7 +24,7 @@ import world
 from training.loop import Recipe, note, start_workers, train
 from training.presets import WORKSHOP
 from vedit.clip.audio_file import SOUNDS, read_sound
-from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder
+from vedit.conditioners.sound_encoder import SoundConfig, SoundEncoder, load_sound_encoder
 from world.scene import FAINTEST
 from world.sounds import RATE, sound
 
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="folder of sounds, each with its caption in a .txt of its name")
     parser.add_argument("--out", type=Path, default=Path("runs/audio"), help="folder of the checkpoint")
     parser.add_argument("--encoder", type=Path, help=f"file to write; by default {OWN} in the model's folder")
+    parser.add_argument("--begin-with", type=Path, help="a sound encoder's file to begin with")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--minutes", type=float, help="instead of the steps")
     arguments = parser.parse_args()
@@ -152,9 +153,14 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
     text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(device).eval()
     draw = scene_sounds if arguments.pairs is None else drawn_pairs(pairs_of(arguments.pairs, RATE), RATE)
-    config = settings(draw, tokenizer, text.config.hidden_size)
     torch.manual_seed(0)
-    encoder = SoundEncoder(config, mel_filters(config)).to(device)
+    if arguments.begin_with is None:
+        config = settings(draw, tokenizer, text.config.hidden_size)
+        encoder = SoundEncoder(config, mel_filters(config))
+    else:
+        encoder = load_sound_encoder(arguments.begin_with).requires_grad_(True).train()
+        config = encoder.config
+    encoder.to(device)
     segments = round(SECONDS / config.seconds)
 
     @torch.no_grad()
