@@ -155,7 +155,7 @@ def test_it_draws_what_it_is_told() -> None:
         == (scene.objects[0].shape, scene.objects[0].colour, scene.background)
         for k, scene in enumerate(scenes)
     ]
-    assert sum(right) / 64 >= 0.75
+    assert sum(right) / 64 >= 0.9
 
 
 @pytest.mark.slow
@@ -175,12 +175,15 @@ def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None
     """From pure noise, by words of another colour and ground than those of the clip that is looked at."""
     case, net, judge = control_accuracy.cases(kind, 1, 880_000)[0], load_controlnet(kind, None, mini), load_judge()
     control = Condition(AddResiduals(partial(net, control_accuracy.pictures(kind, case))), torch.ones(FRAMES))
-    steered, free = (
-        control_accuracy.measure(control_accuracy.made(mini, case, condition, 12, 5.0, seed=3), case, judge, None)
-        for condition in (control, None)
-    )
-    assert steered["track"] < 5 < 8 < free["track"]
-    assert free["overlap"] < 0.3 < 0.5 < steered["overlap"]
+
+    def measured(condition: Condition | None, seed: int) -> dict[str, float]:
+        made = control_accuracy.made(mini, case, condition, 12, 5.0, seed=seed)
+        return control_accuracy.measure(made, case, judge, None)
+
+    steered, free = measured(control, 3), [measured(None, seed) for seed in (3, 4, 5)]
+    # Without it, things lie where chance has them, which may be near.
+    assert steered["track"] < 5 < 8 < np.mean([each["track"] for each in free])
+    assert np.mean([each["overlap"] for each in free]) < 0.3 < 0.5 < steered["overlap"]
 
 
 @pytest.mark.parametrize("weather", ["rain", "snow"])
