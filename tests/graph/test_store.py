@@ -119,6 +119,12 @@ def test_two_processes_make_everything_once(session: Session, store: Store) -> N
     assert Run(session, store)(goal()).tolist() == [99.0]
 
 
+def test_what_is_being_written_is_no_entry(store: Store) -> None:
+    store.folder.mkdir(parents=True, exist_ok=True)
+    (store.folder / ".vedit-04115b94-1-a31bb94a89a150ad.safetensors").touch()
+    assert store.entries() == []
+
+
 def test_a_killed_process_leaves_nothing_partial(session: Session, store: Store) -> None:
     context = multiprocessing.get_context("fork")
     chance = random.Random(0)

@@ -129,7 +129,7 @@ class Store:
     def entries(self) -> list[Entry]:
         """What is kept, the least recently used first; what is damaged too, since it takes room."""
         found = []
-        for path in self.folder.glob("*.safetensors"):
+        for path in self.folder.glob("[!.]*.safetensors"):  # a hidden name is one that is being written
             with suppress(OSError):
                 told = path.stat()
                 found.append(Entry(path.stem, _title(path), told.st_size, told.st_mtime))
