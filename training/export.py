@@ -30,7 +30,7 @@ EDIT_CONTROLS = ("edge", "flow:0.5")
 """What holds shapes in an edit that leaves them as they are, as measured on development clips."""
 
 GENERATE = {"guidance": 4.0, "guidance_interval": "0-0.5"}
-"""What suits clips of words, as measured on development captions: guidance bends the outlines that it is to sharpen."""
+"""What suits clips of words, as measured on development captions."""
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",

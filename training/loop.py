@@ -187,10 +187,8 @@ class _Learning:
         if self.steps <= self.UNRECORDED:
             return self._beside(partial(self._learn, partial(self.loss.error, *given)))
         if self.graph is None:
-            self.graph, self.given = (
-                torch.cuda.CUDAGraph(),
-                tuple(None if each is None else each.clone() for each in given),
-            )
+            self.graph = torch.cuda.CUDAGraph()
+            self.given = tuple(None if each is None else each.clone() for each in given)
             with torch.cuda.graph(self.graph):
                 self.value = self._learn(partial(self.loss.error, *self.given))
         for place, each in zip(self.given, given, strict=True):

@@ -1,4 +1,4 @@
-"""Sizes of the miniature: ``small`` trains on a CPU in hours, the others want a GPU; ``medium`` is what ships."""
+"""Sizes of the miniature: ``small``, which ships, trains on a CPU in hours; the others want a GPU."""
 
 from __future__ import annotations
 
