@@ -112,8 +112,8 @@ def check_ended(trial: Trial, desk: Desk, kills: list[Kill]) -> None:
     assert begun.total() - len(begun) <= len(kills)
     told = Counter(event["key"] for event in desk.events() if event["event"] == "made")
     made = Counter(work.split()[1] for work in desk.count("made").elements() if work.split()[1] in told)
-    assert not told - made
-    assert (made - told).total() <= len(kills), "what was made last may not have been told"
+    # The status tells of a stage before the diary does; a kill may fall between the two.
+    assert (told - made).total() + (made - told).total() <= len(kills)
 
 
 def done_twice(trial: Trial, desk: Desk, kills: list[Kill]) -> float:
