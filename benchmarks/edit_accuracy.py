@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import vedit
-from benchmarks.held_out import CHANGES, Case, cases, measure
+from benchmarks.held_out import CHANGES, Case, best_guess, cases, measure
 from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, middle_and_worst, percent, show
@@ -57,6 +57,7 @@ def rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
     plain = {**PLAIN, "steps": steps}
     return {
         "no edit": lambda case: case.clip.frames,
+        "the best guess": best_guess,
         "exact, through the VAE": lambda case: _through_vae(model, case),
         "per frame": editing(model, attention="per_frame", **plain),
         "sparse causal": editing(model, attention="sparse_causal", **plain),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +17,7 @@ from benchmarks.masks import needless_change, overlap
 from benchmarks.tracks import largest_jump
 from vedit import Clip
 from world import Rendered, Scene
+from world.scene import TILT
 
 FRAMES = 8
 CHANGES = ("colour", "background", "shape")
@@ -68,6 +69,27 @@ def other_value(scene: Scene, change: str, seed: int) -> str:
     now = scene.background if change == "background" else getattr(scene.objects[0], change)
     others = [value for value in _VALUES[change] if value != now]
     return others[np.random.default_rng([41, seed]).integers(len(others))]
+
+
+def best_guess(case: Case) -> Tensor:
+    """The wanted frames (F, 3, H, W) as one draws them who knows the world, but of a new shape neither size nor tilt.
+
+    It gets the centroid and the area of the thing that it replaces, and is turned at random. The words say no more, so
+    that its overlap with the exact shape is what an edit can reach.
+    """
+    scene, thing = case.wanted.scene, case.wanted.scene.objects[0]
+    if case.change == "shape":
+        before, after = case.source.masks[:, 0], case.wanted.masks[:, 0]
+        off = (centres(before) - centres(after)).mean(0).tolist()
+        chance = np.random.default_rng([42, scene.texture, round(1000 * thing.radius)])
+        thing = replace(
+            thing,
+            radius=thing.radius * float(np.sqrt(before.sum() / after.sum())),
+            start=(thing.start[0] + off[0], thing.start[1] + off[1]),
+            tilt=0.0 if thing.shape == "person" else float(chance.uniform(-TILT, TILT)),
+        )
+        scene = replace(scene, objects=(thing, *scene.objects[1:]))
+    return torch.from_numpy(world.render(scene, len(case.wanted.frames)).frames).clamp(0, 1)
 
 
 def decibels(a: Tensor, b: Tensor, where: Tensor) -> float:

@@ -18,6 +18,7 @@ from world.scene import (
     RADIUS,
     SHAPES,
     SIZE,
+    TILT,
     Background,
     Colour,
     Look,
@@ -85,7 +86,7 @@ def sample_clip(
             if number:
                 shape, colour = _other(rng, colour, still.background, split)
             size = float(rng.uniform(*(RADIUS if objects == 1 else PAIR_RADIUS)))
-            tilt = 0.0 if shape == "person" else float(rng.uniform(-0.25, 0.25))
+            tilt = 0.0 if shape == "person" else float(rng.uniform(-TILT, TILT))
             thing = Object(shape, colour, "left", (0.0, 0.0), 0.0, size, tilt)
             placed = _moving(rng, thing, split, frames, path, pace, np.asarray(camera))
             if placed is not None:

@@ -42,6 +42,9 @@ STRENGTHS = ("light", "heavy")
 RADIUS = (20.0, 27.0)
 """Range of object radii in pixels."""
 
+TILT = 0.25
+"""Most that things are turned either way, in radians; persons stand upright."""
+
 SPEED = (2.0, 4.0)
 """Range of object speeds in pixels per frame."""
 
@@ -199,6 +202,6 @@ def _sample_object(rng: np.random.Generator, shape: Shape, colour: Colour, frame
     # Along the motion the path of all frames must fit; across it any place will do.
     low = radius + 2 + (0 if forward else span)
     start[axis] = rng.uniform(low, max(low, SIZE - radius - 2 - (span if forward else 0)))
-    tilt = 0.0 if shape == "person" else float(rng.uniform(-0.25, 0.25))
+    tilt = 0.0 if shape == "person" else float(rng.uniform(-TILT, TILT))
     phase = float(rng.uniform(0, 2 * np.pi))
     return Object(shape, colour, direction, (float(start[0]), float(start[1])), speed, radius, tilt, phase)
