@@ -51,6 +51,14 @@ def test_a_clip_that_runs_backwards_or_stands_is_not(judge: Judge, finder: Joint
     assert measure(jumping, case, judge, finder)["leap"] > measure(frames, case, judge, finder)["leap"] + 5
 
 
+def test_the_joints_of_a_figure_are_found_where_it_is_alone(judge: Judge, finder: Joints) -> None:
+    people = [case for case in cases(0.3, 955_000) if any(each.shape == "person" for each in case.scene.objects)]
+    alone = next(case for case in people if len(case.scene.objects) == 1)
+    assert measure(exact(alone)[:4], alone, judge, finder)["joints"] > 0.85
+    beside = next(case for case in people if len(case.scene.objects) == 2)
+    assert "joints" not in measure(exact(beside)[:4], beside, judge, finder)
+
+
 def test_another_colour_a_missing_thing_and_a_lost_limb_are_seen(judge: Judge, finder: Joints) -> None:
     case = first("two")
     other = replace(case, scene=case.scene.changed(shape="star" if case.scene.objects[0].shape != "star" else "circle"))
