@@ -28,8 +28,8 @@ Figures = list[dict[str, Any]]
 Edit = Callable[[Case], Tensor]
 
 PLAIN: Mapping[str, Any] = {
-    "mask": "none", "strength": 1.0, "inject": 0.0, "apg_eta": 1.0, "guidance": 7.5, "check_inversion": False,
-    "control": "none",
+    "mask": "none", "strength": 1.0, "inject": 0.0, "apg_eta": 1.0, "guidance": 7.5, "guidance_interval": "0-1",
+    "check_inversion": False, "control": "none",
 }  # fmt: skip
 """Stable Diffusion's usual guidance against the empty prompt, over the whole frame, from full noise: the original's
 way."""

@@ -251,3 +251,15 @@ def test_an_edit_takes_on_the_sound_it_follows(
     assert own.audio is not None
     assert other.audio is not None
     assert not torch.allclose(own.audio.samples, other.audio.samples, atol=1e-3)
+
+
+def test_a_models_notes_say_what_suits_its_edits_and_what_is_given_wins(
+    toy_model: Path, toy_clip: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(toy_model, tmp_path / "model"))
+    (model / "vedit.json").write_text(json.dumps({"edit": {"guidance": 3, "guidance_interval": "0-0.5", "steps": 4}}))
+    made = package.edit(model, toy_clip, "a cat", source_prompt="a dog", frames=2, steps=2).config
+    assert (made.guidance, made.guidance_interval, made.steps) == (3, "0-0.5", 2)
+    (model / "vedit.json").write_text(json.dumps({"edit": {"guidance": "much"}}))
+    with pytest.raises(WeightsError, match=r"vedit.json: edit"):
+        package.edit(model, toy_clip, "a cat", frames=2, steps=1)

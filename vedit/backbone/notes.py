@@ -39,6 +39,8 @@ class ModelNotes(BaseModel):
     """The ControlNets that come with the model: by kind of control, the name of a folder inside the model's own."""
     edit_controls: tuple[ControlSettings, ...] = Field((), max_length=10)
     """Which of them steer an edit that names no control and leaves shapes as they are, such as "edge:0.8"."""
+    edit: dict[Literal["guidance", "guidance_interval", "steps"], Any] = Field({}, max_length=3)
+    """Settings of edits that suit the model, where they are not given."""
     generate: dict[Literal["guidance", "guidance_interval", "steps", "sampler"], Any] = Field({}, max_length=4)
     """Settings of clips that are made of words which suit the model, where they are not given."""
     motion: Literal[""] | Inside = ""
@@ -54,7 +56,7 @@ class ModelNotes(BaseModel):
     sound_encoder: Literal[""] | Inside = ""
     """The sound encoder that comes with the model: the name of a file in its folder."""
 
-    @field_validator("generate")
+    @field_validator("edit", "generate")
     @classmethod
     def _settings(cls, told: dict[str, Any]) -> dict[str, Any]:
         settings = GenerateConfig(prompt="", **told)

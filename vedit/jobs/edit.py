@@ -17,7 +17,7 @@ from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.edit_result import EditResult, FinishEdit
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_files, default_output, write_result
-from vedit.jobs.parts import source_prompt_of
+from vedit.jobs.parts import source_prompt_of, suited
 from vedit.jobs.report import write_report
 from vedit.jobs.shots import given_shots
 from vedit.jobs.source import Footage
@@ -87,6 +87,7 @@ class Edit(Job[EditConfig, EditResult]):
         sound = soundtrack.read(config)
         footage = Footage.of(config, given.clip)
         model = opened(config, session, given)
+        config = suited(config, model.outline.notes.edit)
         size, whole = footage.working_size(config, model.outline), footage
         if config.only is not None:
             footage = footage.stretch(_stretch(config, footage))

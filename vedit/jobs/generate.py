@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.model import Backbone
-from vedit.backbone.notes import ModelNotes
 from vedit.backbone.sizes import native_side
 from vedit.clip import Audio, Clip
 from vedit.clip.sizes import Size, fit_size
@@ -27,7 +26,7 @@ from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.ends import Ends
 from vedit.jobs.outputs import check_files, write_result
-from vedit.jobs.parts import DEFAULT_ATTENTION, attention_kind
+from vedit.jobs.parts import DEFAULT_ATTENTION, attention_kind, suited
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.strokes import field_of
@@ -128,7 +127,7 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         sound = soundtrack.read(config)
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
         model, frames = opened(config, session, given), track.moments.frames
-        config = suited(config, model.outline.notes)
+        config = suited(config, model.outline.notes.generate, LEVERS if config.fifo else ())
         # Where the last frame is given too, each frame looks at both.
         kind = attention_kind(config, model.outline, DEFAULT_ATTENTION if config.last is None else "full")
         size = size_of(config, model.outline.unet, model.outline.vae_scale_factor)
@@ -169,12 +168,6 @@ class Generate(Job[GenerateConfig, GenerateResult]):
             report.say(sentence)
         report.add_data(made_with=result.made_with)
         report.seconds(result.timings)
-
-
-def suited(config: GenerateConfig, notes: ModelNotes) -> GenerateConfig:
-    """The settings that the model's notes name, where others are not given; none that a queue has no use for."""
-    given = config.model_fields_set | (set(LEVERS) if config.fifo else set())
-    return config.model_copy(update={name: value for name, value in notes.generate.items() if name not in given})
 
 
 def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, size: Size) -> Stage[Tensor]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
 from vedit.backbone.outline import Outline
-from vedit.config import AttentionSettings, EditConfig, InvertConfig
+from vedit.config import AttentionSettings, EditConfig, GenerateConfig, InvertConfig
+
+C = TypeVar("C", EditConfig, GenerateConfig)
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -20,3 +25,15 @@ def attention_kind(config: AttentionSettings, outline: Outline, default: str = D
 def source_prompt_of(config: EditConfig | InvertConfig, outline: Outline) -> str:
     """The source prompt of a job: the config's, else the one that the model was tuned on."""
     return outline.tuned.prompt if config.source_prompt is None else config.source_prompt
+
+
+def suited(config: C, notes: Mapping[Any, Any], unused: Collection[str] = ()) -> C:
+    """A job's config with the settings that its model's notes name, where others are not given.
+
+    Args:
+        config: as it was given
+        notes: by the settings' names; of a model without any it is empty
+        unused: settings that the job has no use for this time
+    """
+    kept = config.model_fields_set | set(unused)
+    return config.model_copy(update={name: value for name, value in notes.items() if name not in kept})
