@@ -89,7 +89,9 @@ class PromptDifference:
             inside = _above_otsu(lambda part: part.clamp(min=1e-6 * largest).log(), total)
             if inside.sum() < inside.numel() / 2 or not _many_times(total, inside, AGREED):
                 inside = torch.ones_like(inside)
-        return drawn_in_chunks(lambda part: (part.float() + surroundings(part.float())) / 2, inside)
+        # Open wholly inside: ``LatentBlend`` blends after each step, so that what is half open is hardly open at all,
+        # and the source would stay along a thing's edge.
+        return drawn_in_chunks(lambda part: torch.maximum(part.float(), surroundings(part.float())), inside)
 
 
 @torch.no_grad()
