@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vedit.clip.sizes import resize
-from vedit.masks import latent_mask, paste, untouched_pixels
+from vedit.masks import latent_mask, untouched_pixels
 
 
 def test_what_the_mask_covers_opens_wholly_and_its_surroundings_softly() -> None:
@@ -33,21 +32,3 @@ def test_a_grey_leaves_its_share_of_the_first_steps_change() -> None:
     assert torch.allclose(opened**20, torch.tensor(0.5))
     assert latent_mask(torch.ones(1, 1, 8, 8), 8, steps=20).item() == 1
     assert latent_mask(torch.zeros(1, 1, 8, 8), 8, steps=20).item() == 0
-
-
-def test_pasting_puts_the_originals_pixels_back_at_their_own_size() -> None:
-    generator = torch.Generator().manual_seed(0)
-    original, edited = torch.rand((2, 3, 80, 160), generator=generator), torch.rand((2, 3, 40, 80), generator=generator)
-    mask = torch.zeros(2, 1, 5, 10)
-    mask[0, 0, 1:4, 2:6] = 1
-    mask[0, 0, 2, 6] = 0.2  # open in part is open: what its latent shows is not the original's
-    made = paste(edited, original, mask)
-    assert torch.equal(made[1], original[1])
-    larger = resize(edited, (80, 160))
-    assert torch.allclose(made[0, :, 24:56, 40:88], larger[0, :, 24:56, 40:88])
-    assert torch.equal(made[0, :, :8], original[0, :, :8])
-    assert torch.equal(made[0, :, :, 120:], original[0, :, :, 120:])
-    # Across the border the one fades into the other.
-    share = (made - original)[0, :, 40, 16:48] / (larger - original)[0, :, 40, 16:48]
-    assert torch.allclose(share, share[0].expand(3, -1), atol=1e-2)
-    assert (share[0].diff() >= -1e-2).all()

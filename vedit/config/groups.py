@@ -223,7 +223,9 @@ class EditSettings(PromptSettings):
         2, ge=1, le=16, description="Times that --mask auto compares the prompts, at each of four levels of noise."
     )
     paste: bool = Field(
-        True, description="Put the clip's own pixels back outside of the mask. Without it they are the VAE's."
+        True,
+        description="Put the clip's own pixels back outside of the mask, and inside where the edit does not change "
+        "them to the eye. Without it they are the VAE's.",
     )
     inject: float = Field(
         0.45,

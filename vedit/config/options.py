@@ -87,8 +87,8 @@ class EditOptions(TypedDict, total=False):
     mask_samples: int
     """Times that --mask auto compares the prompts, at each of four levels of noise. [default: 2]"""
     paste: bool
-    """Put the clip's own pixels back outside of the mask. Without it they are the VAE's. [default:
-    True]"""
+    """Put the clip's own pixels back outside of the mask, and inside where the edit does not change
+    them to the eye. Without it they are the VAE's. [default: True]"""
     inject: float
     """Share of steps that inject the clip's features (plug-and-play). 0 leaves the layout open.
     [default: 0.45]"""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from vedit.jobs import mask_metrics, results
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.source import Footage, open_whole
 from vedit.key_frames import KeyFrames
-from vedit.masks import paste
+from vedit.masks import edited_share, paste
 from vedit.motion.moving import Moved
 from vedit.quality import Fidelity, fidelity, warn_if_foreign, warn_if_poor
 from vedit.seams import Seam, Seams
@@ -137,6 +137,8 @@ class FinishEdit(Stage[EditResult]):
     track: Soundtrack = field(compare=False)
     given: Clip | None = field(compare=False)
 
+    version: ClassVar[int] = 2
+
     @classmethod
     def of(cls, stages: EditStages, given: Clip | None) -> FinishEdit:
         """The end of the edit that these stages make; ``given`` is the clip, where it is in memory."""
@@ -152,8 +154,9 @@ class FinishEdit(Stage[EditResult]):
         )  # fmt: skip
 
     def scratch(self, frames: int, size: Size, cell: int) -> int:
-        """The frames as they are pasted, what is wrong with each pixel, and which the mask opens and closes."""
-        return frames * size[0] * size[1] * (3 + 1 + 2) * 4
+        """The frames as they are pasted, by how much each pixel changes and which share of it is the edit's, what is
+        wrong with each, and which the mask opens and closes."""
+        return frames * size[0] * size[1] * (3 + 2 + 1 + 2) * 4
 
     def make(
         self,
@@ -180,8 +183,9 @@ class FinishEdit(Stage[EditResult]):
         if mask is not None:
             metrics["edited_share"] = float(mask.mean())
             if self.config.paste:
-                video = replace(video, make=partial(_pasted, frames, own().make, mask))
-                frames = paste(frames, clip.frames, mask)
+                share = edited_share(frames, clip.frames, mask)
+                video = replace(video, make=partial(_pasted, frames, own().make, share))
+                frames = paste(frames, clip.frames, share)
         if seams is not None:
             worst = {"worst_seam": seams.worst[0].ratio} if seams.worst else {}
             metrics |= {"median_seam": seams.median, **worst, "drift": seams.drift}
@@ -254,10 +258,10 @@ def _put_back(edited: LazyClip, begin: int, whole: LazyClip) -> LazyClip:
     return replace(whole, make=make)
 
 
-def _pasted(edited: Tensor, original: MakeFrames, mask: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
+def _pasted(edited: Tensor, original: MakeFrames, share: Tensor, indices: Sequence[int]) -> Iterator[Tensor]:
     """``paste``, frame by frame: of the frames with these ``indices``, which the ``original`` is read for."""
     for index, own in zip(indices, original(indices), strict=True):
-        yield paste(edited[index, None], own[None], mask[index, None])[0]
+        yield paste(edited[index, None], own[None], share[index, None])[0]
 
 
 def _shown(others: MakeFrames, pictures: Mapping[int, Tensor], indices: Sequence[int]) -> Iterator[Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vedit.masks.latent_blend import LatentBlend, latent_mask, paste, untouched_pixels
+from vedit.masks.latent_blend import LatentBlend, latent_mask, untouched_pixels
+from vedit.masks.pasting import edited_share, paste
 from vedit.masks.prompt_difference import NOISE_LEVELS, SAMPLES, PromptDifference, compare_prompts
 from vedit.masks.user_mask import box_mask, check_mask, fit_mask, read_mask
 from vedit.masks.word import word_mask
@@ -15,6 +16,7 @@ __all__ = [
     "box_mask",
     "check_mask",
     "compare_prompts",
+    "edited_share",
     "fit_mask",
     "latent_mask",
     "paste",

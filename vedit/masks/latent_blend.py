@@ -1,4 +1,4 @@
-"""Blending an edit into its source, latent by latent and then pixel by pixel, so that what a mask closes is kept."""
+"""Blending an edit into its source, latent by latent, so that what a mask closes is kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vedit.clip.sizes import Size, resize
-from vedit.mapped import CHUNK, drawn_in_chunks, let_go, room_for
+from vedit.clip.sizes import Size
+from vedit.mapped import drawn_in_chunks, let_go
 
 COVERED = 0.25
 """Share of a latent's pixels from which on a mask opens it wholly."""
@@ -53,29 +53,6 @@ def latent_mask(mask: Tensor, vae_scale_factor: int, steps: int) -> Tensor:
 def untouched_pixels(mask: Tensor, size: Size) -> Tensor:
     """The pixels (F, 1, *size), as 0 and 1, of the latents where a mask (F, 1, h, w) is 0."""
     return drawn_in_chunks(lambda part: F.interpolate((part == 0).float(), size=size, mode="nearest"), mask)
-
-
-def paste(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:
-    """``edited`` frames (F, 3, H', W') with the pixels of the ``original`` (F, 3, H, W) put back, at its size, where a
-    mask on latents (F, 1, h, w) leaves the source alone; one fades into the other over the width of a latent.
-
-    The latents there are the source's own, but the VAE loses detail of them, and its decoder lets what is inside of
-    the mask show outside.
-    """
-    pasted = room_for(original.shape, original.dtype)
-    for index in range(len(original)):
-        if index % CHUNK == 0:
-            let_go(pasted, edited, original)
-        opened = (mask[index, None] > 0).to(original)
-        share = F.interpolate(opened, size=original.shape[2:], mode="bilinear", align_corners=False)
-        pasted[index] = torch.lerp(
-            original[index], resize(edited[index, None].to(original), _size(original))[0], share[0]
-        )
-    return pasted
-
-
-def _size(frames: Tensor) -> Size:
-    return int(frames.shape[2]), int(frames.shape[3])
 
 
 def surroundings(x: Tensor) -> Tensor:
