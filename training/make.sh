@@ -31,7 +31,7 @@ for kind in edge pose flow; do
   stage "$kind" learn training.control --compile --kind "$kind"
 done
 for part in flow frames together; do
-  stage "strokes-$part" learn training.strokes --stage "$part"
+  stage "strokes-$part" learn training.strokes --stage "$part" --begin-with runs/model/controlnet_edge
 done
 stage words learn training.flow_diffusion
 stage sound learn training.audio

@@ -210,17 +210,38 @@ def numbers(pairs: Pairs, batch: int, generator: torch.Generator) -> Tensor:
     return torch.randint(0, len(pairs), (batch,), generator=generator).to(pairs.first.device)
 
 
+def fresh_control(backbone: Backbone, other: Path | None) -> ControlNetModel:
+    """G to be trained; with an ``other`` ControlNet of the model it begins with what that knows, but for its eyes."""
+    net = build_control(backbone.unet, CHANNELS)
+    if other is not None:
+        own = net.state_dict()
+        known = ControlNetModel.from_pretrained(other, torch_dtype=torch.float32).state_dict()
+        net.load_state_dict({**own, **{name: each for name, each in known.items() if each.shape == own[name].shape}})
+    return net
+
+
 def learn(
-    stage: str, folder: Path, backbone: Backbone, pairs: Pairs, recipe: Recipe, batch: int, out: Path, side: int
+    stage: str,
+    folder: Path,
+    backbone: Backbone,
+    pairs: Pairs,
+    recipe: Recipe,
+    batch: int,
+    out: Path,
+    side: int,
+    other: Path | None = None,
 ) -> None:
-    """Go through one of the ``STAGES``: what earlier ones left is read in ``folder``, and its own part is put there."""
+    """Go through one of the ``STAGES``: what earlier ones left is read in ``folder``, and its own part is put there.
+
+    ``other`` is a ControlNet that G begins with.
+    """
     device, checkpoint = backbone.device, out / f"{stage}.pt"
     torch.manual_seed(0)
     if stage == "flow":
         network = FlowCompletion.fresh(CompletionConfig(side=side)).to(device)
         train_flow(network, pairs, recipe, batch, checkpoint)
     elif stage == "frames":
-        net = build_control(backbone.unet, CHANNELS).to(device, torch.float32).train()
+        net = fresh_control(backbone, other).to(device, torch.float32).train()
         train_frames(net, backbone, pairs, recipe, batch, checkpoint)
     else:
         network = load_completion(folder / COMPLETION, device).requires_grad_(True).train()
@@ -249,6 +270,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/strokes"), help="folder of the checkpoints")
     parser.add_argument("--pool", type=int, help="pairs that are drawn once; by default 8192, of clips 512")
+    parser.add_argument("--begin-with", type=Path, help="a ControlNet, such as for edges, to begin G with")
     parser.add_argument("--side", type=int, default=CompletionConfig().side, help="longer side of F's pictures, pixels")
     told = ", ".join(f"{recipe.steps} for {stage}" for stage, recipe in STAGES.items())
     parser.add_argument("--steps", type=int, help=f"of each stage; by default {told}")
@@ -273,7 +295,10 @@ def main() -> None:
             recipe, steps=arguments.steps or recipe.steps, minutes=arguments.minutes,
             learning_rate=arguments.learning_rate or recipe.learning_rate,
         )  # fmt: skip
-        learn(stage, folder, backbone, pairs, recipe, arguments.batch, arguments.out, arguments.side)
+        learn(
+            stage, folder, backbone, pairs, recipe, arguments.batch, arguments.out, arguments.side,
+            arguments.begin_with,
+        )  # fmt: skip
     if arguments.strokes is None:
         note(arguments.model, motion_strokes=OWN)
 

@@ -28,6 +28,9 @@ KIND = "FlowCompletion"
 GROUPS = 8
 """Of the group norms."""
 
+PATCH = 2
+"""Pixels of a side of the squares that the finest level sees as one place: it costs a quarter, and says as much."""
+
 Channels = Annotated[int, Field(ge=GROUPS, le=512, multiple_of=GROUPS)]
 
 
@@ -35,23 +38,21 @@ Channels = Annotated[int, Field(ge=GROUPS, le=512, multiple_of=GROUPS)]
 class CompletionConfig:
     """What a network is made for.
 
-    channels: of its levels, each half as fine as the one before
+    channels: of its levels, each half as fine as the one before, the first half as fine as the pictures
     side: pixels of the longer side of the pictures that it looks at; others are brought to it
     radius: of the discs, in these pixels, as which points are drawn
 
     The ranges are wide for what is trained here, and narrow for what a damaged file may claim.
     """
 
-    channels: Annotated[list[Channels], Field(min_length=2, max_length=6)] = Field(
-        default_factory=lambda: [24, 48, 64, 80]
-    )
+    channels: Annotated[list[Channels], Field(min_length=2, max_length=6)] = Field(default_factory=lambda: [32, 64, 96])
     side: Annotated[int, Field(ge=32, le=1024)] = 128
     radius: Annotated[float, Field(ge=1, le=32)] = 2.0
 
     @property
     def multiple(self) -> int:
         """Of which the sides of its pictures are multiples."""
-        return int(2 ** (len(self.channels) - 1))
+        return int(PATCH * 2 ** (len(self.channels) - 1))
 
 
 class FlowCompletion(nn.Module):
@@ -65,7 +66,8 @@ class FlowCompletion(nn.Module):
         self.config = config
         widths = config.channels
         self.unknown = nn.Parameter(torch.empty(2, 1, 1))
-        self.enter = nn.Conv2d(6, widths[0], 3, padding=1)  # the frame, its flow, and where that is known
+        # The frame, its flow, and where that is known.
+        self.enter = nn.Conv2d((3 + 2 + 1) * PATCH**2, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(_Residual(width, width) for width in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(fine, coarse, 3, 2, 1) for fine, coarse in pairs)
@@ -73,7 +75,7 @@ class FlowCompletion(nn.Module):
             [_Residual(widths[-1], widths[-1]), _Attention(widths[-1]), _Residual(widths[-1], widths[-1])]
         )
         self.up = nn.ModuleList(_Residual(fine + coarse, fine) for fine, coarse in reversed(pairs))
-        self.leave = nn.Conv2d(widths[0], 2, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], 2 * PATCH**2, 3, padding=1)
 
     @classmethod
     def fresh(cls, config: CompletionConfig | None = None) -> FlowCompletion:
@@ -96,7 +98,8 @@ class FlowCompletion(nn.Module):
         there = known.to(pictures)
         longest = (flow * there).square().sum(1, keepdim=True).amax((2, 3), keepdim=True).sqrt()  # (B, 1, 1, 1)
         share = torch.where(known, flow / longest.clamp(min=1e-6), self.unknown.to(pictures))
-        x = self.enter(torch.cat([pictures * 2 - 1, share, there], dim=1))
+        shown = F.pixel_unshuffle(torch.cat([pictures * 2 - 1, share, there], dim=1), PATCH)  # (B, 24, h / 2, w / 2)
+        x = self.enter(shown)
         skips = []
         for block, halve in zip(self.down, self.halve, strict=True):
             x = block(x)
@@ -106,7 +109,7 @@ class FlowCompletion(nn.Module):
             x = block(x)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
-        return self.leave(F.silu(x)) * longest
+        return F.pixel_shuffle(self.leave(F.silu(x)), PATCH) * longest
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""
