@@ -62,9 +62,26 @@ def test_what_follows_a_clips_flow_follows_the_strokes(
 
 def test_what_is_held_throughout_is_the_picture_as_the_vae_keeps_it(toy_model: Path, picture: Path) -> None:
     backbone = load_backbone(toy_model)
-    result = animate(backbone, picture, frames=2, steps=4, still_hold=1, keep_first=False)
+    result = animate(backbone, picture, frames=2, steps=4, still_hold=1, keep_first=False, paste=False)
     kept = backbone.decode(backbone.encode(read_picture(picture)[None]))
     assert float((result.clip.frames - kept).abs().max()) < 1e-4
+
+
+def test_the_pictures_own_pixels_are_put_where_it_is_held(toy_model: Path, picture: Path) -> None:
+    result = animate(toy_model, picture, frames=2, steps=4, still_hold=1, keep_first=False)
+    whole = read_picture(picture).expand(2, -1, -1, -1)
+    torch.testing.assert_close(result.clip.frames, whole, atol=1e-5, rtol=0)
+
+
+def test_by_default_the_rest_is_held_throughout_where_strokes_say_what_moves(
+    toy_model: Path, picture: Path, tmp_path: Path
+) -> None:
+    strokes = tmp_path / "strokes.yaml"
+    strokes.write_text("version: 1\nsize: [64, 48]\nframes: 2\nstrokes:\n- {points: [[8, 8], [14, 8]], radius: 5}\n")
+    made = animate(toy_model, picture, steps=4, motion_strokes=strokes).clip.frames
+    torch.testing.assert_close(made[1, :, :, 40:], read_picture(picture)[:, :, 40:], atol=1e-5, rtol=0)
+    free = animate(toy_model, picture, frames=2, steps=4).clip.frames
+    assert not torch.allclose(free[1], read_picture(picture), atol=0.02)
 
 
 def test_without_strokes_nothing_is_moved(toy_model: Path, picture: Path) -> None:

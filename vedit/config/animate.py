@@ -53,17 +53,22 @@ class AnimateConfig(
     motion_hold: float = Field(
         0.8, ge=0, le=1, description="Share of the steps up to which what strokes move is held to its path."
     )
-    still_hold: float = Field(
-        0.7,
+    still_hold: float | None = Field(
+        None,
         ge=0,
         le=1,
         description="Share of the steps up to which the rest of the picture is held as it is, but for what comes into "
-        "view.",
+        "view. By default 1 where it is said what moves, and 0.7 where the model is free to.",
     )
     motion_control: Literal["auto", "none", "together", "roll_out"] = Field(
         "auto",
         description="How the ControlNet `motion` draws frames: together, roll_out or none. All at once, each from the "
         "picture; or one after the other, each from the one before. auto: together where the model brings one.",
+    )
+    paste: bool = Field(
+        True,
+        description="Put the picture's own pixels, dragged along, where they are held and where the model does not "
+        "change them to the eye. Without it they are the VAE's.",
     )
     keep_first: bool = Field(True, description="Let the first frame be the picture itself.")
     prior: Prior = Field(

@@ -563,13 +563,16 @@ class AnimateOptions(TypedDict, total=False):
     was cut and dragged, and fill better what was hidden. [default: 0.5]"""
     motion_hold: float
     """Share of the steps up to which what strokes move is held to its path. [default: 0.8]"""
-    still_hold: float
+    still_hold: float | None
     """Share of the steps up to which the rest of the picture is held as it is, but for what comes
-    into view. [default: 0.7]"""
+    into view. By default 1 where it is said what moves, and 0.7 where the model is free to."""
     motion_control: Literal["auto", "none", "together", "roll_out"]
     """How the ControlNet `motion` draws frames: together, roll_out or none. All at once, each from
     the picture; or one after the other, each from the one before. auto: together where the model
     brings one. [default: 'auto']"""
+    paste: bool
+    """Put the picture's own pixels, dragged along, where they are held and where the model does not
+    change them to the eye. Without it they are the VAE's. [default: True]"""
     keep_first: bool
     """Let the first frame be the picture itself. [default: True]"""
     prior: str

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from torch import Tensor
 
@@ -33,6 +33,7 @@ from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.strokes import control_of, field_of, learnt_motion, with_words
 from vedit.jobs.windows import settle_windows, windows_of
+from vedit.masks import edited_share, paste
 from vedit.motion.dense import DenseFlow
 from vedit.motion.first_frame import keep_first
 from vedit.motion.strokes import Drawn, read_strokes
@@ -58,6 +59,9 @@ from vedit.timeline import Moments
 
 if TYPE_CHECKING:
     from vedit.printing import Report
+
+STILL_HOLD = 0.7
+"""Share of the steps up to which a picture is held of which nothing says what moves."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,15 +120,22 @@ class FinishAnimation(Stage[AnimateResult]):
     picture: Stage[Tensor]
     motion: Stage[DenseFlow]
     crude: Stage[Clip]
+    until: HoldAnimation
     frames: Decode
     model: Model
     config: AnimateConfig
     loop: bool
     track: Soundtrack = field(compare=False)
 
-    def make(self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, frames: Tensor) -> AnimateResult:
+    version: ClassVar[int] = 2
+
+    def make(
+        self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, until: Tensor, frames: Tensor
+    ) -> AnimateResult:
         for note in motion.notes:
             warnings.warn(note, VeditWarning, stacklevel=2)
+        if self.config.paste:
+            frames = paste(frames, crude.frames, edited_share(frames, crude.frames, (until < 1).float()))
         if self.config.keep_first:
             frames = keep_first(frames, picture, motion, loop=self.loop)
         clip = Clip(frames, self.track.moments.rate, self.track.audio, self.track.origin)
@@ -222,7 +233,10 @@ def animate_stages(
         "deep_cache": config.deep_cache,
         "what": "animation",
     }
-    hold = Hold(config.motion_hold, config.still_hold, config.keep_first)
+    said = config.motion_strokes is not None or config.motion_of is not None or words is not None
+    still = config.still_hold if config.still_hold is not None else (1.0 if said else STILL_HOLD)
+    hold = Hold(config.motion_hold, still, config.keep_first)
+    until = HoldAnimation(motion, hold, model.outline.vae_scale_factor)
     denoised: Sampling
     if how == "roll_out" and net is not None:
         denoised = DenoiseRollOut(
@@ -236,11 +250,11 @@ def animate_stages(
             conditions=(*conditions, *drawing),
             windows=windows,
             latents=Encode(crude, model),
-            until=HoldAnimation(motion, hold, model.outline.vae_scale_factor),
+            until=until,
             **common,
         )
     frames = Decode(denoised, None, model, "animation", prompt)
-    return FinishAnimation(picture, motion, crude, frames, model, config, loop, track)
+    return FinishAnimation(picture, motion, crude, until, frames, model, config, loop, track)
 
 
 def _strokes(
