@@ -68,6 +68,7 @@ RARE = frozenset({
     "compare_layout", "image_encoder", "negative_image", "motion_field", "motion_model", "first_hold", "still_hold",
     "keep_first", "overlap", "prompt_blend", "shots", "audio_mix", "stride", "tile_net", "fill", "fill_strength",
     "sampler", "guidance_interval", "deep_cache", "mask_samples", "early_stop", "tuned_blocks", "check_inversion",
+    "paste",
 })  # fmt: skip
 """What few people ever set: ``--help`` names it, and ``--help-all`` explains it."""
 
