@@ -43,6 +43,7 @@ ELSEWHERE = {
     "compare_layout": "Output",
     "save_data": "Output",
     "overwrite": "Output",
+    "paste": "Sampling",
     "prior": "Sampling",
     "motion_hold": "Motion",
     "still_hold": "Motion",
