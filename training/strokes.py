@@ -211,11 +211,18 @@ def numbers(pairs: Pairs, batch: int, generator: torch.Generator) -> Tensor:
 
 
 def fresh_control(backbone: Backbone, other: Path | None) -> ControlNetModel:
-    """G to be trained; with an ``other`` ControlNet of the model it begins with what that knows, but for its eyes."""
+    """G to be trained; with an ``other`` ControlNet of the model it begins with what that knows, but for its eyes.
+
+    Raises SystemExit where that has other layers.
+    """
     net = build_control(backbone.unet, CHANNELS)
     if other is not None:
         own = net.state_dict()
         known = ControlNetModel.from_pretrained(other, torch_dtype=torch.float32).state_dict()
+        if known.keys() != own.keys():
+            raise SystemExit(
+                f"{other} has other layers than G; expected one that `training.control` made of this model."
+            )
         net.load_state_dict({**own, **{name: each for name, each in known.items() if each.shape == own[name].shape}})
     return net
 

@@ -14,11 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import world
+from tests.backbone import toys
 from tests.conftest import Ran
+from training.control import build_control
 from training.data import draw_scene
 from training.pairs import moved_by_camera, of_clips, pair_of
 from training.splat import inverted
-from training.strokes import ANYWHERE, MOVING, drawn_points, flow_loss, main, resized_flow
+from training.strokes import ANYWHERE, MOVING, drawn_points, flow_loss, fresh_control, main, resized_flow
 from vedit import Clip, load_backbone
 from vedit.backbone.notes import read_notes
 from vedit.motion.learnt.folder import COMPLETION, CONTROL
@@ -172,3 +174,23 @@ def test_the_world_teaches_what_a_model_then_brings(toy_model: Path, tmp_path: P
     assert read_notes(model).motion_strokes == "strokes"
     assert (model / "strokes" / COMPLETION / WEIGHTS).is_file()
     assert (model / "strokes" / CONTROL / "config.json").is_file()
+
+
+def test_the_control_net_may_begin_as_another_but_for_its_eyes(toy_model: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(toy_model)
+    other = build_control(backbone.unet)
+    for block in other.controlnet_down_blocks:
+        torch.nn.init.normal_(block.weight)
+    other.save_pretrained(tmp_path / "edges")
+    net = fresh_control(backbone, tmp_path / "edges")
+    assert net.controlnet_cond_embedding.conv_in.in_channels == 6
+    for own, known in zip(net.controlnet_down_blocks, other.controlnet_down_blocks, strict=True):
+        assert torch.equal(own.weight, known.weight)
+    assert not any(each.weight.any() for each in fresh_control(backbone, None).controlnet_down_blocks)
+
+
+def test_it_does_not_begin_as_one_of_other_layers(toy_model: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(toy_model)
+    other = toys.controlnet_folder(backbone.unet, tmp_path / "other", backbone.vae_scale_factor)
+    with pytest.raises(SystemExit, match="has other layers than G"):
+        fresh_control(backbone, other)

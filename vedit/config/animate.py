@@ -14,6 +14,9 @@ from vedit.config.paths import InputPath, OutputPath
 from vedit.config.speed import SpeedSettings
 from vedit.config.strokes import PictureMotionSettings
 
+STILL_HOLD = 0.7
+"""Share of the steps up to which a picture is held of which nothing says what moves."""
+
 
 class AnimateConfig(
     VideoSettings,
@@ -58,7 +61,7 @@ class AnimateConfig(
         ge=0,
         le=1,
         description="Share of the steps up to which the rest of the picture is held as it is, but for what comes into "
-        "view. By default 1 where it is said what moves, and 0.7 where the model is free to.",
+        f"view. By default 1 where it is said what moves, and {STILL_HOLD} where the model is free to.",
     )
     motion_control: Literal["auto", "none", "together", "roll_out"] = Field(
         "auto",

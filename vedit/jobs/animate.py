@@ -17,6 +17,7 @@ from vedit.clip import Audio, Clip, probe
 from vedit.clip.images import picture_facts
 from vedit.clip.sizes import Size
 from vedit.config import IN_MEMORY, AnimateConfig, GuidanceSettings
+from vedit.config.animate import STILL_HOLD
 from vedit.config.options import AnimateOptions
 from vedit.errors import ConfigError, VeditWarning
 from vedit.graph import Stage
@@ -59,9 +60,6 @@ from vedit.timeline import Moments
 
 if TYPE_CHECKING:
     from vedit.printing import Report
-
-STILL_HOLD = 0.7
-"""Share of the steps up to which a picture is held of which nothing says what moves."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,6 +126,10 @@ class FinishAnimation(Stage[AnimateResult]):
     track: Soundtrack = field(compare=False)
 
     version: ClassVar[int] = 2
+
+    def scratch(self, frames: int, size: Size, cell: int) -> int:
+        """The frames as they are pasted, by how much each pixel changes, and which share of it is the model's."""
+        return frames * size[0] * size[1] * (3 + 2) * 4 if self.config.paste else 0
 
     def make(
         self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, until: Tensor, frames: Tensor
