@@ -11,7 +11,17 @@ from torch import Tensor
 import world
 from vedit import mapped
 from vedit.errors import MediaError, PartError
-from vedit.flow import Flow, centres, disagreement, estimate_flow, first_seen, sample, tracks, ways_to_ends
+from vedit.flow import (
+    Flow,
+    centres,
+    disagreement,
+    estimate_flow,
+    first_seen,
+    resized_flow,
+    sample,
+    tracks,
+    ways_to_ends,
+)
 
 
 def moving(shift: tuple[int, int], frames: int = 4, size: tuple[int, int] = (48, 64)) -> Tensor:
@@ -163,3 +173,12 @@ def test_what_cannot_be_says_so() -> None:
     except (ImportError, RuntimeError):
         with pytest.raises(PartError, match=r"pip install 'vedit\[annotators\]'"):
             estimate_flow(torch.rand(2, 3, 16, 16), "raft")
+
+
+def test_a_flow_at_another_size_is_in_its_pixels() -> None:
+    flow = torch.zeros(1, 2, 32, 32)
+    flow[:, 0, 10:20, 10:20] = 8.0
+    half = resized_flow(flow, (16, 16))
+    assert half.shape == (1, 2, 16, 16)
+    assert half[0, 0, 7, 7] == pytest.approx(4.0)
+    assert resized_flow(flow, (32, 32)) is flow

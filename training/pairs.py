@@ -14,12 +14,13 @@ import world
 from training.captioned_clips import VIDEOS
 from training.captions import sentence
 from training.data import FRAMES, draw_scene
+from training.drawn_strokes import drawn_strokes
 from training.image_adapter import encoded, read_captions
 from training.loop import in_parallel
 from vedit.backbone import Backbone
 from vedit.backbone.sizes import working_size
 from vedit.clip.reading import read_clip
-from vedit.flow import Method, centres, estimate_flow
+from vedit.flow import Method, estimate_flow
 
 VARIETY = 0.6
 """Share of the scenes that have weather, another look, a second object or a moving camera."""
@@ -47,6 +48,8 @@ class Pairs:
         forward: (N, 2, H, W) how far each pixel of the first has moved, in pixels, in half precision
         backward: (N, 2, H, W) how far away what each pixel of the second shows lies in the first, likewise
         visible: (N, H, W) bool, which pixels of the second show what is seen in the first
+        points: (N, K) numbers, along the rows, of the pixels of the first that strokes begin at; -1 where fewer are
+        computed: (N, 2, H, W) how far each pixel of the first moves, as it is computed from the strokes, as forward
         words: (N, K) numbers of captions in ``states``
         states: (C, T, D) what the text encoder says of each caption
     """
@@ -56,6 +59,8 @@ class Pairs:
     forward: Tensor
     backward: Tensor
     visible: Tensor
+    points: Tensor
+    computed: Tensor
     words: Tensor
     states: Tensor
 
@@ -71,11 +76,11 @@ class Pairs:
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
 
-Drawn = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
-"""First and second frames, uint8, forward, backward, visible, as Pairs has them, and K captions of each pair."""
+Shown = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
+"""First and second frames, uint8, forward, backward, visible, points and computed, as Pairs has them, and captions."""
 
 
-def drawn(seed: int, count: int) -> Drawn:
+def shown(seed: int, count: int) -> Shown:
     """``count`` pairs of the world."""
     chance = np.random.default_rng([33, seed])
     rows, captions = [], list[str]()
@@ -83,10 +88,12 @@ def drawn(seed: int, count: int) -> Drawn:
         scene = draw_scene(int(chance.integers(2**40)), VARIETY)
         gap = 1 if chance.random() < NEXT else int(chance.integers(1, FRAMES))
         time = int(chance.integers(0, FRAMES - gap))
-        rows.append(pair_of(scene, time, gap))
+        first, second, forward, backward, visible = pair_of(scene, time, gap)
+        points, computed = drawn_strokes(torch.from_numpy(first) / 255, torch.from_numpy(forward).float(), chance)
+        rows.append((first, second, forward, backward, visible, points.numpy(), computed.half().numpy()))
         captions += ["" if chance.random() < EMPTY else sentence(scene, chance) for _ in range(TELLINGS)]
-    first, second, forward, backward, visible = (np.stack(part) for part in zip(*rows, strict=True))
-    return first, second, forward, backward, visible, captions
+    first, second, forward, backward, visible, points, computed = (np.stack(part) for part in zip(*rows, strict=True))
+    return first, second, forward, backward, visible, points, computed, captions
 
 
 def pair_of(scene: world.Scene, time: int, gap: int) -> tuple[np.ndarray, ...]:
@@ -109,13 +116,13 @@ def pair_of(scene: world.Scene, time: int, gap: int) -> tuple[np.ndarray, ...]:
 def of_world(count: int, backbone: Backbone) -> Pairs:
     """So many pairs, drawn by a process for each core."""
     parts, latents, captions = [], [], list[str]()
-    for first, second, *flows, told in in_parallel(partial(drawn, count=TOGETHER), range(-(-count // TOGETHER))):
+    for first, second, *flows, told in in_parallel(partial(shown, count=TOGETHER), range(-(-count // TOGETHER))):
         parts.append([torch.from_numpy(each) for each in (first, *flows)])
         latents.append(encoded(backbone, torch.from_numpy(second)))
         captions += told
-    first, forward, backward, visible = (torch.cat(part) for part in zip(*parts, strict=True))
+    first, *others = (torch.cat(part) for part in zip(*parts, strict=True))
     words, states = read_captions(backbone, captions)
-    return Pairs(first, torch.cat(latents), forward, backward, visible, words.view(-1, TELLINGS), states)
+    return Pairs(first, torch.cat(latents), *others, words.view(-1, TELLINGS), states)
 
 
 def of_clips(
@@ -129,7 +136,7 @@ def of_clips(
         method: by which flow is estimated
     """
     clips, told = _read(folder, backbone, stride)
-    generator = torch.Generator().manual_seed(0)
+    generator, chance = torch.Generator().manual_seed(0), np.random.default_rng(33)
 
     def roll(below: int) -> int:
         return int(torch.randint(0, below, (1,), generator=generator))
@@ -143,7 +150,9 @@ def of_clips(
         pair = frames[[begin, begin + apart]]
         flow = estimate_flow(pair.float() / 255, method, backbone.device)
         latents = encoded(backbone, pair[1:])[0]
-        rows.append((pair[0], latents, flow.forward[0].half(), flow.backward[0].half(), ~flow.appeared[0]))
+        points, computed = drawn_strokes(pair[0].float() / 255, flow.forward[0], chance)
+        flows = flow.forward[0].half(), flow.backward[0].half(), ~flow.appeared[0]
+        rows.append((pair[0], latents, *flows, points, computed.half()))
         captions += ["", told[number]]
     words, states = read_captions(backbone, captions)
     return Pairs(*(torch.stack(part) for part in zip(*rows, strict=True)), words.view(-1, 2), states)
@@ -164,14 +173,3 @@ def _read(folder: Path, backbone: Backbone, stride: int) -> tuple[list[Tensor], 
     if not clips:
         raise SystemExit(f"{folder}: no clip of two frames; expected such as a.mp4")
     return clips, captions
-
-
-def moved_by_camera(forward: Tensor) -> Tensor:
-    """Of which pairs (B,) most of the picture moves, given their flow (B, 2, H, W)."""
-    most = forward.flatten(2).median(2).values.norm(dim=1)
-    return most > 0.05 * forward.norm(dim=1).amax((1, 2))
-
-
-def places_of(numbers: Tensor, size: tuple[int, int]) -> Tensor:
-    """The places (..., 2), x and y, of pixels by their numbers along the rows (...)."""
-    return centres(size, size).reshape(-1, 2).to(numbers.device)[numbers]

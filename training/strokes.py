@@ -1,10 +1,9 @@
 """What is learnt of motion strokes, MCDiff's two stages (Chen et al. 2023): ``python -m training.strokes``.
 
-F, a network that completes flow: from a frame and how some of its points move, how all of it moves. Its error counts
-more where things move, and points are drawn in proportion to how far they move, with some anywhere, which say what
-stays or how the camera moves. G, a ControlNet `motion` beside the frozen model: from a frame moved along a flow, the
-later frame. They are trained apart, on exact flow or on flow that was estimated, and then together, G shown what F
-makes of the strokes.
+F, a network that completes flow: from a frame, how some of its points move, and the flow that is computed of these, how
+all of it moves. Its error counts more where things move, and ``training.drawn_strokes`` draws more points there. G, a
+ControlNet `motion` beside the frozen model: from a frame moved along a flow, the later frame. They are trained apart,
+on exact flow or on flow that was estimated, and then together, G shown what F makes of the strokes.
 
 Learns from the world's scenes; ``--clips FOLDER`` from any clips, for any Stable Diffusion. What is learnt lies in one
 folder, which `--motion-model` takes, and which by default is the model's own, and named in its vedit.json.
@@ -18,19 +17,20 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from training.control import HEAVIEST, build_control
+from training.drawn_strokes import moved_at, places_of
 from training.loop import Recipe, in_bfloat16, normal, note, ship, start_workers, train
-from training.pairs import Pairs, moved_by_camera, of_clips, of_world, places_of
+from training.pairs import Pairs, of_clips, of_world
 from training.presets import WORKSHOP
 from training.splat import inverted
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip.sizes import fit_size, resize
 from vedit.entrances.residuals import Residuals
+from vedit.flow import resized_flow
 from vedit.motion.learnt.completion import CompletionConfig, FlowCompletion, load_completion
 from vedit.motion.learnt.folder import COMPLETION, CONTROL
 from vedit.motion.learnt.next_frame import CHANNELS, motion_pictures
@@ -39,12 +39,6 @@ from vedit.schedule import Levels, alpha_bar
 
 OWN = "strokes"
 """Name of the folder in the model's."""
-
-MOVING, ANYWHERE = 6, 4
-"""Most points of a pair that are drawn in proportion to how far they move, and how many are drawn anywhere."""
-
-ALONE = 0.5
-"""Share of the pairs in which none are drawn anywhere; never where the camera moves, which only they can tell."""
 
 FAR = -1e4
 """Where a point is that is not drawn."""
@@ -66,33 +60,6 @@ STAGES = {
 """What is trained, in this order."""
 
 
-def drawn_points(target: Tensor, radius: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Strokes for pairs of which all is known: the flow of some points (B, 2, h, w), drawn as discs, and where it is
-    known (B, 1, h, w) bool, given the whole flow (B, 2, h, w) in pixels.
-
-    One to ``MOVING`` of them with a probability in proportion to how far they move; and in some pairs ``ANYWHERE``
-    more.
-
-    Source: Chen et al. 2023, section 4.1.
-    """
-    count, size, device = len(target), (target.shape[2], target.shape[3]), target.device
-    there = torch.Generator(device).manual_seed(int(torch.randint(0, 2**40, (1,), generator=generator)))
-    flat = target.flatten(2)
-    far = (flat - flat.median(2, keepdim=True).values).norm(dim=1)  # (B, h w), beside what the camera moves
-    even = far.amax(1, keepdim=True) < 1e-3
-    moving = torch.multinomial(torch.where(even, 1.0, far), MOVING, replacement=True, generator=there)
-    anywhere = torch.randint(0, far.shape[1], (count, ANYWHERE), generator=there, device=device)
-    which = torch.cat([moving, anywhere], dim=1)  # (B, K)
-    many = torch.randint(1, MOVING + 1, (count, 1), generator=there, device=device)
-    drawn = torch.arange(MOVING, device=device) < many
-    alone = torch.rand((count, 1), generator=there, device=device) < ALONE
-    spread = ~alone | moved_by_camera(target)[:, None]
-    drawn = torch.cat([drawn, spread.expand(-1, ANYWHERE)], dim=1)
-    points = torch.where(drawn[..., None], places_of(which, size), FAR)
-    moved = target.flatten(2).gather(2, which[:, None].expand(-1, 2, -1)).transpose(1, 2)  # (B, K, 2)
-    return sparse_flow(pixels_of(points, size, radius), moved)
-
-
 def flow_loss(found: Tensor, target: Tensor) -> Tensor:
     """The squared error of a flow (B, 2, h, w), in units of each pair's longest motion, in which pixels that move count
     more.
@@ -105,24 +72,18 @@ def flow_loss(found: Tensor, target: Tensor) -> Tensor:
     return ((LEAST + far / longest) * error).mean()
 
 
-def completed(network: FlowCompletion, pairs: Pairs, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What F makes of strokes that are drawn for pairs, in the pixels of its own grid, and what is right: both
-    (B, 2, h, w)."""
+def completed(network: FlowCompletion, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """What F makes of the strokes of pairs, in the pixels of its own grid, and what is right: both (B, 2, h, w)."""
     size, config = (pairs.first.shape[2], pairs.first.shape[3]), network.config
     grid = fit_size(size, config.side, multiple=config.multiple)
-    pictures, target = resize(pairs.first.float() / 255, grid), resized_flow(pairs.forward.float(), grid)
-    strokes = drawn_points(target, config.radius, generator)
+    scale = torch.tensor([grid[1] / size[1], grid[0] / size[0]], device=pairs.points.device)
+    target, computed = (resized_flow(each.float(), grid) for each in (pairs.forward, pairs.computed))
+    at = places_of(pairs.points.clamp(min=0), size)  # (B, K, 2)
+    points = torch.where(pairs.points[..., None] < 0, FAR, (at + 0.5) * scale - 0.5)
+    strokes = sparse_flow(pixels_of(points, grid, config.radius), moved_at(pairs.forward.float(), pairs.points) * scale)
     with in_bfloat16(target.device):
-        found = network(pictures, *strokes)
+        found = network(resize(pairs.first.float() / 255, grid), *strokes, computed)
     return found.float(), target
-
-
-def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """A flow (B, 2, H, W) in pixels of another ``size``."""
-    if tuple(flow.shape[2:]) == size:
-        return flow
-    scale = flow.new_tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]])[:, None, None]
-    return scale * F.interpolate(flow, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
 class Drawing:
@@ -161,7 +122,7 @@ def train_flow(network: FlowCompletion, pairs: Pairs, recipe: Recipe, batch: int
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         some = pairs.chosen(numbers(pairs, batch, generator))
-        return flow_loss(*completed(network, some, generator))
+        return flow_loss(*completed(network, some))
 
     train(network, loss, recipe, checkpoint)
 
@@ -197,7 +158,7 @@ def train_together(
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         some = pairs.chosen(numbers(pairs, batch, generator))
-        found, target = completed(network, some, generator)
+        found, target = completed(network, some)
         backward, visible = inverted(resized_flow(found, (some.first.shape[2], some.first.shape[3])))
         shown = motion_pictures(some.first.float() / 255, backward, visible)
         return F_SHARE * flow_loss(found, target) + drawing.loss(net, some, shown, generator)

@@ -309,3 +309,11 @@ def _all(positions: Tensor, seen: Tensor, flow: Tensor, hidden: Tensor) -> tuple
     """``follow`` for places (Q, K, 2) and seen (Q, K)."""
     moved, still = follow(positions.flatten(0, 1), seen.flatten(), flow, hidden)
     return moved.view_as(positions), still.view_as(seen)
+
+
+def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """A flow (B, 2, H, W) in pixels of another ``size``."""
+    if tuple(flow.shape[2:]) == size:
+        return flow
+    scale = flow.new_tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]])[:, None, None]
+    return scale * F.interpolate(flow, size=size, mode="bilinear", align_corners=False, antialias=True)

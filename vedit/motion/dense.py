@@ -88,7 +88,8 @@ def dense_flow(
         drawn: the strokes, in F frames of H x W pixels
         picture: (3, H, W) in [0, 1] that they are drawn on; None where there is none, as before a clip is made
         field: what happens around a point and between several
-        network: that says so instead, from the picture, where there is one; it does not heed a stroke's reach
+        network: that mends what is computed, of rigid neighbourhoods, by the picture, where there is one; what moves
+            then need not end where a stroke's reach does
     """
     size = drawn.size
     moved = torch.zeros(drawn.frames, 2, *size)
@@ -98,13 +99,8 @@ def dense_flow(
         order = resized(_lead(felt, len(drawn.tracks)), size)[0, 0]
         if network is not None and picture is not None:
             moved, held = _learnt(network, picture, drawn, felt)
-            moved = moved * held
         else:
-            held = _held(felt, drawn)
-            moved = resized(_field(felt, drawn, field), size)
-            notes = _folds(moved, held, drawn)
-            if field != "thin_plate" or any(mask is not None for mask in drawn.masks):
-                moved = moved * held
+            moved, held, notes = _computed(felt, drawn, field)
     if drawn.sways:
         swayed = sway(drawn, picture)
         order = torch.where(held >= HELD, order, swayed.order / max(len(drawn.tracks), 1))
@@ -114,6 +110,12 @@ def dense_flow(
     found = find_sources(moved, held, order, drawn.camera)
     held_there = found.visible & (found.held >= HELD)
     return DenseFlow(with_camera(moved, drawn.camera), found.backward, found.visible, held_there, held, notes)
+
+
+def rigid_motion(drawn: Drawn, picture: Tensor) -> Tensor:
+    """How far each pixel of a picture (3, H, W) in [0, 1] moves (F, 2, H, W), in pixels, before the camera, where what
+    is around a point may turn and move: what a network mends."""
+    return _computed(_felt(drawn, picture), drawn, "rigid")[0]
 
 
 def holding(drawn: Drawn, picture: Tensor) -> Tensor:
@@ -177,11 +179,20 @@ def _lead(felt: _Felt, strokes: int) -> Tensor:
     return torch.where(which > strokes, 0, which)[None, None].float() / max(strokes, 1)
 
 
+def _computed(felt: _Felt, drawn: Drawn, field: Field) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """How far each pixel moves (F, 2, H, W), how firmly it is held (H, W), and a line of where the picture folds."""
+    held, moved = _held(felt, drawn), resized(_field(felt, drawn, field), drawn.size)
+    notes = _folds(moved, held, drawn)
+    everywhere = field == "thin_plate" and all(mask is None for mask in drawn.masks)
+    return moved if everywhere else moved * held, held, notes
+
+
 def _learnt(network: FlowCompletion, picture: Tensor, drawn: Drawn, felt: _Felt) -> tuple[Tensor, Tensor]:
     """How far each pixel moves (F, 2, H, W) and how firmly it is held (H, W), as a network says. Where every stroke has
     a mask, nothing else moves; and anchors hold what lies within their reach."""
     points, targets, _ = _control_points(drawn)
-    moved = completed(network, picture, drawn, points, targets)
+    computed, _, _ = _computed(felt, drawn, "rigid")
+    moved = completed(network, picture, drawn, points, targets, computed)
     nearest = felt.weights.argmax(0)[None, None].float()
     held = moving(moved, drawn, F.interpolate(nearest, drawn.size, mode="nearest")[0, 0].long())
     masks = [mask for mask in drawn.masks if mask is not None]
@@ -189,7 +200,7 @@ def _learnt(network: FlowCompletion, picture: Tensor, drawn: Drawn, felt: _Felt)
         held = torch.maximum(held, mask.float())
     if len(masks) == len(drawn.masks):
         held = held * torch.stack(masks).any(0)
-    stays = felt.firmly[len(drawn.tracks) :]
+    moved, stays = moved * held, felt.firmly[len(drawn.tracks) :]
     return moved, held if not len(stays) else torch.maximum(held, resized(stays.amax(0)[None, None], drawn.size)[0, 0])
 
 

@@ -24,11 +24,13 @@ from vedit.motion.network_folder import CONFIG, WEIGHTS
 GRID = (32, 48)
 
 
-def asked(scale: float = 1.0, anchored: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """A point that goes to the upper right, and one more that stays."""
+def asked(scale: float = 1.0, anchored: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A point that goes to the upper right, one more that stays, and a square around the first that goes with it."""
     points = torch.tensor([[10.0, 12.0], [40.0, 20.0]])[: 1 + anchored]
     moved = torch.tensor([[6.0, -8.0], [0.0, 0.0]])[: 1 + anchored]
-    return sparse_flow(pixels_of(points, GRID, 2.0), scale * moved[None])
+    computed = torch.zeros(1, 2, *GRID)
+    computed[:, :, 6:18, 4:16] = scale * moved[0][:, None, None]
+    return *sparse_flow(pixels_of(points, GRID, 2.0), scale * moved[None]), computed
 
 
 def picture() -> torch.Tensor:
@@ -61,7 +63,7 @@ def test_a_stroke_twice_as_long_moves_all_twice_as_far() -> None:
 def test_where_no_stroke_moves_nothing_does() -> None:
     network, still = completion(), asked(0.0, anchored=True)
     assert network(picture(), *still).abs().max() == 0
-    nothing = torch.zeros(1, 2, *GRID), torch.zeros(1, 1, *GRID, dtype=torch.bool)
+    nothing = torch.zeros(1, 2, *GRID), torch.zeros(1, 1, *GRID, dtype=torch.bool), torch.zeros(1, 2, *GRID)
     assert network(picture(), *nothing).abs().max() == 0
 
 
@@ -71,8 +73,14 @@ def test_a_point_that_stays_is_not_one_that_is_unknown() -> None:
     assert network.unknown.abs().min() > 0
 
 
-def test_a_fresh_one_says_that_nothing_moves() -> None:
-    assert FlowCompletion.fresh(SMALL)(picture(), *asked()).abs().max() == 0
+def test_a_fresh_one_leaves_what_is_computed() -> None:
+    assert torch.equal(FlowCompletion.fresh(SMALL)(picture(), *asked()), asked()[2])
+
+
+def test_it_says_otherwise_where_something_else_is_computed() -> None:
+    network, (flow, known, computed) = completion(), asked()
+    mended = [network(picture(), flow, known, each) - each for each in (computed, -computed)]
+    assert not torch.allclose(*mended, atol=1e-3)
 
 
 def test_all_of_the_picture_may_answer_to_one_point() -> None:

@@ -13,20 +13,26 @@ from tests.motion.making import SIZE, drawn, line, square, still
 from vedit.motion.dense import dense_flow
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.learnt.field import completed, moving
+from vedit.motion.strokes.drawn import Drawn
 
 
 class Echo(FlowCompletion):
     """Says of each pixel what it is told of it, and of the others that they stay; and keeps what it was told."""
 
-    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor) -> Tensor:
         self.told = flow, known
         return flow
+
+
+def points_of(strokes: Drawn) -> tuple[Tensor, Tensor]:
+    """Where strokes begin, and where they are in each frame."""
+    return strokes.tracks[:, 0], strokes.tracks.transpose(0, 1)
 
 
 def test_points_are_told_in_the_networks_own_pixels() -> None:
     network = Echo(SMALL)
     strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
-    moved = completed(network, torch.rand(3, 96, 128), strokes, strokes.tracks[:, 0], strokes.tracks.transpose(0, 1))
+    moved = completed(network, torch.rand(3, 96, 128), strokes, *points_of(strokes), torch.zeros(3, 2, 96, 128))
     flow, known = network.told
     assert flow.shape == (3, 2, 48, 64)
     assert known[2, 0, 5, 10]
@@ -40,7 +46,7 @@ def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     turn = torch.tensor([[0.0, math.pi / 2]])
     strokes = drawn(line((16, 24), (20, 24), 2), masks=(inside,), turn=turn, anchors=torch.tensor([[50.0, 40.0]]))
-    completed(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2))
+    completed(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2), torch.zeros(2, 2, *SIZE))
     flow, known = network.told
     assert torch.equal(known[1, 0], inside)
     assert flow[1, :, 24, 16].tolist() == pytest.approx([4.0, 0.0], abs=1e-4)
@@ -50,7 +56,7 @@ def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
 def test_an_anchors_mask_is_told_to_stay() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     strokes = drawn(line((40, 24), (50, 24), 2), anchors=torch.tensor([[16.0, 24.0]]), anchor_masks=(inside,))
-    completed(network, picture, strokes, strokes.tracks[:, 0], strokes.tracks.transpose(0, 1))
+    completed(network, picture, strokes, *points_of(strokes), torch.zeros(2, 2, *SIZE))
     assert network.told[1][1, 0, 24, 16]
     assert network.told[0][1, :, 24, 16].abs().max() == 0
 
@@ -65,6 +71,14 @@ def test_what_goes_as_far_as_its_stroke_is_held_and_what_hardly_moves_is_not() -
     assert held[5, 45] == 1, "beside a shorter stroke, less is enough"
     assert held[30, 5] == 0
     assert held[15, 20] == 0
+
+
+def test_what_is_computed_keeps_its_outlines_at_any_size() -> None:
+    computed = torch.zeros(3, 2, 96, 128)
+    computed[:, 0, 10:33, 10:33] = 7.0
+    strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
+    fresh = FlowCompletion.fresh(SMALL)
+    assert torch.equal(completed(fresh, torch.rand(3, 96, 128), strokes, *points_of(strokes), computed), computed)
 
 
 def test_a_network_takes_the_place_of_the_field() -> None:

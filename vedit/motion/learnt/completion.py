@@ -1,9 +1,10 @@
 """F, flow completion: a network that says from a picture, and from how a few of its points move, how all of it moves.
 
 Regression, not diffusion, as MCDiff's first stage (Chen et al. 2023). Where nothing is drawn the flow that it is shown
-holds two learnt numbers and not 0, which says that a point stays: else all that is not drawn would be pinned. Two
-things differ. The network is small. And it is shown, and says, motion in units of the longest that is drawn: a stroke
-twice as long moves everything twice as far, and where no stroke moves nothing does, exactly.
+holds two learnt numbers and not 0, which says that a point stays: else all that is not drawn would be pinned. Three
+things differ. The network is small. It is shown, and says, motion in units of the longest that is drawn: a stroke
+twice as long moves everything twice as far, and where no stroke moves nothing does, exactly. And it is shown the motion
+that is computed from the strokes without learning, and says what is wrong with that: untrained, it changes nothing.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class FlowCompletion(nn.Module):
         self.config = config
         widths = config.channels
         self.unknown = nn.Parameter(torch.empty(2, 1, 1))
-        # The frame, its flow, and where that is known.
-        self.enter = nn.Conv2d((3 + 2 + 1) * PATCH**2, widths[0], 3, padding=1)
+        # The frame, its flow, where that is known, and the flow that is computed.
+        self.enter = nn.Conv2d((3 + 2 + 1 + 2) * PATCH**2, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(_Residual(width, width) for width in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(fine, coarse, 3, 2, 1) for fine, coarse in pairs)
@@ -79,7 +80,7 @@ class FlowCompletion(nn.Module):
 
     @classmethod
     def fresh(cls, config: CompletionConfig | None = None) -> FlowCompletion:
-        """A network to be trained, which says so far that nothing moves."""
+        """A network to be trained, which so far leaves what is computed as it is."""
         made = cls(config or CompletionConfig())
         nn.init.normal_(made.unknown, std=0.5)
         nn.init.zeros_(made.leave.weight)
@@ -87,18 +88,21 @@ class FlowCompletion(nn.Module):
         nn.init.zeros_(made.leave.bias)
         return made
 
-    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor) -> Tensor:
         """The motion of all pixels (B, 2, h, w), in pixels.
 
         Args:
             pictures: (B, 3, h, w) in [0, 1], sides multiples of ``config.multiple``
             flow: (B, 2, h, w) x and y in pixels, of the pixels whose motion is known
             known: (B, 1, h, w) bool, which these are
+            computed: (B, 2, h, w) in pixels, how far all of them move as it is computed from these
         """
         there = known.to(pictures)
         longest = (flow * there).square().sum(1, keepdim=True).amax((2, 3), keepdim=True).sqrt()  # (B, 1, 1, 1)
-        share = torch.where(known, flow / longest.clamp(min=1e-6), self.unknown.to(pictures))
-        shown = F.pixel_unshuffle(torch.cat([pictures * 2 - 1, share, there], dim=1), PATCH)  # (B, 24, h / 2, w / 2)
+        unit = longest.clamp(min=1e-6)
+        share = torch.where(known, flow / unit, self.unknown.to(pictures))
+        seen = torch.cat([pictures * 2 - 1, share, there, computed / unit], dim=1)
+        shown = F.pixel_unshuffle(seen, PATCH)  # (B, 32, h / 2, w / 2)
         x = self.enter(shown)
         skips = []
         for block, halve in zip(self.down, self.halve, strict=True):
@@ -109,7 +113,7 @@ class FlowCompletion(nn.Module):
             x = block(x)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
-        return F.pixel_shuffle(self.leave(F.silu(x)), PATCH) * longest
+        return computed + F.pixel_shuffle(self.leave(F.silu(x)), PATCH) * longest
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""

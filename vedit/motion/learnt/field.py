@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.clip.sizes import Size, fit_size, resize
-from vedit.flow import centres
+from vedit.flow import centres, resized_flow
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.learnt.points import pixels_of, sparse_flow
 from vedit.motion.strokes.drawn import Drawn
@@ -23,7 +22,9 @@ SLOW = 0.25
 
 
 @torch.no_grad()
-def completed(network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Tensor, targets: Tensor) -> Tensor:
+def completed(
+    network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Tensor, targets: Tensor, computed: Tensor
+) -> Tensor:
     """How far each pixel of a picture moves before the camera (F, 2, H, W), in pixels.
 
     Args:
@@ -31,6 +32,7 @@ def completed(network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Te
         drawn: the strokes, of which masks are shown whole
         points: (K, 2) in pixels, of strokes and anchors
         targets: (F, K, 2) where they are in each frame
+        computed: (F, 2, H, W) how far each pixel moves, in pixels, as it is computed from these
     """
     size, config = drawn.size, network.config
     grid = fit_size(size, config.side, multiple=config.multiple)
@@ -38,11 +40,11 @@ def completed(network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Te
     which = pixels_of((points + 0.5) * scale - 0.5, grid, config.radius)
     flow, known = sparse_flow(which, (targets - points) * scale)
     flow, known = _with_masks(flow, known.clone(), drawn, grid, scale)
-    small = resize(picture[None], grid)
-    parts = zip(flow.split(AT_ONCE), known.split(AT_ONCE), strict=True)
-    found = torch.cat([network(small.expand(len(some), -1, -1, -1), some, there) for some, there in parts])
-    whole = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
-    return whole / scale[:, None, None]
+    small, guess = resize(picture[None], grid), resized_flow(computed, grid)
+    parts = zip(*(each.split(AT_ONCE) for each in (flow, known, guess)), strict=True)
+    mended = torch.cat([network(small.expand(len(some), -1, -1, -1), some, *more) for some, *more in parts])
+    # What is computed keeps its outlines, which the network's grid may be too coarse for.
+    return computed + resized_flow(mended - guess, size)
 
 
 def _with_masks(flow: Tensor, known: Tensor, drawn: Drawn, grid: Size, scale: Tensor) -> tuple[Tensor, Tensor]:
