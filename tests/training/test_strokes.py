@@ -120,7 +120,7 @@ def test_what_is_computed_of_strokes_is_their_motion_within_their_reach() -> Non
     assert longest.median() == pytest.approx(8.0, abs=0.1)
     assert longest.min() > 7.9
     assert longest.max() < 12, "strokes that disagree turn what is between them"
-    assert computed[:, 0, :4].abs().max() < 1, "not over the edges of the square"
+    assert computed[:, 0, :4].abs().mean() < 0.1 * computed[:, 0, 10:20, 10:20].mean(), "it ends near the square"
 
 
 def test_a_camera_that_moves_is_always_told() -> None:
