@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from training.loop import Recipe, in_parallel, ship, start_workers, train
+from training.loop import Recipe, in_bfloat16, in_parallel, ship, start_workers, train
 from training.pictures import captioned, contrasted
 from training.presets import WORKSHOP
 from vedit.adapters.image_files import ENCODER
@@ -57,8 +57,9 @@ class Towers(nn.Module):
     def alike(self, pixels: Tensor, words: Tensor) -> Tensor:
         """The scaled cosines (B, B) of pictures (B, 3, side, side) with pooled captions (B, D)."""
         seen = F.normalize(self.image(pixels).image_embeds.float(), dim=-1)
-        read = F.normalize(self.text_projection(words), dim=-1)
-        return self.logit_scale.exp().clamp(max=WARMEST) * seen @ read.T
+        read = F.normalize(self.text_projection(words).float(), dim=-1)
+        with torch.autocast(seen.device.type, enabled=False):  # the cosines of neighbours are nearly alike
+            return self.logit_scale.exp().clamp(max=WARMEST) * seen @ read.T
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def learn(towers: Towers, pictures: Captioned, recipe: Recipe, batch: int, out: 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = held.batch(batch, generator).to(device)
         pixels = shown(held.pixels[chosen].float() / 255, side)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with in_bfloat16(device):
             alike = towers.alike(pixels, held.words[chosen])
         return loss_of(alike.float(), held.captions[chosen])
 

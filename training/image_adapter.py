@@ -7,8 +7,9 @@ ground, moving another way, so that its look is learnt and not its layout. ``--p
 your own, each with its caption in a .txt of its name, for any Stable Diffusion and any CLIP: pictures of one caption
 show each other's look; one that is alone shows its own, mirrored and cut.
 
-More steps than in the original are told no words, since a picture is often all that is said; and errors count as they
-do in ``training.diffusion``.
+Half of the pictures are told no words, since a picture is often all that is said; and errors count as they do in
+``training.diffusion``. Where no words are told, what is right is not the noise that was drawn but what the frozen model
+predicts with the words: the same in the mean, and so much steadier that shapes are learnt in an hour.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ OWN = "ip_adapter.safetensors"
 """The adapter's file in the model's folder."""
 
 TOKENS = 4
-NO_PICTURE, NO_WORDS, NEITHER = 0.05, 0.25, 0.05
+NO_PICTURE, NO_WORDS, NEITHER = 0.05, 0.5, 0.05
 """Shares of the steps that are shown no picture, told no words, and neither; each 0.05 in the original."""
 
 GAMMA, HEAVIEST = 5.0, 20.0
@@ -241,8 +242,8 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
         blind, silent = roll < NO_PICTURE, (roll >= NO_PICTURE) & (roll < NO_PICTURE + NO_WORDS)
         neither = (roll >= NO_PICTURE + NO_WORDS) & (roll < NO_PICTURE + NO_WORDS + NEITHER)
         chosen = chosen.to(device)
-        words = held.words[chosen, telling.to(device)]
-        words = torch.where((silent | neither).to(device), len(held.states) - 1, words)
+        spoken = held.words[chosen, telling.to(device)]
+        words = torch.where((silent | neither).to(device), len(held.states) - 1, spoken)
         seen = (~(blind | neither)).to(device)[:, None]
         pooled = held.pooled[held.looks[chosen, look.to(device)]] * seen
         clean = held.latents[chosen].float()
@@ -251,6 +252,10 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
         level = levels[time[:, None, None, None]]
         noisy = level.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
+        unsaid = silent.nonzero()[:, 0].to(device)
+        with torch.no_grad(), in_bfloat16(device):
+            led = backbone.predict(noisy[unsaid, None], time[unsaid, None], held.states[spoken[unsaid]])[:, 0]
+        target[unsaid] = led.to(target)
         with in_bfloat16(device):
             output = backbone.predict(
                 noisy[:, None], time[:, None], held.states[words], tokens_apart=[learner.apart(pooled)]
