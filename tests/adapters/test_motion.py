@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.backbone import toys
-from vedit.adapters.loading import load_backbone
+from vedit.adapters.loading import ModelSpec, load_backbone
 from vedit.adapters.motion import Motion
 from vedit.backbone.temporal import in_windows, temporal_layers
 from vedit.errors import WeightsError
@@ -77,6 +77,17 @@ def test_motion_that_comes_with_the_model_is_in_force(tmp_path: Path, wide: Path
     assert torch.equal(
         named.predict(x, 500, text), load_backbone(wide, motion_adapter=tmp_path / "other").predict(x, 500, text)
     )
+
+
+def test_motion_that_comes_with_the_model_may_be_left_out(tmp_path: Path, wide: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(wide, model)
+    toys.motion_adapter(wide).save_pretrained(model / "motion")
+    (model / "vedit.json").write_text('{"motion": "motion"}')
+    assert not load_backbone(model, motion_adapter="none").has_motion
+    without, plain = (ModelSpec(each, motion_adapter="none").outline() for each in (model, wide))
+    assert not without.layers.motion
+    assert without.layers == plain.layers
 
 
 def test_a_single_frame_is_what_it_is_without_motion(tmp_path: Path, wide: Path) -> None:

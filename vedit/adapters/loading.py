@@ -16,6 +16,7 @@ from vedit.backbone.loading import load_base, outline_base
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
 from vedit.backbone.outline import Outline
+from vedit.config.groups import NO_MOTION
 from vedit.config.lora import LoraSpec
 
 
@@ -61,15 +62,18 @@ class ModelSpec:
             if words := lora.words():
                 outline = replace(outline, tokenizer=copy.deepcopy(outline.tokenizer))
                 outline.tokenizer.add_tokens(words)
-        if (motion := self.motion_adapter or own_motion(outline)) is not None:
+        if (motion := chosen_motion(self.motion_adapter, outline)) is not None:
             files = MotionFiles.of(motion)
             identity = identity and identity.also(files.weights)
             outline = replace(outline, layers=replace(outline.layers, motion=True))
         return replace(outline, fingerprint=str(identity or ""))
 
 
-def own_motion(model: Backbone | Outline) -> Path | None:
-    """The motion modules in the model's folder, if its notes name some."""
+def chosen_motion(asked: str | Path | None, model: Backbone | Outline) -> str | Path | None:
+    """The motion modules that are asked for, else those in the model's folder, if its notes name some; None for none,
+    and where ``NO_MOTION`` is asked for."""
+    if asked is not None:
+        return None if asked == NO_MOTION else asked
     return model.folder / model.notes.motion if model.folder and model.notes.motion else None
 
 
@@ -94,7 +98,8 @@ def load_backbone(
         device: "cpu", "cuda", "cuda:1", "mps"; "auto" is CUDA where there is one
         dtype: "auto" is float16 on CUDA and float32 elsewhere; the VAE stays float32
         kernel: how attention is computed: "sdpa", "xformers", "math", or "auto"
-        motion_adapter: AnimateDiff motion modules: a folder, a hub id or a file; None for the model's own
+        motion_adapter: AnimateDiff motion modules: a folder, a hub id or a file; "none" for none; None for the model's
+            own
         loras: a file or several, each with its scale as a pair or as "file.safetensors:0.8"
         adapter: a file that `vedit tune` wrote
 
@@ -107,7 +112,7 @@ def load_backbone(
     backbone = load_base(name, device=device, dtype=dtype, kernel=kernel)
     for spec in specs:
         Lora.of(spec).apply(backbone)
-    if (motion := motion_adapter or own_motion(backbone)) is not None:
+    if (motion := chosen_motion(motion_adapter, backbone)) is not None:
         Motion.read(motion).apply(backbone)
     if adapter is not None:
         Adapter.load(Path(adapter).expanduser()).apply(backbone)

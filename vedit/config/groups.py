@@ -26,7 +26,7 @@ from vedit.config.fields import (
 from vedit.config.lora import Lora
 from vedit.config.models import HUB_NAMES, default_model
 from vedit.config.named_files import NamedFile
-from vedit.config.paths import InputPath, MayBePath, OutputPath, PathOrName
+from vedit.config.paths import InputPath, MayBePath, OutputPath
 from vedit.timeline import Moments
 
 Group = TypeVar("Group", bound="Settings")
@@ -135,6 +135,10 @@ class ShotSettings(ClipSettings, CutSettings):
     """Clip"""
 
 
+NO_MOTION = "none"
+"""Said in place of motion modules, to leave out those that a model brings."""
+
+
 class ModelSettings(Settings):
     """Model"""
 
@@ -144,8 +148,10 @@ class ModelSettings(Settings):
         description="mini, sd14, sd15, sd21, sd21-base, a hub id, a folder or a file. A folder is in diffusers "
         "layout, a file .safetensors. Without it: $VEDIT_MODEL, else the user's config.yaml, else mini.",
     )
-    motion_adapter: PathOrName | None = Field(
-        None, description="AnimateDiff motion adapter: a folder, a hub id or a file."
+    motion_adapter: Annotated[str, MayBePath(names=frozenset({NO_MOTION}))] | None = Field(
+        None,
+        description="AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a model "
+        "brings.",
     )
     lora: Annotated[tuple[Lora, ...], BeforeValidator(as_tuple)] = Field(
         (), description="LoRA file, or file:scale. May be given several times."

@@ -133,7 +133,8 @@ class EditOptions(TypedDict, total=False):
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
     """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None
@@ -297,7 +298,8 @@ class GenerateOptions(TypedDict, total=False):
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
     """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None
@@ -470,7 +472,8 @@ class AnimateOptions(TypedDict, total=False):
     condition: str | dict[str, Any] | Sequence[str | dict[str, Any] | ConditionSettings]
     """Any other conditioner: KIND[:KEY=VALUE,...]. May be given several times."""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None
@@ -603,7 +606,8 @@ class TuneOptions(TypedDict, total=False):
     """Longer side, in pixels, at which the model works. By default the one it was trained at; the
     result has the clip's own size."""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None
@@ -669,7 +673,8 @@ class InvertOptions(TypedDict, total=False):
     """Longer side, in pixels, at which the model works. By default the one it was trained at; the
     result has the clip's own size."""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None
@@ -736,7 +741,8 @@ class UpscaleOptions(TypedDict, total=False):
     seed: int
     """Of the noise, and of tuning. The same seed gives the same result. [default: 0]"""
     motion_adapter: str | None
-    """AnimateDiff motion adapter: a folder, a hub id or a file."""
+    """AnimateDiff motion adapter: a folder, a hub id or a file. none leaves out the one that a
+    model brings."""
     lora: str | Sequence[str]
     """LoRA file, or file:scale. May be given several times."""
     adapter: str | Path | None

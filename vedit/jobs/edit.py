@@ -79,6 +79,7 @@ class Edit(Job[EditConfig, EditResult]):
         if config.clip == IN_MEMORY:
             raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
         config = config.model_copy(update={"output": config.output or default_output(config.clip, "-edited.mp4")})
+        config = key_frames.without_motion(config)
         check_settings(config)
         edit_mask.check(config)
         return config

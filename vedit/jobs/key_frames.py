@@ -5,8 +5,17 @@ from __future__ import annotations
 from vedit.attention.kinds import ATTENTION
 from vedit.backbone.outline import Outline
 from vedit.config import EditConfig
+from vedit.config.groups import NO_MOTION
 from vedit.errors import ConfigError
 from vedit.jobs.source import Footage
+
+
+def without_motion(config: EditConfig) -> EditConfig:
+    """The settings, with which a model that is loaded for key frames comes without the motion modules that it brings:
+    these join frames that follow each other."""
+    if config.key_frames is None or config.motion_adapter is not None:
+        return config
+    return config.model_copy(update={"motion_adapter": NO_MOTION})
 
 
 def check(config: EditConfig, footage: Footage, outline: Outline) -> None:
@@ -18,8 +27,8 @@ def check(config: EditConfig, footage: Footage, outline: Outline) -> None:
         )
     if outline.layers.motion:
         raise ConfigError(
-            "key_frames: motion modules join frames that follow each other, and key frames do not; leave out either, "
-            "or edit a long clip in windows (--window 16)."
+            "key_frames: motion modules join frames that follow each other, and key frames do not; load the model with "
+            f"motion_adapter={NO_MOTION!r}, or edit a long clip in windows (--window 16)."
         )
     kind = config.attention
     if kind is not None and "flow" in ATTENTION.load(kind).needs:
