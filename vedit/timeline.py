@@ -41,6 +41,9 @@ LONGEST = 300
 MOST_KEYS = 1000
 """Keyframes of a timeline."""
 
+LONGEST_KEY = 200
+"""Characters of a keyframe."""
+
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _KEY = re.compile(rf"\s*({_NUMBER})\s*([fsb]?)\s*:\s*(\()?\s*({_NUMBER})\s*(?(3)\))\s*(?::\s*(\w+)\s*)?")
 """A value may stand in brackets, as deforum writes it: 0:(1), 10:(0.4)."""
@@ -217,11 +220,11 @@ def _keyframes(text: str) -> Timeline:
     if len(parts) > MOST_KEYS:
         raise ValueError(f"has {len(parts):,} keyframes; expected at most {MOST_KEYS:,}")
     for part in parts:
-        found = _KEY.fullmatch(part)
-        if found is None:
+        found = _KEY.fullmatch(part[: LONGEST_KEY + 1])
+        if found is None or len(part) > LONGEST_KEY:
             alone = "; an expression stands alone, such as 1+0.5*sin(t)" if "(" in text else ""
             raise ValueError(
-                f"has the keyframe '{part.strip()}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4{alone}"
+                f"has the keyframe '{part.strip()[:60]}'; expected TIME:VALUE, such as 12:0.4, 2s:0.4 or 8b:0.4{alone}"
             )
         time, unit, _, value, easing = found.groups()
         if easing is not None and easing not in EASINGS:

@@ -17,8 +17,9 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer, CLIPV
 from tests.adapters import images
 from tests.adapters.test_on_and_off import assert_same, state
 from tests.backbone import toys
+from vedit.adapters import ip_adapter
 from vedit.adapters.image_files import ImageFiles
-from vedit.adapters.ip_adapter import IPAdapter, chosen_layers, cross_attention
+from vedit.adapters.ip_adapter import IPAdapter, LayerProjections, chosen_layers, cross_attention
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.control import load_controlnet, reads_words
@@ -281,6 +282,37 @@ def test_others_are_refused(kind: str, said: str, backbone: Backbone, tmp_path: 
     file = images.save(damaged(kind, backbone), tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match=said):
         IPAdapter.read(file)
+
+
+def test_halves_of_a_layer_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    place = "encoder_hid_proj.image_projection_layers.0"
+    shapes = {"to_k": (2, 2), "to_v": (2, 3)}
+    halves = {f"{place}.layers.0.attn.{half}.weight": torch.ones(shape) for half, shape in shapes.items()}
+    save_file({**halves, "mid_block.attn2.processor.to_k_ip.0.weight": torch.ones(2, 2)}, tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match="of unlike shapes"):
+        IPAdapter.read(tmp_path / "a.safetensors")
+    norm = {f"{place}.norm.weight": torch.tensor(1.0), f"{place}.ff.net.2.weight": torch.ones(2, 2)}
+    save_file({**norm, "mid_block.attn2.processor.to_k_ip.0.weight": torch.ones(2, 2)}, tmp_path / "b.safetensors")
+    with pytest.raises(WeightsError):
+        IPAdapter.read(tmp_path / "b.safetensors")
+
+
+def test_one_that_cannot_be_put_on_whole_leaves_nothing(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = IPAdapter.read(images.save(images.original(backbone.unet, "base"), tmp_path / "a.safetensors"))
+    before = [name for name, _ in backbone.unet.named_modules()], backbone.fingerprint
+    made = ip_adapter.LayerProjections
+
+    def until_memory_ends(number: int, *own: Tensor) -> LayerProjections:
+        if number:
+            raise MemoryError
+        return made(number, *own)
+
+    monkeypatch.setattr(ip_adapter, "LayerProjections", until_memory_ends)
+    with pytest.raises(MemoryError):
+        adapter.put_on(backbone)
+    assert ([name for name, _ in backbone.unet.named_modules()], backbone.fingerprint) == before
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ def test_loras_that_do_not_fit(tmp_path: Path, sd1: Path) -> None:
     cases = {
         "does not fit.*320 x 320.*16 x 16": pair,
         "a layer this model does not have": {key.replace("unet", "lora_te2"): each for key, each in pair.items()},
+        "has no matrices at": {**pair, f"{name}.lora_A.weight": torch.zeros(2)},
         "no LoRA kind known": {"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": torch.zeros(2, 2)},
     }
     for line, tensors in cases.items():

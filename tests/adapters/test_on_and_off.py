@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.adapters.test_lora import lora
 from tests.backbone import toys
 from vedit.adapters import Attachable
+from vedit.adapters.base import replace_parameters
 from vedit.adapters.loading import load_backbone
 from vedit.adapters.lora import Lora
 from vedit.adapters.motion import Motion
@@ -126,6 +127,14 @@ def test_what_does_not_fit_changes_nothing(adapters: dict[str, Attachable], tmp_
             with pytest.raises(WeightsError), each.on(other):
                 pass
         assert_same(state(other), before)
+
+
+def test_parameters_that_cannot_all_be_replaced_stay_as_they_are(backbone: Backbone) -> None:
+    before = state(backbone)
+    fits, other = backbone.unet.conv_in.bias, torch.zeros(1, 2, 3)
+    with pytest.raises(RuntimeError):
+        replace_parameters(backbone.unet, {"conv_in.bias": fits + 1, "conv_out.bias": other})
+    assert_same(state(backbone), before)
 
 
 def test_a_tuned_model_can_be_tuned_again(backbone: Backbone, adapters: dict[str, Attachable]) -> None:

@@ -48,6 +48,15 @@ def npz(**arrays: Any) -> bytes:
     return held.getvalue()
 
 
+def compressed(**arrays: Any) -> bytearray:
+    """An .npz whose compressed bytes are damaged."""
+    held = io.BytesIO()
+    np.savez_compressed(held, allow_pickle=True, **arrays)
+    content = bytearray(held.getvalue())
+    content[50:60] = b"\xff" * 10
+    return content
+
+
 def folder(desk: Desk, name: str, content: object) -> Path:
     (desk.bad / name).write_text(json.dumps(content))
     return desk.bad / name
@@ -262,6 +271,36 @@ STROKES: dict[str, Case] = {
         lambda d: shown(d, ati(d, npz(array=np.array([Payload()], object)))),
         "a.pth is not as ATI writes it",
         "holds a pickle, which is not opened",
+    ),
+    "a tensor of ATI that is not stored": (
+        lambda d: shown(d, ati(d, torch.zeros(1, dtype=torch.uint8).expand(2**20))),
+        "a.pth is not as ATI writes it",
+        "not stored whole",
+    ),
+    "an archive of ATI that is damaged": (
+        lambda d: shown(d, ati(d, torch.frombuffer(compressed(array=np.zeros((1, 9, 1, 3))), dtype=torch.uint8))),
+        "a.pth is not as ATI writes it",
+        "no .npz with an 'array'",
+    ),
+    "a line of spaces": (
+        lambda d: shown(d, d.file("t.txt", "1, 2\n1" + " " * 100_000 + "x\n")),
+        "t.txt is not as MotionCtrl writes it",
+        "line 2 is '1",
+    ),
+    "a time of spaces": (
+        stroke(f'{WAY}\n    times: [0, "1{" " * 100_000}!"]'),
+        "which is no time",
+        "expected frames (12)",
+    ),
+    "a mask far outside": (
+        stroke(f"{WAY}\n    mask: [[0, 0], [1.0e+9, 0], [9, 9]]"),
+        "the mask of ball: [1e+09, 0] lies far outside",
+        "draw it nearer",
+    ),
+    "a zoom without end": (
+        strokes("frames: 320\nrate: 8\ncamera: {zoom: 0.05, per: second}\n"),
+        "camera: its zoom comes to",
+        "zoom more slowly",
     ),
     "a folder of nothing": (lambda d: shown(d, d.bad), "is a folder without", "expected one of these"),
     "a trajectory of DragAnything without a mask": (

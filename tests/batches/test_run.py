@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,17 @@ def test_previews_come_first(vedit: Command, write_batch: Write) -> None:
     alone = files_in(Path("looks"))["toy/a-cat.mp4"]
     vedit("batch", batch, "--set", "frames=5", "-o", "plain")
     assert alone == Path("plain/toy/a-cat.mp4").read_bytes()
+
+
+def test_previews_with_other_settings_take_the_place_of_those_before(vedit: Command, write_batch: Write) -> None:
+    batch = write_batch(prompt=["a cat"])
+    small = Path("looks/previews/small/toy/a-cat.mp4")
+    assert vedit("batch", batch, "--preview", "--set", "frames=5").status == 0
+    before = small.read_bytes()
+    shutil.rmtree("looks/toy")
+    ran = vedit("batch", batch, "--preview", "--set", "frames=5", "--set", "guidance=2", "--overwrite")
+    assert ran.status == 0, ran.err
+    assert small.read_bytes() != before
 
 
 def test_programs_are_told_in_one_object(vedit: Command, write_batch: Write) -> None:

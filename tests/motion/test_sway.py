@@ -120,6 +120,13 @@ def test_one_that_sways_too_far_for_its_width_is_told_of() -> None:
     )
 
 
+def test_one_that_anchors_hold_altogether_is_told_of() -> None:
+    anchors = [{"point": [12, 20], "mask": "box:2,2,40,40"}]
+    found = flow(4, sway=swaying(root=[16, 40], name="flag"), anchors=anchors)
+    assert found.notes == ("flag: nothing of it sways; give it a larger radius, or move the anchors.",)
+    assert found.forward.abs().max() == 0
+
+
 def test_in_a_loop_what_the_vae_lost_is_put_back_from_both_ends() -> None:
     found = flow(16, loop=True, sway=swaying(frequency=1))
     picture, _ = square()

@@ -44,23 +44,34 @@ class Attachable(ABC):
                 undo()
 
 
+@contextmanager
+def undone_on_error(undo: Undo) -> Iterator[None]:
+    """What the block has done so far is undone where it raises, memory or patience having run out."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
 def replace_parameters(module: nn.Module, tensors: Mapping[str, Tensor]) -> Undo:
     """Give parameters of ``module``, by their names, new values; the old ones are kept aside as they are.
 
     A value takes the device and the dtype of the parameter that it replaces.
     """
     before: list[tuple[nn.Module, str, nn.Parameter]] = []
-    for name, tensor in tensors.items():
-        path, _, last = name.rpartition(".")
-        owner = module.get_submodule(path)
-        own = owner.get_parameter(last)
-        before.append((owner, last, own))
-        # A copy even where nothing is to be converted: what is put on must not change with the adapter's own tensor.
-        value = torch.empty_like(own).copy_(tensor)
-        setattr(owner, last, nn.Parameter(value, requires_grad=own.requires_grad))
 
     def undo() -> None:
         for owner, last, own in before:
             setattr(owner, last, own)
 
+    with undone_on_error(undo):
+        for name, tensor in tensors.items():
+            path, _, last = name.rpartition(".")
+            owner = module.get_submodule(path)
+            own = owner.get_parameter(last)
+            before.append((owner, last, own))
+            # A copy even where nothing is to be converted: what is put on must not change with the adapter's tensor.
+            value = torch.empty_like(own).copy_(tensor)
+            setattr(owner, last, nn.Parameter(value, requires_grad=own.requires_grad))
     return undo

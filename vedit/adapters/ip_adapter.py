@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from vedit.adapters.base import Attachable, Undo
+from vedit.adapters.base import Attachable, Undo, undone_on_error
 from vedit.adapters.image_projections import KINDS, ImageProjection, projection_of
 from vedit.attention.context import KeysAndValues
 from vedit.backbone import checkpoints, model_files
@@ -138,17 +138,18 @@ class IPAdapter(Attachable):
         self.check(backbone)
         if hasattr(targets[0], self._place):
             return lambda: None
-        for number, (target, (to_k, to_v)) in enumerate(zip(targets, self.layers, strict=True)):
-            own = [each.to(backbone.device, backbone.dtype) for each in (to_k, to_v)]
-            target.add_module(self._place, LayerProjections(number, *own))
         identity = backbone.identity
-        backbone.identity = identity.remarked(f"ip adapter {self.digest}")
 
         def undo() -> None:
             backbone.identity = identity
             for target in targets:
-                delattr(target, self._place)
+                target._modules.pop(self._place, None)
 
+        with undone_on_error(undo):
+            for number, (target, (to_k, to_v)) in enumerate(zip(targets, self.layers, strict=True)):
+                own = [each.to(backbone.device, backbone.dtype) for each in (to_k, to_v)]
+                target.add_module(self._place, LayerProjections(number, *own))
+            backbone.identity = identity.remarked(f"ip adapter {self.digest}")
         return undo
 
     def check(self, backbone: Backbone) -> None:
@@ -263,10 +264,14 @@ def _of_diffusers(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
             plain = re.sub(theirs, ours, plain, count=1)
         found[plain] = tensor
     norm, last = found.get("norm.weight"), found.get("proj.2.weight")
-    if norm is not None and last is not None and len(norm) == len(last):  # of a FaceID's they are of several tokens
+    # Of a FaceID's they are of several tokens.
+    if norm is not None and last is not None and norm.shape[:1] == last.shape[:1]:
         found = {re.sub(r"^norm\.", "proj.3.", key): each for key, each in found.items()}
     for key in [each for each in found if each.endswith(".to_k.weight")]:
         value = key.replace(".to_k.", ".to_v.")
         if value in found:
-            found[key.replace(".to_k.", ".to_kv.")] = torch.cat([found.pop(key), found.pop(value)])
+            halves = [found.pop(key), found.pop(value)]
+            if any(each.ndim != 2 or each.shape[1] != halves[0].shape[-1] for each in halves):
+                raise WeightsError(f"'{name}' is damaged: '{key:.80}' and what belongs to it are of unlike shapes.")
+            found[key.replace(".to_k.", ".to_kv.")] = torch.cat(halves)
     return found

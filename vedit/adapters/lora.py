@@ -18,7 +18,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from vedit.adapters.base import Attachable, Undo, replace_parameters
+from vedit.adapters.base import Attachable, Undo, replace_parameters, undone_on_error
 from vedit.backbone.checkpoints import read_header, read_safetensors, read_tensors
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
@@ -100,17 +100,17 @@ class Lora(Attachable):
                 raise WeightsError(
                     f"'{path.name}' makes weights of infinity: it is damaged, or its scale is too large."
                 )
-        forget = teach_tokens(backbone, tokens)
-        undo_layers = [replace_parameters(module, {"weight": weight}) for module, weight in fused.items()]
-        identity = backbone.identity
-        backbone.identity = identity.also([path], self.remark)
+        undo_each, identity = [teach_tokens(backbone, tokens)], backbone.identity
 
         def undo() -> None:
             backbone.identity = identity
-            for undo_layer in undo_layers:
-                undo_layer()
-            forget()
+            for undo_one in reversed(undo_each):
+                undo_one()
 
+        with undone_on_error(undo):
+            for module, weight in fused.items():
+                undo_each.append(replace_parameters(module, {"weight": weight}))
+            backbone.identity = identity.also([path], self.remark)
         return undo
 
 
@@ -211,9 +211,9 @@ def read_lora(path: Path, unet: nn.Module, text_encoder: nn.Module) -> tuple[lis
             )
         if not (pair["down"].is_floating_point() and pair["up"].is_floating_point()):
             raise WeightsError(f"'{path.name}' is quantised ('{name}'): expected float16, bfloat16 or float32.")
-        down, up = pair["down"].flatten(1).float(), pair["up"].flatten(1).float()
-        if down.ndim != 2 or up.ndim != 2 or not len(down):
+        if min(each.ndim for each in pair.values()) < 2 or not len(pair["down"]):
             raise WeightsError(f"'{path.name}' has no matrices at '{name}': expected a LoRA.")
+        down, up = pair["down"].flatten(1).float(), pair["up"].flatten(1).float()
         if (up.shape[0], up.shape[1], down.shape[1]) != (len(module.weight), len(down), module.weight[0].numel()):
             raise WeightsError(
                 f"'{path.name}' does not fit: '{name}' is for a layer of {up.shape[0]} x {down.shape[1]}, this model's "

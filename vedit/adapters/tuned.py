@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
-from vedit.adapters.base import Attachable, Undo, replace_parameters
+from vedit.adapters.base import Attachable, Undo, replace_parameters, undone_on_error
 from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
@@ -103,12 +103,9 @@ class Adapter(Attachable):
             if temporal and attached:
                 backbone.detach_temporal()
 
-        try:
+        with undone_on_error(detach):
             self._check(backbone)
             undo_tensors = replace_parameters(backbone.unet, self.tensors)
-        except BaseException:
-            detach()
-            raise
         backbone.tuned = self._tuned(before)
 
         def undo() -> None:

@@ -122,7 +122,7 @@ class _Driver:
                 self._watcher.begin(task.job)
                 self._status.started(task.job)
         # A worker that was lost may have written the output before it could tell.
-        overwrite = self._overwrite or task.job.past is not None or task.losses > 0
+        overwrite = self._overwrite or task.job.own_files or task.losses > 0
         task.sign = hidden_name(self._folder)
         given = task.job, self._folder, task.stage, overwrite, self._surroundings, task.sign
         self._running[self._remote.remote(*given)] = task

@@ -75,6 +75,11 @@ class PlannedJob:
         return self.past is not None and self.past.state == "done" and self.stands
 
     @property
+    def own_files(self) -> bool:
+        """Whether its files, where they are there, are of an earlier run, and nobody else has changed them."""
+        return self.past is not None or self.outdated
+
+    @property
     def failed(self) -> bool:
         """Whether an earlier run failed to make it."""
         return self.past is not None and self.past.state == "failed"

@@ -95,7 +95,7 @@ def run_jobs(
         made = partial(_tell, status, job)
         try:
             # What an earlier run of this batch began is gone on with.
-            files = make_job(job, folder, session, made, overwrite=overwrite or job.past is not None)
+            files = make_job(job, folder, session, made, overwrite=overwrite or job.own_files)
         except Exception as error:  # whatever it is, the others go on; a fault of vedit's own is told as one
             outcome = Outcome(reason=reason_of(error), seconds=time.perf_counter() - begun)
             status.failed(job, outcome, type(error).__name__)

@@ -60,7 +60,7 @@ def draw(
     if strokes is not None:
         Scale(strokes.canvas, size).check()
     try:
-        server = DrawingServer(image, size, output, strokes, port)
+        server = DrawingServer(image, size, output, strokes, port, overwrite=overwrite)
     except OSError as error:
         raise ConfigError(
             f"--port {port} cannot be had: {error.strerror}; leave it, and a free one is taken."

@@ -166,7 +166,8 @@ class Animate(Job[AnimateConfig, AnimateResult]):
         size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
         kind = attention_kind(config, model.outline)
         config = config.model_copy(update={"attention": kind, "frames": moments.frames})
-        config = settle_windows(config, moments.frames, size, model.outline, branches=2)
+        if config.motion_control != "roll_out":
+            config = settle_windows(config, moments.frames, size, model.outline, branches=2)
         guidance.check_times(config, moments, model.outline.tokenizer)
         picture: Stage[Tensor]
         if given.clip is None:

@@ -79,7 +79,6 @@ class Edit(Job[EditConfig, EditResult]):
         if config.clip == IN_MEMORY:
             raise ConfigError("the clip of these settings was in memory, not in a file; give one with --set clip=PATH.")
         config = config.model_copy(update={"output": config.output or default_output(config.clip, "-edited.mp4")})
-        config = key_frames.without_motion(config)
         check_settings(config)
         edit_mask.check(config)
         return config
@@ -87,6 +86,8 @@ class Edit(Job[EditConfig, EditResult]):
     def goal(self, config: EditConfig, session: Session, given: Given) -> Goal[EditResult]:
         sound = soundtrack.read(config)
         footage = Footage.of(config, given.clip)
+        if given.backbone is None:
+            config = key_frames.without_motion(config)
         model = opened(config, session, given)
         config = suited(config, model.outline.notes.edit)
         size, whole = footage.working_size(config, model.outline), footage

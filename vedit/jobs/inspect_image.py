@@ -21,7 +21,7 @@ from vedit.clip.images import read_picture
 from vedit.clip.sizes import fit_size, resize
 from vedit.config import InspectImageConfig
 from vedit.entrances.image_tokens import ImageTokens
-from vedit.errors import MediaError
+from vedit.errors import MediaError, WeightsError
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.jobs.base import Given, Goal, Job, opened
@@ -131,6 +131,11 @@ def _nearest(
     found = caption_embeddings(backbone, encoder, captions)
     if found is None:
         return None
+    if found.shape[1] != len(pooled):
+        raise WeightsError(
+            f"the text tower in '{encoder}' makes embeddings of {found.shape[1]} numbers, and the image tower of "
+            f"{len(pooled)}: they do not belong together."
+        )
     scores = (found @ F.normalize(pooled, dim=-1)).tolist()
     return tuple(sorted(zip(captions, scores, strict=True), key=lambda each: -each[1]))
 

@@ -103,4 +103,6 @@ def control_of(
         raise ConfigError(f"motion_control {chosen} needs the ControlNet `motion`, {NOTHING}")
     if chosen == "roll_out" and words:
         raise ConfigError("motion_control roll_out goes along strokes or a clip's motion, not words; take together.")
+    if chosen == "roll_out" and (config.window is not None or config.overlap is not None):
+        raise ConfigError("motion_control roll_out makes one frame after the other; leave --window and --overlap out.")
     return chosen, learnt.control

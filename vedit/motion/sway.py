@@ -56,6 +56,9 @@ def sway(drawn: Drawn, picture: Tensor | None) -> Swayed:
         share = firmly
         if each.root is not None:
             away = (pixels - each.root).norm(dim=-1)
+            if not (firmly >= HELD).any():
+                notes.append(f"{each.name}: nothing of it sways; give it a larger radius, or move the anchors.")
+                continue
             share = firmly * (away / away[firmly >= HELD].amax().clamp(min=1)).clamp(max=1)
         own = each.displaced(pixels, share).permute(0, 3, 1, 2)
         if _folds(own, firmly):

@@ -46,7 +46,7 @@ class ImageWeights:
 
         files = ImageFiles.of(adapter, encoder, model.outline, fetch=False)
         if files is None:
-            return cls(str(adapter), str(encoder), (adapter, encoder))
+            return cls(str(adapter), encoder or f"beside {adapter}", (adapter, encoder))
         if not files.adapter.is_file():
             raise WeightsError(f"the IP-Adapter '{files.adapter}' is not there; put it back, or name --image-adapter.")
         held = File.of(files.adapter).digest, File.of(weights_of(files.encoder)).digest
@@ -88,11 +88,10 @@ class EncodePictures(Stage[SeenPictures]):
     def make(self, session: Session) -> SeenPictures:
         from vedit.backbone.image_encoder import load_image_encoder, shown
 
-        pictures = [read_picture(each.path) for each in self.pictures]
         backbone = session.plain(self.model)
         with within_memory():
             encoder = load_image_encoder(self.weights.files(backbone).encoder, backbone.device, backbone.dtype)
-            seen = [encoder.look(shown(each[None], encoder.side)) for each in pictures]
+            seen = [encoder.look(shown(read_picture(each.path)[None], encoder.side)) for each in self.pictures]
             seen.append(encoder.look_at_none())
         return SeenPictures(torch.cat([each.pooled for each in seen]), torch.cat([each.states for each in seen]))
 

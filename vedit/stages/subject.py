@@ -30,10 +30,10 @@ class EncodeSquares(TensorStage):
     title: ClassVar[str] = "encoding"
 
     def make(self, session: Session) -> Tensor:
-        size = self.side, self.side
-        squares = [resize(middle_square(read_picture(each.path))[None], size) for each in self.pictures]
+        size, backbone = (self.side, self.side), session.plain(self.model)
         with within_memory():
-            return session.plain(self.model).encode(torch.cat(squares)).cpu()
+            squares = (resize(middle_square(read_picture(each.path))[None], size) for each in self.pictures)
+            return torch.cat([backbone.encode(each).cpu() for each in squares])
 
     def work(self) -> tuple[Work, ...]:
         return (Work("vae encoder", "VAE, in", 1),)

@@ -121,12 +121,31 @@ def test_a_file_that_exists_is_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     stroke = "{points: [[1, 2], [30, 20]], mask: white.png}"
     path.write_text(f"version: 1\nsize: [64, 48]\nrate: 8\nstrokes: [{stroke}]\n")
-    with DrawingServer(b"", (48, 64), path, read_strokes(path)) as server:
+    with DrawingServer(b"", (48, 64), path, read_strokes(path), overwrite=True) as server:
         server.save({**server.start, "anchors": [{"point": [3, 4]}]})
     text = path.read_text()
     assert "mask: white.png" in text
     assert "rate: 8" in text
     assert read_strokes(path).anchors[0].point == (3, 4)
+
+
+def test_what_another_page_wrote_meanwhile_stays(server: DrawingServer) -> None:
+    server.output.write_text("of somebody else")
+    status, said = ask(server, "strokes.json", "POST", json.dumps(DRAWN))
+    assert status == 422
+    assert b"exists already" in said
+    assert server.output.read_text() == "of somebody else"
+    server.output.unlink()
+    assert [ask(server, "strokes.json", "POST", json.dumps(DRAWN))[0] for _ in range(2)] == [200, 200]
+
+
+def test_a_browser_that_goes_away_is_not_told_of(server: DrawingServer, capsys: pytest.CaptureFixture[str]) -> None:
+    for error, said in ((ConnectionResetError(), ""), (ValueError("odd"), "the page could not be served: odd\n")):
+        try:
+            raise error
+        except (OSError, ValueError):
+            server.handle_error(None, None)
+        assert capsys.readouterr().err == said
 
 
 def test_the_command_serves_until_done(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_a_flow_of_motionctrl(blurred: bool, tmp_path: Path) -> None:
     assert np.allclose(found.strokes.strokes[0].points, way, atol=1)
 
 
+def test_a_flow_of_motionctrl_that_rests(tmp_path: Path) -> None:
+    flow = np.zeros((8, 64, 64, 2), np.float32)
+    flow[3, 30, 20], flow[4, 30, 30], flow[6, 30, 35] = (10, 0), (5, 0), (5, 0)
+    np.save(tmp_path / "flow.npy", flow)
+    points = import_strokes(tmp_path / "flow.npy").strokes.strokes[0].points
+    assert [x for x, _ in points] == [20, 20, 20, 30, 35, 35, 40, 40]
+
+
 def test_tracks_of_wan_move(tmp_path: Path) -> None:
     tracks = np.stack([RIGHT, RIGHT + np.array([0, 50])], 1)[None].astype(np.float32)
     seen = np.ones((1, 16, 2), bool)
@@ -132,6 +140,15 @@ def test_a_moving_mask_of_time_to_move(tmp_path: Path) -> None:
 def test_another_canvas_may_be_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2\n3 4\n")
     assert import_strokes(tmp_path / "a.txt", "auto", (480, 832)).strokes.size == (832, 480)
+
+
+def test_names_of_digits_stay_names(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        'version: 1\nsize: [64, 48]\nstrokes: [{name: "12", points: [[1, 2], [3, 4]], times: [0, "8"]}]\n'
+    )
+    save_strokes(read_strokes(tmp_path / "s.yaml"), tmp_path / "again.yaml")
+    assert "times: [0, 8]" in (tmp_path / "again.yaml").read_text()
+    assert read_strokes(tmp_path / "again.yaml").names == ("12",)
 
 
 def test_what_is_imported_is_written_as_a_file_of_its_own(tmp_path: Path) -> None:

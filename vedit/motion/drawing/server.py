@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vedit.clip.sizes import Size
-from vedit.errors import ConfigError, VeditError
+from vedit.errors import ConfigError, VeditError, first_line
 from vedit.files import LARGEST_SETTINGS
 from vedit.motion.strokes.fields import is_no_path
 from vedit.motion.strokes.reading import checked
@@ -39,6 +40,7 @@ class DrawingServer(ThreadingHTTPServer):
         output: the strokes file
         strokes: what is drawn already, None for nothing
         port: 0 takes a free one
+        overwrite: whether a file may be replaced that this page did not write
 
     Raises:
         OSError: where the port is taken
@@ -47,9 +49,16 @@ class DrawingServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, picture: bytes, size: Size, output: Path, strokes: StrokesFile | None = None, port: int = 0
+        self,
+        picture: bytes,
+        size: Size,
+        output: Path,
+        strokes: StrokesFile | None = None,
+        port: int = 0,
+        *,
+        overwrite: bool = False,
     ) -> None:
-        self.picture, self.size, self.output = picture, size, output
+        self.picture, self.size, self.output, self.overwrite = picture, size, output, overwrite
         self.token, self.saved = secrets.token_urlsafe(24), 0
         self.start = {"version": 1, "size": [size[1], size[0]]}
         if strokes is not None:
@@ -71,6 +80,11 @@ class DrawingServer(ThreadingHTTPServer):
         """Of the page."""
         return f"http://{self.host}/{self.token}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """One line; and none for a browser that has gone away."""
+        if not isinstance(error := sys.exception(), (ConnectionError, TimeoutError)):
+            print(f"the page could not be served: {first_line(error)}", file=sys.stderr)
+
     def page(self) -> str:
         """The page, its scripts marked __NONCE__."""
         return PAGE.read_text(encoding="utf-8")
@@ -81,7 +95,7 @@ class DrawingServer(ThreadingHTTPServer):
             mask = each.get("mask")
             if isinstance(mask, str) and not is_no_path(mask) and mask not in self.masks:
                 raise ConfigError("a mask that names a file is written into the strokes file by hand.")
-        save_strokes(checked(values, self.output), self.output, overwrite=True)
+        save_strokes(checked(values, self.output), self.output, overwrite=self.overwrite or self.saved > 0)
         self.saved += 1
 
 

@@ -12,7 +12,7 @@ from vedit import timeline
 from vedit.clip.sizes import Size
 from vedit.config import Varying
 from vedit.config.fields import Range
-from vedit.errors import VeditWarning
+from vedit.errors import ConfigError, VeditWarning
 from vedit.motion.strokes.fields import PAN
 from vedit.motion.strokes.moments import FileMoments
 from vedit.motion.strokes.scale import Scale
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from vedit.motion.strokes.schema import Camera
 
 Array = NDArray[np.float64]
+
+LEAST_ZOOM = 1e-3
+"""Of all frames; and of how much larger they may become, the inverse."""
 
 SEAM = 2.0
 """How many times its largest step a looping camera may jump where it begins again."""
@@ -39,6 +42,12 @@ def camera_of(camera: Camera, scale: Scale, moments: FileMoments, loop: bool) ->
 
     pan = np.stack([values(each, PAN) for each in camera.pan], -1) * scale.factors
     zoom = np.exp(_values(camera.zoom, ranges["zoom"], moments, camera.per, loop, logarithm=True))
+    if not (zoom.min() >= LEAST_ZOOM and zoom.max() <= 1 / LEAST_ZOOM):
+        frame = int(np.abs(np.log(zoom)).argmax())
+        raise ConfigError(
+            f"camera: its zoom comes to {zoom[frame]:.3g} in frame {frame}; expected {LEAST_ZOOM:g} to "
+            f"{1 / LEAST_ZOOM:g} in all: zoom more slowly, or over fewer frames."
+        )
     turn = np.radians(values(camera.turn, ranges["turn"]))
     height, width = scale.size
     middle = np.array([(width - 1) / 2, (height - 1) / 2])

@@ -25,6 +25,9 @@ MOST_CORNERS = 2_000
 LONGEST_NAME = 60
 """Characters."""
 
+LONGEST_TIME = 60
+"""Characters."""
+
 WORD = "word:"
 """Before the word that a mask is found by."""
 
@@ -72,8 +75,8 @@ def points_of(value: Any) -> tuple[Point, ...]:
 
 def time_of(text: str) -> tuple[float, str]:
     """A time and its unit, which is that of ``Moments``: "f", "t" or "b". Raises ValueError."""
-    found = _TIME.fullmatch(text)
-    if found is None:
+    found = _TIME.fullmatch(text[: LONGEST_TIME + 1])
+    if found is None or len(text) > LONGEST_TIME:
         raise ValueError(f"holds '{text[:20]}', which is no time; {EXPECTED_TIME}")
     number, unit = float(found[1]), found[3]
     if unit not in UNITS:

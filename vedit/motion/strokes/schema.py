@@ -170,12 +170,17 @@ class StrokesFile(Settings):
     @property
     def words(self) -> tuple[tuple[str, str], ...]:
         """Whose mask is found by a word, and by which: (name, word) of each."""
+        found = ((name, word_of(mask)) for name, mask in self._masks)
+        return tuple((name, word) for name, word in found if word is not None)
+
+    @property
+    def _masks(self) -> list[tuple[str, Mask]]:
+        """Of strokes, anchors and what sways, each with its name."""
         anchors = [f"anchor {number}" for number in range(1, len(self.anchors) + 1)]
         names = (*self.names, *anchors, *self.sway_names)
-        masks = [stroke.mask for stroke in self.strokes] + [anchor.mask for anchor in self.anchors]
+        masks = [*(each.mask for each in self.strokes), *(each.mask for each in self.anchors)]
         masks += [each.mask for each in self.sway]
-        found = ((name, word_of(mask)) for name, mask in zip(names, masks, strict=True))
-        return tuple((name, word) for name, word in found if word is not None)
+        return list(zip(names, masks, strict=True))
 
     def refuse_words(self) -> None:
         """Raise ConfigError for a mask that is found by a word, for what has no model or no picture to look at."""
@@ -256,6 +261,7 @@ class StrokesFile(Settings):
             for number, each in enumerate(self.sway, 1)
             if each.point is not None
         ]
+        ways += [(f"the mask of {who}", mask) for who, mask in self._masks if isinstance(mask, tuple)]
         for who, way in [*ways, *points]:
             for x, y in way:
                 if abs(x / width - 0.5) > 0.5 + OUTSIDE or abs(y / height - 0.5) > 0.5 + OUTSIDE:

@@ -39,6 +39,10 @@ def text_of(file: StrokesFile, folder: Path) -> str:
     return yaml.dump(_plain(values), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=116)
 
 
+TEXTS = ("name", "mask")
+"""Whose values stay texts, of digits alone too: other such texts are times."""
+
+
 class _OneLine(list[Any]):
     """A list that is written in one line."""
 
@@ -46,7 +50,7 @@ class _OneLine(list[Any]):
 def _plain(value: Any) -> Any:
     """Values as one would write them by hand: whole numbers without a point, lists of no mappings in one line."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: each if key in TEXTS else _plain(each) for key, each in value.items()}
     if isinstance(value, list):
         inner = [_plain(each) for each in value]
         return inner if any(isinstance(each, dict) for each in inner) else _OneLine(inner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def load(path: Path, tool: str) -> NDArray[Any]:
 def _array(file: Any, path: Path, tool: str) -> NDArray[Any]:
     try:
         array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=10_000)
-    except (ValueError, EOFError, MemoryError, SyntaxError) as error:
+    except (ValueError, EOFError, MemoryError, SyntaxError, OverflowError, RecursionError, TypeError) as error:
         pickled = "allow_pickle" in str(error)
         what = "it holds a pickle, which is not opened" if pickled else "it is no array of numpy's"
         raise unlike(path, tool, what) from error
@@ -64,19 +65,18 @@ def motionctrl(path: Path, canvas: Size | None = None) -> Imported:
     if not np.isfinite(flow).all():
         raise unlike(path, "MotionCtrl", "its flow is not a number everywhere")
     lengths = np.linalg.norm(flow, axis=-1)
-    points: list[NDArray[np.float64]] = []
-    for frame in range(1, len(flow)):
-        if lengths[frame].max() <= 0:  # it rests
-            points += points[-1:]
-            continue
-        down, across = np.unravel_index(int(lengths[frame].argmax()), lengths[frame].shape)
-        points.append(np.array([across, down], np.float64))
-    if not points:
+    moves = [frame for frame in range(1, len(flow)) if lengths[frame].max() > 0]
+    if not moves:
         raise unlike(path, "MotionCtrl", "nothing moves in it")
-    points.append(points[-1] + flow[-1].sum((0, 1)))
+    points = np.zeros((len(flow), 2))
+    for frame in moves:
+        down, across = np.unravel_index(int(lengths[frame].argmax()), lengths[frame].shape)
+        points[frame - 1] = across, down
+        points[frame:] = points[frame - 1] + flow[frame].sum((0, 1))  # where it rests until it moves again
+    points[: moves[0]] = points[moves[0] - 1]
     layout = Layout("MotionCtrl", canvas or (flow.shape[1], flow.shape[2]), len(flow))
     more = ", one stroke where the flow is longest"
-    return layout.strokes(path, [{"points": way(np.array(points), path, "MotionCtrl")}], more)
+    return layout.strokes(path, [{"points": way(points, path, "MotionCtrl")}], more)
 
 
 def wan_move(path: Path, canvas: Size | None = None) -> Imported:
@@ -122,8 +122,10 @@ def ati(path: Path, canvas: Size | None = None) -> Imported:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
         raise unlike(path, tool, "it cannot be opened without running code, or is damaged") from error
-    if isinstance(held, torch.Tensor):
-        held = held.numpy().tobytes() if held.dtype == torch.uint8 else held
+    if isinstance(held, torch.Tensor) and held.dtype == torch.uint8 and held.layout == torch.strided:
+        if held.nbytes > path.stat().st_size:
+            raise unlike(path, tool, "it holds a tensor that is not stored whole")
+        held = held.numpy().tobytes()
     if not isinstance(held, (bytes, bytearray)):
         raise unlike(path, tool, f"it holds a {type(held).__name__}; expected the bytes of an .npz")
     try:
@@ -132,7 +134,7 @@ def ati(path: Path, canvas: Size | None = None) -> Imported:
                 raise unlike(path, tool, "its array is too large")
             with archive.open("array.npy") as file:
                 array = _array(io.BytesIO(file.read()), path, tool)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError) as error:
         raise unlike(path, tool, "it holds no .npz with an 'array'") from error
     if array.ndim != 4 or array.shape[2:] != (1, 3) or array.shape[1] < 2 or not len(array):
         raise unlike(path, tool, f"its array has the shape {array.shape}; expected (N, 121, 1, 3)")

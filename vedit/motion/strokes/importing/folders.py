@@ -51,6 +51,8 @@ def draganything(path: Path, canvas: Size | None = None) -> Imported:
 
 def _inside(file: Path, name: str) -> Path | None:
     """A file of the folder that another lies in, by its name."""
+    if "\0" in name:
+        return None
     found = file.parent / name
     there = found.resolve().is_relative_to(file.parent.resolve()) and found.is_file()
     return found.absolute() if there else None

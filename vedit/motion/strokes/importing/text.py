@@ -15,7 +15,10 @@ from vedit.motion.strokes.schema import MOST_POINTS
 CANVAS = (256, 256)
 """On which both draw, whatever the picture's size."""
 
-_LINE = re.compile(r"\s*(-?\d+(?:\.\d*)?)\s*[,;\s]\s*(-?\d+(?:\.\d*)?)\s*")
+LONGEST_LINE = 200
+"""Characters."""
+
+_LINE = re.compile(r"\s*(-?\d+(?:\.\d*)?)(?:\s*[,;]\s*|\s+)(-?\d+(?:\.\d*)?)\s*")
 
 
 def motionctrl(path: Path, canvas: Size | None = None) -> Imported:
@@ -36,7 +39,7 @@ def _read(path: Path, layout: Layout) -> Imported:
         raise unlike(path, layout.tool, f"it has {len(lines):,} points; expected at most {MOST_POINTS:,}")
     points = []
     for number, line in enumerate(lines, 1):
-        if (found := _LINE.fullmatch(line)) is None:
+        if (found := _LINE.fullmatch(line[: LONGEST_LINE + 1])) is None or len(line) > LONGEST_LINE:
             raise unlike(path, layout.tool, f"line {number} is '{line.strip()[:30]}'; expected x, y")
         points.append([float(found[1]), float(found[2])])
     ways = [{"points": way(np.array(points).reshape(-1, 2), path, layout.tool)}]
