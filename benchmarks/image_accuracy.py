@@ -40,7 +40,7 @@ FIRST = 900_000
 """Seed of the first scene."""
 
 FRAMES = 8
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0)
 TURN = 4
 """Frame from which on another picture is shown."""
 

@@ -258,7 +258,7 @@ def test_a_clip_comes_back_from_pure_noise() -> None:
     errors = {}
     for recipe in get_args(Recipe):
         backbone = load_backbone("mini", device="cpu")
-        tune(backbone, frames, scene.caption, steps=40, recipe=recipe).apply(backbone)
+        tune(backbone, frames, scene.caption, steps=20, recipe=recipe).apply(backbone)
         latents, text, schedule = backbone.encode(frames), backbone.embed([scene.caption]), backbone.schedule(10)
         x = noise(9, 4, (4, 16, 16))
         with torch.no_grad(), backbone.attending("sparse_causal"):

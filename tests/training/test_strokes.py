@@ -182,8 +182,7 @@ def test_ones_own_clips_teach_both_for_any_model(
 def test_the_world_teaches_what_a_model_then_brings(toy_model: Path, tmp_path: Path, train: Train) -> None:
     model = tmp_path / "model"
     shutil.copytree(toy_model, model)
-    for stage in ("flow", "frames", "together"):
-        train("--model", model, "--stage", stage, "--pool", 4, "--batch", 1, "--steps", 1)
+    train("--model", model, "--pool", 4, "--batch", 1, "--steps", 1)
     assert read_notes(model).motion_strokes == "strokes"
     assert (model / "strokes" / COMPLETION / WEIGHTS).is_file()
     assert (model / "strokes" / CONTROL / "config.json").is_file()
