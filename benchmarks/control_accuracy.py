@@ -31,9 +31,9 @@ from vedit.backbone.control import load_controlnet
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition
 from vedit.entrances.residuals import AddResiduals
-from vedit.guiders import ClassifierFree
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 from world import Rendered
 
 KINDS = ("edge", "pose", "flow")

@@ -179,10 +179,10 @@ def backbone_of(width: int, machine: Machine) -> Backbone:
 def jobs(width: int, frames: int, size: int, machine: Machine) -> list[Row]:
     """Steps of whole jobs, and the default edit."""
     import vedit
-    from vedit.guiders import ClassifierFree
     from vedit.priors.inversion import invert, passes
-    from vedit.sampling import denoise
-    from vedit.tuning import tune
+    from vedit.sampling.denoising import denoise
+    from vedit.sampling.guiders import ClassifierFree
+    from vedit.tuning.one_shot import tune
 
     backbone, steps = backbone_of(width, machine), 4
     pixels = torch.rand((frames, 3, size, size), generator=torch.Generator().manual_seed(0))

@@ -33,7 +33,7 @@ from vedit.adapters.image_files import ENCODER
 from vedit.backbone.image_encoder import caption_embeddings, load_image_encoder, shown
 from vedit.flow import estimate_flow
 from vedit.motion.spread import spread
-from vedit.subject import Naming, class_latents, learn_subject
+from vedit.tuning.subject import Naming, class_latents, learn_subject
 from world.scene import Scene
 
 FIRST = 900_000

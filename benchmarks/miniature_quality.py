@@ -21,10 +21,10 @@ from benchmarks.matte import matte
 from benchmarks.table import figure, middle_and_worst, percent, show
 from vedit import load_backbone
 from vedit.backbone.model import Backbone
-from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 
 
 def decibels(a: Tensor, b: Tensor, where: Tensor | None = None) -> float:

@@ -22,7 +22,7 @@ import world
 from benchmarks.table import show
 from vedit.backbone.model import Backbone
 from vedit.schedule import training_levels
-from vedit.tuning import tune, tuned_parameters
+from vedit.tuning.one_shot import tune, tuned_parameters
 
 
 def original_steps(backbone: Backbone, clip: vedit.Clip, prompt: str, steps: int) -> None:

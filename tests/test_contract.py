@@ -20,7 +20,7 @@ from vedit.errors import ConfigError, MediaError, PartError, WeightsError
 from vedit.flow import estimate_flow
 from vedit.part import Family, Need, Part
 from vedit.priors import PRIORS, Prior, PriorInputs
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.timeline import Moments
 
 FAMILIES = (ANNOTATORS, ATTENTION, CONDITIONERS, PRIORS)

@@ -13,12 +13,13 @@ import pytest
 import vedit as package
 from tests.backbone import toys
 from tests.conftest import Ran
-from vedit import machine_disk, mapped
+from vedit import mapped
 from vedit.adapters.loading import ModelSpec
 from vedit.backbone import model_files
 from vedit.errors import DeviceError
 from vedit.jobs import base, cost, resources
 from vedit.jobs.resources import FRAME, FRAMES_HELD
+from vedit.machine import disk as machine_disk
 from vedit.network_cost import NetworkCost
 from vedit.stages import clip as clip_stages
 from vedit.stages import sampling

@@ -13,8 +13,8 @@ ROOT = Path(vedit.__file__).parent
 
 FLOORS = [
     {"errors", "files"},
-    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine_memory"}
-    | {"shots", "windows", "mapped", "machine_disk"},
+    {"synonyms", "registry", "progress", "atomic", "otsu", "timeline", "warning_filters", "machine"}
+    | {"shots", "windows", "mapped"},
     {"clip", "schedule", "miniature", "graph"},
     {"sheet", "compare", "config", "flow", "key_frames", "audio", "printing", "report"},
     {"part"},
@@ -22,10 +22,9 @@ FLOORS = [
     {"request", "entrances", "condition"},
     {"backbone"},
     {"adapters"},
-    {"guiders", "prediction", "solvers"},
-    {"sampling", "fifo", "tiles"},
+    {"sampling"},
     {"quality", "session", "seams"},
-    {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning", "subject"} | {"tuning_exam"},
+    {"masks", "motion", "annotators", "conditioners", "priors", "metrics", "tuning"},
     {"stages"},
     {"network_cost"},
     {"jobs"},

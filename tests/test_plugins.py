@@ -18,10 +18,10 @@ from vedit import registry
 from vedit.adapters.loading import load_backbone
 from vedit.clip import read_clip
 from vedit.conditioners import CONDITIONERS
-from vedit.guiders import ClassifierFree
 from vedit.jobs import jobs
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 from vedit.timeline import Moments
 
 Command = Callable[..., Ran]

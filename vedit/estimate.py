@@ -13,7 +13,7 @@ from vedit.graph import plan
 from vedit.jobs.base import Given, Job, result_store
 from vedit.jobs.cost import cost_of, memories
 from vedit.jobs.resources import Canvas, check_disks, check_fits, format_bytes, format_duration
-from vedit.machine_disk import Disk
+from vedit.machine.disk import Disk
 from vedit.session import Session
 
 Rows = list[list[str]]

@@ -32,7 +32,7 @@ from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
 from vedit.graph import Work
-from vedit.tuning import tuned_parameters
+from vedit.tuning.one_shot import tuned_parameters
 
 _aten = torch.ops.aten
 # The counter knows attention's kernels of CUDA but not the CPU's, which have the same arithmetic.

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Prediction = Literal["epsilon", "v_prediction"]
 
 Sampler = Literal["ddim", "ddpm", "dpm++", "lcm"]
-"""What takes the steps: DDIM or DDPM, whose formula is here, or one of diffusers' schedulers (``vedit.solvers``)."""
+"""What takes the steps: DDIM or DDPM, whose formula is here, or one of diffusers' schedulers
+(``vedit.sampling.solvers``)."""
 
 Index = int | Tensor
 """Which step, 0 being the noisiest: one for all frames, or one for each (F,) int64, whose levels then differ."""
@@ -56,7 +57,7 @@ class Levels:
 class Schedule:
     """S timesteps of a trajectory and the noise levels between them, with DDIM's steps (Song et al. 2021).
 
-    Another ``sampler`` has timesteps and levels of its own, and its steps in ``vedit.solvers``.
+    Another ``sampler`` has timesteps and levels of its own, and its steps in ``vedit.sampling.solvers``.
 
     ``timesteps`` (S,) int64, descending from noise to clean; ``levels`` (S + 1,) float32, those before each step and,
     last, after the final one.

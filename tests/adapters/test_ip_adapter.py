@@ -28,11 +28,11 @@ from vedit.clip.images import frame_of
 from vedit.condition import Condition
 from vedit.entrances.image_tokens import ImageTokens
 from vedit.errors import ConfigError, WeightsError
-from vedit.guiders import ClassifierFree, Unguided
-from vedit.prediction import predict
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import denoise
+from vedit.sampling.denoising import denoise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.sampling.prediction import predict
 
 PROMPT, NEGATIVE, STEPS, SCALE = "a red cat", "a", 3, 4.0
 FLOAT, CPU = torch.float32, torch.device("cpu")

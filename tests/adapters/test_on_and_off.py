@@ -21,7 +21,7 @@ from vedit.adapters.motion import Motion
 from vedit.backbone import Backbone
 from vedit.backbone.loading import read_parts
 from vedit.errors import WeightsError
-from vedit.tuning import tune
+from vedit.tuning.one_shot import tune
 
 FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 

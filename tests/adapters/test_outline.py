@@ -15,7 +15,7 @@ from vedit.adapters.loading import ModelSpec, load_backbone
 from vedit.adapters.tuned import Adapter
 from vedit.config import EditConfig
 from vedit.session import Model, Session
-from vedit.tuning import tune
+from vedit.tuning.one_shot import tune
 
 
 def alike(spec: ModelSpec) -> None:

@@ -13,10 +13,10 @@ from vedit.attention.carried import CarriedTokens, TokenPaths
 from vedit.backbone import Backbone
 from vedit.errors import ConfigError
 from vedit.key_frames import KeyFrames
-from vedit.prediction import Carried, Predictor
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
+from vedit.sampling.prediction import Carried, Predictor
 from vedit.shots import Shots
 
 FRAMES, CELLS = 7, (8, 8)

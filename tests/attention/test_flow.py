@@ -18,7 +18,7 @@ from vedit.backbone import Backbone
 from vedit.backbone.control import ControlNet
 from vedit.errors import ConfigError
 from vedit.flow import Flow, estimate_flow, tracks
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 SIZE, CELLS = (48, 64), (6, 8)
 

@@ -17,12 +17,12 @@ from vedit.backbone.control import ControlNet, load_controlnet
 from vedit.condition import Condition, enter
 from vedit.entrances.residuals import AddResiduals
 from vedit.errors import WeightsError
-from vedit.guiders import ClassifierFree, Unguided
-from vedit.prediction import Predictor
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import InjectionSource, denoise, noise
+from vedit.sampling.denoising import InjectionSource, denoise, noise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.sampling.prediction import Predictor
 from vedit.windows import Windows
 
 STEPS = 4

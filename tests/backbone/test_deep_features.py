@@ -15,7 +15,7 @@ from vedit.backbone import Backbone
 from vedit.backbone.control import load_controlnet
 from vedit.backbone.deep_features import DeepFeatures, Turns
 from vedit.backbone.temporal import temporal_layers
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 FRAMES = 3
 

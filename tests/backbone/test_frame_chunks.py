@@ -15,12 +15,12 @@ from torch import Tensor
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.frame_chunks import FRAMES_PER_CHUNK, in_chunks
-from vedit.guiders import ClassifierFree, Unguided
 from vedit.masks import compare_prompts, word_mask
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt
-from vedit.sampling import InjectionSource, denoise, noise
-from vedit.tuning import tune
+from vedit.sampling.denoising import InjectionSource, denoise, noise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.tuning.one_shot import tune
 
 FRAMES = 6
 """More than a piece, fewer than two."""

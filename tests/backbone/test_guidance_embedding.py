@@ -13,7 +13,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.deep_features import DeepFeatures
 from vedit.backbone.guidance_embedding import guidance_embedding
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 
 @pytest.fixture(scope="module")

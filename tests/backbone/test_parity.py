@@ -11,9 +11,9 @@ from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.errors import MediaError, PartError
-from vedit.guiders import ClassifierFree
 from vedit.prompt import Prompt
-from vedit.sampling import denoise
+from vedit.sampling.denoising import denoise
+from vedit.sampling.guiders import ClassifierFree
 
 KINDS = ["per_frame", "sparse_causal", "first_frame", "full"]
 

@@ -12,7 +12,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.attention.anchors import Anchors
 from vedit.backbone import Backbone
 from vedit.backbone.temporal import sinusoids, temporal_layers
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 
 @pytest.fixture

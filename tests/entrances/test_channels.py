@@ -14,12 +14,12 @@ from vedit.backbone import Backbone
 from vedit.condition import Condition
 from vedit.entrances.channels import InputChannels
 from vedit.errors import ConfigError
-from vedit.guiders import ClassifierFree
-from vedit.prediction import predict
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import InjectionSource, denoise, noise
+from vedit.sampling.denoising import InjectionSource, denoise, noise
+from vedit.sampling.guiders import ClassifierFree
+from vedit.sampling.prediction import predict
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.condition import Condition
 from vedit.entrances.energy import Energy, EnergyOfFrames
-from vedit.guiders import ClassifierFree, Guider
-from vedit.prediction import predict
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree, Guider
+from vedit.sampling.prediction import predict
 from vedit.schedule import Schedule
 
 SCALED = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

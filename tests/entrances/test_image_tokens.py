@@ -14,12 +14,12 @@ from vedit.attention.context import KeysAndValues, own_keys_and_values
 from vedit.backbone import Backbone
 from vedit.condition import Condition
 from vedit.entrances.image_tokens import ImageTokens
-from vedit.guiders import ClassifierFree, Unguided
-from vedit.prediction import predict
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt
 from vedit.request import BranchBeside, Request
-from vedit.sampling import InjectionSource, denoise, noise
+from vedit.sampling.denoising import InjectionSource, denoise, noise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.sampling.prediction import predict
 
 
 @pytest.fixture(scope="module")

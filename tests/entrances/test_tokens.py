@@ -9,10 +9,10 @@ import torch
 from vedit.adapters.loading import load_backbone
 from vedit.condition import Condition
 from vedit.entrances.tokens import MOMENTUM_KEPT, Tokens, join_tokens
-from vedit.guiders import ClassifierFree
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 
 
 def test_semantic_guidance_leads_where_it_says_most_and_remembers() -> None:

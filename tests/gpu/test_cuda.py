@@ -17,10 +17,10 @@ from vedit.attention import kernels
 from vedit.attention.context import StepContext
 from vedit.attention.kinds import PerFrame
 from vedit.backbone.temporal import TemporalAttention
-from vedit.machine_memory import free_gpu_memory
-from vedit.prediction import Predictor
+from vedit.machine.memory import free_gpu_memory
 from vedit.prompt import Prompt
 from vedit.request import Request
+from vedit.sampling.prediction import Predictor
 
 pytestmark = [
     pytest.mark.gpu,

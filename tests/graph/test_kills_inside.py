@@ -21,7 +21,7 @@ from vedit.graph.unfinished import Unfinished
 
 # Imported so that a process that is forked has it already, and kills meet work.
 from vedit.jobs import edit as _edit  # noqa: F401
-from vedit.prediction import Predictor
+from vedit.sampling.prediction import Predictor
 
 KILLS = 20
 """Of each job, at any moment."""

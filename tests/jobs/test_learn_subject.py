@@ -77,7 +77,7 @@ def test_diffusers_reads_both(toy_model: Path, learnt: Path) -> None:
 
 def test_the_model_is_left_as_it_was_and_the_same_seed_gives_the_same(toy_model: Path, pictures: Path) -> None:
     from vedit.stages.subject import middle_square
-    from vedit.subject import Naming, class_latents, learn_subject
+    from vedit.tuning.subject import Naming, class_latents, learn_subject
 
     backbone = load_backbone(toy_model)
     before = {name: each.clone() for name, each in backbone.unet.state_dict().items()}
@@ -93,7 +93,7 @@ def test_the_model_is_left_as_it_was_and_the_same_seed_gives_the_same(toy_model:
 
 
 def test_learning_comes_nearer_to_the_pictures(toy_model: Path) -> None:
-    from vedit.subject import Naming, _Lesson, learn_subject
+    from vedit.tuning.subject import Naming, _Lesson, learn_subject
 
     backbone, naming = load_backbone(toy_model), Naming("<rex>", "dog")
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -11,10 +11,10 @@ from PIL import Image
 
 from tests.clip.making import picture_clip
 from tests.conftest import Ran
-from vedit import tuning
 from vedit.adapters.tuned import Adapter
 from vedit.config import TuneConfig
 from vedit.jobs import run
+from vedit.tuning import one_shot as tuning
 
 Command = Callable[..., Ran]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vedit.masks.dual_clock import DualClock, latents_held, latents_whole
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.schedule import Schedule
 
 LAYOUT = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

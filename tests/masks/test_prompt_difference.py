@@ -10,11 +10,11 @@ import world
 from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
-from vedit.guiders import ClassifierFree
 from vedit.masks import LatentBlend, PromptDifference, compare_prompts
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 from vedit.windows import Windows
 
 

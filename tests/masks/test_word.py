@@ -15,7 +15,7 @@ from vedit.backbone import Backbone
 from vedit.backbone.prompts import tokens_of
 from vedit.errors import ConfigError
 from vedit.masks import word_mask
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,10 @@ from vedit.condition import Condition
 from vedit.conditioners.audio import encode_sound
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.entrances.residuals import AddResiduals
-from vedit.guiders import ClassifierFree
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 from world.sounds import RATE, sound
 
 

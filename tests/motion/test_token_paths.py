@@ -15,7 +15,7 @@ from vedit.backbone import Backbone
 from vedit.flow import Flow
 from vedit.key_frames import KeyFrames
 from vedit.motion.token_paths import token_paths
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 SIZE, CELLS = (32, 64), (4, 8)
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from tests.backbone import toys
 from vedit.adapters.loading import load_backbone
 from vedit.clip import Audio, Clip, read_clip
-from vedit.tuning import tune
+from vedit.tuning.one_shot import tune
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.key_frames import KeyFrames
 from vedit.priors.inversion import correction_size, invert, invert_key_frames, passes, reconstruct
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.windows import Windows
 
 

@@ -12,7 +12,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.priors import PriorInputs
 from vedit.priors.reshuffled import Reshuffled, order
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.windows import WINDOW, Windows
 
 

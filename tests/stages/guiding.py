@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vedit.backbone import Backbone
 from vedit.config import GenerateConfig, GuidanceSettings
-from vedit.guiders import Guider
+from vedit.sampling.guiders import Guider
 from vedit.stages.guidance import Guidance
 from vedit.stages.soundtrack import Soundtrack
 from vedit.stages.words import words_of

@@ -12,7 +12,7 @@ from vedit import load_backbone
 from vedit.errors import DeviceError, PartError, VeditWarning
 from vedit.jobs.generate import generate
 from vedit.stages.sanity import warn_if_degenerate
-from vedit.tuning import tune
+from vedit.tuning.one_shot import tune
 
 SMALL = {"frames": 2, "steps": 2, "width": 32, "height": 32, "prior": "gaussian"}
 

@@ -38,8 +38,8 @@ from vedit.clip.video_track import (
     video_stream,
 )
 from vedit.errors import MediaError, VeditWarning
-from vedit.machine_disk import free_disk
-from vedit.machine_memory import free_memory
+from vedit.machine.disk import free_disk
+from vedit.machine.memory import free_memory
 from vedit.mapped import lies_in_file, scratch_folder, stacked
 
 Picture = Callable[[], Tensor]

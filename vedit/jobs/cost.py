@@ -24,8 +24,8 @@ from vedit.jobs.resources import (
     needed_memory,
     network_seconds,
 )
-from vedit.machine_disk import Disk, disks
-from vedit.machine_memory import free_gpu_memory, free_memory, held_memory
+from vedit.machine.disk import Disk, disks
+from vedit.machine.memory import free_gpu_memory, free_memory, held_memory
 from vedit.mapped import lies_in_file
 from vedit.session import Session
 from vedit.stages.denoise import Denoise

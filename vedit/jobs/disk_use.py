@@ -9,7 +9,7 @@ from typing import Any
 from vedit.config import Settings
 from vedit.graph import Plan, Stage, Store
 from vedit.jobs.resources import Canvas
-from vedit.machine_disk import DiskUse
+from vedit.machine.disk import DiskUse
 from vedit.mapped import lies_in_file, scratch_folder
 
 WORKING = "while it works"

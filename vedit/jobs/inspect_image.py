@@ -27,10 +27,10 @@ from vedit.graph.files import File
 from vedit.jobs.base import Given, Goal, Job, opened
 from vedit.jobs.images import check_picture
 from vedit.jobs.outputs import check_output, default_output
-from vedit.prediction import predict
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
+from vedit.sampling.prediction import predict
 from vedit.schedule import training_levels
 from vedit.session import Model, Session
 from vedit.stages.images import EncodePictures, ImageWeights, SeenPictures

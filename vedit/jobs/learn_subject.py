@@ -19,7 +19,7 @@ from vedit.jobs.outputs import check_output
 from vedit.jobs.resources import Canvas
 from vedit.session import Session
 from vedit.stages.subject import ClassLatents, EncodeSquares, LearnSubject
-from vedit.subject import Naming
+from vedit.tuning.subject import Naming
 
 if TYPE_CHECKING:
     from vedit.printing import Report

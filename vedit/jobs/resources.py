@@ -16,8 +16,8 @@ from vedit.clip.sizes import Size
 from vedit.errors import DeviceError, VeditWarning
 from vedit.graph import Stage, Work
 from vedit.graph.work import passes
-from vedit.machine_disk import Disk
-from vedit.machine_memory import free_gpu_memory, free_memory
+from vedit.machine.disk import Disk
+from vedit.machine.memory import free_gpu_memory, free_memory
 from vedit.mapped import CHUNK, lies_in_file
 from vedit.session import Model, Session
 from vedit.windows import Windows

@@ -31,6 +31,7 @@ from vedit.jobs.source import Footage
 from vedit.jobs.windows import settle_windows, windows_of
 from vedit.priors import PRIORS
 from vedit.progress import Progress
+from vedit.sampling.tiles import tiles_of
 from vedit.session import Model, Session
 from vedit.stages import prompt_schedule
 from vedit.stages.conditions import ControlRun
@@ -38,7 +39,6 @@ from vedit.stages.latents import Decode, Encode
 from vedit.stages.noise import StartingNoise
 from vedit.stages.upscale import KIND, DenoiseTiles
 from vedit.stages.words import words_of
-from vedit.tiles import tiles_of
 from vedit.timeline import Moments
 
 if TYPE_CHECKING:

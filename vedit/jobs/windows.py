@@ -10,7 +10,7 @@ from vedit.clip.sizes import Size
 from vedit.config import AttentionSettings
 from vedit.errors import VeditWarning
 from vedit.jobs.resources import FRAME, FRAMES_HELD, MARGIN, in_hand, least_memory
-from vedit.machine_memory import free_gpu_memory, free_memory
+from vedit.machine.memory import free_gpu_memory, free_memory
 from vedit.windows import WINDOW, Windows
 
 C = TypeVar("C", bound=AttentionSettings)

@@ -13,11 +13,11 @@ from vedit.config import EditSettings
 from vedit.mapped import drawn_in_chunks, in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
-from vedit.prediction import Predictor
 from vedit.progress import Progress
 from vedit.prompt import Prompt, repeat_to_same_length
 from vedit.request import Request
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
+from vedit.sampling.prediction import Predictor
 from vedit.schedule import training_levels
 
 NOISE_LEVELS = (0.4, 0.5, 0.6, 0.7)

@@ -14,7 +14,7 @@ from vedit.mapped import drawn_in_chunks, in_chunks, room_for
 from vedit.masks.latent_blend import surroundings
 from vedit.otsu import otsu
 from vedit.progress import Progress
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.schedule import training_levels
 
 NOISE_LEVELS = (0.2, 0.3, 0.4, 0.5)

@@ -17,7 +17,7 @@ from vedit.clip.sizes import Size
 from vedit.flow import Flow, nearest, ways_to_ends
 from vedit.key_frames import KeyFrames
 from vedit.progress import Progress
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.schedule import training_levels
 
 NOISE_LEVEL = 0.26

@@ -11,12 +11,12 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.errors import ConfigError
 from vedit.flow import first_seen, nearest
-from vedit.guiders import Unguided
 from vedit.mapped import let_go, room_for
 from vedit.part import Need
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import Unguided
 from vedit.schedule import Schedule
 
 WAY = 0.06

@@ -14,7 +14,7 @@ from vedit.flow import Flow, centres, first_seen, nearest
 from vedit.mapped import in_chunks, let_go, room_for
 from vedit.part import Need
 from vedit.priors import Prior, PriorInputs, Start
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 
 class FlowWarped(Prior):

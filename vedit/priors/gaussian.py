@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vedit.backbone.model import Backbone
 from vedit.priors import Prior, PriorInputs, Start
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 
 
 class Gaussian(Prior):

@@ -13,16 +13,16 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, Stretch, enter, of_source
 from vedit.graph.unfinished import Chapter, Unfinished
-from vedit.guiders import Unguided
 from vedit.key_frames import KeyFrames
 from vedit.mapped import in_chunks, let_go, room_for
 from vedit.part import Need
-from vedit.prediction import Predictor
 from vedit.priors import Prior, PriorInputs, Start
 from vedit.progress import Progress, renamed
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.sampling import denoise
+from vedit.sampling.denoising import denoise
+from vedit.sampling.guiders import Unguided
+from vedit.sampling.prediction import Predictor
 from vedit.schedule import Schedule
 from vedit.windows import as_index
 

@@ -7,7 +7,7 @@ import torch
 from vedit.backbone.model import Backbone
 from vedit.mapped import in_chunks, room_for
 from vedit.priors import Prior, PriorInputs, Start
-from vedit.sampling import keyed, noise
+from vedit.sampling.denoising import keyed, noise
 from vedit.windows import WINDOW
 
 SHUFFLED = 4

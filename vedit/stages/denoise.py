@@ -12,9 +12,9 @@ from vedit.condition import Condition
 from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.masks import LatentBlend
-from vedit.prediction import Carried
 from vedit.priors import Start
-from vedit.sampling import InjectionSource
+from vedit.sampling.denoising import InjectionSource
+from vedit.sampling.prediction import Carried
 from vedit.schedule import Schedule
 from vedit.session import Session
 from vedit.shots import ONE_SHOT, Shots
@@ -83,7 +83,7 @@ class Denoise(Sampling):
         shots: Shots | None,
         carried: Carried | None = None,
     ) -> Tensor:
-        """What the ``backbone``, at work for this stage, makes of the inputs; ``carried`` as ``sampling.denoise``."""
+        """What the ``backbone``, at work for this stage, makes of the inputs; ``carried`` as ``denoising.denoise``."""
         steps = self.schedule(backbone)
         x, source, keep = start.noise, None, None
         if latents is not None and self.source is not None:

@@ -8,12 +8,12 @@ from math import ceil
 from torch import Tensor
 
 from vedit.condition import Condition
-from vedit.fifo import denoise_queue, passes
 from vedit.flow import Flow
 from vedit.graph import Work
 from vedit.graph.unfinished import forgotten
 from vedit.priors import Start
 from vedit.quality import check_finite
+from vedit.sampling.fifo import denoise_queue, passes
 from vedit.session import Session
 from vedit.stages.conditions import control_work
 from vedit.stages.sampling import Sampling

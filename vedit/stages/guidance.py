@@ -10,8 +10,8 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.conditioners.audio import TimedSound
 from vedit.config import GuidanceSettings, window_of
-from vedit.guiders import ClassifierFree, Guider, Unguided, lies_within
 from vedit.prompt import Prompt
+from vedit.sampling.guiders import ClassifierFree, Guider, Unguided, lies_within
 from vedit.shots import ONE_SHOT, Shots
 from vedit.stages import prompt_schedule, soundtrack
 from vedit.stages.words import Words

@@ -18,14 +18,14 @@ from vedit.condition import Condition, Stretch
 from vedit.flow import Flow
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import Chapter, Unfinished, forgotten
-from vedit.guiders import Guider
-from vedit.prediction import Carried
 from vedit.progress import Progress
 from vedit.quality import check_finite
-from vedit.sampling import AfterStep, InjectionSource, denoise, keyed
+from vedit.sampling.denoising import AfterStep, InjectionSource, denoise, keyed
+from vedit.sampling.guiders import Guider
+from vedit.sampling.prediction import Carried
+from vedit.sampling.solvers import solver_of
 from vedit.schedule import Sampler, Schedule
 from vedit.session import Model, Session
-from vedit.solvers import solver_of
 from vedit.stages.conditions import control_work
 from vedit.stages.guidance import Guidance
 from vedit.stages.noise import StartingNoise
@@ -96,7 +96,7 @@ class Sampling(TensorStage):
         unfinished: Unfinished | Chapter | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
-        """The clean latents that ``sampling.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
+        """The clean latents that ``denoising.denoise`` makes of ``x``, both (F, 4, h, w). Raises WeightsError for what
         is no number. ``only``, ``carried``, ``stretch`` and ``unfinished`` as there; ``progress`` in place of the
         session's."""
         solver = solver_of(

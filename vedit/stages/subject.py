@@ -16,7 +16,7 @@ from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.files import File
 from vedit.session import Model, Session, within_memory
 from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
-from vedit.subject import STEPS, Naming, class_latents, learn_subject
+from vedit.tuning.subject import STEPS, Naming, class_latents, learn_subject
 
 
 @dataclass(frozen=True)

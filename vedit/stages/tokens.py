@@ -16,8 +16,8 @@ from vedit.flow import Flow
 from vedit.graph import Stage, Work
 from vedit.key_frames import KeyFrames
 from vedit.motion.token_paths import token_paths
-from vedit.prediction import Carried
 from vedit.priors import Start
+from vedit.sampling.prediction import Carried
 from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages.denoise import Denoise

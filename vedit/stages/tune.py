@@ -22,8 +22,8 @@ from vedit.shots import ONE_SHOT, Shots
 from vedit.stages.flow import EstimateFlow
 from vedit.stages.latents import Encode
 from vedit.stages.packing import from_json_tensor, json_tensor, prefixed, without_prefix
-from vedit.tuning import Blocks, Recipe, tune
-from vedit.tuning_exam import PAIRS, looks
+from vedit.tuning.exam import PAIRS, looks
+from vedit.tuning.one_shot import Blocks, Recipe, tune
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,19 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.graph import Stage, TensorStage, Work
 from vedit.graph.unfinished import forgotten
-from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.mapped import drawn_in_chunks
 from vedit.priors import Start
 from vedit.prompt import Prompt
 from vedit.quality import check_finite
 from vedit.request import Control
+from vedit.sampling.guiders import ClassifierFree, Guider, Unguided
+from vedit.sampling.tiles import ControlOf, Tile, denoise_tiles, tiles_of
 from vedit.session import Model, Session
 from vedit.shots import Shots
 from vedit.stages.conditions import ControlRun
 from vedit.stages.latents import Encode
 from vedit.stages.noise import StartingNoise
 from vedit.stages.words import Words
-from vedit.tiles import ControlOf, Tile, denoise_tiles, tiles_of
 from vedit.windows import Windows
 
 KIND = "tile"

@@ -17,7 +17,7 @@ from vedit.errors import WeightsError
 from vedit.motion.generated.volume import CHANNELS, FlowVolume
 from vedit.motion.grid import resized
 from vedit.motion.network_folder import check_weights, read_network_config, read_weights, save_network
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.schedule import Schedule
 
 KIND = "FlowDiffusion"

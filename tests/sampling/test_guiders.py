@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from vedit.guiders import ClassifierFree
 from vedit.prompt import Prompt
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
+from vedit.sampling.guiders import ClassifierFree
 from vedit.schedule import Prediction, Schedule
 
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedit import machine_memory
+from vedit.machine import memory as machine_memory
 
 
 def test_a_process_holds_something_and_some_is_free() -> None:

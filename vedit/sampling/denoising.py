@@ -12,14 +12,14 @@ from torch import Tensor
 from vedit.backbone.model import Backbone
 from vedit.condition import Condition, Stretch, attached, enter, memories, of_source, remember
 from vedit.graph.unfinished import Chapter, Unfinished
-from vedit.guiders import Guider
 from vedit.mapped import CHUNK, in_chunks, let_go, room_for
-from vedit.prediction import Carried, Predictor
 from vedit.progress import Progress
 from vedit.prompt import Prompt
 from vedit.request import Request
+from vedit.sampling.guiders import Guider
+from vedit.sampling.prediction import Carried, Predictor
+from vedit.sampling.solvers import Ddim, Solver
 from vedit.schedule import Schedule
-from vedit.solvers import Ddim, Solver
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from vedit.entrances.energy import Energy
 from vedit.entrances.image_tokens import ImageTokens
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
-from vedit.prediction import Predictor, predict, seen_again
 from vedit.prompt import Prompt
 from vedit.request import Request, Timestep
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
+from vedit.sampling.prediction import Predictor, predict, seen_again
 from vedit.windows import Windows
 
 

@@ -24,7 +24,7 @@ from vedit.flow import Flow, estimate_flow
 from vedit.progress import Progress
 from vedit.schedule import Levels, Schedule, alpha_bar
 from vedit.shots import ONE_SHOT, Shots
-from vedit.tuning_exam import PAIRS, is_due, is_learnt
+from vedit.tuning.exam import PAIRS, is_due, is_learnt
 
 TUNED_SUFFIXES = ("attn1.to_q", "attn2.to_q", "attn_temp")
 """Modules that learn, by the ends of their names: Tune-A-Video's choice."""
@@ -131,7 +131,7 @@ def tune(
         shots: of the clip
         pictures: of what the clip shows, or is to show
         mix: share of the error of the clip as video, above 0; the rest is that of frames and pictures
-        early_stop: whether it ends once it has learnt the clip as video (``vedit.tuning_exam``)
+        early_stop: whether it ends once it has learnt the clip as video (``vedit.tuning.exam``)
         blocks: of the UNet that learn: "all" or "up"
         progress: what is told of each step; None for nothing
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vedit import machine_disk
-from vedit.machine_disk import DiskUse, disks, free_disk
+from vedit.machine import disk as machine_disk
+from vedit.machine.disk import DiskUse, disks, free_disk
 
 
 def test_a_folder_that_is_not_there_yet_lies_on_the_disk_of_the_one_above(tmp_path: Path) -> None:

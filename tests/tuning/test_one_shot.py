@@ -17,9 +17,9 @@ from vedit.backbone import Backbone
 from vedit.backbone.temporal import temporal_layers
 from vedit.clip import Clip
 from vedit.errors import DeviceError, MediaError, WeightsError
-from vedit.sampling import noise
+from vedit.sampling.denoising import noise
 from vedit.shots import Shots
-from vedit.tuning import Recipe, tune, tuned_parameters
+from vedit.tuning.one_shot import Recipe, tune, tuned_parameters
 
 FRAMES = torch.rand((3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 
@@ -125,7 +125,7 @@ def test_the_same_seed_tunes_the_same(sd1: Path) -> None:
 
 
 def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vedit.tuning.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("vedit.tuning.one_shot.CHECKPOINT_EVERY", 2)
     checkpoint = tmp_path / "tuning.pt"
     whole = tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=5)
 
@@ -155,10 +155,10 @@ def test_an_interrupted_tuning_goes_on_where_it_was(sd1: Path, tmp_path: Path, m
 
 def test_tuning_that_has_learnt_ends(sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the same step and with the same bytes as it has where it may take just so many, interrupted or not."""
-    monkeypatch.setattr("vedit.tuning_exam.EVERY", 2)
-    monkeypatch.setattr("vedit.tuning_exam.BEGUN", 1.1)
-    monkeypatch.setattr("vedit.tuning_exam.LEAST", 0.5)
-    monkeypatch.setattr("vedit.tuning.CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr("vedit.tuning.exam.EVERY", 2)
+    monkeypatch.setattr("vedit.tuning.exam.BEGUN", 1.1)
+    monkeypatch.setattr("vedit.tuning.exam.LEAST", 0.5)
+    monkeypatch.setattr("vedit.tuning.one_shot.CHECKPOINT_EVERY", 3)
 
     def tuned(steps: int, *, early_stop: bool = True, **settings: Any) -> Adapter:
         return tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=steps, early_stop=early_stop, **settings)
@@ -189,7 +189,7 @@ def test_the_error_that_ends_it_is_of_the_same_noises_each_time(
     backbone: Backbone, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a rate that moves nothing it stays as it is; in stretches of a clip and shots of it too."""
-    monkeypatch.setattr("vedit.tuning_exam.EVERY", 1)
+    monkeypatch.setattr("vedit.tuning.exam.EVERY", 1)
     for given in ({}, {"window": 2}, {"shots": Shots((0, 2))}):
         told = tune(
             backbone, FRAMES, "a cat", steps=2, learning_rate=1e-30, recipe=recipe, early_stop=True, **given

@@ -15,11 +15,11 @@ from vedit.entrances.energy import Energy
 from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
 from vedit.errors import ConfigError
-from vedit.fifo import Queue, blocks, denoise_queue, passes, rounds
-from vedit.guiders import ClassifierFree, Guider, Unguided
 from vedit.prompt import Prompt
 from vedit.request import Frames, Timestep
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.fifo import Queue, blocks, denoise_queue, passes, rounds
+from vedit.sampling.guiders import ClassifierFree, Guider, Unguided
 
 
 @pytest.fixture(scope="module")

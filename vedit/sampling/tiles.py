@@ -13,11 +13,11 @@ from vedit.backbone.model import Backbone
 from vedit.clip.sizes import Size
 from vedit.errors import ConfigError
 from vedit.graph.unfinished import Unfinished
-from vedit.guiders import Guider
 from vedit.mapped import in_chunks, let_go, room_for
-from vedit.prediction import Predictor
 from vedit.progress import Progress
 from vedit.request import Control, Request
+from vedit.sampling.guiders import Guider
+from vedit.sampling.prediction import Predictor
 from vedit.schedule import Schedule
 
 SHARED = 4

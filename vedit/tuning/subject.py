@@ -13,10 +13,10 @@ from vedit.adapters.lora_training import LearntLora, Subject, learning_word
 from vedit.backbone.model import Backbone
 from vedit.backbone.prompts import embed_with_gradient
 from vedit.errors import DeviceError, WeightsError
-from vedit.guiders import ClassifierFree
 from vedit.progress import Progress
 from vedit.prompt import Prompt
-from vedit.sampling import denoise, noise
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree
 from vedit.schedule import Levels, alpha_bar
 
 GUIDANCE, STEPS = 6.0, 25

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.test_prediction import residuals
+from tests.sampling.test_prediction import residuals
 from vedit import mapped
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError
-from vedit.guiders import ClassifierFree, Unguided
 from vedit.prompt import Prompt
 from vedit.request import Frames, Timestep
-from vedit.sampling import denoise, noise
-from vedit.tiles import Tile, denoise_tiles, tiles_of
+from vedit.sampling.denoising import denoise, noise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.sampling.tiles import Tile, denoise_tiles, tiles_of
 from vedit.windows import Windows
 
 

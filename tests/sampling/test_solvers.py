@@ -10,9 +10,9 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from vedit.errors import ConfigError
-from vedit.sampling import keyed, noise
+from vedit.sampling.denoising import keyed, noise
+from vedit.sampling.solvers import Solver, solver_of
 from vedit.schedule import Prediction, Sampler, Schedule
-from vedit.solvers import Solver, solver_of
 
 SD1 = {
     "_class_name": "PNDMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,

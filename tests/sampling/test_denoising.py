@@ -14,13 +14,13 @@ from vedit.entrances.residuals import AddResiduals, Residuals
 from vedit.entrances.tokens import Tokens
 from vedit.graph import Store, unfinished
 from vedit.graph.unfinished import Unfinished
-from vedit.guiders import ClassifierFree, Unguided
 from vedit.priors.inversion import invert
 from vedit.prompt import Prompt, repeat_to_same_length
 from vedit.request import Frames, Timestep
-from vedit.sampling import InjectionSource, denoise, keyed, noise
+from vedit.sampling.denoising import InjectionSource, denoise, keyed, noise
+from vedit.sampling.guiders import ClassifierFree, Unguided
+from vedit.sampling.solvers import solver_of
 from vedit.schedule import Sampler
-from vedit.solvers import solver_of
 from vedit.windows import Windows
 
 

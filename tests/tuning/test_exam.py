@@ -2,7 +2,7 @@
 
 import pytest
 
-from vedit.tuning_exam import EVERY, PATIENCE, is_due, is_learnt, looks
+from vedit.tuning.exam import EVERY, PATIENCE, is_due, is_learnt, looks
 
 
 @pytest.mark.parametrize(

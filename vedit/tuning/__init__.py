@@ -1,0 +1,1 @@
+"""Teaching a model one clip, or a subject from a few pictures."""
