@@ -33,7 +33,7 @@ from training.captions import EMPTY
 from training.data import FRAMES
 from training.diffusion import FOCUS, READING_FILE, embedded
 from training.loop import COMPILE, Given, Recipe, Replayable, in_bfloat16, normal, note, ship, start_workers, train
-from training.motion_reading import MOMENTS, MOTIONS, MotionReading
+from training.motion_reading import MOMENTS, MotionReading
 from training.pool import Pool, read_pool
 from training.presets import WORKSHOP
 from vedit.adapters.loading import load_backbone
@@ -63,10 +63,6 @@ READING = 3.0
 UNDECIDED = 0.75
 """Share of the timesteps above which clips are shown fainter."""
 
-DEMANDING = 0.8
-"""Share of the world's clips that are of two things, or of one that turns or circles: two things are told apart, and a
-way is kept in mind, much later than one thing goes straight."""
-
 
 @dataclass(frozen=True)
 class Told:
@@ -95,16 +91,6 @@ class Clips:
     """Of each clip (F, 4, h, w), scaled; all of one h and w, F at least as many as are learnt at once."""
     tell: Callable[[Tensor, Tensor, torch.Generator], Told]
     """Of the numbers (B,) of clips and those of their frames that are learnt (B, F)."""
-    demanding: Tensor | None = None
-    """Numbers of the clips of which a share of DEMANDING is drawn; None draws all of them alike."""
-
-    def drawn(self, batch: int, generator: torch.Generator) -> Tensor:
-        """The numbers (B,) of the clips of a batch."""
-        chosen = torch.randint(0, len(self.latents), (batch,), generator=generator)
-        if self.demanding is None:
-            return chosen
-        hard = self.demanding[torch.randint(0, len(self.demanding), (batch,), generator=generator)]
-        return torch.where(torch.rand(batch, generator=generator) < DEMANDING, hard, chosen)
 
     def frames(self, chosen: Tensor, taken: Tensor, device: torch.device) -> Tensor:
         """Latents (B, F, 4, h, w) of such frames."""
@@ -128,14 +114,7 @@ def world_clips(pool: Pool, backbone: Backbone) -> Clips:
         words = embedded(backbone.text_encoder, tokens, shares)
         return Told(words, motions, places.unflatten(1, (-1, len(moments))))
 
-    return Clips(there.latents, tell, demanding_of(pool))
-
-
-def demanding_of(pool: Pool) -> Tensor:
-    """Numbers of the clips of two things, or of one that turns or circles."""
-    two = pool.tracks[:, :, 1, 2].amax(1) > 0  # how far the second thing shows
-    ways = [place for place, motion in enumerate(MOTIONS) if motion == "circling" or motion.startswith("then ")]
-    return (two | pool.motions[..., ways].flatten(1).any(1)).nonzero()[:, 0].cpu()
+    return Clips(there.latents, tell)
 
 
 def own_clips(folder: Path, backbone: Backbone, frames: int, stride: int) -> Clips:
@@ -201,7 +180,7 @@ def learn(
     schedule = backbone.schedule(1)  # only for what the network predicts
 
     def draw(step: int, generator: torch.Generator) -> Given:
-        chosen = clips.drawn(batch, generator)
+        chosen = torch.randint(0, len(clips.latents), (batch,), generator=generator)
         spare = torch.tensor([len(clips.latents[number]) - frames for number in chosen.tolist()])
         begin = (torch.rand(batch, generator=generator) * (spare + 1)).long()
         taken = begin[:, None] + torch.arange(frames)  # (B, F)
