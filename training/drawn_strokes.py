@@ -14,28 +14,27 @@ MOVING, ANYWHERE = 6, 4
 """Most points of a pair that are drawn in proportion to how far they move, and how many are drawn anywhere."""
 
 ALONE = 0.5
-"""Share of the pairs in which none are drawn anywhere; never where the camera moves, which only they can tell."""
+"""Share of the pairs in which none are drawn anywhere."""
 
 REACH = 0.04, 0.25
 """Range of a stroke's reach, as shares of the longer side: people draw it too small, and too large."""
 
 
 def drawn_strokes(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Strokes on a picture (3, H, W) in [0, 1] whose whole flow (2, H, W), in pixels, is known: the numbers of the
-    pixels that they begin at (K,), -1 where fewer are drawn, and what is computed of them (2, H, W).
+    """Strokes on a picture (3, H, W) in [0, 1] whose whole flow (2, H, W), in pixels, is known, but for the camera's:
+    the numbers of the pixels that they begin at (K,), -1 where fewer are drawn, and what is computed of them (2, H, W).
 
-    One to ``MOVING`` of them with a probability in proportion to how far they move, beside what the camera moves; and
-    in some pairs ``ANYWHERE`` more.
+    One to ``MOVING`` of them with a probability in proportion to how far they move; and in some pairs ``ANYWHERE``
+    more.
 
     Source: Chen et al. 2023, section 4.1.
     """
-    flat = forward.flatten(1)
-    far = (flat - flat.median(1, keepdim=True).values).norm(dim=0).double().numpy()
+    far = forward.flatten(1).norm(dim=0).double().numpy()
     likely = far / far.sum() if far.max() >= 1e-3 else None
     moving = chance.choice(len(far), MOVING, p=likely)
     moving[chance.integers(1, MOVING + 1) :] = -1
     anywhere = chance.integers(0, len(far), ANYWHERE)
-    if chance.random() < ALONE and not moved_by_camera(forward):
+    if chance.random() < ALONE:
         anywhere[:] = -1
     points = torch.from_numpy(np.concatenate([moving, anywhere]))
     return points, _computed(picture, forward, points[points >= 0], float(chance.uniform(*REACH)))
@@ -63,10 +62,11 @@ def _computed(picture: Tensor, forward: Tensor, points: Tensor, reach: float) ->
     return rigid_motion(drawn, picture)[1]
 
 
-def moved_by_camera(forward: Tensor) -> bool:
-    """Whether most of a picture moves, given its flow (2, H, W)."""
-    most = forward.flatten(1).median(1).values.norm()
-    return bool(most > 0.05 * forward.norm(dim=0).max())
+def moved_by_camera(forward: Tensor) -> Tensor:
+    """How far a camera that pans moves most of a picture (2,), in pixels, given its flow (2, H, W); strokes are drawn
+    as if it stood still."""
+    most = forward.flatten(1).median(1).values
+    return most if most.norm() > 0.05 * forward.norm(dim=0).max() else torch.zeros_like(most)
 
 
 def moved_at(forward: Tensor, points: Tensor) -> Tensor:

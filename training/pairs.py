@@ -14,7 +14,7 @@ import world
 from training.captioned_clips import VIDEOS
 from training.captions import sentence
 from training.data import FRAMES, draw_scene
-from training.drawn_strokes import drawn_strokes
+from training.drawn_strokes import drawn_strokes, moved_by_camera
 from training.image_adapter import encoded, read_captions
 from training.loop import in_parallel
 from vedit.backbone import Backbone
@@ -48,8 +48,9 @@ class Pairs:
         forward: (N, 2, H, W) how far each pixel of the first has moved, in pixels, in half precision
         backward: (N, 2, H, W) how far away what each pixel of the second shows lies in the first, likewise
         visible: (N, H, W) bool, which pixels of the second show what is seen in the first
+        camera: (N, 2) by how much of forward the camera moves all of it, in pixels
         points: (N, K) numbers, along the rows, of the pixels of the first that strokes begin at; -1 where fewer are
-        computed: (N, 2, H, W) how far each pixel of the first moves, as it is computed from the strokes, as forward
+        computed: (N, 2, H, W) how far each pixel of the first moves, as it is computed from the strokes; no camera
         words: (N, K) numbers of captions in ``states``
         states: (C, T, D) what the text encoder says of each caption
     """
@@ -59,6 +60,7 @@ class Pairs:
     forward: Tensor
     backward: Tensor
     visible: Tensor
+    camera: Tensor
     points: Tensor
     computed: Tensor
     words: Tensor
@@ -76,8 +78,8 @@ class Pairs:
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
 
-Shown = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
-"""First and second frames, uint8, forward, backward, visible, points and computed, as Pairs has them, and captions."""
+Shown = tuple[*tuple[np.ndarray, ...], list[str]]
+"""First and second frames, uint8, forward to computed, as Pairs has them, and K captions of each pair."""
 
 
 def shown(seed: int, count: int) -> Shown:
@@ -89,11 +91,17 @@ def shown(seed: int, count: int) -> Shown:
         gap = 1 if chance.random() < NEXT else int(chance.integers(1, FRAMES))
         time = int(chance.integers(0, FRAMES - gap))
         first, second, forward, backward, visible = pair_of(scene, time, gap)
-        points, computed = drawn_strokes(torch.from_numpy(first) / 255, torch.from_numpy(forward).float(), chance)
-        rows.append((first, second, forward, backward, visible, points.numpy(), computed.half().numpy()))
+        told = stroked(torch.from_numpy(first), torch.from_numpy(forward).float(), chance)
+        rows.append((first, second, forward, backward, visible, *(each.numpy() for each in told)))
         captions += ["" if chance.random() < EMPTY else sentence(scene, chance) for _ in range(TELLINGS)]
-    first, second, forward, backward, visible, points, computed = (np.stack(part) for part in zip(*rows, strict=True))
-    return first, second, forward, backward, visible, points, computed, captions
+    return *(np.stack(part) for part in zip(*rows, strict=True)), captions
+
+
+def stroked(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Camera, points and computed, as Pairs has them, of a frame (3, H, W), uint8, and its flow (2, H, W)."""
+    camera = moved_by_camera(forward)
+    points, computed = drawn_strokes(picture.float() / 255, forward - camera[:, None, None], chance)
+    return camera, points, computed.half()
 
 
 def pair_of(scene: world.Scene, time: int, gap: int) -> tuple[np.ndarray, ...]:
@@ -150,9 +158,8 @@ def of_clips(
         pair = frames[[begin, begin + apart]]
         flow = estimate_flow(pair.float() / 255, method, backbone.device)
         latents = encoded(backbone, pair[1:])[0]
-        points, computed = drawn_strokes(pair[0].float() / 255, flow.forward[0], chance)
         flows = flow.forward[0].half(), flow.backward[0].half(), ~flow.appeared[0]
-        rows.append((pair[0], latents, *flows, points, computed.half()))
+        rows.append((pair[0], latents, *flows, *stroked(pair[0], flow.forward[0], chance)))
         captions += ["", told[number]]
     words, states = read_captions(backbone, captions)
     return Pairs(*(torch.stack(part) for part in zip(*rows, strict=True)), words.view(-1, 2), states)

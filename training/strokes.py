@@ -53,7 +53,7 @@ F_SHARE = 0.05
 """What F's error counts beside G's where both are trained together."""
 
 STAGES = {
-    "flow": Recipe(4000, learning_rate=1e-3, ema=0.998),
+    "flow": Recipe(4000, learning_rate=5e-4, ema=0.998),
     "frames": Recipe(3000, learning_rate=1e-3, ema=0.998),
     "together": Recipe(1000, learning_rate=2e-4, ema=0.998),
 }
@@ -73,14 +73,16 @@ def flow_loss(found: Tensor, target: Tensor) -> Tensor:
 
 
 def completed(network: FlowCompletion, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """What F makes of the strokes of pairs, in the pixels of its own grid, and what is right: both (B, 2, h, w)."""
+    """What F makes of the strokes of pairs, as if the camera stood still, in the pixels of its own grid, and what is
+    right: both (B, 2, h, w)."""
     size, config = (pairs.first.shape[2], pairs.first.shape[3]), network.config
     grid = fit_size(size, config.side, multiple=config.multiple)
     scale = torch.tensor([grid[1] / size[1], grid[0] / size[0]], device=pairs.points.device)
-    target, computed = (resized_flow(each.float(), grid) for each in (pairs.forward, pairs.computed))
+    still = pairs.forward.float() - pairs.camera[:, :, None, None]
+    target, computed = (resized_flow(each, grid) for each in (still, pairs.computed.float()))
     at = places_of(pairs.points.clamp(min=0), size)  # (B, K, 2)
     points = torch.where(pairs.points[..., None] < 0, FAR, (at + 0.5) * scale - 0.5)
-    strokes = sparse_flow(pixels_of(points, grid, config.radius), moved_at(pairs.forward.float(), pairs.points) * scale)
+    strokes = sparse_flow(pixels_of(points, grid, config.radius), moved_at(still, pairs.points) * scale)
     with in_bfloat16(target.device):
         found = network(resize(pairs.first.float() / 255, grid), *strokes, computed)
     return found.float(), target
@@ -159,7 +161,8 @@ def train_together(
     def loss(step: int, generator: torch.Generator) -> Tensor:
         some = pairs.chosen(numbers(pairs, batch, generator))
         found, target = completed(network, some)
-        backward, visible = inverted(resized_flow(found, (some.first.shape[2], some.first.shape[3])))
+        whole = resized_flow(found, (some.first.shape[2], some.first.shape[3])) + some.camera[:, :, None, None]
+        backward, visible = inverted(whole)
         shown = motion_pictures(some.first.float() / 255, backward, visible)
         return F_SHARE * flow_loss(found, target) + drawing.loss(net, some, shown, generator)
 

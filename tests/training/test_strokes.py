@@ -20,7 +20,7 @@ from tests.conftest import Ran
 from training.control import build_control
 from training.data import draw_scene
 from training.drawn_strokes import ANYWHERE, MOVING, drawn_strokes, moved_by_camera
-from training.pairs import of_clips, pair_of
+from training.pairs import of_clips, pair_of, stroked
 from training.splat import inverted
 from training.strokes import flow_loss, fresh_control, main
 from vedit import Clip, load_backbone
@@ -123,10 +123,14 @@ def test_what_is_computed_of_strokes_is_their_motion_within_their_reach() -> Non
     assert computed[:, 0, :4].abs().mean() < 0.1 * computed[:, 0, 10:20, 10:20].mean(), "it ends near the square"
 
 
-def test_a_camera_that_moves_is_always_told() -> None:
-    flow = square_moves(camera=3.0)[0]
-    assert moved_by_camera(flow)
-    assert all((moves_of(flow, points) == 3).any() for points, _ in strokes_on(flow))
+def test_strokes_are_drawn_as_if_the_camera_stood_still() -> None:
+    assert moved_by_camera(square_moves(camera=3.0)[0]).tolist() == [3, 3]
+    assert not moved_by_camera(square_moves()[0]).any()
+    flow, picture = square_moves(camera=3.0)[0], torch.full((3, 32, 32), 20, dtype=torch.uint8)
+    camera, points, computed = stroked(picture, flow, np.random.default_rng(0))
+    assert camera.tolist() == [3, 3]
+    assert (moves_of(flow, points) == 11).any()
+    assert computed[0].max() == pytest.approx(8, abs=1)
 
 
 def test_where_nothing_moves_points_are_drawn_all_the_same() -> None:
