@@ -130,7 +130,7 @@ def test_strokes_are_drawn_as_if_the_camera_stood_still() -> None:
     camera, points, computed = stroked(picture, flow, np.random.default_rng(0))
     assert camera.tolist() == [3, 3]
     assert (moves_of(flow, points) == 11).any()
-    assert computed[0].max() == pytest.approx(8, abs=1)
+    assert computed[0].max() > 7
 
 
 def test_where_nothing_moves_points_are_drawn_all_the_same() -> None:
