@@ -20,9 +20,10 @@ REACH = 0.04, 0.25
 """Range of a stroke's reach, as shares of the longer side: people draw it too small, and too large."""
 
 
-def drawn_strokes(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
+def drawn_strokes(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Strokes on a picture (3, H, W) in [0, 1] whose whole flow (2, H, W), in pixels, is known, but for the camera's:
-    the numbers of the pixels that they begin at (K,), -1 where fewer are drawn, and what is computed of them (2, H, W).
+    the numbers of the pixels that they begin at (K,), -1 where fewer are drawn; how far each pixel would go as it is
+    computed from them (2, H, W), and how firmly it is held (H, W).
 
     One to ``MOVING`` of them with a probability in proportion to how far they move; and in some pairs ``ANYWHERE``
     more.
@@ -37,14 +38,15 @@ def drawn_strokes(picture: Tensor, forward: Tensor, chance: np.random.Generator)
     if chance.random() < ALONE:
         anywhere[:] = -1
     points = torch.from_numpy(np.concatenate([moving, anywhere]))
-    return points, _computed(picture, forward, points[points >= 0], float(chance.uniform(*REACH)))
+    computed, held = rigid_motion(_drawn(forward, points[points >= 0], float(chance.uniform(*REACH))), picture)
+    return points, computed[1], held
 
 
-def _computed(picture: Tensor, forward: Tensor, points: Tensor, reach: float) -> Tensor:
-    """How far each pixel moves (2, H, W), where strokes of one reach, a share of the longer side, say so."""
-    size = (int(picture.shape[1]), int(picture.shape[2]))
+def _drawn(forward: Tensor, points: Tensor, reach: float) -> Drawn:
+    """Strokes of one reach, a share of the longer side, in two frames."""
+    size = (int(forward.shape[1]), int(forward.shape[2]))
     begin, count = places_of(points, size), len(points)
-    drawn = Drawn(
+    return Drawn(
         size=size,
         tracks=torch.stack([begin, begin + moved_at(forward[None], points[None])[0]], dim=1),
         strength=torch.ones(count, 2),
@@ -59,7 +61,6 @@ def _computed(picture: Tensor, forward: Tensor, points: Tensor, reach: float) ->
         loop=False,
         names=("",) * count,
     )
-    return rigid_motion(drawn, picture)[1]
 
 
 def moved_by_camera(forward: Tensor) -> Tensor:

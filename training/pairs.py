@@ -50,7 +50,8 @@ class Pairs:
         visible: (N, H, W) bool, which pixels of the second show what is seen in the first
         camera: (N, 2) by how much of forward the camera moves all of it, in pixels
         points: (N, K) numbers, along the rows, of the pixels of the first that strokes begin at; -1 where fewer are
-        computed: (N, 2, H, W) how far each pixel of the first moves, as it is computed from the strokes; no camera
+        computed: (N, 2, H, W) how far each pixel of the first would go, as it is computed from the strokes; no camera
+        held: (N, H, W) how firmly each is held, likewise, in half precision
         words: (N, K) numbers of captions in ``states``
         states: (C, T, D) what the text encoder says of each caption
     """
@@ -63,6 +64,7 @@ class Pairs:
     camera: Tensor
     points: Tensor
     computed: Tensor
+    held: Tensor
     words: Tensor
     states: Tensor
 
@@ -79,7 +81,7 @@ class Pairs:
 
 
 Shown = tuple[*tuple[np.ndarray, ...], list[str]]
-"""First and second frames, uint8, forward to computed, as Pairs has them, and K captions of each pair."""
+"""First and second frames, uint8, forward to held, as Pairs has them, and K captions of each pair."""
 
 
 def shown(seed: int, count: int) -> Shown:
@@ -97,11 +99,11 @@ def shown(seed: int, count: int) -> Shown:
     return *(np.stack(part) for part in zip(*rows, strict=True)), captions
 
 
-def stroked(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Camera, points and computed, as Pairs has them, of a frame (3, H, W), uint8, and its flow (2, H, W)."""
+def stroked(picture: Tensor, forward: Tensor, chance: np.random.Generator) -> tuple[Tensor, ...]:
+    """Camera, points, computed and held, as Pairs has them, of a frame (3, H, W), uint8, and its flow (2, H, W)."""
     camera = moved_by_camera(forward)
-    points, computed = drawn_strokes(picture.float() / 255, forward - camera[:, None, None], chance)
-    return camera, points, computed.half()
+    points, computed, held = drawn_strokes(picture.float() / 255, forward - camera[:, None, None], chance)
+    return camera, points, computed.half(), held.half()
 
 
 def pair_of(scene: world.Scene, time: int, gap: int) -> tuple[np.ndarray, ...]:

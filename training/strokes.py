@@ -49,6 +49,9 @@ LEAST = 0.1
 SHORTEST = 0.5
 """Pixels: where nothing moves farther, errors count as if something did."""
 
+ROUND = 0.01
+"""Pixels below which an error counts as its square, since a distance has no slope at nothing."""
+
 F_SHARE = 0.05
 """What F's error counts beside G's where both are trained together."""
 
@@ -61,15 +64,15 @@ STAGES = {
 
 
 def flow_loss(found: Tensor, target: Tensor) -> Tensor:
-    """The squared error of a flow (B, 2, h, w), in units of each pair's longest motion, in which pixels that move count
-    more.
+    """The error of a flow (B, 2, h, w), in units of each pair's longest motion, in which pixels that move count more.
 
-    Source: Chen et al. 2023, eq. 4.
+    Source: Chen et al. 2023, eq. 4, of the distance and not its square: what is hard to tell along an outline would
+    else be paid for inside, where all goes as one.
     """
     far = target.norm(dim=1)  # (B, h, w)
     longest = far.amax((1, 2), keepdim=True).clamp(min=SHORTEST)
-    error = (found - target).square().sum(1) / longest.square()
-    return ((LEAST + far / longest) * error).mean()
+    error = ((found - target).square().sum(1) + ROUND**2).sqrt() - ROUND
+    return ((LEAST + far / longest) * error / longest).mean()
 
 
 def completed(network: FlowCompletion, pairs: Pairs) -> tuple[Tensor, Tensor]:
@@ -80,12 +83,13 @@ def completed(network: FlowCompletion, pairs: Pairs) -> tuple[Tensor, Tensor]:
     scale = torch.tensor([grid[1] / size[1], grid[0] / size[0]], device=pairs.points.device)
     still = pairs.forward.float() - pairs.camera[:, :, None, None]
     target, computed = (resized_flow(each, grid) for each in (still, pairs.computed.float()))
+    held = resize(pairs.held.float()[:, None], grid)
     at = places_of(pairs.points.clamp(min=0), size)  # (B, K, 2)
     points = torch.where(pairs.points[..., None] < 0, FAR, (at + 0.5) * scale - 0.5)
     strokes = sparse_flow(pixels_of(points, grid, config.radius), moved_at(still, pairs.points) * scale)
     with in_bfloat16(target.device):
-        found = network(resize(pairs.first.float() / 255, grid), *strokes, computed)
-    return found.float(), target
+        firmly, mended = network(resize(pairs.first.float() / 255, grid), *strokes, computed, held)
+    return firmly.float() * (computed + mended.float()), target
 
 
 class Drawing:

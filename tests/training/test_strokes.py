@@ -92,10 +92,11 @@ def square_moves(camera: float = 0.0) -> Tensor:
 
 
 def strokes_on(flow: Tensor, draws: int = 32) -> list[tuple[Tensor, Tensor]]:
-    """Points and what is computed of them, drawn often on a picture of the square alone."""
+    """Points, and how far pixels move as it is computed of them, drawn often on a picture of the square alone."""
     picture, chance = torch.full((3, 32, 32), 0.1), np.random.default_rng(0)
     picture[:, 10:20, 10:20] = 0.9
-    return [drawn_strokes(picture, flow, chance) for _ in range(draws)]
+    every = (drawn_strokes(picture, flow, chance) for _ in range(draws))
+    return [(points, computed * held) for points, computed, held in every]
 
 
 def moves_of(flow: Tensor, points: Tensor) -> Tensor:
@@ -127,7 +128,7 @@ def test_strokes_are_drawn_as_if_the_camera_stood_still() -> None:
     assert moved_by_camera(square_moves(camera=3.0)[0]).tolist() == [3, 3]
     assert not moved_by_camera(square_moves()[0]).any()
     flow, picture = square_moves(camera=3.0)[0], torch.full((3, 32, 32), 20, dtype=torch.uint8)
-    camera, points, computed = stroked(picture, flow, np.random.default_rng(0))
+    camera, points, computed, _ = stroked(picture, flow, np.random.default_rng(0))
     assert camera.tolist() == [3, 3]
     assert (moves_of(flow, points) == 11).any()
     assert computed[0].max() > 7

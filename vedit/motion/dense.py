@@ -15,7 +15,7 @@ from vedit.motion.fields import Field, edge_points, moving_least_squares, thin_p
 from vedit.motion.grid import CELLS, resized
 from vedit.motion.inverse import FOLDED, HELD, determinant, find_sources, gradients, with_camera
 from vedit.motion.learnt.completion import FlowCompletion
-from vedit.motion.learnt.field import completed, moving
+from vedit.motion.learnt.field import completed
 from vedit.motion.strokes.drawn import Drawn
 from vedit.motion.support import FADING, cut_at_edges, geodesic_distances, hold
 from vedit.motion.sway import sway
@@ -101,6 +101,8 @@ def dense_flow(
             moved, held = _learnt(network, picture, drawn, felt)
         else:
             moved, held, notes = _computed(felt, drawn, field)
+            if field != "thin_plate" or any(mask is not None for mask in drawn.masks):
+                moved = moved * held
     if drawn.sways:
         swayed = sway(drawn, picture)
         order = torch.where(held >= HELD, order, swayed.order / max(len(drawn.tracks), 1))
@@ -112,10 +114,11 @@ def dense_flow(
     return DenseFlow(with_camera(moved, drawn.camera), found.backward, found.visible, held_there, held, notes)
 
 
-def rigid_motion(drawn: Drawn, picture: Tensor) -> Tensor:
-    """How far each pixel of a picture (3, H, W) in [0, 1] moves (F, 2, H, W), in pixels, before the camera, where what
-    is around a point may turn and move: what a network mends."""
-    return _computed(_felt(drawn, picture), drawn, "rigid")[0]
+def rigid_motion(drawn: Drawn, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """How far each pixel of a picture (3, H, W) in [0, 1] would go (F, 2, H, W), in pixels, before the camera, where
+    what is around a point may turn and move, and how firmly it is held (H, W): what a network mends."""
+    moved, held, _ = _computed(_felt(drawn, picture), drawn, "rigid")
+    return moved, held
 
 
 def holding(drawn: Drawn, picture: Tensor) -> Tensor:
@@ -180,21 +183,17 @@ def _lead(felt: _Felt, strokes: int) -> Tensor:
 
 
 def _computed(felt: _Felt, drawn: Drawn, field: Field) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """How far each pixel moves (F, 2, H, W), how firmly it is held (H, W), and a line of where the picture folds."""
+    """How far each pixel would go (F, 2, H, W), how firmly it is held (H, W), and a line of where the picture folds."""
     held, moved = _held(felt, drawn), resized(_field(felt, drawn, field), drawn.size)
-    notes = _folds(moved, held, drawn)
-    everywhere = field == "thin_plate" and all(mask is None for mask in drawn.masks)
-    return moved if everywhere else moved * held, held, notes
+    return moved, held, _folds(moved, held, drawn)
 
 
 def _learnt(network: FlowCompletion, picture: Tensor, drawn: Drawn, felt: _Felt) -> tuple[Tensor, Tensor]:
     """How far each pixel moves (F, 2, H, W) and how firmly it is held (H, W), as a network says. Where every stroke has
     a mask, nothing else moves; and anchors hold what lies within their reach."""
     points, targets, _ = _control_points(drawn)
-    computed, _, _ = _computed(felt, drawn, "rigid")
-    moved = completed(network, picture, drawn, points, targets, computed)
-    nearest = felt.weights.argmax(0)[None, None].float()
-    held = moving(moved, drawn, F.interpolate(nearest, drawn.size, mode="nearest")[0, 0].long())
+    computed, before, _ = _computed(felt, drawn, "rigid")
+    held, moved = completed(network, picture, drawn, points, targets, computed, before)
     masks = [mask for mask in drawn.masks if mask is not None]
     for mask in masks:
         held = torch.maximum(held, mask.float())

@@ -24,13 +24,20 @@ from vedit.motion.network_folder import CONFIG, WEIGHTS
 GRID = (32, 48)
 
 
-def asked(scale: float = 1.0, anchored: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A point that goes to the upper right, one more that stays, and a square around the first that goes with it."""
+def asked(scale: float = 1.0, anchored: bool = False) -> tuple[torch.Tensor, ...]:
+    """A point that goes to the upper right, one more that stays, and a square around the first that is held."""
     points = torch.tensor([[10.0, 12.0], [40.0, 20.0]])[: 1 + anchored]
     moved = torch.tensor([[6.0, -8.0], [0.0, 0.0]])[: 1 + anchored]
-    computed = torch.zeros(1, 2, *GRID)
-    computed[:, :, 6:18, 4:16] = scale * moved[0][:, None, None]
-    return *sparse_flow(pixels_of(points, GRID, 2.0), scale * moved[None]), computed
+    computed, held = torch.zeros(1, 2, *GRID), torch.zeros(1, 1, *GRID)
+    computed += scale * moved[0][:, None, None]
+    held[:, :, 6:18, 4:16] = 1.0
+    return *sparse_flow(pixels_of(points, GRID, 2.0), scale * moved[None]), computed, held
+
+
+def moved_by(network: FlowCompletion, shown: torch.Tensor, told: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """How far all pixels go, as a network says."""
+    firmly, mended = network(shown, *told)
+    return firmly * (told[2] + mended)
 
 
 def picture() -> torch.Tensor:
@@ -54,7 +61,7 @@ def test_a_point_is_a_disc_with_its_own_motion_and_the_nearest_counts() -> None:
 
 def test_a_stroke_twice_as_long_moves_all_twice_as_far() -> None:
     network = completion()
-    once, twice = network(picture(), *asked()), network(picture(), *asked(2.0))
+    once, twice = (moved_by(network, picture(), asked(scale)) for scale in (1.0, 2.0))
     assert once.shape == (1, 2, *GRID)
     assert once.abs().max() > 0.1
     torch.testing.assert_close(twice, 2 * once)
@@ -62,30 +69,38 @@ def test_a_stroke_twice_as_long_moves_all_twice_as_far() -> None:
 
 def test_where_no_stroke_moves_nothing_does() -> None:
     network, still = completion(), asked(0.0, anchored=True)
-    assert network(picture(), *still).abs().max() == 0
-    nothing = torch.zeros(1, 2, *GRID), torch.zeros(1, 1, *GRID, dtype=torch.bool), torch.zeros(1, 2, *GRID)
-    assert network(picture(), *nothing).abs().max() == 0
+    assert moved_by(network, picture(), still).abs().max() == 0
+    flow, none = torch.zeros(1, 2, *GRID), torch.zeros(1, 1, *GRID)
+    assert moved_by(network, picture(), (flow, none.bool(), flow, none)).abs().max() == 0
 
 
 def test_a_point_that_stays_is_not_one_that_is_unknown() -> None:
     network = completion()
-    assert not torch.allclose(network(picture(), *asked(anchored=True)), network(picture(), *asked()))
+    one, other = (moved_by(network, picture(), asked(anchored=each)) for each in (True, False))
+    assert not torch.allclose(one, other)
     assert network.unknown.abs().min() > 0
 
 
 def test_a_fresh_one_leaves_what_is_computed() -> None:
-    assert torch.equal(FlowCompletion.fresh(SMALL)(picture(), *asked()), asked()[2])
+    _, _, computed, held = asked()
+    held[:, :, 4] = 0.3
+    firmly, mended = FlowCompletion.fresh(SMALL)(picture(), *asked()[:3], held)
+    torch.testing.assert_close(firmly, held)
+    assert mended.shape == computed.shape
+    assert mended.abs().max() == 0
 
 
-def test_it_says_otherwise_where_something_else_is_computed() -> None:
-    network, (flow, known, computed) = completion(), asked()
-    mended = [network(picture(), flow, known, each) - each for each in (computed, -computed)]
-    assert not torch.allclose(*mended, atol=1e-3)
+def test_it_says_otherwise_where_something_else_is_computed_or_held() -> None:
+    network, (flow, known, computed, held) = completion(), asked()
+    others = [network(picture(), flow, known, *each)[1] for each in ((-computed, held), (computed, 1 - held))]
+    for other in others:
+        assert not torch.allclose(network(picture(), flow, known, computed, held)[1], other, atol=1e-3)
+    assert network(picture(), flow, known, computed, held)[0].min() >= 0
 
 
 def test_all_of_the_picture_may_answer_to_one_point() -> None:
     network, whole = completion(), picture().requires_grad_()
-    network(whole, *asked())[0, :, -1, -1].sum().backward()
+    moved_by(network, whole, asked())[0, :, -1, -1].sum().backward()
     assert whole.grad is not None
     assert whole.grad[0, :, 0, 0].abs().max() > 0
 
@@ -95,7 +110,8 @@ def test_it_comes_back_from_its_folder(tmp_path: Path) -> None:
     network.save(tmp_path / "net")
     again = load_completion(tmp_path / "net")
     assert again.config == network.config
-    torch.testing.assert_close(again(picture(), *asked()), network(picture(), *asked()), atol=0.02, rtol=0.02)
+    one, other = (moved_by(each, picture(), asked()) for each in (again, network))
+    torch.testing.assert_close(one, other, atol=0.02, rtol=0.02)
     assert (tmp_path / "net" / WEIGHTS).stat().st_size < 2e5
     assert not any(each.requires_grad for each in again.parameters())
 

@@ -12,16 +12,21 @@ from tests.motion.learnt.making import SMALL, completion
 from tests.motion.making import SIZE, drawn, line, square, still
 from vedit.motion.dense import dense_flow
 from vedit.motion.learnt.completion import FlowCompletion
-from vedit.motion.learnt.field import completed, moving
+from vedit.motion.learnt.field import completed
 from vedit.motion.strokes.drawn import Drawn
+
+STILL = torch.zeros(2, 2, *SIZE), torch.ones(SIZE)
+"""Nothing is computed to move in two frames, and all is held."""
 
 
 class Echo(FlowCompletion):
     """Says of each pixel what it is told of it, and of the others that they stay; and keeps what it was told."""
 
-    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor) -> Tensor:
+    def forward(
+        self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
+    ) -> tuple[Tensor, Tensor]:
         self.told = flow, known
-        return flow
+        return held, flow
 
 
 def points_of(strokes: Drawn) -> tuple[Tensor, Tensor]:
@@ -32,7 +37,8 @@ def points_of(strokes: Drawn) -> tuple[Tensor, Tensor]:
 def test_points_are_told_in_the_networks_own_pixels() -> None:
     network = Echo(SMALL)
     strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
-    moved = completed(network, torch.rand(3, 96, 128), strokes, *points_of(strokes), torch.zeros(3, 2, 96, 128))
+    still = torch.zeros(3, 2, 96, 128), torch.ones(96, 128)
+    _, moved = completed(network, torch.rand(3, 96, 128), strokes, *points_of(strokes), *still)
     flow, known = network.told
     assert flow.shape == (3, 2, 48, 64)
     assert known[2, 0, 5, 10]
@@ -46,7 +52,7 @@ def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     turn = torch.tensor([[0.0, math.pi / 2]])
     strokes = drawn(line((16, 24), (20, 24), 2), masks=(inside,), turn=turn, anchors=torch.tensor([[50.0, 40.0]]))
-    completed(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2), torch.zeros(2, 2, *SIZE))
+    completed(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2), *STILL)
     flow, known = network.told
     assert torch.equal(known[1, 0], inside)
     assert flow[1, :, 24, 16].tolist() == pytest.approx([4.0, 0.0], abs=1e-4)
@@ -56,29 +62,19 @@ def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
 def test_an_anchors_mask_is_told_to_stay() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     strokes = drawn(line((40, 24), (50, 24), 2), anchors=torch.tensor([[16.0, 24.0]]), anchor_masks=(inside,))
-    completed(network, picture, strokes, *points_of(strokes), torch.zeros(2, 2, *SIZE))
+    completed(network, picture, strokes, *points_of(strokes), *STILL)
     assert network.told[1][1, 0, 24, 16]
     assert network.told[0][1, :, 24, 16].abs().max() == 0
-
-
-def test_what_goes_as_far_as_its_stroke_is_held_and_what_hardly_moves_is_not() -> None:
-    strokes = drawn(torch.cat([line((16, 24), (26, 24), 2), line((50, 24), (50, 28), 2)]))
-    moved, lead = torch.zeros(2, 2, *SIZE), torch.zeros(SIZE, dtype=torch.long)
-    lead[:, 32:] = 1
-    moved[1, 0, :10, :10], moved[1, 1, :10, 40:50], moved[1, 0, 20:, :10] = 10.0, 4.0, 0.5
-    held = moving(moved, strokes, lead)
-    assert held[5, 5] == 1
-    assert held[5, 45] == 1, "beside a shorter stroke, less is enough"
-    assert held[30, 5] == 0
-    assert held[15, 20] == 0
 
 
 def test_what_is_computed_keeps_its_outlines_at_any_size() -> None:
     computed = torch.zeros(3, 2, 96, 128)
     computed[:, 0, 10:33, 10:33] = 7.0
     strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
-    fresh = FlowCompletion.fresh(SMALL)
-    assert torch.equal(completed(fresh, torch.rand(3, 96, 128), strokes, *points_of(strokes), computed), computed)
+    fresh, before = FlowCompletion.fresh(SMALL), torch.rand(96, 128).round()
+    held, moved = completed(fresh, torch.rand(3, 96, 128), strokes, *points_of(strokes), computed, before)
+    assert torch.equal(moved, computed)
+    torch.testing.assert_close(held, before)
 
 
 def test_a_network_takes_the_place_of_the_field() -> None:

@@ -4,7 +4,8 @@ Regression, not diffusion, as MCDiff's first stage (Chen et al. 2023). Where not
 holds two learnt numbers and not 0, which says that a point stays: else all that is not drawn would be pinned. Three
 things differ. The network is small. It is shown, and says, motion in units of the longest that is drawn: a stroke
 twice as long moves everything twice as far, and where no stroke moves nothing does, exactly. And it is shown the motion
-that is computed from the strokes without learning, and says what is wrong with that: untrained, it changes nothing.
+that is computed from the strokes without learning, and how firmly that holds each pixel, and says what is wrong with
+both: untrained, it changes nothing, and a thing that goes as one is exact as soon as it is known to where it ends.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ GROUPS = 8
 
 PATCH = 2
 """Pixels of a side of the squares that the finest level sees as one place: it costs a quarter, and says as much."""
+
+SURE = 0.02
+"""How firmly a pixel is held at the least, and let go at the most, where the network is to say otherwise."""
 
 Channels = Annotated[int, Field(ge=GROUPS, le=512, multiple_of=GROUPS)]
 
@@ -67,8 +71,8 @@ class FlowCompletion(nn.Module):
         self.config = config
         widths = config.channels
         self.unknown = nn.Parameter(torch.empty(2, 1, 1))
-        # The frame, its flow, where that is known, and the flow that is computed.
-        self.enter = nn.Conv2d((3 + 2 + 1 + 2) * PATCH**2, widths[0], 3, padding=1)
+        # The frame, its flow, where that is known, the flow that is computed, and how firmly that holds.
+        self.enter = nn.Conv2d((3 + 2 + 1 + 2 + 1) * PATCH**2, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(_Residual(width, width) for width in widths[:-1])
         self.halve = nn.ModuleList(nn.Conv2d(fine, coarse, 3, 2, 1) for fine, coarse in pairs)
@@ -76,7 +80,7 @@ class FlowCompletion(nn.Module):
             [_Residual(widths[-1], widths[-1]), _Attention(widths[-1]), _Residual(widths[-1], widths[-1])]
         )
         self.up = nn.ModuleList(_Residual(fine + coarse, fine) for fine, coarse in reversed(pairs))
-        self.leave = nn.Conv2d(widths[0], 2 * PATCH**2, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], 3 * PATCH**2, 3, padding=1)
 
     @classmethod
     def fresh(cls, config: CompletionConfig | None = None) -> FlowCompletion:
@@ -88,21 +92,25 @@ class FlowCompletion(nn.Module):
         nn.init.zeros_(made.leave.bias)
         return made
 
-    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor) -> Tensor:
-        """The motion of all pixels (B, 2, h, w), in pixels.
+    def forward(
+        self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """How firmly each pixel is held (B, 1, h, w), within ``SURE`` of 0 to 1, and what is to be added to how far it would go (B, 2, h, w), in
+        pixels.
 
         Args:
             pictures: (B, 3, h, w) in [0, 1], sides multiples of ``config.multiple``
             flow: (B, 2, h, w) x and y in pixels, of the pixels whose motion is known
             known: (B, 1, h, w) bool, which these are
-            computed: (B, 2, h, w) in pixels, how far all of them move as it is computed from these
+            computed: (B, 2, h, w) in pixels, how far all of them would go as it is computed from these, were they held
+            held: (B, 1, h, w) how firmly they are, 0 to 1
         """
         there = known.to(pictures)
         longest = (flow * there).square().sum(1, keepdim=True).amax((2, 3), keepdim=True).sqrt()  # (B, 1, 1, 1)
         unit = longest.clamp(min=1e-6)
         share = torch.where(known, flow / unit, self.unknown.to(pictures))
-        seen = torch.cat([pictures * 2 - 1, share, there, computed / unit], dim=1)
-        shown = F.pixel_unshuffle(seen, PATCH)  # (B, 32, h / 2, w / 2)
+        seen = torch.cat([pictures * 2 - 1, share, there, computed / unit, held * 2 - 1], dim=1)
+        shown = F.pixel_unshuffle(seen, PATCH)  # (B, 36, h / 2, w / 2)
         x = self.enter(shown)
         skips = []
         for block, halve in zip(self.down, self.halve, strict=True):
@@ -113,7 +121,10 @@ class FlowCompletion(nn.Module):
             x = block(x)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
-        return computed + F.pixel_shuffle(self.leave(F.silu(x)), PATCH) * longest
+        said = F.pixel_shuffle(self.leave(F.silu(x)), PATCH).float()  # (B, 3, h, w)
+        before = torch.logit(held.float(), SURE)
+        firmly = held + torch.sigmoid(before + said[:, :1]) - torch.sigmoid(before)
+        return firmly, said[:, 1:] * longest
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.clip.sizes import Size, fit_size, resize
@@ -14,25 +15,27 @@ from vedit.motion.strokes.drawn import Drawn
 AT_ONCE = 16
 """Frames in one pass."""
 
-FAINT, PLAIN = 0.1, 0.3
-"""Shares of the way of its stroke: a pixel that goes no more than the first is not held, from the second on it is."""
-
-SLOW = 0.25
-"""Share of the longest way of all strokes: pixels near a shorter stroke, or an anchor, are compared with that."""
-
 
 @torch.no_grad()
 def completed(
-    network: FlowCompletion, picture: Tensor, drawn: Drawn, points: Tensor, targets: Tensor, computed: Tensor
-) -> Tensor:
-    """How far each pixel of a picture moves before the camera (F, 2, H, W), in pixels.
+    network: FlowCompletion,
+    picture: Tensor,
+    drawn: Drawn,
+    points: Tensor,
+    targets: Tensor,
+    computed: Tensor,
+    held: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """How firmly each pixel of a picture is held (H, W), and how far it would go before the camera (F, 2, H, W), in
+    pixels.
 
     Args:
         picture: (3, H, W) in [0, 1]
         drawn: the strokes, of which masks are shown whole
         points: (K, 2) in pixels, of strokes and anchors
         targets: (F, K, 2) where they are in each frame
-        computed: (F, 2, H, W) how far each pixel moves, in pixels, as it is computed from these
+        computed: (F, 2, H, W) how far each pixel would go, in pixels, as it is computed from these
+        held: (H, W) how firmly each is held, likewise
     """
     size, config = drawn.size, network.config
     grid = fit_size(size, config.side, multiple=config.multiple)
@@ -40,11 +43,19 @@ def completed(
     which = pixels_of((points + 0.5) * scale - 0.5, grid, config.radius)
     flow, known = sparse_flow(which, (targets - points) * scale)
     flow, known = _with_masks(flow, known.clone(), drawn, grid, scale)
-    small, guess = resize(picture[None], grid), resized_flow(computed, grid)
-    parts = zip(*(each.split(AT_ONCE) for each in (flow, known, guess)), strict=True)
-    mended = torch.cat([network(small.expand(len(some), -1, -1, -1), some, *more) for some, *more in parts])
+    small, before = resize(picture[None], grid), resize(held[None, None], grid)
+    parts = zip(*(each.split(AT_ONCE) for each in (flow, known, resized_flow(computed, grid))), strict=True)
+    found = [
+        network(small.expand(len(some), -1, -1, -1), some, *more, before.expand(len(some), -1, -1, -1))
+        for some, *more in parts
+    ]
+    firmly, mended = (torch.cat(each) for each in zip(*found, strict=True))
+    # The frames in which strokes are far from where they began say best what goes with them.
+    far = (flow * known).norm(dim=1).amax((1, 2))  # (F,)
+    seen = torch.einsum("f,fchw->chw", far / far.sum().clamp(min=1e-6), firmly - before)[None]
     # What is computed keeps its outlines, which the network's grid may be too coarse for.
-    return computed + resized_flow(mended - guess, size)
+    more = F.interpolate(seen, size=size, mode="bilinear", align_corners=False)[0, 0]
+    return (held + more).clamp(0, 1), computed + resized_flow(mended, size)
 
 
 def _with_masks(flow: Tensor, known: Tensor, drawn: Drawn, grid: Size, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,18 +80,3 @@ def _with_masks(flow: Tensor, known: Tensor, drawn: Drawn, grid: Size, scale: Te
 
 def _shrunk(mask: Tensor, grid: Size) -> Tensor:
     return resize(mask[None, None].float(), grid)[0, 0] > 0.5
-
-
-def moving(moved: Tensor, drawn: Drawn, lead: Tensor) -> Tensor:
-    """How firmly strokes hold each pixel (H, W), 0 to 1: by how far it goes, beside the stroke that is nearest to it.
-
-    Args:
-        moved: (F, 2, H, W) how far each pixel moves, in pixels
-        lead: (H, W) which stroke is the nearest; one past the last are the anchors
-    """
-    ways = (drawn.pulled - drawn.tracks[:, :1]).norm(dim=-1).amax(1)  # (S,)
-    longest = moved.norm(dim=1).amax(0)  # (H, W)
-    most = torch.maximum(ways.max(), longest.max()) if len(ways) else longest.max()
-    own = torch.cat([ways, ways.new_zeros(1)])[lead.clamp(max=len(ways))].clamp(min=SLOW * float(most))
-    share = longest / own.clamp(min=1e-6)
-    return ((share - FAINT) / (PLAIN - FAINT)).clamp(0, 1)
