@@ -71,7 +71,7 @@ def text_table(backbone: Backbone, prompts: int, steps: int, guidance: float) ->
             ]
             text = backbone.embed([scene.caption for scene in scenes])
             empty = backbone.embed([""]).expand_as(text)
-            # Every picture is a clip of one frame here: the prompts are the branches' frames.
+            # Every picture is a clip of one frame here, without motion: the prompts are the branches' frames.
             guider = ClassifierFree(Prompt(text[None]), Prompt(empty[None]), guidance)
             x = noise(start + 1, len(scenes), (4, 16, 16))
             frames = backbone.decode(denoise(backbone, x, backbone.schedule(steps), guider))
@@ -127,8 +127,9 @@ def main() -> None:
     started = time.monotonic()
     backbone = load_backbone(arguments.model)
     vae_table(backbone, arguments.frames)
-    text_table(backbone, arguments.prompts, arguments.steps, arguments.guidance)
     inversion_table(backbone, arguments.clips, arguments.steps)
+    backbone.detach_motion()
+    text_table(backbone, arguments.prompts, arguments.steps, arguments.guidance)
     print(f"{time.monotonic() - started:.0f} s")
 
 

@@ -95,7 +95,8 @@ def test_it_says_otherwise_where_something_else_is_computed_or_held() -> None:
     others = [network(picture(), flow, known, *each)[1] for each in ((-computed, held), (computed, 1 - held))]
     for other in others:
         assert not torch.allclose(network(picture(), flow, known, computed, held)[1], other, atol=1e-3)
-    assert network(picture(), flow, known, computed, held)[0].min() >= 0
+    firmly, _ = network(picture(), flow, known, computed, held)
+    assert -0.021 < firmly.min() < firmly.max() < 1.021
 
 
 def test_all_of_the_picture_may_answer_to_one_point() -> None:

@@ -95,8 +95,8 @@ class FlowCompletion(nn.Module):
     def forward(
         self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """How firmly each pixel is held (B, 1, h, w), within ``SURE`` of 0 to 1; and what is to be added (B, 2, h, w), in
-        pixels, to how far it would go.
+        """How firmly each pixel is held (B, 1, h, w), within ``SURE`` of 0 to 1; and what is to be added, in pixels, to
+        how far it would go (B, 2, h, w).
 
         Args:
             pictures: (B, 3, h, w) in [0, 1], sides multiples of ``config.multiple``
