@@ -143,7 +143,8 @@ class IPAdapter(Attachable):
         def undo() -> None:
             backbone.identity = identity
             for target in targets:
-                target._modules.pop(self._place, None)
+                if hasattr(target, self._place):
+                    delattr(target, self._place)
 
         with undone_on_error(undo):
             for number, (target, (to_k, to_v)) in enumerate(zip(targets, self.layers, strict=True)):

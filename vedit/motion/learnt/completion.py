@@ -5,7 +5,7 @@ holds two learnt numbers and not 0, which says that a point stays: else all that
 things differ. The network is small. It is shown, and says, motion in units of the longest that is drawn: a stroke
 twice as long moves everything twice as far, and where no stroke moves nothing does, exactly. And it is shown the motion
 that is computed from the strokes without learning, and how firmly that holds each pixel, and says what is wrong with
-both: untrained, it changes nothing, and a thing that goes as one is exact as soon as it is known to where it ends.
+both: untrained, it changes nothing; and of a thing that goes as one it need only learn to where it ends.
 """
 
 from __future__ import annotations
