@@ -253,10 +253,9 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
         noisy = level.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
         unsaid = silent.nonzero()[:, 0].to(device)
-        if len(unsaid):
-            with torch.no_grad(), in_bfloat16(device):
-                led = backbone.predict(noisy[unsaid, None], time[unsaid, None], held.states[spoken[unsaid]])[:, 0]
-            target[unsaid] = led.to(target)
+        with torch.no_grad(), in_bfloat16(device):
+            led = backbone.predict(noisy[unsaid, None], time[unsaid, None], held.states[spoken[unsaid]])[:, 0]
+        target[unsaid] = led.to(target)
         with in_bfloat16(device):
             output = backbone.predict(
                 noisy[:, None], time[:, None], held.states[words], tokens_apart=[learner.apart(pooled)]
