@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from vedit.attention.kernels import choose_kernel
 from vedit.attention.kinds import AttentionKind
 from vedit.attention.processors import FrameProcessor
 from vedit.backbone import temporal
+from vedit.backbone.autoencoder import Autoencoder
 from vedit.backbone.checkpoints import Identity
 from vedit.backbone.deep_features import DeepFeatures, Inputs, run_whole
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
@@ -28,12 +28,9 @@ from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
 from vedit.backbone.outline import FrameLayers, Outline, TunedState
 from vedit.backbone.prompts import embed
-from vedit.backbone.vae_tiles import TiledOnOutOfMemory
-from vedit.clip.arrays import check_frames
 from vedit.entrances.residuals import Residuals
-from vedit.errors import ConfigError, MediaError
+from vedit.errors import ConfigError
 from vedit.flow import Flow
-from vedit.mapped import in_chunks, room_for
 from vedit.request import flat_timestep
 from vedit.schedule import Sampler, Schedule
 from vedit.shots import ONE_SHOT, Shots
@@ -66,6 +63,7 @@ class Backbone:
         folder: Path | None = None,
     ) -> None:
         self.vae = vae.eval().requires_grad_(False)
+        self._autoencoder = Autoencoder(self.vae)
         self.text_encoder = text_encoder.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.unet = unet.eval().requires_grad_(False)
@@ -97,7 +95,6 @@ class Backbone:
         """Of the clip, each of which predictions see by itself, within ``attending``."""
         self._deep: DeepFeatures | None = None
         self._chunked = ChunkedOnOutOfMemory(unet)
-        self._tiled = TiledOnOutOfMemory(self.vae)
         attach_injection(unet, self._context)
         self.share_attention(unet)
 
@@ -151,7 +148,7 @@ class Backbone:
     @property
     def vae_scale_factor(self) -> int:
         """Pixels per latent pixel: frames must be multiples of it. 8 for Stable Diffusion."""
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        return self._autoencoder.scale_factor
 
     def outline(self) -> Outline:
         """What it is now, without its weights."""
@@ -173,52 +170,17 @@ class Backbone:
 
     # Frames and latents
 
-    @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32: the posterior's mean, which repeats.
+        """Frames (F, 3, H, W) in [0, 1] to latents (F, 4, h, w) float32 (``Autoencoder.encode``)."""
+        return self._autoencoder.encode(frames, self.device)
 
-        Raises TypeError and ValueError for what are no frames, and MediaError unless H and W are multiples of
-        ``vae_scale_factor``.
-        """
-        check_frames(frames)
-        height, width = frames.shape[-2:]
-        factor = self.vae_scale_factor
-        if height % factor or width % factor:
-            raise MediaError(
-                f"the frames are {width}x{height}; this model takes multiples of {factor}: "
-                f"use clip.resized(({height // factor * factor}, {width // factor * factor}))."
-            )
-        shape = len(frames), self.vae.config.latent_channels, height // factor, width // factor
-        latents = room_for(shape, device=self.device)
-        for chunk in in_chunks(len(frames), frames, latents):
-            for index in range(chunk.start, chunk.stop):
-                pixels = (frames[index, None] * 2 - 1).to(self.device, torch.float32)
-                mean = self._tiled(height * width, partial(self._mean, pixels))
-                latents[index] = mean[0] * self.vae.config.scaling_factor
-        return latents
-
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (F, 4, h, w) to frames (F, 3, H, W) in [0, 1] float32 on the CPU."""
-        cell = self.vae_scale_factor
-        frames = room_for((len(latents), 3, latents.shape[2] * cell, latents.shape[3] * cell))
-        for chunk in in_chunks(len(latents), frames, latents):
-            for index in range(chunk.start, chunk.stop):
-                scaled = latents[index, None].to(self.device, torch.float32) / self.vae.config.scaling_factor
-                pixels = self._tiled(frames[index, 0].numel(), partial(self.vae.decode, scaled)).sample.cpu()
-                frames[index] = (pixels[0].float() / 2 + 0.5).clamp(0, 1)
-        return frames
-
-    def _mean(self, pixels: Tensor) -> Tensor:
-        """The mean (1, 4, h, w) of the VAE's posterior for a frame (1, 3, H, W) in [-1, 1]."""
-        mean: Tensor = self.vae.encode(pixels).latent_dist.mode()
-        return mean
+        return self._autoencoder.decode(latents, self.device)
 
     def decode_with_gradient(self, latents: Tensor) -> Tensor:
-        """As ``decode``, on the model's device, for an energy of frames: gradients lead back to the latents, also where
-        a pixel is past black or white."""
-        scaled = latents.to(self.device, torch.float32) / self.vae.config.scaling_factor
-        return torch.cat([self.vae.decode(one).sample for one in scaled.split(1)]) / 2 + 0.5
+        """As ``decode``, for an energy of frames (``Autoencoder.decode_with_gradient``)."""
+        return self._autoencoder.decode_with_gradient(latents, self.device)
 
     # Words
 
