@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 import vedit as package
 from tests.backbone import toys
@@ -17,14 +20,17 @@ from vedit import mapped
 from vedit.adapters.loading import ModelSpec
 from vedit.backbone import model_files
 from vedit.errors import DeviceError
+from vedit.graph import Work
 from vedit.jobs import base, cost, resources
 from vedit.jobs.resources import FRAME, FRAMES_HELD
 from vedit.machine import disk as machine_disk
 from vedit.network_cost import NetworkCost
 from vedit.stages import clip as clip_stages
 from vedit.stages import sampling
+from vedit.tuning.one_shot import Blocks
 
 Command = Callable[..., Ran]
+BLOCKS: tuple[Blocks, Blocks] = "all", "up"
 
 
 @pytest.mark.parametrize(
@@ -227,6 +233,36 @@ def test_what_lies_in_files_takes_no_memory_for_its_length(toy_model: Path, monk
     assert least(1000) == least(500)
     monkeypatch.setattr(mapped, "LARGE", 2**40)
     assert least(1000) - least(500) == FRAMES_HELD * 500 * 64 * 64 * FRAME
+
+
+@pytest.mark.parametrize("original", [False, True], ids=["a folder", "AnimateDiff's own file"])
+def test_motion_modules_count(tmp_path: Path, original: bool) -> None:
+    """Against operations that were counted as they were done."""
+    # Motion modules of published adapters have 32 norm groups, so the toy is 32 wide.
+    model = toys.sd_folder(tmp_path / "model", levels=2, layers=1, width=32, unet={"norm_num_groups": 32})
+    modules, file = toys.motion_adapter(model), tmp_path / "mm.safetensors"
+    modules.save_pretrained(tmp_path / "motion")
+    save_file(toys.original_motion(modules), file)
+    spec = ModelSpec(model, motion_adapter=str(file if original else tmp_path / "motion"))
+    backbone = spec.load()
+    size, words = (4, 4), backbone.embed(["a cat"])
+    shown = torch.zeros(1, 3, 4, *size)
+    with FlopCounterMode(display=False) as work, torch.no_grad():
+        backbone.predict(shown, 0, words)
+    pixels = (size[0] * backbone.vae_scale_factor,) * 2
+    counted = NetworkCost(spec.outline(), 3, "per_frame", ())
+    still = NetworkCost(ModelSpec(model).outline(), 3, "per_frame", ())
+    assert counted.predict(pixels).flop > 1.05 * still.predict(pixels).flop
+    assert counted.predict(pixels).flop == pytest.approx(work.get_total_flops(), rel=0.05)
+    assert counted.predict(pixels, 1).flop == still.predict(pixels, 1).flop, "a single frame passes them by"
+    assert counted.weights() > still.weights()
+
+
+def test_up_blocks_alone_cost_less_to_learn(toy_model: Path) -> None:
+    outline = ModelSpec(toy_model).outline()
+    every, up = (NetworkCost(outline, 2, "per_frame", [Work("learning", "", 1, blocks=each)]) for each in BLOCKS)
+    assert up.tuned() < every.tuned()
+    assert up.learn((64, 64)).flop < every.learn((64, 64)).flop
 
 
 def test_more_branches_cost_as_much_again(toy_model: Path) -> None:

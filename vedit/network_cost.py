@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -32,7 +32,7 @@ from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.outline import Outline
 from vedit.clip.sizes import Size
 from vedit.graph import Work
-from vedit.tuning.one_shot import tuned_parameters
+from vedit.tuning.one_shot import Blocks, tuned_parameters
 
 _aten = torch.ops.aten
 # The counter knows attention's kernels of CUDA but not the CPU's, which have the same arithmetic.
@@ -75,7 +75,9 @@ class NetworkCost:
         assert outline.configs is not None, "a model in memory alone has no configs"
         folder = outline.configs
         self.dtype, self.frames, self.vae_scale_factor = outline.dtype, frames, outline.vae_scale_factor
-        self.tuning = any(each.network == "learning" for each in work)
+        learning = [each for each in work if each.network == "learning"]
+        self.tuning = bool(learning)
+        self._learnt: Blocks = "all" if any(each.blocks == "all" for each in learning) else "up"
         self._fake = FakeTensorMode()
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
@@ -95,6 +97,8 @@ class NetworkCost:
         if self.tuning or outline.layers.temporal:
             with MetaParameters():
                 temporal.attach_temporal(self.unet, context)
+        if outline.motion_config is not None:
+            temporal.attach_motion(self.unet, empty(MotionAdapter, outline.motion_config()), context)
         with self._fake:
             for network in networks:
                 _shaped(network, torch.float32 if network is self.vae else self.dtype)
@@ -149,7 +153,7 @@ class NetworkCost:
 
     def learn(self, size: Size) -> Cost:
         """One step of tuning."""
-        chosen = tuned_parameters(self.unet)
+        chosen = tuned_parameters(self.unet, blocks=self._learnt)
         for parameter in chosen.values():
             parameter.requires_grad_(True)
         try:
@@ -208,7 +212,7 @@ class NetworkCost:
 
     def tuned(self) -> int:
         """How many parameters tuning changes."""
-        return sum(each.numel() for each in tuned_parameters(self.unet).values())
+        return sum(each.numel() for each in tuned_parameters(self.unet, blocks=self._learnt).values())
 
     def _unet(self, size: Size, frames: int) -> Tensor:
         return run_whole(self.unet, self._inputs(size, frames), None)
@@ -231,10 +235,12 @@ class NetworkCost:
 
 
 def _shaped(network: nn.Module, dtype: torch.dtype) -> None:
-    """Give a network weights of its own shapes, made under the mode in force."""
+    """Give a network weights and buffers of its own shapes, made under the mode in force."""
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=dtype), requires_grad=False))
+        for name, values in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(values.shape, dtype=dtype))
 
 
 class _PeakMemory(TorchDispatchMode):

@@ -65,7 +65,7 @@ class ModelSpec:
         if (motion := chosen_motion(self.motion_adapter, outline)) is not None:
             files = MotionFiles.of(motion)
             identity = identity and identity.also(files.weights)
-            outline = replace(outline, layers=replace(outline.layers, motion=True))
+            outline = replace(outline, layers=replace(outline.layers, motion=True), motion_config=files.config)
         return replace(outline, fingerprint=str(identity or ""))
 
 

@@ -58,6 +58,13 @@ class MotionFiles:
             return cls((path,), None, schedule)
         raise WeightsError(f"'{name}' is no folder, file or hub id of AnimateDiff motion modules.")
 
+    @model_files.reading_weights()
+    def config(self) -> dict[str, Any]:
+        """The MotionAdapter's config, which for AnimateDiff's own file is read off its tensors. Raises WeightsError."""
+        if self.folder is not None:
+            return checkpoints.read_config(self.folder / "config.json")
+        return checkpoints.motion_from_original(checkpoints.read_tensors(self.weights))[0]
+
 
 @dataclass(frozen=True)
 class Motion(Attachable):
@@ -75,7 +82,7 @@ class Motion(Attachable):
         if files.folder is None:
             config, tensors = checkpoints.motion_from_original(tensors)
         else:
-            config = checkpoints.read_config(files.folder / "config.json")
+            config = files.config()
         modules = empty(MotionAdapter, config)
         checkpoints.fill(modules, tensors, "motion modules", spare=r"\.pos_embed\.pe$")
         return cls(modules, files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,7 @@ class Backbone:
             kernel=self.kernel,
             layers=FrameLayers(self.has_temporal, self.positions, self.has_motion),
             tuned=self.tuned,
+            motion_config=None if self.motion is None else partial(dict, self.motion.config),
         )
 
     # Frames and latents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -59,6 +59,7 @@ class Outline:
         vae_scale_factor: pixels per latent pixel
         fingerprint: names its weights, what is put on them included; empty where they are not on this machine
         device, dtype, kernel: where and how it computes
+        motion_config: reads the config of its motion modules; None where it has none
     """
 
     name: str
@@ -74,6 +75,7 @@ class Outline:
     kernel: str
     layers: FrameLayers = FrameLayers()
     tuned: TunedState = TunedState()
+    motion_config: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def state(self) -> str:

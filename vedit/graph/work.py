@@ -24,6 +24,7 @@ class Work:
         share: of the frames, how many it runs on: 1 is all
         frames: how many it runs on each time, one by one or where they lie in no windows; None for the clip's
         part: which of several ControlNets, as (kind, name); None for other networks
+        blocks: of the UNet that learn
     """
 
     network: Network
@@ -35,6 +36,7 @@ class Work:
     share: float = 1.0
     frames: int | None = None
     part: tuple[str, str | None] | None = None
+    blocks: Literal["all", "up"] = "all"
 
 
 LEARNING = 2

@@ -122,7 +122,7 @@ class Tune(Stage[Adapter]):
             )
 
     def work(self) -> tuple[Work, ...]:
-        learning = Work("learning", "tuning steps", self.steps, progress="tuning")
+        learning = Work("learning", "tuning steps", self.steps, progress="tuning", blocks=self.blocks)
         if not self.early_stop:
             return (learning,)
         return learning, Work("unet", "looks at what is learnt", looks(self.steps) * PAIRS)
