@@ -68,6 +68,8 @@ def _clip(canvas: Canvas, cell: int) -> Rows:
         told = [["frames", f"{canvas.frames} of {canvas.whole}"], ["size", own]]
     if windows := canvas.windows:
         told.append(["windows", f"of {windows.size} frames, {windows.overlap} of them shared"])
+    elif canvas.at_once < canvas.frames:
+        told.append(["seen at once", f"{canvas.at_once} frames"])
     return [*told, ["latents", f"{width // cell}x{height // cell}"]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,6 +21,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.errors import ConfigError, MediaError, WeightsError
 from vedit.jobs.generate import generate
+from vedit.sampling.fifo import passes
 
 Command = Callable[..., Ran]
 
@@ -235,9 +237,15 @@ def test_a_long_clip_comes_from_a_queue(vedit: Command, toy_model: Path, tmp_pat
     again = vedit("rerun", out.with_suffix(".yaml"), "-o", tmp_path / "again.mp4")
     assert again.status == 0, again.err
     assert (tmp_path / "again.mp4").read_bytes() == out.read_bytes()
-    told = vedit("generate", "a cat", "--model", toy_model, "--frames", 40, "--fifo", "--dry-run").out
-    assert "windows" in told
-    assert "of 16 frames" in told
+
+
+def test_it_is_foretold_how_often_a_queue_is_seen(vedit: Command, toy_model: Path) -> None:
+    flags = ("--model", toy_model, "--frames", 40, "--fifo", "--window", 4, "--steps", 16)
+    told = vedit("generate", "a cat", *flags, "--dry-run").out
+    assert "seen at once  4 frames" in told
+    found = re.search(r"denoising steps +(\d+) x", told)
+    assert found, told
+    assert 4 * int(found[1]) == pytest.approx(passes(40, 16, 4), rel=0.05)
 
 
 def test_a_clip_begins_and_ends_with_pictures(vedit: Command, toy_model: Path, tmp_path: Path) -> None:

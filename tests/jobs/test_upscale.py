@@ -132,3 +132,12 @@ def test_a_clip_that_would_be_too_large_is_told_before(
     Image.new("RGB", (1200, 1200)).save(tmp_path / "in" / "0.png")
     told = vedit("upscale", tmp_path / "in", *quick[:2], "--times", 8, "-o", tmp_path / "o.mp4")
     assert "9600x9600 are more than 33,554,432 pixels; the clip is 1200x1200" in told.complaint
+
+
+def test_whole_frames_are_foretold_of_the_vae(vedit: Command, toy_model: Path, toy_clip: Path) -> None:
+    def vae(tile: int) -> list[str]:
+        told = vedit("upscale", toy_clip, "--model", toy_model, "--tile", tile, "--no-cache", "--dry-run").out
+        return [line for line in told.splitlines() if "VAE" in line]
+
+    assert len(vae(64)) == 2
+    assert vae(64) == vae(128)

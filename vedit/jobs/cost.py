@@ -146,7 +146,7 @@ def _work(planned: Plan, model: NetworkCost, canvas: Canvas) -> tuple[list[tuple
     for run in (each for stage in planned.to_make for each in stage.work() if each.times):
         kind = run.network, run.branches, run.part, run.frames is None
         if kind not in costs:
-            costs[kind] = model.of(run, canvas.size)
+            costs[kind] = model.of(run, canvas.whole_size if run.network.startswith("vae") else canvas.size)
         times = _times(run, canvas)
         what = f"{run.what}, if in doubt" if run.doubtful and not run.network.startswith("vae") else run.what
         counted[what] = counted.get(what, (0, 0.0))[0] + times, costs[kind].flop

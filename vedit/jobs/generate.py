@@ -143,8 +143,9 @@ class Generate(Job[GenerateConfig, GenerateResult]):
         guidance.hint_at_sound_encoder(config, model.outline.notes.sound_encoder)
         speed.check_model(config, model.outline)
         shorten = "take fewer --frames, or a smaller --width and --height"
-        seen = queue_windows(config, frames) if config.fifo else windows_of(config, frames)
-        return Goal(finish, config, model, Canvas(frames, size, size, None, seen, track.moments.rate), shorten)
+        windows, queued = (None, min(queue_size(config), frames)) if config.fifo else (windows_of(config, frames), None)
+        canvas = Canvas(frames, size, size, None, windows, track.moments.rate, queued)
+        return Goal(finish, config, model, canvas, shorten)
 
     def finish(self, config: GenerateConfig, result: GenerateResult, seconds: dict[str, float]) -> GenerateResult:
         """Where the beats are followed, the sheet shows the frames on them and those half-way between them too."""
@@ -215,14 +216,18 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
     if given is not None:
         held = DenoiseHeld(latents=given.latents(model), until=given.until(), **common)
         return PutEnds(Decode(held, start, model, "clip", prompt), given.pictures, given.at)
-    at_once = config.window or WINDOW
-    queued = DenoiseQueue(frames=moments.frames, at_once=at_once, **common) if config.fifo else None
+    queued = DenoiseQueue(frames=moments.frames, at_once=queue_size(config), **common) if config.fifo else None
     return Decode(queued or Denoise(**common), start, model, "clip", prompt)
+
+
+def queue_size(config: GenerateConfig) -> int:
+    """How many frames of a queue are seen at once."""
+    return config.window or WINDOW
 
 
 def queue_windows(config: GenerateConfig, frames: int) -> Windows | None:
     """How a queue's frames are seen, in windows that share hardly any; None where they are all seen at once."""
-    at_once = config.window or WINDOW
+    at_once = queue_size(config)
     return None if frames <= at_once else Windows(at_once, 1)
 
 
