@@ -131,9 +131,9 @@ HEADER = [
 
 def fresh_noise(
     model: str, chosen: list[Case], judge: Judge, steps: int, tuning: int, only: tuple[str, ...]
-) -> list[list[str]]:
+) -> dict[str, Figures]:
     """From fresh noise only tuning can know the clip: its motion, and with the same words its looks."""
-    table = []
+    everything = {}
     ways: dict[str, Mapping[str, Any]] = {
         "untuned": {},
         f"the original's recipe, {tuning} steps": {"steps": tuning, "recipe": "original"},
@@ -153,15 +153,19 @@ def fresh_noise(
                     backbone, aim.clip, aim.prompt, prior="gaussian", attention="sparse_causal", steps=steps,
                     **{**PLAIN, "guidance": FRESH_GUIDANCE},
                 )  # fmt: skip
-                found.append(measure(result.clip.frames, aim, judge))
+                found.append({"change": case.change, **measure(result.clip.frames, aim, judge)})
         for words, found in figures.items():
-            track, right, kept, warp = ([each[name] for each in found] for name in ("track", "changed", "kept", "warp"))
-            table.append([f"{title}, {words} prompt", figure(track), percent(right), percent(kept), figure(warp, 2)])
-            print(*table[-1], sep=" | ", flush=True)
-    return table
+            everything[f"{title}, {words} prompt"] = found
+            print(*fresh_summary(f"{title}, {words} prompt", found), sep=" | ", flush=True)
+    return everything
 
 
-def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tuple[str, ...]) -> list[list[str]]:
+def fresh_summary(title: str, found: Figures) -> list[str]:
+    track, right, kept, warp = ([each[name] for each in found] for name in ("track", "changed", "kept", "warp"))
+    return [title, figure(track), percent(right), percent(kept), figure(warp, 2)]
+
+
+def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tuple[str, ...]) -> dict[str, Figures]:
     """The dial between changing and keeping, for three ways of holding on to the source."""
     ways: dict[str, Mapping[str, Any]] = {
         "whole frame, full noise": PLAIN,
@@ -173,7 +177,11 @@ def frontier(model: str, chosen: list[Case], judge: Judge, steps: int, only: tup
         for title, settings in ways.items()
         for scale in (2.0, 4.0, 6.0, 12.0)
     }
-    return [summary(title, found) for title, found in compared(edits, chosen, judge, only).items()]
+    return compared(edits, chosen, judge, only)
+
+
+def lines(found: Mapping[str, Figures]) -> list[list[str]]:
+    return [summary(title, figures) for title, figures in found.items()]
 
 
 def main() -> None:
@@ -187,28 +195,33 @@ def main() -> None:
     parser.add_argument("--tune", type=int, default=100)
     parser.add_argument("--fresh-tune", type=int, default=500, help="tuning steps of the last table")
     parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by the starts of their names")
-    parser.add_argument("--save", type=Path, help="also write every clip's figures of the first table as JSON")
+    parser.add_argument("--save", type=Path, help="also write every clip's figures as JSON")
     arguments = parser.parse_args()
     chosen, judge = cases(arguments.clips, arguments.first), load_judge()
     some, only = chosen[: arguments.some_clips], tuple(arguments.rows)
+    everything: dict[str, Figures] = {}
     if arguments.table in (None, "edits"):
-        everything = compared(rows(arguments.model, arguments.steps, arguments.tune), chosen, judge, only)
-        if arguments.save:
-            record(arguments.save, everything)
-        lines = [summary(title, figures) for title, figures in everything.items()]
-        show(f"{len(chosen)} held-out clips of 8 frames", HEADER, lines)
+        found = compared(rows(arguments.model, arguments.steps, arguments.tune), chosen, judge, only)
+        everything |= found
+        show(f"{len(chosen)} held-out clips of 8 frames", HEADER, lines(found))
     if arguments.table in (None, "shaped"):
         same = [case for case in chosen if case.change != "shape"]
         ways = shaped_rows(arguments.model, arguments.steps, arguments.tune)
-        lines = [summary(title, figures) for title, figures in compared(ways, same, judge, only).items()]
-        show(f"Only colour or ground changed, {len(same)} clips, {arguments.steps} steps", HEADER, lines)
+        found = compared(ways, same, judge, only)
+        everything |= found
+        show(f"Only colour or ground changed, {len(same)} clips, {arguments.steps} steps", HEADER, lines(found))
     if arguments.table in (None, "frontier"):
-        lines = frontier(arguments.model, some, judge, arguments.steps, only)
-        show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines)
+        found = frontier(arguments.model, some, judge, arguments.steps, only)
+        everything |= found
+        show(f"Changing against keeping, {len(some)} clips, {arguments.steps} steps", HEADER, lines(found))
     if arguments.table in (None, "fresh"):
-        lines = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune, only)
+        found = fresh_noise(arguments.model, some, judge, arguments.steps, arguments.fresh_tune, only)
+        everything |= found
         columns = ["", "track px to the source's motion", "the changed attribute right", "the others right", "warp"]
-        show(f"From fresh noise, {len(some)} clips, {arguments.steps} steps", columns, lines)
+        table = [fresh_summary(title, figures) for title, figures in found.items()]
+        show(f"From fresh noise, {len(some)} clips, {arguments.steps} steps", columns, table)
+    if arguments.save:
+        record(arguments.save, everything)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, interval, percent, show
 from vedit.attention.kinds import SparseCausal
+from vedit.config.groups import NO_MOTION
 from vedit.windows import Window, Windows
 
 FRAMES = 96
@@ -63,7 +64,9 @@ def whole(model: str, **settings: Any) -> Edit:
 
 def edited(model: str, case: Case, clip: vedit.Clip, **settings: Any) -> Tensor:
     told = {"source_prompt": case.source_prompt, "check_inversion": False, "cache": False, **settings}
-    return vedit.edit(vedit.load_backbone(model), clip, case.prompt, **told).clip.frames
+    motion = NO_MOTION if "key_frames" in settings else None
+    backbone = vedit.load_backbone(model, motion_adapter=motion)
+    return vedit.edit(backbone, clip, case.prompt, **told).clip.frames
 
 
 def plain_windows(model: str, windows: Windows) -> Edit:
