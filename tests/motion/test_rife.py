@@ -15,7 +15,7 @@ from tests.test_flow import moving
 from vedit.clip import Clip
 from vedit.clip.lazy import LazyClip
 from vedit.errors import WeightsError
-from vedit.motion.between import Motion, smoothed
+from vedit.motion.between import smoothed
 from vedit.motion.rife import Rife, load_rife
 
 CPU = torch.device("cpu")
@@ -85,7 +85,7 @@ def test_other_files_are_refused_in_a_line(weights: Path, tmp_path: Path, what: 
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="VEDIT_TEST_RIFE names no file of RIFE's weights")
-def test_real_weights_come_nearer_than_a_blend_and_than_the_flow() -> None:
+def test_real_weights_come_far_nearer_than_a_blend() -> None:
     network, frames = load_rife(REAL, CPU), moving((5, 3), frames=3, size=(96, 128))
 
     def gap(made: Tensor) -> float:
@@ -93,5 +93,5 @@ def test_real_weights_come_nearer_than_a_blend_and_than_the_flow() -> None:
         return float((made - frames[1])[inside].square().mean())
 
     found = gap(network(frames[0], frames[2]))
-    assert found < 0.2 * gap((frames[0] + frames[2]) / 2)
-    assert found < 2 * gap(Motion.of(frames[0], frames[2]).at(0.5))
+    assert found < 0.02 * gap((frames[0] + frames[2]) / 2)
+    assert found < 1e-4, "at least 40 dB"
