@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter
+from diffusers import AutoencoderKL, ControlNetModel, MotionAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,6 +79,7 @@ class NetworkCost:
         self.tuning = bool(learning)
         self._learnt: Blocks = "all" if any(each.blocks == "all" for each in learning) else "up"
         self._fake = FakeTensorMode()
+        self._predictions: dict[tuple[Size, int], Cost] = {}
         self.text = empty_text_encoder(folder)
         self.vae: AutoencoderKL = empty(AutoencoderKL, checkpoints.read_config(folder / "vae" / "config.json"))
         self.unet = empty_unet(outline.unet)
@@ -88,7 +89,6 @@ class NetworkCost:
             part: empty_controlnet(locate(*part, outline.text_width, folder, outline.notes, weights=False))
             for part in dict.fromkeys(each.part for each in work if each.part is not None)
         }
-        networks = (self.unet, self.vae, *self.controls.values())
         for network in (self.unet, *self.controls.values()):
             for block in temporal.transformer_blocks(network):
                 block.attn1.set_processor(FrameProcessor(context, across_frames=True))
@@ -97,8 +97,13 @@ class NetworkCost:
         if self.tuning or outline.layers.temporal:
             with MetaParameters():
                 temporal.attach_temporal(self.unet, context)
+        self._still, self._longest = self.unet, 0
         if outline.motion_config is not None:
-            temporal.attach_motion(self.unet, empty(MotionAdapter, outline.motion_config()), context)
+            self._still = copy.deepcopy(self.unet, {id(context): context})
+            motion = empty(MotionAdapter, outline.motion_config())
+            temporal.attach_motion(self.unet, motion, context)
+            self._longest = int(motion.config.motion_max_seq_length)
+        networks = (*dict.fromkeys((self.unet, self._still)), self.vae, *self.controls.values())
         with self._fake:
             for network in networks:
                 _shaped(network, torch.float32 if network is self.vae else self.dtype)
@@ -127,18 +132,23 @@ class NetworkCost:
     def predict(self, size: Size, frames: int | None = None) -> Cost:
         """One prediction of the noise of so many ``frames`` of ``size`` (H, W), by default all that are seen at once,
         for one branch of guidance; each further one costs the same."""
-        self._attention.frames = frames = frames or self.frames
-        try:
-            return self._measured(lambda: self._unet(size, frames))
-        finally:
-            self._attention.frames = self.frames
+        key = size, frames or self.frames
+        if key not in self._predictions:
+            self._predictions[key] = self._moved(
+                lambda unet, count: self._measured(lambda: run_whole(unet, self._inputs(size, count), None)), key[1]
+            )
+        return self._predictions[key]
 
     def outermost(self, size: Size) -> Cost:
         """The same with deep features that were kept."""
-        with self._fake, torch.no_grad():
-            inputs = self._inputs(size, self.frames)
-            _, kept = run_and_look(self.unet, inputs, None)
-        return self._measured(lambda: run_outermost(self.unet, inputs, kept))
+
+        def cost(unet: UNet2DConditionModel, count: int) -> Cost:
+            with self._fake, torch.no_grad():
+                inputs = self._inputs(size, count)
+                _, kept = run_and_look(unet, inputs, None)
+            return self._measured(lambda: run_outermost(unet, inputs, kept))
+
+        return self._moved(cost, self.frames)
 
     def steer(self, net: ControlNetModel, size: Size, branches: int) -> Cost:
         """The cost that one of ``controls`` adds to a prediction."""
@@ -153,16 +163,22 @@ class NetworkCost:
 
     def learn(self, size: Size) -> Cost:
         """One step of tuning."""
-        chosen = tuned_parameters(self.unet, blocks=self._learnt)
-        for parameter in chosen.values():
-            parameter.requires_grad_(True)
-        try:
-            with torch.enable_grad():
-                return self._measured(lambda: self._unet(size, self.frames).float().square().mean().backward())
-        finally:
-            for parameter in chosen.values():
-                parameter.requires_grad_(False)
-                parameter.grad = None
+
+        def cost(unet: UNet2DConditionModel, count: int) -> Cost:
+            chosen = tuned_parameters(unet, blocks=self._learnt).values()
+            for parameter in chosen:
+                parameter.requires_grad_(True)
+            try:
+                with torch.enable_grad():
+                    return self._measured(
+                        lambda: run_whole(unet, self._inputs(size, count), None).float().square().mean().backward()
+                    )
+            finally:
+                for parameter in chosen:
+                    parameter.requires_grad_(False)
+                    parameter.grad = None
+
+        return self._moved(cost, self.frames)
 
     def encode(self, size: Size) -> Cost:
         """One frame through the VAE's encoder."""
@@ -214,8 +230,25 @@ class NetworkCost:
         """How many parameters tuning changes."""
         return sum(each.numel() for each in tuned_parameters(self.unet, blocks=self._learnt).values())
 
-    def _unet(self, size: Size, frames: int) -> Tensor:
-        return run_whole(self.unet, self._inputs(size, frames), None)
+    def _moved(self, cost: Callable[[UNet2DConditionModel, int], Cost], frames: int) -> Cost:
+        """The ``cost`` of so many frames in a UNet, with its motion modules: what one of the windows adds, in which
+        these see a long clip one after the other, counts for all of them."""
+        still = self._seeing(frames, cost, self._still)
+        if not self._longest or frames == 1:
+            return still
+        size = temporal.seen_at_once(frames, self._longest)
+        moved, alone = (self._seeing(size, cost, unet) for unet in (self.unet, self._still))
+        flop = (moved.flop - alone.flop) * len(temporal.window_starts(frames, size))
+        return Cost(still.flop + flop, still.bytes + max(0.0, moved.bytes - alone.bytes))
+
+    def _seeing(
+        self, frames: int, cost: Callable[[UNet2DConditionModel, int], Cost], unet: UNet2DConditionModel
+    ) -> Cost:
+        self._attention.frames = frames
+        try:
+            return cost(unet, frames)
+        finally:
+            self._attention.frames = self.frames
 
     def _inputs(self, size: Size, count: int) -> Inputs:
         latents = torch.empty(count, 4, *(side // self.vae_scale_factor for side in size), dtype=self.dtype)

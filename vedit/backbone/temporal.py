@@ -175,6 +175,11 @@ def seen_at_once(frames: int, longest: int) -> int:
     return frames if frames <= longest else min(WINDOW, longest)
 
 
+def window_starts(frames: int, size: int) -> list[int]:
+    """The first frames of the windows of a ``size`` in which motion modules see so many ``frames``."""
+    return sorted({*range(0, frames - size, max(1, size // 2)), frames - size})
+
+
 def in_windows(motion: nn.Module, still: Tensor, frames: int, longest: int) -> Tensor:
     """What a motion module makes of the features (N F, C, h, w) of clips of ``frames`` frames.
 
@@ -186,7 +191,7 @@ def in_windows(motion: nn.Module, still: Tensor, frames: int, longest: int) -> T
     size = seen_at_once(frames, longest)
     if size == frames:
         return motion(still, num_frames=frames)
-    starts = sorted({*range(0, frames - size, max(1, size // 2)), frames - size})
+    starts = window_starts(frames, size)
     weight = (1 + torch.minimum(torch.arange(size), torch.arange(size).flip(0))).to(still)
     weight = weight.view(-1, *[1] * (still.ndim - 1))  # (size, 1, 1, 1)
     made = []
