@@ -74,7 +74,7 @@ def shaped_rows(model: str, steps: int, tuning: int) -> dict[str, Edit]:
     tuned = {**PLAIN, "steps": steps, "tune": tuning}
     return {
         f"tuned ({tuning} steps)": editing(model, **tuned),
-        f"tuned ({tuning} steps) + edge": editing(model, control=("edge",), **tuned),
+        f"tuned ({tuning} steps) + edge": editing(model, **{**tuned, "control": ("edge",)}),
     }
 
 
