@@ -48,6 +48,8 @@ FRAMES = 16
 RATE = Fraction(8)
 COUNTS = (0, 1, 2, 4)
 FACTORS = (0.5, 1.0, 2.0)
+NARROW = 0.4
+"""Reach, in radii of its object, of a stroke that is drawn too small."""
 PLAIN: dict[str, object] = {"motion_field": "rigid", "motion_control": "none"}
 LEARNT: dict[str, dict[str, object]] = {
     "together": {"motion_control": "together"},
@@ -110,15 +112,22 @@ def cases(count: int, first: int = 960_000) -> list[Case]:
     return found
 
 
-def strokes_of(case: Case, count: int, factor: float = 1.0) -> dict[str, object]:
-    """A strokes file of so many strokes on each object, ``factor`` times as long as its way."""
+def strokes_of(case: Case, count: int, factor: float = 1.0, reach: float = 1.0) -> dict[str, object]:
+    """A strokes file of so many strokes on each object, ``factor`` times as long as its way, of a ``reach`` in radii of
+    the object."""
     strokes = []
     for which, thing in enumerate(case.exact.scene.objects):
         for start, track in _points(case, which, count):
             longer = start + factor * (track - track[0])
-            strokes.append({"points": longer.tolist(), "radius": float(thing.radius)})
+            strokes.append({"points": longer.tolist(), "radius": reach * float(thing.radius)})
     camera = {"pan": case.pan.tolist()}
     return {"version": 1, "size": [SIZE, SIZE], "frames": FRAMES, "strokes": strokes, "camera": camera}
+
+
+def _drawings(case: Case) -> dict[str, dict[str, object]]:
+    """Strokes files of which the flow is compared, by the names of their rows."""
+    counted = {f"{count} strokes": strokes_of(case, count) for count in COUNTS}
+    return {**counted, "1 narrow stroke": strokes_of(case, 1, reach=NARROW)}
 
 
 def _points(case: Case, which: int, count: int) -> list[tuple[Tensor, Tensor]]:
@@ -165,11 +174,11 @@ def flow_tables(every: list[Case], folder: Path, network: FlowCompletion | None)
             asked = case.asked(1.0)[which]
             shifted[:, mask] = (asked[-1] - asked[0])[:, None]
         moved = {"no motion": torch.zeros_like(truth), "rigid shift": torch.where(where, shifted, ground)}
-        for count in COUNTS:
-            drawn = _written(strokes_of(case, count), folder).at((SIZE, SIZE), FRAMES, RATE)
-            moved[f"{count} strokes"] = dense_flow(drawn, case.picture).forward[-1]
+        for title, strokes in _drawings(case).items():
+            drawn = _written(strokes, folder).at((SIZE, SIZE), FRAMES, RATE)
+            moved[title] = dense_flow(drawn, case.picture).forward[-1]
             if network is not None:
-                moved[f"{count}, learnt"] = dense_flow(drawn, case.picture, network=network).forward[-1]
+                moved[f"{title}, learnt"] = dense_flow(drawn, case.picture, network=network).forward[-1]
         for name, each in moved.items():
             for found, right, there in ((inside, truth, where), (outside, ground, ~where)):
                 error = float((each - right).norm(dim=0)[there].mean())

@@ -16,7 +16,7 @@ MOVING, ANYWHERE = 6, 4
 ALONE = 0.5
 """Share of the pairs in which none are drawn anywhere."""
 
-REACH = 0.04, 0.25
+REACH = 0.03, 0.25
 """Range of a stroke's reach, as shares of the longer side: people draw it too small, and too large."""
 
 
@@ -38,7 +38,8 @@ def drawn_strokes(picture: Tensor, forward: Tensor, chance: np.random.Generator)
     if chance.random() < ALONE:
         anywhere[:] = -1
     points = torch.from_numpy(np.concatenate([moving, anywhere]))
-    computed, held = rigid_motion(_drawn(forward, points[points >= 0], float(chance.uniform(*REACH))), picture)
+    reach = float(np.exp(chance.uniform(*np.log(REACH))))
+    computed, held = rigid_motion(_drawn(forward, points[points >= 0], reach), picture)
     return points, computed[1], held
 
 

@@ -25,6 +25,9 @@ from vedit.flow import Method, estimate_flow
 VARIETY = 0.6
 """Share of the scenes that have weather, another look, a second object or a moving camera."""
 
+WALKING = 0.25
+"""Share of the scenes whose thing is made a figure, the only one whose parts go different ways."""
+
 NEXT = 0.5
 """Share of the pairs that follow each other at once, as in a roll-out; between the others lies any number of frames."""
 
@@ -90,6 +93,8 @@ def shown(seed: int, count: int) -> Shown:
     rows, captions = [], list[str]()
     for _ in range(count):
         scene = draw_scene(int(chance.integers(2**40)), VARIETY)
+        if chance.random() < WALKING:
+            scene = scene.changed(shape="person")
         gap = 1 if chance.random() < NEXT else int(chance.integers(1, FRAMES))
         time = int(chance.integers(0, FRAMES - gap))
         first, second, forward, backward, visible = pair_of(scene, time, gap)

@@ -14,7 +14,7 @@ from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter, StableD
 
 import vedit
 import world
-from benchmarks import control_accuracy
+from benchmarks import control_accuracy, motion_accuracy
 from benchmarks.control_accuracy import FRAMES
 from benchmarks.held_out import cases, measure
 from benchmarks.judge import load_judge
@@ -30,6 +30,8 @@ from vedit.condition import Condition
 from vedit.conditioners.audio import encode_sound
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.entrances.residuals import AddResiduals
+from vedit.motion.learnt.completion import load_completion
+from vedit.motion.learnt.folder import COMPLETION
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
 from vedit.sampling.denoising import denoise, noise
@@ -232,3 +234,15 @@ def test_it_listens_as_it_was_taught() -> None:
     brought = torch.from_numpy(librosa.resample(samples.numpy(), orig_sr=RATE, target_sr=44_100))
     heard = encode_sound(encoder, Audio(torch.stack([brought, brought]), 44_100))
     torch.testing.assert_close(heard.tokens[:, :12], encoder(samples[None]).tokens[:, :12], atol=0.15, rtol=0.1)
+
+
+def test_a_narrow_stroke_takes_the_whole_thing_along_and_nothing_around(tmp_path: Path) -> None:
+    """What its flow completion knows: where things end."""
+    network = load_completion(Path(MINI) / read_notes(MINI).motion_strokes / COMPLETION)
+    inside, outside = motion_accuracy.flow_tables(motion_accuracy.cases(4, 977_000), tmp_path, network)
+
+    def mean(of: motion_accuracy.Flows, row: str) -> float:
+        return float(np.mean([of[kind][row] for kind in motion_accuracy.KINDS]))
+
+    assert mean(inside, "1 narrow stroke, learnt") < 0.5 * mean(inside, "1 narrow stroke")
+    assert mean(outside, "4 strokes, learnt") < 0.5 * mean(outside, "4 strokes")

@@ -33,8 +33,9 @@ GROUPS = 8
 PATCH = 2
 """Pixels of a side of the squares that the finest level sees as one place: it costs a quarter, and says as much."""
 
-SURE = 0.02
-"""How firmly a pixel is held at the least, and let go at the most, where the network is to say otherwise."""
+SURE = 0.1
+"""What is held less counts as held so much, and what is held more as let go so much, where the network is to say
+otherwise: of a sigmoid that is flatter it would hardly learn."""
 
 Channels = Annotated[int, Field(ge=GROUPS, le=512, multiple_of=GROUPS)]
 
@@ -95,7 +96,7 @@ class FlowCompletion(nn.Module):
     def forward(
         self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """How firmly each pixel is held (B, 1, h, w), within ``SURE`` of 0 to 1; and what is to be added, in pixels, to
+        """How firmly each pixel is held (B, 1, h, w), 0 to 1 or a little beyond; and what is to be added, in pixels, to
         how far it would go (B, 2, h, w).
 
         Args:
@@ -123,7 +124,8 @@ class FlowCompletion(nn.Module):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
         said = F.pixel_shuffle(self.leave(F.silu(x)), PATCH).float()  # (B, 3, h, w)
         before = torch.logit(held.float(), SURE)
-        firmly = held + torch.sigmoid(before + said[:, :1]) - torch.sigmoid(before)
+        changed = (torch.sigmoid(before + said[:, :1]) - torch.sigmoid(before)) / (1 - SURE)  # from 0 to 1 and back
+        firmly = held + changed
         return firmly, said[:, 1:] * longest
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
