@@ -239,10 +239,10 @@ def test_it_listens_as_it_was_taught() -> None:
 def test_a_narrow_stroke_takes_the_whole_thing_along_and_nothing_around(tmp_path: Path) -> None:
     """What its flow completion knows: where things end."""
     network = load_completion(Path(MINI) / read_notes(MINI).motion_strokes / COMPLETION)
-    inside, outside = motion_accuracy.flow_tables(motion_accuracy.cases(4, 977_000), tmp_path, network)
+    inside, outside = motion_accuracy.flow_tables(motion_accuracy.cases(2, 977_000), tmp_path, network)
 
     def mean(of: motion_accuracy.Flows, row: str) -> float:
-        return float(np.mean([of[kind][row] for kind in motion_accuracy.KINDS]))
+        return float(np.mean([of[kind][row] for kind in motion_accuracy.KINDS[:2]]))
 
     assert mean(inside, "1 narrow stroke, learnt") < 0.5 * mean(inside, "1 narrow stroke")
     assert mean(outside, "4 strokes, learnt") < 0.5 * mean(outside, "4 strokes")
