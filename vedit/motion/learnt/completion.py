@@ -1,11 +1,11 @@
-"""F, flow completion: a network that says from a picture, and from how a few of its points move, how all of it moves.
+"""F, flow completion: a network that says from a picture, and from how a few of its points move, what else goes along.
 
 Regression, not diffusion, as MCDiff's first stage (Chen et al. 2023). Where nothing is drawn the flow that it is shown
 holds two learnt numbers and not 0, which says that a point stays: else all that is not drawn would be pinned. Three
-things differ. The network is small. It is shown, and says, motion in units of the longest that is drawn: a stroke
-twice as long moves everything twice as far, and where no stroke moves nothing does, exactly. And it is shown the motion
-that is computed from the strokes without learning, and how firmly that holds each pixel, and says what is wrong with
-both: untrained, it changes nothing; and of a thing that goes as one it need only learn to where it ends.
+things differ. The network is small. It is shown motion in units of the longest that is drawn: a stroke twice as long
+moves everything twice as far. And it is shown the motion that is computed from the strokes without learning, and how
+firmly that holds each pixel, and says how firmly it should be held: untrained, it changes nothing, and it need only
+learn to where a thing ends. What it might say of the motion itself was tried, and was less right than what is computed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CompletionConfig:
 
 
 class FlowCompletion(nn.Module):
-    """A UNet from a frame and the motion of some of its pixels to the motion of all of them.
+    """A UNet from a frame and the motion of some of its pixels to which of them go along.
 
     Source: Chen et al. 2023 (MCDiff), section 3.2.
     """
@@ -81,7 +81,7 @@ class FlowCompletion(nn.Module):
             [_Residual(widths[-1], widths[-1]), _Attention(widths[-1]), _Residual(widths[-1], widths[-1])]
         )
         self.up = nn.ModuleList(_Residual(fine + coarse, fine) for fine, coarse in reversed(pairs))
-        self.leave = nn.Conv2d(widths[0], 3 * PATCH**2, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], PATCH**2, 3, padding=1)
 
     @classmethod
     def fresh(cls, config: CompletionConfig | None = None) -> FlowCompletion:
@@ -93,11 +93,8 @@ class FlowCompletion(nn.Module):
         nn.init.zeros_(made.leave.bias)
         return made
 
-    def forward(
-        self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """How firmly each pixel is held (B, 1, h, w), 0 to 1 or a little beyond; and what is to be added, in pixels, to
-        how far it would go (B, 2, h, w).
+    def forward(self, pictures: Tensor, flow: Tensor, known: Tensor, computed: Tensor, held: Tensor) -> Tensor:
+        """How firmly each pixel is held (B, 1, h, w), 0 to 1 or a little beyond.
 
         Args:
             pictures: (B, 3, h, w) in [0, 1], sides multiples of ``config.multiple``
@@ -122,11 +119,10 @@ class FlowCompletion(nn.Module):
             x = block(x)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
-        said = F.pixel_shuffle(self.leave(F.silu(x)), PATCH).float()  # (B, 3, h, w)
+        said = F.pixel_shuffle(self.leave(F.silu(x)), PATCH).float()  # (B, 1, h, w)
         before = torch.logit(held.float(), SURE)
-        changed = (torch.sigmoid(before + said[:, :1]) - torch.sigmoid(before)) / (1 - SURE)  # from 0 to 1 and back
-        firmly = held + changed
-        return firmly, said[:, 1:] * longest
+        changed = (torch.sigmoid(before + said) - torch.sigmoid(before)) / (1 - SURE)  # from 0 to 1 and back
+        return held + changed
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write config and weights, in half precision, into a folder. Raises MediaError."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vedit.clip.sizes import Size, fit_size, resize
 from vedit.flow import centres, resized_flow
+from vedit.motion.inverse import HELD
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.learnt.points import pixels_of, sparse_flow
 from vedit.motion.strokes.drawn import Drawn
@@ -16,8 +17,12 @@ AT_ONCE = 16
 """Frames in one pass."""
 
 
+RIM = 1.0
+"""Pixels of the network's grid around what goes along that do so too, since an outline's own are half of the ground."""
+
+
 @torch.no_grad()
-def completed(
+def held_whole(
     network: FlowCompletion,
     picture: Tensor,
     drawn: Drawn,
@@ -25,9 +30,8 @@ def completed(
     targets: Tensor,
     computed: Tensor,
     held: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """How firmly each pixel of a picture is held (H, W), and how far it would go before the camera (F, 2, H, W), in
-    pixels.
+) -> Tensor:
+    """How firmly each pixel of a picture is held (H, W), 0 or 1: things go along whole or not at all.
 
     Args:
         picture: (3, H, W) in [0, 1]
@@ -45,17 +49,20 @@ def completed(
     flow, known = _with_masks(flow, known.clone(), drawn, grid, scale)
     small, before = resize(picture[None], grid), resize(held[None, None], grid)
     parts = zip(*(each.split(AT_ONCE) for each in (flow, known, resized_flow(computed, grid))), strict=True)
-    found = [
-        network(small.expand(len(some), -1, -1, -1), some, *more, before.expand(len(some), -1, -1, -1))
-        for some, *more in parts
-    ]
-    firmly, mended = (torch.cat(each) for each in zip(*found, strict=True))
+    firmly = torch.cat(
+        [
+            network(small.expand(len(some), -1, -1, -1), some, *more, before.expand(len(some), -1, -1, -1))
+            for some, *more in parts
+        ]
+    )
     # The frames in which strokes are far from where they began say best what goes with them.
     far = (flow * known).norm(dim=1).amax((1, 2))  # (F,)
     seen = torch.einsum("f,fchw->chw", far / far.sum().clamp(min=1e-6), firmly - before)[None]
     # What is computed keeps its outlines, which the network's grid may be too coarse for.
     more = F.interpolate(seen, size=size, mode="bilinear", align_corners=False)[0, 0]
-    return (held + more).clamp(0, 1), computed + resized_flow(mended, size)
+    whole = (held + more >= HELD).float()
+    rim = round(RIM * max(size) / max(grid))
+    return F.max_pool2d(whole[None, None], 2 * rim + 1, stride=1, padding=rim)[0, 0]
 
 
 def _with_masks(flow: Tensor, known: Tensor, drawn: Drawn, grid: Size, scale: Tensor) -> tuple[Tensor, Tensor]:
