@@ -17,8 +17,9 @@ class MotionSettings(Settings):
     motion_strokes: InputPath | None = Field(None, description="Strokes file: where things go, and what stays.")
     motion_field: Literal["auto", "learnt", "rigid", "similarity", "thin_plate"] = Field(
         "auto",
-        description="What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and move as "
-        "one, which a network sees in the picture; what is near does; may be scaled too; or the whole picture bends as a thin plate does. "
+        description="What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and move "
+        "as one, which a network sees in the picture; what is near does; may be scaled too; or the whole picture bends "
+        "as a thin plate does. "
         "auto: learnt where the model brings such a network, else rigid.",
     )
 
