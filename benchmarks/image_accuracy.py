@@ -1,17 +1,17 @@
 """What pictures decide: ``python -m benchmarks.image_accuracy``.
 
-Five tables over held-out scenes of the world. A first frame that is given, beside what spreading it makes without a
-model. Pictures whose look is taken: its attributes, how little of its layout, against words that say otherwise, and at
-their times. The CLIP that they are looked at through. Subjects learnt from four pictures each, with a mark that the
-world does not know. And clips tuned with and without their frames as a set, asked to move another way. Brackets are
-95 % bootstrap intervals.
+Six tables over held-out scenes of the world. A first frame that is given, beside what spreading it makes without a
+model. Pictures whose look is taken: its attributes, and how little of its layout. The same by weight, against words
+that say otherwise, and at their times. The CLIP that they are looked at through. Subjects learnt from four pictures
+each, with a mark that the world does not know. And clips tuned with and without their frames as a set, asked to move
+another way. Brackets are 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,30 +117,63 @@ def right(frames: Tensor, scene: Scene, judge: Judge) -> dict[str, float]:
     return {name: float(np.mean([each == value for each in found])) for name, (found, value) in pairs.items()}
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A picture whose look is taken.
+
+    Attributes:
+        number: which of them
+        scene: that it shows
+        path: of the picture
+        centre: (x, y) of its thing, in pixels
+    """
+
+    number: int
+    scene: Scene
+    path: Path
+    centre: tuple[float, float]
+
+    @classmethod
+    def of(cls, number: int, folder: Path) -> Reference:
+        scene = elsewhere(world.sample_scene(FIRST + number, "held_out"), FIRST + 5000 + number)
+        picture, mask = world.draw_frame(scene, 0, 0.0)
+        y, x = np.argwhere(mask[0] > 0.5).mean(0)
+        return cls(number, scene, saved(picture.copy(), folder / "look.png"), (float(x), float(y)))
+
+    def made(self, model: str, prompt: str, **settings: Any) -> Tensor:
+        """A generated clip (F, 3, H, W) in [0, 1]."""
+        backbone = vedit.load_backbone(model)
+        return vedit.generate(backbone, prompt, frames=FRAMES, seed=self.number, **settings).clip.frames
+
+
 def look_figures(number: int, model: str, judge: Judge, folder: Path) -> Figures:
-    """What a picture decides, of one reference."""
-    scene = elsewhere(world.sample_scene(FIRST + number, "held_out"), FIRST + 5000 + number)
-    picture, mask = world.draw_frame(scene, 0, 0.0)
-    path, backbone = saved(picture.copy(), folder / "look.png"), vedit.load_backbone(model)
+    """What a picture decides by itself, of one reference."""
+    reference = Reference.of(number, folder)
+    frames = {"with": reference.made(model, "", image=str(reference.path)), "without": reference.made(model, "")}
+    found: Figures = {
+        f"{how} {name}": each
+        for how, made in frames.items()
+        for name, each in right(made, reference.scene, judge).items()
+    }
+    (x, y), (own_x, own_y) = judge.see(frames["with"]).centre.mean(0).tolist(), reference.centre
+    return found | {"x": x, "y": y, "own x": own_x, "own y": own_y}
 
-    def made(prompt: str, **settings: Any) -> Tensor:
-        return vedit.generate(backbone, prompt, frames=FRAMES, seed=number, **settings).clip.frames
 
-    found: Figures = {f"with {name}": each for name, each in right(made("", image=str(path)), scene, judge).items()}
-    found |= {f"without {name}": each for name, each in right(made(""), scene, judge).items()}
-    centre = judge.see(made("", image=str(path))).centre.mean(0)
-    own = np.argwhere(mask[0] > 0.5).mean(0)[::-1]
-    found |= {"x": float(centre[0]), "y": float(centre[1]), "own x": float(own[0]), "own y": float(own[1])}
+def weight_figures(number: int, model: str, judge: Judge, folder: Path) -> Figures:
+    """What a picture decides against words that say another colour, by its weight, and when another takes its place."""
+    reference = Reference.of(number, folder)
+    scene, path = reference.scene, reference.path
     said = scene.changed(colour=other_value(scene, "colour", number))
-    for weight in WEIGHTS:
-        frames = made(said.caption, image=f"{path}:{weight}")
-        found[f"weight {weight:g}"] = right(frames, scene, judge)["colour"]
-    later, _ = world.draw_frame(said, 0, 0.0)
-    frames = made("", image=[f"0:{path}", f"{TURN}:{saved(later.copy(), folder / 'later.png')}"])
-    colours = judge.see(frames).colour
+    found: Figures = {
+        f"weight {weight:g}": right(reference.made(model, said.caption, image=f"{path}:{weight}"), scene, judge)[
+            "colour"
+        ]
+        for weight in WEIGHTS
+    }
+    later = saved(world.draw_frame(said, 0, 0.0)[0].copy(), folder / "later.png")
+    colours = judge.see(reference.made(model, "", image=[f"0:{path}", f"{TURN}:{later}"])).colour
     turned = [index for index, each in enumerate(colours) if each == said.objects[0].colour]
-    found["turn"] = float(bool(turned) and abs(turned[0] - TURN) <= 1)
-    return found
+    return found | {"turn": float(bool(turned) and abs(turned[0] - TURN) <= 1)}
 
 
 # The CLIP that they are looked at through
@@ -319,10 +352,12 @@ def tables(arguments: argparse.Namespace, folder: Path) -> dict[str, list[Figure
         rows = [[f"{how} the picture", *(percent(column(f"{how} {name}", found)) for name in CHANGES)]
                 for how in ("with", "without")]  # fmt: skip
         show(f"A picture and no words, {count} references", ["", *CHANGES], rows)
+        show("Layout", ["", ""], [["places, correlation", correlation(found)]])
+    if wanted("weights"):
+        every["weights"] = found = [weight_figures(number, model, judge, folder) for number in range(count)]
         rows = [[f"{weight:g}", percent(column(f"weight {weight:g}", found))] for weight in WEIGHTS]
         show("Against words of another colour", ["weight", "the picture's colour"], rows)
-        rows = [["places, correlation", correlation(found)], ["seen within a frame", percent(column("turn", found))]]
-        show("Layout, and a change in mid-clip", ["", ""], rows)
+        show("A change in mid-clip", ["", ""], [["seen within a frame", percent(column("turn", found))]])
     if wanted("clip"):
         every["clip"] = found = clip_figures(count, model)
         rows = [[name, percent(column(name, found))] for name in ("retrieved", *FLIPPED)]
@@ -344,7 +379,9 @@ def tables(arguments: argparse.Namespace, folder: Path) -> dict[str, list[Figure
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", choices=["first", "look", "clip", "subjects", "motion"], help="one table only")
+    parser.add_argument(
+        "--table", choices=["first", "look", "weights", "clip", "subjects", "motion"], help="one table only"
+    )
     parser.add_argument("--model", default="mini")
     parser.add_argument("--clips", type=int, default=40, help="or references, or subjects")
     parser.add_argument("--steps", type=int, help="of learning")
