@@ -191,7 +191,7 @@ def test_its_controlnets_say_where_things_are(mini: Backbone, kind: str) -> None
         made = control_accuracy.made(mini, case, condition, 12, 5.0, seed=seed)
         return control_accuracy.measure(made, case, judge, None)
 
-    steered, free = measured(control, 3), [measured(None, seed) for seed in (3, 4, 5)]
+    steered, free = measured(control, 3), [measured(None, seed) for seed in (3, 4)]
     # Without it, things lie where chance has them, which may be near.
     assert steered["track"] < 5 < 8 < np.mean([each["track"] for each in free])
     assert np.mean([each["overlap"] for each in free]) < 0.3 < 0.5 < steered["overlap"]
