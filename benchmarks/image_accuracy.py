@@ -164,12 +164,10 @@ def weight_figures(number: int, model: str, judge: Judge, folder: Path) -> Figur
     reference = Reference.of(number, folder)
     scene, path = reference.scene, reference.path
     said = scene.changed(colour=other_value(scene, "colour", number))
-    found: Figures = {
-        f"weight {weight:g}": right(reference.made(model, said.caption, image=f"{path}:{weight}"), scene, judge)[
-            "colour"
-        ]
-        for weight in WEIGHTS
-    }
+    found: Figures = {}
+    for weight in WEIGHTS:
+        frames = reference.made(model, said.caption, image=f"{path}:{weight}")
+        found[f"weight {weight:g}"] = right(frames, scene, judge)["colour"]
     later = saved(world.draw_frame(said, 0, 0.0)[0].copy(), folder / "later.png")
     colours = judge.see(reference.made(model, "", image=[f"0:{path}", f"{TURN}:{later}"])).colour
     turned = [index for index, each in enumerate(colours) if each == said.objects[0].colour]

@@ -19,8 +19,7 @@ class MotionSettings(Settings):
         "auto",
         description="What happens between strokes: learnt, rigid, similarity or thin_plate. Whole things turn and move "
         "as one, which a network sees in the picture; what is near does; may be scaled too; or the whole picture bends "
-        "as a thin plate does. "
-        "auto: learnt where the model brings such a network, else rigid.",
+        "as a thin plate does. auto: learnt where the model brings such a network, else rigid.",
     )
 
 
