@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WORKSHOP, help="a Stable Diffusion's folder")
     parser.add_argument("--clips", type=Path, help="folder of clips, each with its caption in a .txt of its name")
     parser.add_argument("--stride", type=int, default=1, help="of such clips, take each stride-th frame")
-    parser.add_argument("--frames", type=int, default=FRAMES, help="that are learnt together")
+    parser.add_argument("--frames", type=int, default=FRAMES, help="that are learnt together, an even number")
     parser.add_argument("--cells", type=int, default=16, help="along the longer side; 32 suits Stable Diffusion 1.5")
     parser.add_argument(
         "--channels",

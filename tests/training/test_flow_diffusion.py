@@ -48,7 +48,7 @@ def test_clips_with_captions_teach_it_and_the_model_brings_it(
 
 def test_the_world_teaches_it(toy_model: Path, tmp_path: Path, train: Callable[..., None]) -> None:
     folder = tmp_path / "made"
-    train("--model", toy_model, "--scenes", 4, "--frames", 3, "--cells", 8, "--steps", 1, "--folder", folder)
+    train("--model", toy_model, "--scenes", 4, "--frames", 4, "--cells", 8, "--steps", 1, "--folder", folder)
     assert load_flow_diffusion(folder, 12).config.cells == 8
 
 
