@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,12 +29,19 @@ from benchmarks.record import record
 from benchmarks.table import figure, percent, show
 from vedit.backbone.model import Backbone
 from vedit.clip.audio import Audio
+from vedit.config.groups import NO_MOTION
 from vedit.jobs.animate import AnimateResult
 from world import SIZE, Rendered
 from world.paths import DIRECTIONS, UNIT
 
 FRAMES, SWAYING_FRAMES = 16, 32
 RATE = Fraction(8)
+
+FIRST = 970_000
+"""Seed of the first scene that sways; those of borrowed motion and of words begin thousands behind it."""
+
+DONORS = 1000
+"""How far behind the pictures' seeds those of the clips are whose motion they borrow."""
 
 FREQUENCIES = (0.5, 1.0, 1.5)
 """Of swaying, each a whole number of times in the clip."""
@@ -100,11 +108,11 @@ def heard(folder: Path, seed: int) -> Path:
 
 
 def swaying(
-    backbone: Backbone, count: int, crude: bool, folder: Path, settings: dict[str, Any]
+    backbone: Backbone, numbers: range, crude: bool, folder: Path, settings: dict[str, Any]
 ) -> list[dict[str, float]]:
-    """The figures of as many pictures."""
+    """The figures of pictures of these seeds."""
     judge, found = load_judge(), []
-    for seed in range(970_000, 970_000 + count):
+    for seed in numbers:
         exact = scene(seed, 2)
         thing, frequency = exact.scene.objects[0], FREQUENCIES[seed % 3]
         x, y = thing.position(0)
@@ -142,12 +150,12 @@ def _followed(frames: Tensor, judge: Judge, result: AnimateResult) -> float:
 
 
 def borrowed(
-    backbone: Backbone, count: int, crude: bool, folder: Path, settings: dict[str, Any]
+    backbone: Backbone, numbers: range, crude: bool, folder: Path, settings: dict[str, Any]
 ) -> list[dict[str, float]]:
-    """The same of borrowed motion: each clip's motion on another picture."""
-    judge, found, donors = load_judge(), [], iter(range(971_000, 971_000 + 20 * count))
-    for seed in range(972_000, 972_000 + 20 * count):
-        if len(found) == count:
+    """The same of borrowed motion: each clip's motion on another picture, as many as there are numbers."""
+    judge, found, donors = load_judge(), [], count(numbers.start + DONORS)
+    for seed in count(numbers.start):
+        if len(found) == len(numbers):
             break
         exact = scene(seed, 2)
         donor = scene(next(donors), FRAMES)
@@ -180,10 +188,10 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> float:
     return float(one @ other / lengths) if lengths > 1 else float("nan")
 
 
-def words(backbone: Backbone, count: int, crude: bool, settings: dict[str, Any]) -> list[dict[str, float]]:
+def words(backbone: Backbone, numbers: range, crude: bool, settings: dict[str, Any]) -> list[dict[str, float]]:
     """The same of words: each picture asked to move to each side that has room for it."""
     judge, found = load_judge(), []
-    for seed in range(973_000, 973_000 + count):
+    for seed in numbers:
         exact = scene(seed, 2, path="straight", pace="plain")
         thing = exact.scene.objects[0]
         for direction in DIRECTIONS:
@@ -220,6 +228,7 @@ def table(title: str, found: list[dict[str, float]], columns: dict[str, str]) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=20, help="of each kind")
+    parser.add_argument("--first", type=int, default=FIRST, help="seed of the first scene")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--only", choices=["sway", "borrowed", "words"], help="one of the tables")
     parser.add_argument("--crude", action="store_true", help="judge what was cut and dragged")
@@ -227,23 +236,28 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="write all figures (.json)")
     told = parser.parse_args()
     backbone = vedit.load_backbone(told.model)
+    led = vedit.load_backbone(told.model, motion_adapter=NO_MOTION)  # as the command does where it is told what moves
     settings = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in told.set)}
     figures: dict[str, list[dict[str, float]]] = {}
+
+    def numbers(behind: int) -> range:
+        return range(told.first + behind, told.first + behind + told.scenes)
+
     with TemporaryDirectory() as name:
         folder, crude = Path(name), told.crude
         if told.only in (None, "sway"):
-            figures["sway"] = swaying(backbone, told.scenes, crude, folder, settings)
+            figures["sway"] = swaying(led, numbers(0), crude, folder, settings)
             columns = {"right": "%", "amplitude": "2", "seam": "1", "loudness": "2"}
             table("Swaying: frequency, amplitude (x asked), seam against the worst step (dB), loudness (r)",
                   figures["sway"], columns)  # fmt: skip
         if told.only in (None, "borrowed"):
-            figures["borrowed"] = found = borrowed(backbone, told.scenes, crude, folder, settings)
+            figures["borrowed"] = found = borrowed(led, numbers(1000), crude, folder, settings)
             table("Borrowed motion: correlation of the ways, cosine of directions, slope, attributes",
                   found, {"way": "2", "direction": "2", "slope": "2", "right": "%"})  # fmt: skip
             speeds = [[row[key] for row in found] for key in ("speed", "speed of the clip")]
             print(f"speeds correlate by {np.corrcoef(speeds)[0, 1]:.2f}")
         if told.only in (None, "words") and (backbone.notes.motion_words or "motion_words" in settings):
-            figures["words"] = words(backbone, told.scenes, crude, settings)
+            figures["words"] = words(backbone, numbers(3000), crude, settings)
             table("Words: direction, way gone (x asked), attributes in the last frame",
                   figures["words"], {"direction": "%", "speed": "2", "right": "%"})  # fmt: skip
     if told.save is not None:

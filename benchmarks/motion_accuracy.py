@@ -30,8 +30,8 @@ from benchmarks.held_out import decibels
 from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, percent, show
-from vedit.backbone.model import Backbone
 from vedit.config import LearntMotionSettings
+from vedit.config.groups import NO_MOTION
 from vedit.flow import centres, sample
 from vedit.jobs.strokes import learnt_motion
 from vedit.motion.dense import dense_flow
@@ -239,7 +239,7 @@ def _undrawn(case: Case, asked: Tensor) -> Tensor:
 
 
 def clip_table(
-    backbone: Backbone,
+    model: str,
     every: list[Case],
     folder: Path,
     sheets: Path | None,
@@ -248,6 +248,8 @@ def clip_table(
 ) -> dict[str, list[dict[str, float]]]:
     """Judged clips: without strokes, and along strokes of each of the ``FACTORS`` of the true way, in all ``ways``."""
     judge, found = load_judge(), dict[str, list[dict[str, float]]]()
+    backbone = vedit.load_backbone(model)
+    led = vedit.load_backbone(model, motion_adapter=NO_MOTION)  # as the command does where it is told what moves
     for number, case in enumerate(every):
         vae = backbone.decode(backbone.encode(case.picture[None]))
         asked = [(each, way) for each in FACTORS if case.fits(each) for way in ways]
@@ -256,7 +258,7 @@ def clip_table(
             if factor:
                 _written(strokes_of(case, 1, factor), folder)
                 told |= {**ways[way], "motion_strokes": folder / "strokes.yaml"}
-            result = vedit.animate(backbone, vedit.Clip(case.picture[None], RATE), **told)  # type: ignore[arg-type]
+            result = vedit.animate(led if factor else backbone, vedit.Clip(case.picture[None], RATE), **told)  # type: ignore[arg-type]
             row = "no strokes" if not factor else f"{way}, {factor:g} x"
             found.setdefault(row, []).append(measure(result.clip.frames, case, factor or 1.0, judge, vae))
             if sheets is not None and factor in (0.0, 1.0):
@@ -295,7 +297,7 @@ def main() -> None:
             if told.motion_model is not None:
                 settings["motion_model"] = told.motion_model
             ways = {"without training": PLAIN, **({} if learnt.control is None else LEARNT)}
-            clips = clip_table(backbone, every, Path(name), told.sheets, settings, ways)
+            clips = clip_table(told.model, every, Path(name), told.sheets, settings, ways)
             show_clips(clips)
     if told.save is not None:
         record(told.save, {"flow": inside, "flow outside": outside, "clips": clips})

@@ -15,8 +15,13 @@ from tests.conftest import Ran
 from vedit.adapters.loading import load_backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.clip.images import read_picture
+from vedit.config import AnimateConfig
 from vedit.errors import ConfigError
-from vedit.jobs.animate import animate
+from vedit.jobs.animate import Animate, animate
+from vedit.jobs.base import Given
+from vedit.session import Session
+
+MINIATURE = Path("vedit/miniature/weights").resolve()
 
 Command = Callable[..., Ran]
 
@@ -47,6 +52,21 @@ def test_from_python_with_a_picture_in_memory(toy_model: Path, picture: Path, st
     assert int(result.crude.frames[2, 0, 23, 46] > 0.8) == 1, "the square is where the stroke ends"
     again = animate(backbone, Clip(read_picture(picture)[None], Fraction(8)), **common)
     assert torch.equal(again.clip.frames, result.clip.frames)
+
+
+@pytest.mark.parametrize(
+    ("told", "comes"),
+    [((), True), (("motion_strokes",), False), (("motion_strokes", "motion_adapter"), True)],
+    ids=["free", "strokes", "named"],
+)
+def test_a_model_leaves_its_own_motion_modules_where_it_is_told_what_moves(
+    picture: Path, strokes: Path, told: tuple[str, ...], comes: bool
+) -> None:
+    every = {"motion_strokes": strokes, "motion_adapter": str(MINIATURE / "motion")}
+    settings = {"picture": picture, "prompt": "a red square", **{name: every[name] for name in told}}
+    goal = Animate().goal(AnimateConfig.model_validate(settings), Session(), Given())
+    assert goal.model is not None
+    assert goal.model.outline.layers.motion == comes
 
 
 @pytest.mark.parametrize("settings", [{"attention": "flow"}, {"prior": "shared"}, {"motion_field": "thin_plate"}])

@@ -21,7 +21,7 @@ from vedit.backbone.outline import FrameLayers
 from vedit.clip import Clip, read_clip
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError
-from vedit.jobs.key_frames import check, without_motion
+from vedit.jobs.key_frames import check
 from vedit.jobs.source import Footage
 from vedit.stages import between
 
@@ -176,8 +176,3 @@ def test_motion_modules_want_frames_that_follow_each_other(backbone: Backbone, l
     check(config, footage, outline)
     with pytest.raises(ConfigError, match="motion modules join frames"):
         check(config, footage, replace(outline, layers=FrameLayers(motion=True)))
-    assert without_motion(config).motion_adapter == "none", "those that a model brings are left out"
-    named = config.model_copy(update={"motion_adapter": "mine"})
-    assert without_motion(named) == named
-    plain = config.model_copy(update={"key_frames": None})
-    assert without_motion(plain) == plain

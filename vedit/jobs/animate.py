@@ -29,7 +29,7 @@ from vedit.jobs.generate import FRAMES, frames_of
 from vedit.jobs.images import check_picture
 from vedit.jobs.motion import check_motion, flow_diffusion
 from vedit.jobs.outputs import check_files, default_output, write_result
-from vedit.jobs.parts import attention_kind
+from vedit.jobs.parts import attention_kind, without_own_motion
 from vedit.jobs.report import write_report
 from vedit.jobs.resources import Canvas
 from vedit.jobs.strokes import control_of, field_of, learnt_motion, with_words
@@ -162,6 +162,8 @@ class Animate(Job[AnimateConfig, AnimateResult]):
         own = picture_facts(config.picture)[0] if given.clip is None else given.clip.size
         config = config.model_copy(update={"frames": _frames(config, sound)})
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
+        if given.backbone is None and (config.motion_strokes is not None or config.motion_of is not None):
+            config = without_own_motion(config)  # frames are joined along what is told, which it would even out
         model, moments = opened(config, session, given), track.moments
         size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
         kind = attention_kind(config, model.outline)

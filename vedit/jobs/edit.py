@@ -17,7 +17,7 @@ from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.edit_result import EditResult, FinishEdit
 from vedit.jobs.edit_stages import EditStages
 from vedit.jobs.outputs import check_files, default_output, write_result
-from vedit.jobs.parts import source_prompt_of, suited
+from vedit.jobs.parts import source_prompt_of, suited, without_own_motion
 from vedit.jobs.report import write_report
 from vedit.jobs.shots import given_shots
 from vedit.jobs.source import Footage
@@ -86,8 +86,8 @@ class Edit(Job[EditConfig, EditResult]):
     def goal(self, config: EditConfig, session: Session, given: Given) -> Goal[EditResult]:
         sound = soundtrack.read(config)
         footage = Footage.of(config, given.clip)
-        if given.backbone is None:
-            config = key_frames.without_motion(config)
+        if given.backbone is None and config.key_frames is not None:
+            config = without_own_motion(config)  # it joins frames that follow each other
         model = opened(config, session, given)
         config = suited(config, model.outline.notes.edit)
         size, whole = footage.working_size(config, model.outline), footage

@@ -10,14 +10,6 @@ from vedit.errors import ConfigError
 from vedit.jobs.source import Footage
 
 
-def without_motion(config: EditConfig) -> EditConfig:
-    """The settings, with which a model that is loaded for key frames comes without the motion modules that it brings:
-    these join frames that follow each other."""
-    if config.key_frames is None or config.motion_adapter is not None:
-        return config
-    return config.model_copy(update={"motion_adapter": NO_MOTION})
-
-
 def check(config: EditConfig, footage: Footage, outline: Outline) -> None:
     """Raise ConfigError for a clip, a model or an attention kind that key frames cannot be of."""
     if isinstance(config.key_frames, int) and config.key_frames >= footage.frames:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from vedit.backbone.outline import Outline
-from vedit.config import AttentionSettings, EditConfig, GenerateConfig, InvertConfig
+from vedit.config import AttentionSettings, EditConfig, GenerateConfig, InvertConfig, ModelSettings
+from vedit.config.groups import NO_MOTION
 
 C = TypeVar("C", EditConfig, GenerateConfig)
+NamesModel = TypeVar("NamesModel", bound=ModelSettings)
 
 DEFAULT_ATTENTION = "sparse_causal"
 """The attention kind of a plain model, which has none of its own."""
@@ -20,6 +22,11 @@ def attention_kind(config: AttentionSettings, outline: Outline, default: str = D
         return config.attention
     own = outline.tuned.attention
     return default if own == "per_frame" and not outline.layers.motion else own
+
+
+def without_own_motion(config: NamesModel) -> NamesModel:
+    """The settings of a job that loads a model without the motion modules that it brings, unless others are named."""
+    return config if config.motion_adapter is not None else config.model_copy(update={"motion_adapter": NO_MOTION})
 
 
 def source_prompt_of(config: EditConfig | InvertConfig, outline: Outline) -> str:
