@@ -47,6 +47,16 @@ def test_a_thing_goes_its_new_way_and_not_its_own() -> None:
     assert torch.equal(moved.frames[2][:, ~moved.changed[2]], clip[2][:, ~moved.changed[2]])
 
 
+def test_what_the_flow_misses_of_a_thing_does_not_add_up() -> None:
+    clip, flow = going_right(frames=8, step=3)
+    short = replace(flow, forward=0.7 * flow.forward, backward=0.7 * flow.backward)
+    moved = move_things(clip, short, drawn(line((15.5, 23.5), (15.5, 33.5), 8)))
+    red = (moved.frames[7, 0] - moved.frames[7, 1]) > 0.4
+    rows, columns = red.nonzero().float().unbind(1)
+    assert abs(float(columns.mean()) - 15.5) < 1, "6.3 pixels, where the flow alone is followed"
+    assert abs(float(rows.mean()) - 33.5) < 1
+
+
 def test_on_its_own_way_nothing_changes() -> None:
     clip, flow = going_right()
     moved = move_things(clip, flow, drawn(line((15.5, 23.5), (27.5, 23.5), 3)))

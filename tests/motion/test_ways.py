@@ -34,6 +34,17 @@ def test_a_thing_of_one_colour_is_aligned_by_its_edges() -> None:
     assert abs(float(found[1, 2])) < 0.3
 
 
+def test_a_thing_is_aligned_however_far_it_has_gone() -> None:
+    key, frame = torch.full((2, 3, 48, 96), 0.5)
+    thing = torch.zeros(48, 96, dtype=torch.bool)
+    thing[16:32, 8:24] = True
+    key[0, thing] = frame[0, thing.roll(54, 1)] = 0.9
+    near = STAYS.clone()
+    near[0, 2] = 52.5
+    found = aligned(key, frame, thing, [near])
+    assert abs(float(found[0, 2]) - 54) < 0.3
+
+
 def test_where_there_is_nothing_to_align_the_guess_stands() -> None:
     flat = torch.full((3, *SIZE), 0.5)
     thing = torch.zeros(SIZE, dtype=torch.bool)

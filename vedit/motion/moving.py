@@ -17,13 +17,16 @@ from vedit.motion.inverse import HELD, inverse, mapped
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.strokes import Drawn
 from vedit.motion.warp import FILL_RADIUS, LEAST_HELD, crude_animation, warped
-from vedit.motion.ways import STAYS
+from vedit.motion.ways import FEWEST, STAYS, aligned
 
 RIM = 2
 """Pixels around what is moved that change too: what a lossy file has blurred there."""
 
 MOVES = 0.25
 """Pixels from which on a thing counts as moved."""
+
+BETTER = 0.85
+"""As ``aligned``: figures that walk fit a little better at places where they are not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,7 @@ def move_things(
     """
     # Strokes that stay tell a network nothing: which pixels are whose is told by their reach.
     whole = dense_flow(replace(_first_two(drawn, drawn.tracks[:, 0], 0, drawn.masks), sways=()), frames[0], field)
-    own = own_ways(drawn, flow, whole)  # (S, F, 2)
+    own = own_ways(frames, drawn, flow, whole)  # (S, F, 2)
     cuts = [_cut(frame, index, own[:, index], drawn, field, network) for index, frame in enumerate(frames)]
     ground = Ground(frames, flow, torch.stack([each.covered for each in cuts]))
     made, unknown = [], []
@@ -155,9 +158,13 @@ def _at(mask: Tensor, places: Tensor) -> Tensor:
     return at(mask, places) & within(places, (mask.shape[0], mask.shape[1]))
 
 
-def own_ways(drawn: Drawn, flow: Flow, whole: DenseFlow) -> Tensor:
-    """Where in each frame the clip itself has what lies at each stroke's beginning (S, F, 2): by the median way of the
-    pixels that are nearest to that stroke, of those that any holds (``whole``, of frame 0)."""
+def own_ways(frames: Tensor, drawn: Drawn, flow: Flow, whole: DenseFlow) -> Tensor:
+    """Where in each frame the clip itself has what lies at each stroke's beginning (S, F, 2): the way of the pixels
+    that are nearest to that stroke, of those that any holds (``whole``, of frame 0).
+
+    Flow knows little of a thing of one colour, and what it errs by adds up from frame to frame: so its median over
+    these pixels, since frame 0 or since the last frame, is where the thing is looked for, as frame 0 shows it.
+    """
     size = whole.size
     starts = drawn.tracks[:, 0]
     if not len(starts):
@@ -166,14 +173,33 @@ def own_ways(drawn: Drawn, flow: Flow, whole: DenseFlow) -> Tensor:
     if not len(pixels):
         pixels = starts
     nearest = torch.cdist(pixels, starts).argmin(1)
+    things = []
+    for which in range(len(starts)):
+        thing = torch.zeros(size, dtype=torch.bool)
+        x, y = pixels[nearest == which].round().long().unbind(1)
+        thing[y.clamp(0, size[0] - 1), x.clamp(0, size[1] - 1)] = True
+        things.append(thing)
     places, seen = pixels, torch.ones(len(pixels), dtype=torch.bool)
+    gone = torch.zeros_like(pixels)
+    found = [STAYS] * len(starts)
     ways = [starts]
     for index in range(len(flow) - 1):
         places, seen = follow(places, seen, flow.forward[index], flow.hidden[index])
-        gone = places - pixels
-        medians = [_median(gone, seen & (nearest == which)) for which in range(len(starts))]
-        ways.append(starts + torch.stack(medians))
+        before, gone = gone, places - pixels
+        for which, thing in enumerate(things):
+            own = seen & (nearest == which)
+            guesses = [_shifted(STAYS, _median(gone, own)), _shifted(found[which], _median(gone - before, own))]
+            if int(thing.sum()) >= FEWEST:
+                found[which] = aligned(frames[0], frames[index + 1], thing, guesses, BETTER)
+            else:
+                found[which] = guesses[0]
+        ways.append(torch.stack([mapped(way, start) for way, start in zip(found, starts, strict=True)]))
     return torch.stack(ways, dim=1)
+
+
+def _shifted(way: Tensor, by: Tensor) -> Tensor:
+    """A way (2, 3) that leads further by some pixels (2,)."""
+    return torch.cat([way[:, :2], way[:, 2:] + by[:, None]], dim=1)
 
 
 def _median(gone: Tensor, which: Tensor) -> Tensor:

@@ -46,18 +46,19 @@ def fitted(points: Tensor, places: Tensor, found: Tensor, *, similar: bool = Fal
     return torch.from_numpy(affine).float() if affine is not None and _sound(affine) else None
 
 
-def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor]) -> Tensor:
+def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor], better: float = 1.0) -> Tensor:
     """The way (2, 3) of a ``thing`` (H, W) from its key frame to another, both (3, H, W): the best of some guesses,
     each made better by what the two show.
 
-    A thing of one colour, inside of which a flow finds nothing to hold on to, is aligned by its edges.
+    A thing of one colour, inside of which a flow finds nothing to hold on to, is aligned by its edges. What is made
+    better counts where it misses less than the ``better``th of what the best guess misses.
 
     Source: Evangelidis & Psarakis 2008 (enhanced correlation), in OpenCV.
     """
     around = cv2.dilate(thing.byte().numpy(), np.ones((5, 5), np.uint8))
     axis = _telling(key, thing)
     one, other = (np.ascontiguousarray((each.permute(1, 2, 0) @ axis).numpy()) for each in (key, frame))
-    tried = list(guesses)
+    tried = []
     for guess in guesses:
         rigid = abs(float(torch.linalg.det(guess[:, :2])) ** 0.5 - 1) < RIGID
         for kind in (cv2.MOTION_TRANSLATION, *((cv2.MOTION_EUCLIDEAN,) if rigid else ())):
@@ -65,17 +66,21 @@ def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor]) ->
             if found is not None:
                 tried.append(found)
     rim = torch.from_numpy(around).bool()
-    return min(tried, key=lambda way: _missed(key, frame, rim, way))
+    ways = [min(each, key=lambda way: _missed(key, frame, rim, way)) for each in (guesses, tried) if each]
+    best = [_missed(key, frame, rim, way) for way in ways]
+    return ways[-1] if best[-1] < better * best[0] else ways[0]
 
 
 def _refined(
     one: NDArray[np.float32], other: NDArray[np.float32], guess: NDArray[np.float32], kind: int, where: NDArray[Any]
 ) -> Tensor | None:
+    # OpenCV's mask is of its second picture, and what it finds leads from the first to that.
+    back = cv2.invertAffineTransform(guess).astype(np.float32)
     try:
-        _, found = cv2.findTransformECC(one, other, guess.copy(), kind, STOP, where, BLUR)
+        _, found = cv2.findTransformECC(other, one, back, kind, STOP, where, BLUR)
     except cv2.error:  # the two have nothing to do with each other there
         return None
-    return torch.from_numpy(np.asarray(found)).float() if _sound(found) else None
+    return torch.from_numpy(cv2.invertAffineTransform(np.asarray(found))).float() if _sound(found) else None
 
 
 def _sound(affine: NDArray[Any]) -> bool:
