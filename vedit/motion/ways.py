@@ -30,6 +30,10 @@ STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 BLUR = 5
 """Pixels of the blur under which pictures are aligned."""
 
+AROUND, RIM = 4, 2
+"""Pixels around a thing that it is aligned by, so that its edges, blurred, lie within; and by which that is judged,
+since the ground goes its own way."""
+
 STAYS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -55,7 +59,7 @@ def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor], be
 
     Source: Evangelidis & Psarakis 2008 (enhanced correlation), in OpenCV.
     """
-    around = cv2.dilate(thing.byte().numpy(), np.ones((5, 5), np.uint8))
+    around = _around(thing, AROUND).byte().numpy()
     axis = _telling(key, thing)
     one, other = (np.ascontiguousarray((each.permute(1, 2, 0) @ axis).numpy()) for each in (key, frame))
     tried = []
@@ -65,10 +69,16 @@ def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor], be
             found = _refined(one, other, guess.numpy(), kind, around)
             if found is not None:
                 tried.append(found)
-    rim = torch.from_numpy(around).bool()
+    rim = _around(thing, RIM)
     ways = [min(each, key=lambda way: _missed(key, frame, rim, way)) for each in (guesses, tried) if each]
     best = [_missed(key, frame, rim, way) for way in ways]
     return ways[-1] if best[-1] < better * best[0] else ways[0]
+
+
+def _around(thing: Tensor, reach: int) -> Tensor:
+    """A mask (H, W) and so many pixels around it."""
+    block = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return torch.from_numpy(cv2.dilate(thing.byte().numpy(), block)).bool()
 
 
 def _refined(
@@ -89,7 +99,7 @@ def _sound(affine: NDArray[Any]) -> bool:
 
 def _telling(key: Tensor, thing: Tensor) -> Tensor:
     """The mixture (3,) of the colours that tells a thing from what is around it best."""
-    around = torch.from_numpy(cv2.dilate(thing.byte().numpy(), np.ones((9, 9), np.uint8))).bool() & ~thing
+    around = _around(thing, AROUND) & ~thing
     if not around.any():
         return torch.full((3,), 1 / 3)
     gap = key[:, thing].mean(1) - key[:, around].mean(1)
