@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -239,13 +240,19 @@ def in_bfloat16(device: torch.device) -> Iterator[None]:
 
 
 def in_parallel(function: Callable[[In], Out], each: Iterable[In]) -> Iterator[Out]:
-    """What the function makes of each, in order, made by a process for each core; none is far ahead of its taker."""
+    """What the function makes of each, in order, made by a process for each core; none is far ahead of its taker. A
+    single one is made here: a process takes seconds to start."""
+    each = iter(each)
+    first = list(islice(each, 2))
+    if len(first) < 2:
+        yield from map(function, first)
+        return
     there = multiprocessing.get_context("forkserver")
     there.set_forkserver_preload([function.__module__])
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=there, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         ahead: deque[Future[Out]] = deque()
-        for one in each:
+        for one in chain(first, each):
             ahead.append(pool.submit(function, one))
             if len(ahead) > 4 * cores:
                 yield ahead.popleft().result()

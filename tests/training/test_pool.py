@@ -52,7 +52,7 @@ def test_an_object_is_placed_where_its_mask_is() -> None:
 
 def test_a_pool_is_filled_once(tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SHARD", 4)
-    monkeypatch.setattr(pool, "TOGETHER", 2)
+    monkeypatch.setattr(pool, "TOGETHER", 4)
     torch.manual_seed(0)
     vae: AutoencoderKL = build(PRESETS["small"]).eval()
     fill(tmp_path, vae, tokenizer, 1, 4)
