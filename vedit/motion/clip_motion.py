@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, estimate_flow
+from vedit.motion.ways import CLEARLY, aligned
 
 Array = NDArray[np.float64]
 
@@ -79,16 +80,18 @@ class ClipMotion:
 
 
 def motion_of(frames: Tensor) -> ClipMotion:
-    """What moves in frames (F, 3, H, W) in [0, 1], by their optical flow.
+    """What moves in frames (F, 3, H, W) in [0, 1], by their optical flow, and the thing also by what it looks like:
+    inside of one colour flow finds little to hold on to, and falls short.
 
     The camera's motion from frame to frame is the similarity that most of the picture follows; the thing is the largest
     piece of the rest, that moves as fast as the fastest.
     """
-    return parted(estimate_flow(frames))
+    return parted(estimate_flow(frames), frames)
 
 
-def parted(flow: Flow) -> ClipMotion:
-    """The camera and the thing of a clip with this flow."""
+def parted(flow: Flow, frames: Tensor | None = None) -> ClipMotion:
+    """The camera and the thing of a clip with this flow; the thing is followed in the ``frames`` (F, 3, H, W), if they
+    are given."""
     size, count = flow.size, len(flow)
     diagonal = float(np.hypot(*size))
     steps = [_camera_step(ahead, hidden) for ahead, hidden in zip(flow.forward, flow.hidden, strict=True)]
@@ -99,7 +102,7 @@ def parted(flow: Flow) -> ClipMotion:
     moved = flow.forward.permute(0, 2, 3, 1).double().numpy()  # (F - 1, H, W, 2)
     upon = [pixels + ahead - _mapped(step, pixels) for ahead, step in zip(moved, steps, strict=True)]
     speed = np.linalg.norm(np.array(upon).reshape(-1, *size, 2), axis=-1)
-    way, log_scale, turn = _thing(_pieces(speed), pixels, moved, camera)
+    way, log_scale, turn = _thing(_pieces(speed), pixels, moved, camera, frames)
     there = bool(np.linalg.norm(way, axis=1).max() >= STANDS * diagonal)
     log_scale = log_scale * (there and np.abs(log_scale).max() > GROWN)
     turn = turn * (there and np.abs(turn).max() > TURNED)
@@ -107,7 +110,7 @@ def parted(flow: Flow) -> ClipMotion:
 
 
 def _thing(
-    pieces: list[NDArray[np.bool_] | None], pixels: Array, moved: Array, camera: Array
+    pieces: list[NDArray[np.bool_] | None], pixels: Array, moved: Array, camera: Array, frames: Tensor | None
 ) -> tuple[Array, Array, Array]:
     """How a thing moves upon the ground of frame 0: (F, 2) its middle, (F,) the logarithm of its scale, (F,) its turn.
 
@@ -116,28 +119,53 @@ def _thing(
         pixels: (H, W, 2)
         moved: (F - 1, H, W, 2) the flow
         camera: (F, 2, 3)
+        frames: (F, 3, H, W), what they show; None to go by the flow alone
     """
     count = len(camera)
     maps, middle, best, most = np.repeat(np.eye(2, 3)[None], count - 1, 0), np.zeros(2), -1, 0
     for index, which in enumerate(pieces):
         if which is None:
             continue
-        start = _mapped(_inverse(camera[index]), pixels[which])
-        end = _mapped(_inverse(camera[index + 1]), pixels[which] + moved[index][which])
+        start = _mapped(_inverted(camera[index]), pixels[which])
+        end = _mapped(_inverted(camera[index + 1]), pixels[which] + moved[index][which])
         maps[index] = _similarity(start, end)
         if which.sum() > most:  # where most of it is seen its middle is told best
             middle, best, most = start.mean(0), index, int(which.sum())
-    way, log_scale, turn = np.zeros((count, 2)), np.zeros(count), np.zeros(count)
-    if best < 0:
-        return way, log_scale, turn
-    places = [middle]
-    for each in maps[:best][::-1]:
-        places.insert(0, _mapped(_inverse(each), places[0]))
-    for each in maps[best:]:
-        places.append(_mapped(each, places[-1]))
-    log_scale[1:] = np.log(np.hypot(maps[:, 0, 0], maps[:, 1, 0]).clip(1e-3)).cumsum()
-    turn[1:] = np.arctan2(maps[:, 1, 0], maps[:, 0, 0]).cumsum()
-    return np.stack(places) - places[0], log_scale, turn
+    thing = pieces[best] if best >= 0 else None
+    if thing is None:
+        return np.zeros((count, 2)), np.zeros(count), np.zeros(count)
+    upon = {best: np.eye(2, 3)}  # from the ground as the thing is on it in the best frame
+    for index in range(best, count - 1):
+        upon[index + 1] = _after(maps[index], upon[index])
+    for index in range(best - 1, -1, -1):
+        upon[index] = _after(_inverted(maps[index]), upon[index + 1])
+    if frames is not None:
+        upon = _followed(upon, best, torch.from_numpy(thing), camera, frames)
+    ways = np.stack([upon[index] for index in range(count)])
+    places = np.stack([_mapped(each, middle) for each in ways])
+    log_scale = np.log(np.hypot(ways[:, 0, 0], ways[:, 1, 0]).clip(1e-3))
+    turn = np.unwrap(np.arctan2(ways[:, 1, 0], ways[:, 0, 0]))
+    return places - places[0], log_scale - log_scale[0], turn - turn[0]
+
+
+def _followed(upon: dict[int, Array], best: int, thing: Tensor, camera: Array, frames: Tensor) -> dict[int, Array]:
+    """The ways of a ``thing`` (H, W) of the best frame upon the ground, each made better by what the ``frames`` show.
+
+    It is looked for where flow has it, and where it is by flow from where it was found in the frame nearer to the best.
+    """
+    flown = {index: _after(camera[index], _after(way, _inverted(camera[best]))) for index, way in upon.items()}
+    found = {best: np.eye(2, 3)}
+    last = len(camera) - 1
+    for now, near in [*((i, i - 1) for i in range(best + 1, last + 1)), *((i, i + 1) for i in range(best - 1, -1, -1))]:
+        step = _after(flown[now], _inverted(flown[near]))
+        guesses = [torch.from_numpy(each).float() for each in (flown[now], _after(step, found[near]))]
+        found[now] = aligned(frames[best], frames[now], thing, guesses, CLEARLY).double().numpy()
+    return {index: _after(_inverted(camera[index]), _after(way, camera[best])) for index, way in found.items()}
+
+
+def _after(second: Array, first: Array) -> Array:
+    """(2, 3): one affine map (2, 3) after another."""
+    return np.column_stack([second[:, :2] @ first[:, :2], _mapped(second, first[:, 2])])
 
 
 def _camera_step(ahead: Tensor, hidden: Tensor) -> Array:
@@ -218,6 +246,6 @@ def _mapped(affine: Array, places: Array) -> Array:
     return moved
 
 
-def _inverse(affine: Array) -> Array:
+def _inverted(affine: Array) -> Array:
     turned = np.linalg.inv(affine[:, :2])
     return np.column_stack([turned, -turned @ affine[:, 2]])

@@ -17,16 +17,13 @@ from vedit.motion.inverse import HELD, inverse, mapped
 from vedit.motion.learnt.completion import FlowCompletion
 from vedit.motion.strokes import Drawn
 from vedit.motion.warp import FILL_RADIUS, LEAST_HELD, crude_animation, warped
-from vedit.motion.ways import FEWEST, STAYS, aligned
+from vedit.motion.ways import CLEARLY, FEWEST, STAYS, aligned
 
 RIM = 2
 """Pixels around what is moved that change too: what a lossy file has blurred there."""
 
 MOVES = 0.25
 """Pixels from which on a thing counts as moved."""
-
-BETTER = 0.85
-"""As ``aligned``: figures that walk fit a little better at places where they are not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +187,7 @@ def own_ways(frames: Tensor, drawn: Drawn, flow: Flow, whole: DenseFlow) -> Tens
             own = seen & (nearest == which)
             guesses = [_shifted(STAYS, _median(gone, own)), _shifted(found[which], _median(gone - before, own))]
             if int(thing.sum()) >= FEWEST:
-                found[which] = aligned(frames[0], frames[index + 1], thing, guesses, BETTER)
+                found[which] = aligned(frames[0], frames[index + 1], thing, guesses, CLEARLY)
             else:
                 found[which] = guesses[0]
         ways.append(torch.stack([mapped(way, start) for way, start in zip(found, starts, strict=True)]))

@@ -90,6 +90,7 @@ class FillPart(Sampling):
     shots: Stage[Shots] | None = None
 
     title: ClassVar[str] = "filling in"
+    version: ClassVar[int] = 2
 
     @property
     def apart(self) -> bool:  # type: ignore[override]

@@ -55,6 +55,7 @@ class BorrowMotion(Stage[Drawn]):
     moments: Moments
 
     title: ClassVar[str] = "borrowing"
+    version: ClassVar[int] = 2
 
     @classmethod
     def of(

@@ -178,6 +178,7 @@ class MoveThings(Stage[Moved]):
     network: File | None = None
 
     title: ClassVar[str] = "strokes"
+    version: ClassVar[int] = 2
     kept: ClassVar[bool] = True
 
     def make(self, session: Any, clip: Clip, flow: Flow, drawn: Drawn) -> Moved:
