@@ -39,7 +39,7 @@ from vedit.motion.generated.network import (
     on_cells,
 )
 from vedit.motion.generated.volume import FlowVolume, grid_of
-from vedit.schedule import Levels, Schedule, alpha_bar
+from vedit.schedule import Levels, alpha_bar
 
 OWN = "flow_diffusion"
 """Name of its folder in the model's."""
@@ -170,7 +170,7 @@ def learn(
 ) -> None:
     """Teach the network on batches of volumes."""
     device = backbone.device
-    schedule, levels = Schedule.from_config(SCHEDULE, 1), Levels.of(alpha_bar(SCHEDULE).to(device))
+    levels = Levels.of(alpha_bar(SCHEDULE).to(device))
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(0, len(volumes), (batch,), generator=generator)
@@ -185,7 +185,7 @@ def learn(
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             output = network(noisy, time, volumes.latents[chosen].to(device), words)
         weight = 1 + FOCUS * (clean[:, :, 2:] / 2 + 0.5)
-        error = (output.float() - schedule.output_for(noisy, clean, level)).square()
+        error = (output.float() - clean).square()
         return (weight * error).mean() / weight.mean()
 
     train(network, loss, recipe, checkpoint)

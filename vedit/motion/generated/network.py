@@ -33,7 +33,8 @@ SCHEDULE = {
 
 PATCH = 2
 """Frames, rows and columns of cells that the network takes as one. Motion is so smooth that nothing is lost, and there
-is an eighth of the work (Peebles & Xie 2023, section 3.2)."""
+is an eighth of the work (Peebles & Xie 2023, section 3.2). A network that is hardly wider than its patches cannot pass
+their noise on, and so predicts what is clean (Li & He 2025, section 3)."""
 
 STEPS = 20
 """Of sampling."""
@@ -90,7 +91,7 @@ class FlowDiffusion(nn.Module):
         )
 
     def forward(self, noisy: Tensor, times: Tensor, latents: Tensor, words: Tensor) -> Tensor:
-        """What it predicts, v, of noisy volumes (B, F, 3, h, w).
+        """The clean volumes that it predicts of noisy ones (B, F, 3, h, w).
 
         Args:
             times: (B,) timesteps
@@ -120,7 +121,8 @@ class FlowDiffusion(nn.Module):
         told = torch.cat([words, nothing]).to(beside)
         for index, time in enumerate(schedule.timesteps):
             both = self(x[None].expand(2, -1, -1, -1, -1), time.to(device).expand(2), beside, told)
-            x = schedule.step(x, both[1] + GUIDANCE * (both[0] - both[1]), index)
+            clean = both[1] + GUIDANCE * (both[0] - both[1])
+            x = schedule.step(x, schedule.output_for(x, clean, schedule.level(index, device)), index)
         return FlowVolume.unpacked(x.float().cpu(), self.config.scale)
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
