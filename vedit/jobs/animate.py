@@ -27,7 +27,7 @@ from vedit.jobs.arguments import given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
 from vedit.jobs.generate import FRAMES, frames_of
 from vedit.jobs.images import check_picture
-from vedit.jobs.motion import check_motion, flow_diffusion
+from vedit.jobs.motion import check_motion, flow_diffusion, is_told
 from vedit.jobs.outputs import check_files, default_output, write_result
 from vedit.jobs.parts import attention_kind, without_own_motion
 from vedit.jobs.report import write_report
@@ -162,7 +162,7 @@ class Animate(Job[AnimateConfig, AnimateResult]):
         own = picture_facts(config.picture)[0] if given.clip is None else given.clip.size
         config = config.model_copy(update={"frames": _frames(config, sound)})
         track = soundtrack.prepare(config, frames_of(config, sound), Fraction(str(config.fps)), sound)
-        if given.backbone is None and (config.motion_strokes is not None or config.motion_of is not None):
+        if given.backbone is None and is_told(config, session.open(config).outline):
             config = without_own_motion(config)  # frames are joined along what is told, which it would even out
         model, moments = opened(config, session, given), track.moments
         size = working_size(own, config.size, model.outline.unet, model.outline.vae_scale_factor)
@@ -238,8 +238,8 @@ def animate_stages(
         "deep_cache": config.deep_cache,
         "what": "animation",
     }
-    said = config.motion_strokes is not None or config.motion_of is not None or words is not None
-    still = config.still_hold if config.still_hold is not None else (1.0 if said else STILL_HOLD)
+    told = is_told(config, model.outline)
+    still = config.still_hold if config.still_hold is not None else (1.0 if told else STILL_HOLD)
     hold = Hold(config.motion_hold, still, config.keep_first)
     until = HoldAnimation(motion, hold, model.outline.vae_scale_factor)
     denoised: Sampling

@@ -31,6 +31,12 @@ def check_motion(config: AnimateConfig) -> None:
         check_mask(config.motion_mask)
 
 
+def is_told(config: AnimateConfig, outline: Outline) -> bool:
+    """Whether anything says how the picture moves. Raises as ``flow_diffusion``."""
+    drawn = config.motion_strokes is not None or config.motion_of is not None
+    return drawn or flow_diffusion(config, outline) is not None
+
+
 def flow_diffusion(config: AnimateConfig, outline: Outline) -> File | None:
     """The folder of the flow diffusion that moves the picture; None where something else does, or nothing is said.
 
