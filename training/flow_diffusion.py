@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=f"to write; by default {OWN} in the model's, which names it")
     parser.add_argument("--begin-with", type=Path, help="such a folder to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/flow_diffusion"), help="folder of the checkpoint")
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--minutes", type=float, help="instead of the steps")
     parser.add_argument("--batch", type=int, default=16, help="clips at once, for each worker")
     parser.add_argument("--learning-rate", type=float, default=1e-3)

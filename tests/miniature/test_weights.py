@@ -30,12 +30,16 @@ from vedit.condition import Condition
 from vedit.conditioners.audio import encode_sound
 from vedit.conditioners.sound_encoder import SoundConfig, load_sound_encoder
 from vedit.entrances.residuals import AddResiduals
+from vedit.motion.generated.network import load_flow_diffusion
+from vedit.motion.generated.render import dense_of
+from vedit.motion.generated.volume import grid_of
 from vedit.motion.learnt.completion import load_completion
 from vedit.motion.learnt.folder import COMPLETION
 from vedit.priors.inversion import invert, reconstruct
 from vedit.prompt import Prompt
 from vedit.sampling.denoising import denoise, noise
 from vedit.sampling.guiders import ClassifierFree
+from world.paths import DIRECTIONS, UNIT
 from world.sounds import RATE, sound
 
 
@@ -49,11 +53,14 @@ def test_it_is_small() -> None:
     notes = read_notes(MINI)
     assert notes.motion_strokes
     assert notes.image_adapter
-    apart = dict.fromkeys((notes.motion_strokes, "image_encoder", notes.image_adapter, ""), 0)
+    assert notes.motion_words
+    parts = notes.motion_strokes, notes.motion_words, "image_encoder", notes.image_adapter, ""
+    apart = dict.fromkeys(parts, 0)
     for path, size in sizes.items():
         first = path.relative_to(MINI).parts[0]
         apart[first if first in apart else ""] += size
     assert apart[notes.motion_strokes] < 4e6
+    assert apart[notes.motion_words] < 2e6
     assert apart["image_encoder"] + apart[notes.image_adapter] < 4e6
     assert apart[""] < 25e6
     assert sizes[Path(MINI) / notes.sound_encoder] < 2e6
@@ -246,3 +253,20 @@ def test_a_narrow_stroke_takes_the_whole_thing_along_and_nothing_around(tmp_path
 
     assert mean(inside, "1 narrow stroke, learnt") < 0.5 * mean(inside, "1 narrow stroke")
     assert mean(outside, "4 strokes, learnt") < 0.7 * mean(outside, "4 strokes")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_words_move_the_thing_of_a_picture_and_leave_the_ground(mini: Backbone, direction: str) -> None:
+    """What its flow diffusion knows: which way a direction is, and what of a picture is a thing."""
+    network = load_flow_diffusion(Path(MINI) / read_notes(MINI).motion_words, mini.outline().text_width)
+    scene = world.sample_clip(978_000, "held_out", frames=2, path="straight", pace="plain")
+    scene = scene.changed(shape="star", direction=direction)
+    frame, masks = world.draw_frame(scene, 0, 0.0)
+    picture, thing = torch.from_numpy(frame.copy()).float().clamp(0, 1), torch.from_numpy(masks[0]) > 0.5
+    words, nothing = mini.embed([scene.caption, ""]).float()[:, None]
+    volume = network.sample(words, nothing, mini.encode(picture[None]), grid_of((128, 128), network.config.cells), 0)
+    moved = dense_of(volume, picture).forward[-1]
+    along, gone = torch.tensor(UNIT[direction], dtype=torch.float32), moved[:, thing].mean(1)
+    assert float(gone @ along) > 20
+    assert float(gone @ along.flip(0).abs()) < 6
+    assert moved[:, ~thing].norm(dim=0).median() < 1
