@@ -49,11 +49,11 @@ def measured(command: list[str]) -> tuple[str, float, float, float]:
     """A run of vedit: what it printed, the most memory that it held in MiB, its seconds, and those of the CPU."""
     code = (
         "import time; begun = time.monotonic()\n"
-        "import resource, sys\n"
+        "import sys\n"
         "from vedit.cli import main\n"
+        "from vedit.machine.memory import held_memory\n"
         "status = main(sys.argv[1:])\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print('measured', status, used.ru_maxrss / 1024, time.monotonic() - begun, used.ru_utime + used.ru_stime)\n"
+        "print('measured', status, held_memory() / 2**20, time.monotonic() - begun, time.process_time())\n"
     )
     ran = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
     found = re.search(r"measured 0 ([\d.]+) ([\d.]+) ([\d.]+)", ran.stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ def test_a_process_holds_something_and_some_is_free() -> None:
     assert machine_memory.held_memory() > 10 * 2**20
     free = machine_memory.free_memory()
     assert free is None or free > 0
+
+
+def test_what_started_a_process_had_held_does_not_count() -> None:
+    held = bytearray(200 * 2**20)
+    ask = "from vedit.machine.memory import held_memory; print(held_memory())"
+    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
+    assert int(said) < len(held) < machine_memory.held_memory()
 
 
 def test_a_control_groups_limit_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

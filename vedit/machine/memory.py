@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+STATUS = Path("/proc/self/status")
 MEMINFO, CGROUPS, OWN_GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def held_memory() -> int:
     """Bytes that this process has held at most, its program and libraries included."""
+    try:
+        # Not what getrusage says: there a process begins with what that which started it had held.
+        return int(_told(STATUS)["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):  # not Linux
+        pass
     try:
         import resource
     except ImportError:  # Windows
@@ -41,14 +47,18 @@ def free_gpu_memory(device: torch.device) -> int:
 
 def _of_machine() -> int | None:
     try:
-        told = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
-        return int(told["MemAvailable"].split()[0]) * 1024
+        return int(_told(MEMINFO)["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         pass
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def _told(file: Path) -> dict[str, str]:
+    """What a file of lines says, by the names that they begin with."""
+    return dict(line.split(":", 1) for line in file.read_text().splitlines())
 
 
 def _of_group() -> int | None:
