@@ -257,7 +257,7 @@ def main() -> None:
             speeds = [[row[key] for row in found] for key in ("speed", "speed of the clip")]
             print(f"speeds correlate by {np.corrcoef(speeds)[0, 1]:.2f}")
         if told.only in (None, "words") and (backbone.notes.motion_words or "motion_words" in settings):
-            figures["words"] = words(backbone, numbers(3000), crude, settings)
+            figures["words"] = words(led, numbers(3000), crude, settings)
             table("Words: direction, way gone (x asked), attributes in the last frame",
                   figures["words"], {"direction": "%", "speed": "2", "right": "%"})  # fmt: skip
     if told.save is not None:
