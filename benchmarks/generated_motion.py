@@ -235,8 +235,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the clips")
     parser.add_argument("--save", type=Path, help="write all figures (.json)")
     told = parser.parse_args()
-    backbone = vedit.load_backbone(told.model)
-    led = vedit.load_backbone(told.model, motion_adapter=NO_MOTION)  # as the command does where it is told what moves
+    backbone = vedit.load_backbone(told.model, motion_adapter=NO_MOTION)  # as the command does
     settings = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in told.set)}
     figures: dict[str, list[dict[str, float]]] = {}
 
@@ -246,18 +245,18 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder, crude = Path(name), told.crude
         if told.only in (None, "sway"):
-            figures["sway"] = swaying(led, numbers(0), crude, folder, settings)
+            figures["sway"] = swaying(backbone, numbers(0), crude, folder, settings)
             columns = {"right": "%", "amplitude": "2", "seam": "1", "loudness": "2"}
             table("Swaying: frequency, amplitude (x asked), seam against the worst step (dB), loudness (r)",
                   figures["sway"], columns)  # fmt: skip
         if told.only in (None, "borrowed"):
-            figures["borrowed"] = found = borrowed(led, numbers(1000), crude, folder, settings)
+            figures["borrowed"] = found = borrowed(backbone, numbers(1000), crude, folder, settings)
             table("Borrowed motion: correlation of the ways, cosine of directions, slope, attributes",
                   found, {"way": "2", "direction": "2", "slope": "2", "right": "%"})  # fmt: skip
             speeds = [[row[key] for row in found] for key in ("speed", "speed of the clip")]
             print(f"speeds correlate by {np.corrcoef(speeds)[0, 1]:.2f}")
         if told.only in (None, "words") and (backbone.notes.motion_words or "motion_words" in settings):
-            figures["words"] = words(led, numbers(3000), crude, settings)
+            figures["words"] = words(backbone, numbers(3000), crude, settings)
             table("Words: direction, way gone (x asked), attributes in the last frame",
                   figures["words"], {"direction": "%", "speed": "2", "right": "%"})  # fmt: skip
     if told.save is not None:

@@ -56,13 +56,18 @@ def test_from_python_with_a_picture_in_memory(toy_model: Path, picture: Path, st
 
 @pytest.mark.parametrize(
     ("told", "comes"),
-    [((), True), (("motion_strokes",), False), (("motion_strokes", "motion_adapter"), True)],
-    ids=["free", "strokes", "named"],
+    [
+        (("motion_words",), True),
+        ((), False),
+        (("motion_strokes",), False),
+        (("motion_strokes", "motion_adapter"), True),
+    ],
+    ids=["free", "words", "strokes", "named"],
 )
 def test_a_model_leaves_its_own_motion_modules_where_it_is_told_what_moves(
     picture: Path, strokes: Path, told: tuple[str, ...], comes: bool
 ) -> None:
-    every = {"motion_strokes": strokes, "motion_adapter": str(MINIATURE / "motion")}
+    every = {"motion_words": "none", "motion_strokes": strokes, "motion_adapter": str(MINIATURE / "motion")}
     settings = {"picture": picture, "prompt": "a red square", **{name: every[name] for name in told}}
     goal = Animate().goal(AnimateConfig.model_validate(settings), Session(), Given())
     assert goal.model is not None
