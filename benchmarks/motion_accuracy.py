@@ -254,7 +254,8 @@ def clip_table(
         vae = backbone.decode(backbone.encode(case.picture[None]))
         asked = [(each, way) for each in FACTORS if case.fits(each) for way in ways]
         for factor, way in ((0.0, ""), *asked):
-            told = {**settings, "prompt": case.exact.scene.caption, "frames": FRAMES, "seed": number}
+            told = {"motion_words": "none", **settings, "prompt": case.exact.scene.caption}
+            told |= {"frames": FRAMES, "seed": number}
             if factor:
                 _written(strokes_of(case, 1, factor), folder)
                 told |= {**ways[way], "motion_strokes": folder / "strokes.yaml"}
