@@ -22,6 +22,7 @@ from torch import Tensor
 import vedit
 import world
 from benchmarks.held_out import Case, decibels, other_value
+from benchmarks.image_accuracy import seen_words
 from benchmarks.judge import Judge, load_judge
 from benchmarks.record import record
 from benchmarks.table import figure, percent, show
@@ -56,13 +57,6 @@ def cases(count: int, first: int = FIRST) -> list[Case]:
             change = "colour" if len(found) % 2 else "direction"
             found.append(Case(change, world.render(scene, FRAMES), world.render(wanted, FRAMES)))
     return found
-
-
-def words(scene: world.Scene) -> str:
-    """What a scene shows, and not where it goes: that the stroke says."""
-    thing = scene.objects[0]
-    article = "an" if thing.colour[0] in "aeiou" else "a"
-    return scene.said(f"{article} {thing.colour} {thing.shape} over {scene.background}")
 
 
 def strokes_of(case: Case) -> dict[str, Any]:
@@ -116,7 +110,7 @@ def main() -> None:
             rows = [Row("source", case.clip), Row("exact", exact)]
             for title, more in (("along a stroke", {"motion_strokes": path}), ("without strokes", {})):
                 result = vedit.edit(
-                    backbone, case.clip, words(case.wanted.scene), source_prompt=words(case.source.scene),
+                    backbone, case.clip, seen_words(case.wanted.scene), source_prompt=seen_words(case.source.scene),
                     check_inversion=False, cache=False, seed=number, **more, **settings,
                 )  # fmt: skip
                 of_change = title if case.change == "direction" else f"{title}, recoloured"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, estimate_flow
-from vedit.motion.ways import CLEARLY, aligned
+from vedit.motion.ways import CLEARLY, aligned, outwards
 
 Array = NDArray[np.float64]
 
@@ -155,8 +155,7 @@ def _followed(upon: dict[int, Array], best: int, thing: Tensor, camera: Array, f
     """
     flown = {index: _after(camera[index], _after(way, _inverted(camera[best]))) for index, way in upon.items()}
     found = {best: np.eye(2, 3)}
-    last = len(camera) - 1
-    for now, near in [*((i, i - 1) for i in range(best + 1, last + 1)), *((i, i + 1) for i in range(best - 1, -1, -1))]:
+    for now, near in outwards(len(camera), best):
         step = _after(flown[now], _inverted(flown[near]))
         guesses = [torch.from_numpy(each).float() for each in (flown[now], _after(step, found[near]))]
         found[now] = aligned(frames[best], frames[now], thing, guesses, CLEARLY).double().numpy()
@@ -228,10 +227,10 @@ def _piece(mask: NDArray[np.bool_], before: NDArray[np.bool_] | None) -> NDArray
 
 def _chained(steps: list[Array]) -> Array:
     """(F, 2, 3): affine maps (2, 3) from each frame to the next, put together from frame 0 on."""
-    found = [np.eye(3)]
+    found = [np.eye(2, 3)]
     for step in steps:
-        found.append(np.vstack([step, [0, 0, 1]]) @ found[-1])
-    return np.stack(found)[:, :2]
+        found.append(_after(step, found[-1]))
+    return np.stack(found)
 
 
 def _furthest(camera: Array, size: Size) -> float:

@@ -13,7 +13,7 @@ from vedit.clip.sizes import Size
 from vedit.flow import Flow, centres, follow, sample, within
 from vedit.motion.inverse import inverse, mapped
 from vedit.motion.things import find_things
-from vedit.motion.ways import STAYS, aligned, fitted
+from vedit.motion.ways import STAYS, aligned, fitted, outwards
 
 MOST_POINTS = 2**16
 """Points of the key frame that are followed through the clip; of a larger picture every second one, or fewer."""
@@ -103,7 +103,7 @@ def layers(frames: Tensor, flow: Flow, key: int, edited: Tensor) -> Layers:
 def _filled(ways: list[Tensor | None], key: int) -> Tensor:
     """Ways (F, 2, 3), where there is none that of the frame nearer to the key frame."""
     found = {key: STAYS}
-    for frame, near in _outwards(len(ways), key):
+    for frame, near in outwards(len(ways), key):
         way = ways[frame]
         found[frame] = found[near] if way is None else way
     return torch.stack([found[frame] for frame in range(len(ways))])
@@ -112,17 +112,12 @@ def _filled(ways: list[Tensor | None], key: int) -> Tensor:
 def _tracked(frames: Tensor, key: int, thing: Tensor, tracked: list[Tensor | None]) -> Tensor:
     """The ways (F, 2, 3) of a thing (H, W), from one frame to the next, by what they show."""
     found, last = {key: STAYS}, {key: STAYS}
-    for frame, near in _outwards(len(frames), key):
+    for frame, near in outwards(len(frames), key):
         ahead = found[near].clone()
         ahead[:, 2] += found[near][:, 2] - last[near][:, 2]  # as far again as in the frame before
         guesses = [found[near], ahead, *([] if (way := tracked[frame]) is None else [way])]
         found[frame], last[frame] = aligned(frames[key], frames[frame], thing, guesses), found[near]
     return torch.stack([found[frame] for frame in range(len(frames))])
-
-
-def _outwards(frames: int, key: int) -> list[tuple[int, int]]:
-    """All frames but the key frame from it on to both sides, each with that which comes before it."""
-    return [*((now, now - 1) for now in range(key + 1, frames)), *((now, now + 1) for now in reversed(range(key)))]
 
 
 def _assign(told: Layers, frames: Tensor, frame: int) -> None:
@@ -182,7 +177,7 @@ def nearest_of(values: Tensor, places: Tensor) -> Tensor:
 def _journeys(flow: Flow, key: int, points: Tensor) -> tuple[Tensor, Tensor]:
     """Where points (P, 2) of the key frame are in each frame (F, P, 2), and whether they are to be seen (F, P)."""
     found = {key: (points, torch.ones(len(points), dtype=torch.bool))}
-    for now, before in _outwards(len(flow), key):
+    for now, before in outwards(len(flow), key):
         ahead = now > before
         step, lost = (flow.forward[before], flow.hidden[before]) if ahead else (flow.backward[now], flow.appeared[now])
         found[now] = follow(*found[before], step, lost)
@@ -195,7 +190,7 @@ def _origins(flow: Flow, key: int) -> tuple[Tensor, Tensor]:
     W): maps composed frame by frame, so that no picture is resampled twice."""
     pixels = centres(flow.size, flow.size)
     found = {key: (pixels, torch.ones(flow.size, dtype=torch.bool))}
-    for now, before in _outwards(len(flow), key):
+    for now, before in outwards(len(flow), key):
         ahead = now > before
         step, lost = (flow.backward[before], flow.appeared[before]) if ahead else (flow.forward[now], flow.hidden[now])
         places, seen = found[before]

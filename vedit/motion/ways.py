@@ -53,6 +53,11 @@ def fitted(points: Tensor, places: Tensor, found: Tensor, *, similar: bool = Fal
     return torch.from_numpy(affine).float() if affine is not None and _sound(affine) else None
 
 
+def outwards(frames: int, key: int) -> list[tuple[int, int]]:
+    """All frames but the key frame from it on to both sides, each with that which comes before it."""
+    return [*((now, now - 1) for now in range(key + 1, frames)), *((now, now + 1) for now in reversed(range(key)))]
+
+
 def aligned(key: Tensor, frame: Tensor, thing: Tensor, guesses: list[Tensor], better: float = 1.0) -> Tensor:
     """The way (2, 3) of a ``thing`` (H, W) from its key frame to another, both (3, H, W): the best of some guesses,
     each made better by what the two show.

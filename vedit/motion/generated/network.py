@@ -122,6 +122,7 @@ class FlowDiffusion(nn.Module):
         for index, time in enumerate(schedule.timesteps):
             both = self(x[None].expand(2, -1, -1, -1, -1), time.to(device).expand(2), beside, told)
             clean = both[1] + GUIDANCE * (both[0] - both[1])
+            # The schedule takes v, which unlike the noise says something of the clean volume in pure noise too.
             x = schedule.step(x, schedule.output_for(x, clean, schedule.level(index, device)), index)
         return FlowVolume.unpacked(x.float().cpu(), self.config.scale)
 
