@@ -7,9 +7,11 @@ ground, moving another way, so that its look is learnt and not its layout. ``--p
 your own, each with its caption in a .txt of its name, for any Stable Diffusion and any CLIP: pictures of one caption
 show each other's look; one that is alone shows its own, mirrored and cut.
 
-Half of the pictures are told no words, since a picture is often all that is said; and errors count as they do in
-``training.diffusion``. Where no words are told, what is right is not the noise that was drawn but what the frozen model
-predicts with the words, a steadier target, which shows what they would have decided.
+Often no words are told, since a picture is often all that is said. What is right is then not the noise that was drawn
+but what the frozen model predicts with words for the picture, a steadier target, which shows what they would have
+decided. Others are told words that say something else than the picture, which counts double there: what is right is
+what the frozen model predicts with the right words. So the weight decides between the two. Errors count as they do in
+``training.diffusion``.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ import world
 from training.captions import sentence
 from training.data import FRAMES, draw_scene
 from training.loop import Recipe, in_bfloat16, in_parallel, normal, note, start_workers, train
-from training.pictures import Bytes, captioned, frame
+from training.pictures import Bytes, another, captioned, frame, seen
 from training.presets import WORKSHOP
 from vedit.adapters.image_files import ENCODER
 from vedit.adapters.image_projections import Pooled
-from vedit.adapters.ip_adapter import LayerProjections, cross_attention
+from vedit.adapters.ip_adapter import IPAdapter, LayerProjections, cross_attention
 from vedit.adapters.loading import load_backbone
 from vedit.attention.context import TokensApart
 from vedit.backbone import Backbone
@@ -48,8 +50,11 @@ OWN = "ip_adapter.safetensors"
 """The adapter's file in the model's folder."""
 
 TOKENS = 4
-NO_PICTURE, NO_WORDS, NEITHER = 0.05, 0.5, 0.05
-"""Shares of the steps that are shown no picture, told no words, and neither; each 0.05 in the original."""
+NO_PICTURE, NO_WORDS, NEITHER = 0.05, 0.4, 0.05
+"""Shares of the pictures denoised that are shown none, told no words, and neither; each 0.05 in the original."""
+
+CONTRADICTED, CONTRADICTED_SCALE = 0.25, 2.0
+"""Share that is told words which say something else, and how much the picture shown counts there; 1 elsewhere."""
 
 GAMMA, HEAVIEST = 5.0, 20.0
 """Most that an error counts, as one of the latents and as one of epsilon (Hang et al. 2023, eq. 8)."""
@@ -90,10 +95,19 @@ class Learner(nn.Module):
         self.requires_grad_(True)
         self._of = {id(layer): own for layer, own in zip(layers, self.layers, strict=True)}
 
-    def apart(self, pooled: Tensor) -> TokensApart:
-        """The tokens of pictures' embeddings (B, W), one picture for each branch, of one frame."""
+    def begin_with(self, adapter: IPAdapter) -> None:
+        """Take over what an adapter of the same sizes has learnt."""
+        self.projection.load_state_dict(adapter.projection.state_dict())
+        with torch.no_grad():
+            for own, (to_k, to_v) in zip(self.layers, adapter.layers, strict=True):
+                own.to_k.copy_(to_k)
+                own.to_v.copy_(to_v)
+
+    def apart(self, pooled: Tensor, scale: Tensor) -> TokensApart:
+        """The tokens of pictures' embeddings (B, W), one picture for each branch, of one frame, and how much each
+        counts (B,)."""
         tokens = self.projection(pooled)[:, None]  # (B, 1, T, D)
-        return TokensApart(tokens, tokens.new_ones(len(tokens), 1), lambda layer, each: self._of[id(layer)](each))
+        return TokensApart(tokens, scale[:, None].to(tokens), lambda layer, each: self._of[id(layer)](each))
 
     def tensors(self) -> dict[str, Tensor]:
         """Under the names of the original's files, in half precision."""
@@ -112,6 +126,8 @@ class Examples:
     Attributes:
         latents: (N, 4, h, w), scaled, in half precision
         words: (N, K) numbers of captions in ``states``
+        right: (N,) number of one that says what can be seen
+        wrong: (N, 2) numbers of one that says something else, and of the same put right
         states: (C, T, D) what the text encoder says of each caption; the last one is of no words
         looks: (N, R) numbers of embeddings in ``pooled``
         pooled: (P, W) of pictures that show the same look
@@ -119,6 +135,8 @@ class Examples:
 
     latents: Tensor
     words: Tensor
+    right: Tensor
+    wrong: Tensor
     states: Tensor
     looks: Tensor
     pooled: Tensor
@@ -147,8 +165,8 @@ def draw_scene_of(objects: int, number: int) -> world.Scene:
 
 
 def drawn(seed: int, count: int) -> tuple[Bytes, Bytes, list[str]]:
-    """``count`` frames (n, 3, H, W), for each ``REFERENCES`` of the same attributes (n R, 3, H, W), and ``TELLINGS``
-    captions (n K,)."""
+    """``count`` frames (n, 3, H, W), for each ``REFERENCES`` of the same attributes (n R, 3, H, W), and its captions
+    (n (K + 3),): ``TELLINGS`` as they may be told, what can be seen, and a wrong one with the same put right."""
     chance = np.random.default_rng([32, seed])
     frames, looks, captions = [], [], list[str]()
     for _ in range(count):
@@ -159,6 +177,7 @@ def drawn(seed: int, count: int) -> tuple[Bytes, Bytes, list[str]]:
             other = int(chance.integers(2**40))
             looks.append(frame(elsewhere(scene, other), other % FRAMES))
         captions += [sentence(scene, chance) for _ in range(TELLINGS)]
+        captions += [seen(scene), another(scene, chance).caption, scene.caption]
     return np.stack(frames), np.stack(looks), captions
 
 
@@ -170,8 +189,9 @@ def of_world(count: int, backbone: Backbone, eyes: ImageEncoder) -> Examples:
         pooled.append(eyes.look(shown(torch.from_numpy(looks).float() / 255, eyes.side)).pooled)
         captions += told
     looks_of = torch.arange(sum(map(len, pooled))).view(-1, REFERENCES)
-    words, states = read_captions(backbone, captions)
-    return Examples(torch.cat(latents), words.view(-1, TELLINGS), states, looks_of, torch.cat(pooled))
+    numbers, states = read_captions(backbone, captions)
+    words, right, wrong = numbers.view(-1, TELLINGS + 3).split([TELLINGS, 1, 2], dim=1)
+    return Examples(torch.cat(latents), words, right[:, 0], wrong, states, looks_of, torch.cat(pooled))
 
 
 def of_folder(folder: Path, backbone: Backbone, eyes: ImageEncoder) -> Examples:
@@ -198,7 +218,8 @@ def of_folder(folder: Path, backbone: Backbone, eyes: ImageEncoder) -> Examples:
     most = max(map(len, looks))
     even = torch.tensor([(each * most)[:most] for each in looks])
     words, states = read_captions(backbone, [caption for _, caption in pairs])
-    return Examples(torch.cat(latents), words[:, None], states, even, torch.cat(pooled))
+    wrong = torch.stack([words.roll(1), words], dim=1)
+    return Examples(torch.cat(latents), words[:, None], words, wrong, states, even, torch.cat(pooled))
 
 
 def cut(picture: Tensor, generator: torch.Generator) -> Tensor:
@@ -229,8 +250,8 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
     """Teach the adapter beside its frozen model."""
     device = backbone.device
     held = examples.to(device)
-    shares = alpha_bar(backbone.scheduler_config).to(device)
-    levels = Levels.of(shares)
+    signal = alpha_bar(backbone.scheduler_config).to(device)
+    levels = Levels.of(signal)
     schedule = backbone.schedule(1)  # only for what the network predicts
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -238,31 +259,29 @@ def learn(backbone: Backbone, learner: Learner, examples: Examples, recipe: Reci
         telling, look = (
             torch.randint(0, each.shape[1], (batch,), generator=generator) for each in (held.words, held.looks)
         )
-        roll = torch.rand((batch,), generator=generator)
-        blind, silent = roll < NO_PICTURE, (roll >= NO_PICTURE) & (roll < NO_PICTURE + NO_WORDS)
-        neither = (roll >= NO_PICTURE + NO_WORDS) & (roll < NO_PICTURE + NO_WORDS + NEITHER)
+        shares = torch.tensor([NO_PICTURE, NEITHER, NO_WORDS, CONTRADICTED]).cumsum(0)
+        kind = torch.bucketize(torch.rand((batch,), generator=generator), shares).to(device)
+        blind, silent, contradicted = kind <= 1, (kind == 1) | (kind == 2), kind == 3
         chosen = chosen.to(device)
-        spoken = held.words[chosen, telling.to(device)]
-        words = torch.where((silent | neither).to(device), len(held.states) - 1, spoken)
-        seen = (~(blind | neither)).to(device)[:, None]
-        pooled = held.pooled[held.looks[chosen, look.to(device)]] * seen
+        words = held.words[chosen, telling.to(device)]
+        words = torch.where(silent, len(held.states) - 1, words).where(~contradicted, held.wrong[chosen, 0])
+        pooled = held.pooled[held.looks[chosen, look.to(device)]] * ~blind[:, None]
         clean = held.latents[chosen].float()
         noise = normal(clean.shape, generator, device)
         time = torch.randint(0, len(levels), (batch,), generator=generator).to(device)
         level = levels[time[:, None, None, None]]
         noisy = level.noised(clean, noise)
         target = schedule.output_for(noisy, clean, level)
-        unsaid = silent.nonzero()[:, 0].to(device)
+        led = ((kind == 2) | contradicted).nonzero()[:, 0]
+        by = held.right[chosen].where(~contradicted, held.wrong[chosen, 1])
         with torch.no_grad(), in_bfloat16(device):
-            led = backbone.predict(noisy[unsaid, None], time[unsaid, None], held.states[spoken[unsaid]])[:, 0]
-        target[unsaid] = led.to(target)
+            target[led] = backbone.predict(noisy[led, None], time[led, None], held.states[by[led]])[:, 0].to(target)
+        apart = learner.apart(pooled, 1 + (CONTRADICTED_SCALE - 1) * contradicted)
         with in_bfloat16(device):
-            output = backbone.predict(
-                noisy[:, None], time[:, None], held.states[words], tokens_apart=[learner.apart(pooled)]
-            )[:, 0]
+            output = backbone.predict(noisy[:, None], time[:, None], held.states[words], tokens_apart=[apart])[:, 0]
         error = (output - target).square().mean((1, 2, 3))
         if schedule.prediction == "epsilon":
-            ratio = shares[time] / (1 - shares[time])
+            ratio = signal[time] / (1 - signal[time])
             error = error * ((1 + ratio).clamp(max=GAMMA) / ratio).clamp(max=HEAVIEST)
         return error.mean()
 
@@ -275,6 +294,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder of pictures, each with its caption in a .txt of its name")
     parser.add_argument("--encoder", type=Path, help=f"folder of a CLIP; by default {ENCODER} in the model's")
     parser.add_argument("--adapter", type=Path, help=f"file to write; by default {OWN} in the model's, which names it")
+    parser.add_argument("--begin-with", type=Path, help="an IP-Adapter of the same kind and sizes to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/image_adapter"), help="folder of the checkpoint")
     parser.add_argument("--scenes", type=int, default=16_384, help="of the world, drawn once")
     parser.add_argument("--steps", type=int, default=4000)
@@ -292,6 +312,8 @@ def main() -> None:
         examples = of_folder(arguments.pictures, backbone, eyes)
     torch.manual_seed(0)
     learner = Learner(backbone, eyes.net.config.projection_dim).to(device).train()
+    if arguments.begin_with is not None:
+        learner.begin_with(IPAdapter.read(arguments.begin_with))
     recipe = Recipe(arguments.steps, arguments.learning_rate, minutes=arguments.minutes)
     learn(backbone, learner, examples, recipe, arguments.batch, arguments.out)
     if dist.is_initialized() and dist.get_rank() > 0:

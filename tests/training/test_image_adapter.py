@@ -64,6 +64,9 @@ def test_pictures_with_captions_teach_an_eye_and_an_adapter(
     own = next(module for name, module in backbone.unet.named_modules() if name.endswith("attn2"))
     assert torch.allclose(begun["ip_adapter.1.to_k_ip.weight"].float(), own.to_k.weight, atol=2e-2), "a copy at first"
     assert any(not torch.equal(learnt[name], begun[name]) for name in learnt)
+    (tmp_path / "runs" / "image_adapter.pt").unlink()
+    train(image_adapter, *asked, "--steps", 1, "--learning-rate", 0, "--begin-with", adapter)
+    assert all(torch.equal(each, learnt[name]) for name, each in load_file(adapter).items())
     ran = vedit("generate", "", "--model", toy_model, "--image", folder / "a.png", "--image-adapter", adapter,
                 "--frames", 2, "--steps", 1, "-o", tmp_path / "out.mp4")  # fmt: skip
     assert ran.status == 0, ran.err
@@ -107,7 +110,10 @@ def test_the_shown_picture_has_the_look_and_not_the_layout() -> None:
     where, there = (np.array([each.objects[0].position(0) for each in held]) for held in (scenes, others))
     assert abs(np.corrcoef(where[:, 0], there[:, 0])[0, 1]) < 0.5
     frames, looks, captions = drawn(5, 2)
-    assert (len(frames), len(looks), len(captions)) == (2, 4, 8)
+    assert (len(frames), len(looks), len(captions)) == (2, 4, 14)
+    for *_, shown, wrong, right in (captions[:7], captions[7:]):
+        assert wrong != right
+        assert all(word in right.split() for word in shown.split())
 
 
 def test_the_contrast_leaves_out_what_is_told_alike() -> None:
