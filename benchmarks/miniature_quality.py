@@ -128,7 +128,7 @@ def main() -> None:
     backbone = load_backbone(arguments.model)
     vae_table(backbone, arguments.frames)
     inversion_table(backbone, arguments.clips, arguments.steps)
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     text_table(backbone, arguments.prompts, arguments.steps, arguments.guidance)
     print(f"{time.monotonic() - started:.0f} s")
 

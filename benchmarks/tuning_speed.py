@@ -27,7 +27,7 @@ from vedit.tuning.one_shot import tune, tuned_parameters
 
 def original_steps(backbone: Backbone, clip: vedit.Clip, prompt: str, steps: int) -> None:
     """The training loop of Wu et al. 2023 (train_tuneavideo.py), restated: everything anew at every step."""
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     unet = backbone.unet
     parameters = list(tuned_parameters(unet).values())
     for parameter in parameters:

@@ -215,7 +215,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _, _, device = start_workers()
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     width = int(backbone.unet.config.cross_attention_dim)
     torch.manual_seed(0)
     if arguments.begin_with is not None:

@@ -304,7 +304,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _, _, device = start_workers()
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     eyes = load_image_encoder(arguments.encoder or Path(arguments.model) / ENCODER, device, torch.float32)
     if arguments.pictures is None:
         examples = of_world(arguments.scenes, backbone, eyes)

@@ -240,7 +240,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _, _, device = start_workers()
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     frames, clips = arguments.frames, arguments.clips
     reading = None
     if clips is None:
@@ -252,7 +252,7 @@ def main() -> None:
     torch.manual_seed(0)
     begun = arguments.begin_with
     adapter = build(backbone.unet, frames) if begun is None else Motion.read(begun).modules
-    backbone.attach_motion(adapter.float())
+    backbone.layers.attach_motion(adapter.float())
     adapter.requires_grad_(True).train()
     if arguments.compile:
         backbone.unet.compile()

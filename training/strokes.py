@@ -255,7 +255,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _, _, device = start_workers()
     backbone = load_backbone(arguments.model, device=device, dtype="float32")
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     if arguments.clips is None:
         pairs = of_world(arguments.pool or 8192, backbone)
     else:

@@ -126,10 +126,10 @@ def test_parity_with_diffusers(
     plain = ours(backbone, [], latents)
     assert (found - plain).abs().max() > 1e-2
     schedule = backbone.scheduler_config
-    backbone.attach_motion(toys.motion_adapter(model))
+    backbone.layers.attach_motion(toys.motion_adapter(model))
     assert backbone.scheduler_config == schedule
     assert (ours(backbone, conditions(adapter, encoder, looked_at, weights), latents) - expected).abs().max() <= 1e-4
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     assert (ours(backbone, conditions(adapter, encoder, looked_at, weights), latents) - expected).abs().max() <= 1e-4
 
 

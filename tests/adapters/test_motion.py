@@ -64,10 +64,10 @@ def test_motion_that_comes_with_the_model_is_in_force(tmp_path: Path, wide: Path
     model = tmp_path / "model"
     shutil.copytree(wide, model)
     toys.motion_adapter(wide).save_pretrained(model / "motion")
-    assert not load_backbone(model).has_motion
+    assert not load_backbone(model).layers.has_motion
     (model / "vedit.json").write_text('{"motion": "motion"}')
     moving, plain = load_backbone(model), load_backbone(wide)
-    assert moving.has_motion
+    assert moving.layers.has_motion
     torch.manual_seed(0)
     x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
     assert (moving.predict(x, 500, text) - plain.predict(x, 500, text)).abs().max() > 1e-3
@@ -84,7 +84,7 @@ def test_motion_that_comes_with_the_model_may_be_left_out(tmp_path: Path, wide: 
     shutil.copytree(wide, model)
     toys.motion_adapter(wide).save_pretrained(model / "motion")
     (model / "vedit.json").write_text('{"motion": "motion"}')
-    assert not load_backbone(model, motion_adapter="none").has_motion
+    assert not load_backbone(model, motion_adapter="none").layers.has_motion
     without, plain = (ModelSpec(each, motion_adapter="none").outline() for each in (model, wide))
     assert not without.layers.motion
     assert without.layers == plain.layers
@@ -146,7 +146,7 @@ def test_motion_that_was_tuned_counts_as_much_as_asked(wide: Path) -> None:
     torch.manual_seed(0)
     x, text = torch.randn(1, 3, 4, 8, 8), torch.randn(1, toys.TOKENS, toys.TEXT_WIDTH)
     still = backbone.predict(x, 500, text)
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight)
     assert (backbone.predict(x, 500, text) - still).abs().max() > 0.01

@@ -74,8 +74,8 @@ def state(backbone: Backbone) -> dict[str, Any]:
             for name, module in backbone.unet.named_modules()
         ],
         "told": (
-            backbone.outline().state, backbone.scheduler_config, backbone.tuned, repr(backbone), backbone.positions,
-            len(backbone.tokenizer), backbone.text_encoder.config.vocab_size,
+            backbone.outline().state, backbone.scheduler_config, backbone.tuned, repr(backbone),
+            backbone.layers.positions, len(backbone.tokenizer), backbone.text_encoder.config.vocab_size,
         ),
     }  # fmt: skip
 

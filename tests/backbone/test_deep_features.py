@@ -34,17 +34,17 @@ def of_levels(levels: int, layers: int, linear: bool = False) -> Model:
 def with_motion(folder: Path) -> Backbone:
     path = toys.sd_folder(folder / "model", levels=2, width=32)
     backbone = load_backbone(path, device="cpu")
-    backbone.attach_motion(toys.motion_adapter(path))
+    backbone.layers.attach_motion(toys.motion_adapter(path))
     return backbone
 
 
 def tuned(folder: Path) -> Backbone:
     """As Tune-A-Video's checkpoints are: with temporal attention, and norms over all frames."""
     backbone = of_levels(2, 2)(folder)
-    backbone.attach_temporal(positions=True)
+    backbone.layers.attach_temporal(positions=True)
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight, std=0.1)
-    backbone.use_clip_wide_norm()
+    backbone.layers.use_clip_wide_norm()
     return backbone
 
 

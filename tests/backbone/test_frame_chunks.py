@@ -62,10 +62,10 @@ def predicted(backbone: Backbone, branches: int = 1, frames: int = FRAMES) -> Te
 @pytest.mark.parametrize("attach", ["nothing", "temporal", "clip-wide norm"])
 def test_pieces_say_the_same(backbone: Backbone, attach: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if attach == "temporal":
-        backbone.attach_temporal()
+        backbone.layers.attach_temporal()
         torch.nn.init.normal_(next(p for n, p in backbone.unet.named_parameters() if "attn_temp.to_out" in n), std=0.5)
     if attach == "clip-wide norm":
-        backbone.use_clip_wide_norm()
+        backbone.layers.use_clip_wide_norm()
     whole = predicted(backbone, 2)
     monkeypatch.setattr("vedit.backbone.frame_chunks.FRAMES_PER_CHUNK", 2)
     with in_chunks(backbone.unet):

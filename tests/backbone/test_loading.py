@@ -95,15 +95,15 @@ def test_tune_a_video_pipelines(which: str, safetensors: bool, tmp_path: Path, s
     assert backbone.unet.state_dict().keys() == weights.keys()
     assert all(torch.equal(backbone.unet.state_dict()[name], tensor) for name, tensor in weights.items())
     assert backbone.default_attention == "sparse_causal"
-    assert backbone.has_temporal
-    assert backbone.has_clip_wide_norm
+    assert backbone.layers.has_temporal
+    assert backbone.layers.has_clip_wide_norm
 
 
 def test_plain_models_attend_per_frame(sd1: Path) -> None:
     backbone = load_backbone(sd1)
     assert backbone.default_attention == "per_frame"
-    assert not backbone.has_temporal
-    assert not backbone.has_clip_wide_norm
+    assert not backbone.layers.has_temporal
+    assert not backbone.layers.has_clip_wide_norm
 
 
 @pytest.mark.filterwarnings("ignore:.*times slower than float32")

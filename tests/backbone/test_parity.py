@@ -69,11 +69,11 @@ def test_a_motion_adapter_equals_unet_motion_model(tmp_path: Path, version: int)
     words = text.repeat_interleave(4, dim=0)  # as AnimateDiffPipeline hands them over
     with torch.no_grad():
         expected = theirs(x.transpose(1, 2), 321, encoder_hidden_states=words).sample.transpose(1, 2)
-    backbone.attach_motion(adapter)
+    backbone.layers.attach_motion(adapter)
     found = backbone.predict(x, 321, text)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     assert (found - plain).abs().max() > 1e-3
-    backbone.detach_motion()
+    backbone.layers.detach_motion()
     assert torch.equal(backbone.predict(x, 321, text), plain)
 
 
@@ -81,7 +81,7 @@ def test_attaching_and_detaching_changes_no_bit(backbone: Backbone) -> None:
     x, text = inputs(backbone, frames=3)
     before = backbone.predict(x, 500, text)
     names = set(backbone.unet.state_dict())
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     assert any(name.endswith("attn_temp.to_q.weight") for name in backbone.unet.state_dict())
     torch.testing.assert_close(backbone.predict(x, 500, text), before, atol=0, rtol=0)  # silent until tuned
     with torch.no_grad():
@@ -89,12 +89,12 @@ def test_attaching_and_detaching_changes_no_bit(backbone: Backbone) -> None:
             if "attn_temp.to_out" in name:
                 parameter.normal_(std=0.2)
     assert (backbone.predict(x, 500, text) - before).abs().max() > 1e-3
-    backbone.detach_temporal()
+    backbone.layers.detach_temporal()
     assert set(backbone.unet.state_dict()) == names
     assert torch.equal(backbone.predict(x, 500, text), before)
-    backbone.use_clip_wide_norm()
+    backbone.layers.use_clip_wide_norm()
     assert not torch.equal(backbone.predict(x, 500, text), before)
-    backbone.use_per_frame_norm()
+    backbone.layers.use_per_frame_norm()
     assert torch.equal(backbone.predict(x, 500, text), before)
 
 

@@ -26,7 +26,7 @@ def predicted(backbone: Backbone, x: Tensor) -> Tensor:
 
 
 def test_the_first_windows_statistics_hold_for_all(backbone: Backbone) -> None:
-    backbone.use_clip_wide_norm()
+    backbone.layers.use_clip_wide_norm()
     x, anchors = noise(0, 3, (4, 8, 8)), Anchors()
     alone = predicted(backbone, x)
     with backbone.in_window(range(3), anchors):
@@ -41,7 +41,7 @@ def test_the_first_windows_statistics_hold_for_all(backbone: Backbone) -> None:
 
 
 def test_motion_counts_in_a_window_as_in_the_clip(backbone: Backbone) -> None:
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight)
     x = noise(0, 3, (4, 8, 8))
@@ -51,7 +51,7 @@ def test_motion_counts_in_a_window_as_in_the_clip(backbone: Backbone) -> None:
             torch.testing.assert_close(predicted(backbone, x), moving)
         with backbone.in_window(range(3)):
             still = predicted(backbone, x)
-    backbone.detach_temporal()
+    backbone.layers.detach_temporal()
     torch.testing.assert_close(predicted(backbone, x), still)
     assert (moving - still).abs().max() > 1e-3
 

@@ -47,9 +47,9 @@ def test_the_check_can_fail(tuned: tuple[str, Backbone], numbers: dict[str, Tens
         with backbone.attending("per_frame"):
             output = backbone.predict(sample, 501, text)
     else:
-        backbone.use_per_frame_norm()
+        backbone.layers.use_per_frame_norm()
         output = backbone.predict(sample, 501, text)
-        backbone.use_clip_wide_norm()
+        backbone.layers.use_clip_wide_norm()
     assert (output - expected).abs().max() > 0.05
 
 

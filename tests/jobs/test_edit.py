@@ -129,7 +129,7 @@ def test_tuning_before_the_edit(backbone: Backbone, clip: Clip) -> None:
     assert "tuning" in result.timings
     assert not torch.equal(result.clip.frames, edited(backbone, clip, source_prompt="a dog").clip.frames)
     assert backbone.outline().state == before
-    assert not backbone.has_temporal
+    assert not backbone.layers.has_temporal
 
 
 def test_tuning_and_its_adapter_make_the_same_edit_to_the_bit(

@@ -17,7 +17,7 @@ from tests.jobs.edits import edited
 from tests.jobs.test_shots import two_shots
 from tests.motion.spreading import square_clip
 from vedit.backbone import Backbone
-from vedit.backbone.outline import FrameLayers
+from vedit.backbone.outline import Attached
 from vedit.clip import Clip, read_clip
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError
@@ -175,4 +175,4 @@ def test_motion_modules_want_frames_that_follow_each_other(backbone: Backbone, l
     outline, footage = backbone.outline(), Footage.of(config, long_clip)
     check(config, footage, outline)
     with pytest.raises(ConfigError, match="motion modules join frames"):
-        check(config, footage, replace(outline, layers=FrameLayers(motion=True)))
+        check(config, footage, replace(outline, layers=Attached(motion=True)))

@@ -160,9 +160,9 @@ def test_the_name_of_an_inversion_tells_everything_that_matters(sd1: Path, tmp_p
         replace(model, kernel="math"),
         replace(model, device="cuda"),
     ]
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     models.append(Model.of(backbone.outline()))
-    backbone.positions = True
+    backbone.layers.positions = True
     models.append(Model.of(backbone.outline()))
     keys = {noise_of(each).key for each in models}
     changes: list[dict[str, Any]] = [

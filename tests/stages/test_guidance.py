@@ -217,7 +217,7 @@ def test_too_late_a_beginning_is_told(song: Path) -> None:
 
 
 def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight)
 
@@ -227,7 +227,7 @@ def test_motion_follows_the_sound(backbone: Backbone, song: Path) -> None:
 
     moving, following = made(), made(motion_scale="0:0, 3:1")
     assert (moving - following).abs().max() > 0.01
-    backbone.detach_temporal()
+    backbone.layers.detach_temporal()
     assert torch.allclose(following[0], made()[0], atol=1e-4)
 
 

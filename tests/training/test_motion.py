@@ -59,7 +59,7 @@ def test_clips_with_captions_teach_motion(
     learnt = MotionAdapter.from_pretrained(made).state_dict()
     assert any(not torch.equal(learnt[name], begun[name]) for name in learnt)
     backbone = load_backbone(toy_model, motion_adapter=made)
-    assert backbone.has_motion
+    assert backbone.layers.has_motion
     own = alpha_bar(load_backbone(toy_model).scheduler_config)
     assert torch.equal(alpha_bar(backbone.scheduler_config), own)  # what they were trained with
     ran = vedit("generate", "a square", "--model", toy_model, "--motion-adapter", made, "--frames", 3, "--steps", 2,
@@ -81,7 +81,7 @@ def test_the_miniature_s_layers_and_its_modules_are_taught_one_after_the_other(
     recipe = Recipe(1, learning_rate=1e-3)
     train_unet(model, pool.read_pool(pools, FRAMES), runs, PRESETS["small"], recipe, 2, None, compiled=False)
     train("--model", model, "--pools", pools, "--reading", runs / READING_FILE, "--batch", 2, "--steps", 2)
-    assert load_backbone(model).has_motion
+    assert load_backbone(model).layers.has_motion
 
 
 def test_a_folder_without_captions_is_refused(toy_model: Path, tmp_path: Path, train: Callable[..., None]) -> None:

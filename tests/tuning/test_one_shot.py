@@ -80,7 +80,7 @@ def test_a_long_clip_is_learnt_in_stretches(backbone: Backbone) -> None:
 
 
 def test_frames_keep_their_numbers_in_a_stretch(backbone: Backbone) -> None:
-    backbone.attach_temporal(positions=True)
+    backbone.layers.attach_temporal(positions=True)
     for layer in temporal_layers(backbone.unet):
         torch.nn.init.normal_(layer.to_out[0].weight)
     x, text = noise(0, 3, (4, 8, 8))[None], backbone.embed(["a cat"])
@@ -93,7 +93,7 @@ def test_frames_keep_their_numbers_in_a_stretch(backbone: Backbone) -> None:
     with backbone.in_window(range(4, 7)):
         later = predicted()
     assert (later - plain).abs().max() > 1e-3
-    backbone.positions = False
+    backbone.layers.positions = False
     unnumbered = predicted()
     with backbone.in_window(range(4, 7)):
         assert torch.equal(predicted(), unnumbered)
@@ -245,7 +245,7 @@ def test_numbered_frames_travel_with_the_adapter(sd1: Path, tmp_path: Path) -> N
         assert adapter.config["recipe"] == recipe
         adapter.save(tmp_path / f"{recipe}.safetensors")
         again = load_backbone(sd1, device="cpu", adapter=tmp_path / f"{recipe}.safetensors")
-        assert again.positions == (recipe == "motion")
+        assert again.layers.positions == (recipe == "motion")
         with torch.no_grad(), again.attending("full"):
             output = again.predict(x, 400, again.embed(["a cat"]))
         assert ((output[0, 0] - output[0, 2]).abs().max() > 1e-4) == (recipe == "motion")
@@ -297,14 +297,14 @@ def test_a_tuning_that_stops_leaves_the_model_as_it_was(backbone: Backbone) -> N
         tune(backbone, FRAMES, "a cat", steps=3, learning_rate=1e-2, progress=stop)
     assert torch.equal(said(backbone), before)
     assert backbone.outline().state == state
-    assert not backbone.has_temporal
+    assert not backbone.layers.has_temporal
 
 
 def test_an_adapter_numbers_the_frames_of_layers_that_are_there(backbone: Backbone, sd1: Path) -> None:
     adapter = tune(load_backbone(sd1, device="cpu"), FRAMES, "a cat", steps=2, learning_rate=1e-2)
     again = load_backbone(sd1, device="cpu")
     adapter.apply(again)
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     adapter.apply(backbone)
     assert torch.equal(said(backbone), said(again))
     assert backbone.learned_prompt == "a cat"
@@ -339,7 +339,7 @@ def test_frames_and_pictures_are_learnt_as_a_set_beside_the_clip(backbone: Backb
 def test_what_is_learnt_as_a_set_says_nothing_of_motion(backbone: Backbone) -> None:
     """Where next to nothing is learnt as video, the temporal layers stay as they were."""
     adapter = tune(backbone, FRAMES, "a cat", steps=2, mix=1e-9, learning_rate=1e-3, weight_decay=0.0)
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     before = dict(backbone.unet.named_parameters())
     temporal = [name for name in adapter.tensors if "attn_temp.to_out" in name]
     assert temporal

@@ -95,18 +95,18 @@ class Motion(Attachable):
         theirs, own = list(self.modules.config.block_out_channels), list(backbone.unet.config.block_out_channels)
         if theirs != own:
             raise WeightsError(f"the motion modules are for a unet with channels {theirs}, this model's are {own}.")
-        others, schedule, identity = backbone.motion, backbone.scheduler_config, backbone.identity
+        others, schedule, identity = backbone.layers.motion, backbone.scheduler_config, backbone.identity
 
         def undo() -> None:
-            backbone.detach_motion()
+            backbone.layers.detach_motion()
             if others is not None:
-                backbone.attach_motion(others)
+                backbone.layers.attach_motion(others)
             backbone.scheduler_config, backbone.identity = schedule, identity
 
-        backbone.detach_motion()
+        backbone.layers.detach_motion()
         try:
             with on_device(backbone.device):
-                backbone.attach_motion(for_inference(self.modules, backbone.device, backbone.dtype))
+                backbone.layers.attach_motion(for_inference(self.modules, backbone.device, backbone.dtype))
         except BaseException:
             undo()
             raise

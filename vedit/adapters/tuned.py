@@ -19,7 +19,7 @@ from vedit.atomic import whole_file
 from vedit.backbone.checkpoints import read_safetensors
 from vedit.backbone.model import Backbone
 from vedit.backbone.model_files import reading_weights
-from vedit.backbone.outline import FrameLayers, Outline, TunedState
+from vedit.backbone.outline import Attached, Outline, TunedState
 from vedit.backbone.schemas import Name, Schema, fault
 from vedit.config.fields import LONGEST_PROMPT
 from vedit.errors import WeightsError
@@ -93,15 +93,15 @@ class Adapter(Attachable):
         self._check_base(backbone.name, backbone.fingerprint)
         temporal = self._has_temporal
         before = backbone.tuned
-        attached, positions = not backbone.has_temporal, backbone.positions
+        attached, positions = not backbone.layers.has_temporal, backbone.layers.positions
         if temporal:
-            backbone.attach_temporal()
-            backbone.positions = bool(self.config.get("positions", False))
+            backbone.layers.attach_temporal()
+            backbone.layers.positions = bool(self.config.get("positions", False))
 
         def detach() -> None:
-            backbone.positions = positions
+            backbone.layers.positions = positions
             if temporal and attached:
-                backbone.detach_temporal()
+                backbone.layers.detach_temporal()
 
         with undone_on_error(detach):
             self._check(backbone)
@@ -121,7 +121,7 @@ class Adapter(Attachable):
             self._check_base(outline.name, outline.fingerprint)
         layers = outline.layers
         if self._has_temporal:
-            layers = FrameLayers(True, bool(self.config.get("positions", False)), layers.motion)
+            layers = Attached(True, bool(self.config.get("positions", False)), layers.motion)
         return replace(outline, layers=layers, tuned=self._tuned(outline.tuned))
 
     @property

@@ -24,7 +24,7 @@ from vedit.backbone.dtypes import warn_if_slow
 from vedit.backbone.meta_device import MetaParameters
 from vedit.backbone.model import Backbone
 from vedit.backbone.notes import read_notes
-from vedit.backbone.outline import FrameLayers, Outline, TunedState
+from vedit.backbone.outline import Attached, Outline, TunedState
 from vedit.clip.arrays import kind_of
 from vedit.errors import DeviceError, WeightsError
 from vedit.files import check_plain, read_text
@@ -116,7 +116,7 @@ def outline_base(
         device=torch_device,
         dtype=torch_dtype,
         kernel=choose_kernel(kernel, torch_device, torch_dtype),
-        layers=FrameLayers(temporal=inflated),
+        layers=Attached(temporal=inflated),
         tuned=TunedState(attention="sparse_causal") if inflated else TunedState(),
     )
     return outline, checkpoints.Identity.of(files) if files else None
@@ -354,7 +354,7 @@ def original_prediction(file: Path) -> dict[str, str]:
 
 def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> None:
     """Turn a plain backbone into the Tune-A-Video network that ``temporal`` belongs to. Raises WeightsError."""
-    backbone.attach_temporal()
+    backbone.layers.attach_temporal()
     own = {
         name: tensor for name, tensor in backbone.unet.state_dict().items() if any(mark in name for mark in _TEMPORAL)
     }
@@ -362,7 +362,7 @@ def make_tune_a_video(backbone: Backbone, temporal: Mapping[str, Tensor]) -> Non
     if wrong:
         raise WeightsError(f"the temporal layers do not match the unet, beginning with '{wrong[0]}'.")
     backbone.unet.load_state_dict(dict(temporal), strict=False)
-    backbone.use_clip_wide_norm()
+    backbone.layers.use_clip_wide_norm()
     backbone.tuned = replace(backbone.tuned, attention="sparse_causal")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from vedit.attention.anchors import Anchors
 from vedit.attention.context import AttentionRecord, StepContext, TokensApart
@@ -24,10 +23,11 @@ from vedit.backbone.autoencoder import Autoencoder
 from vedit.backbone.checkpoints import Identity
 from vedit.backbone.deep_features import DeepFeatures, Inputs, run_whole
 from vedit.backbone.frame_chunks import ChunkedOnOutOfMemory
+from vedit.backbone.frame_layers import FrameLayers
 from vedit.backbone.guidance_embedding import guidance_embedding
 from vedit.backbone.injection import attach_injection
 from vedit.backbone.notes import ModelNotes
-from vedit.backbone.outline import FrameLayers, Outline, TunedState
+from vedit.backbone.outline import Outline, TunedState
 from vedit.backbone.prompts import embed
 from vedit.entrances.residuals import Residuals
 from vedit.errors import ConfigError
@@ -38,7 +38,7 @@ from vedit.shots import ONE_SHOT, Shots
 from vedit.windows import Windows, as_index
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+    from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
 
@@ -84,11 +84,8 @@ class Backbone:
         self._in_force = KindInForce()
         first = self._in_force.kind("per_frame", self.vae_scale_factor)
         self._context = StepContext(first, choose_kernel(kernel, self.device, self.dtype))
-        self._temporal: list[RemovableHandle] = []
-        self._motion: list[RemovableHandle] = []
-        self.motion: MotionAdapter | None = None
-        """The motion modules that are attached."""
-        self._clip_wide: list[RemovableHandle] = []
+        self.layers = FrameLayers(self.unet, self._context)
+        """Those that join frames."""
         self.windows: Windows | None = None
         """In which predictions of a long clip are made (``prediction.Predictor``), within ``attending``; None for all
         frames at once."""
@@ -100,7 +97,8 @@ class Backbone:
         self.share_attention(unet)
 
     def __repr__(self) -> str:
-        added = [what for what, there in (("temporal", self.has_temporal), ("motion", self.has_motion)) if there]
+        there = self.layers.attached
+        added = [what for what, found in (("temporal", there.temporal), ("motion", there.motion)) if found]
         learned = [f"learned '{self.learned_prompt}'"] if self.learned_prompt else []
         number = str(self.dtype).removeprefix("torch.")
         told = [self.name or "unnamed", str(self.device), number, self.kernel, *added, *learned]
@@ -165,9 +163,9 @@ class Backbone:
             device=self.device,
             dtype=self.dtype,
             kernel=self.kernel,
-            layers=FrameLayers(self.has_temporal, self.positions, self.has_motion),
+            layers=self.layers.attached,
             tuned=self.tuned,
-            motion_config=None if self.motion is None else partial(dict, self.motion.config),
+            motion_config=None if self.layers.motion is None else partial(dict, self.layers.motion.config),
         )
 
     # Frames and latents
@@ -425,67 +423,10 @@ class Backbone:
     def _kind(self, name: str) -> AttentionKind:
         return self._in_force.kind(name, self.vae_scale_factor, self._context.indices)
 
-    # Layers that join frames
-
-    @property
-    def has_temporal(self) -> bool:
-        return bool(self._temporal)
-
-    def attach_temporal(self, *, positions: bool = False) -> None:
-        """Add Tune-A-Video's temporal attention, silent until it is tuned or loaded. No effect if attached.
-
-        With ``positions`` it also knows which frame is which; the original does not.
-        """
-        if not self._temporal:
-            self._temporal = temporal.attach_temporal(self.unet, self._context, positions=positions)
-
-    @property
-    def positions(self) -> bool:
-        """Whether the temporal attention knows which frame is which."""
-        return any(layer.positions for layer in temporal.temporal_layers(self.unet))
-
-    @positions.setter
-    def positions(self, known: bool) -> None:
-        for layer in temporal.temporal_layers(self.unet):
-            layer.positions = known
-
-    def detach_temporal(self) -> None:
-        """Take the temporal attention off again; the UNet is what it was, to the bit."""
-        if self._temporal:
-            temporal.remove(self._temporal)
-            temporal.detach_temporal(self.unet)
-
-    def attach_motion(self, adapter: MotionAdapter) -> None:
-        """Add an AnimateDiff motion adapter. Raises WeightsError when it does not fit this UNet."""
-        self._motion = temporal.attach_motion(self.unet, adapter, self._context)
-        self.motion = adapter
-
-    @property
-    def has_motion(self) -> bool:
-        return bool(self._motion)
-
     def seen_at_once(self, frames: int) -> int | None:
         """How many of so many ``frames`` the motion modules see at once, in the windows in force; None without such
         modules, and without windows."""
         shown = frames if self.windows is None else min(self.windows.size, frames)
-        if self.motion is not None:
-            return temporal.seen_at_once(shown, int(self.motion.config.motion_max_seq_length))
+        if self.layers.motion is not None:
+            return self.layers.seen_at_once(shown)
         return None if self.windows is None else shown
-
-    def detach_motion(self) -> None:
-        if self._motion:
-            temporal.remove(self._motion)
-            temporal.detach_motion(self.unet)
-            self.motion = None
-
-    def use_clip_wide_norm(self) -> None:
-        """Take the resnets' group-norm statistics over all frames, as Tune-A-Video's checkpoints need."""
-        if not self._clip_wide:
-            self._clip_wide = temporal.span_frames(self.unet, self._context)
-
-    def use_per_frame_norm(self) -> None:
-        temporal.remove(self._clip_wide)
-
-    @property
-    def has_clip_wide_norm(self) -> bool:
-        return bool(self._clip_wide)

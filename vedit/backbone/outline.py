@@ -33,8 +33,8 @@ class TunedState:
 
 
 @dataclass(frozen=True)
-class FrameLayers:
-    """The layers that join frames, beside attention itself.
+class Attached:
+    """Which of the layers that join frames a model has, beside attention itself.
 
     Attributes:
         temporal: Tune-A-Video's temporal attention
@@ -73,7 +73,7 @@ class Outline:
     device: torch.device
     dtype: torch.dtype
     kernel: str
-    layers: FrameLayers = FrameLayers()
+    layers: Attached = Attached()
     tuned: TunedState = TunedState()
     motion_config: Callable[[], Mapping[str, Any]] | None = None
 

@@ -157,7 +157,7 @@ def tune(
     config |= ({"early_stop": True} if early_stop else {}) | ({"blocks": blocks} if blocks != "all" else {})
     # All that looks at what was given stands above: from here on the backbone changes, until the block is left.
     with _learning(backbone, positions=recipe == "motion", looks=mix < 1, blocks=blocks) as chosen:
-        config["positions"] = backbone.positions
+        config["positions"] = backbone.layers.positions
         optimizer = torch.optim.AdamW(chosen.values(), lr=rate, weight_decay=weight_decay)
         state = _State(chosen, optimizer, config, backbone)
         state.resume(checkpoint)
@@ -181,8 +181,8 @@ def tune(
 def _learning(backbone: Backbone, *, positions: bool, looks: bool, blocks: Blocks) -> Iterator[dict[str, nn.Parameter]]:
     """Within the block, the parameters that tuning changes in these ``blocks``, by name, are trainable in float32, the
     temporal attention among them; whatever ends it, the backbone is then what it was."""
-    attached, before = not backbone.has_temporal, backbone.positions
-    backbone.attach_temporal(positions=positions)
+    attached, before = not backbone.layers.has_temporal, backbone.layers.positions
+    backbone.layers.attach_temporal(positions=positions)
     chosen = tuned_parameters(backbone.unet, looks=looks, blocks=blocks)
     values = {name: parameter.data for name, parameter in chosen.items()}
     for parameter in chosen.values():
@@ -198,9 +198,9 @@ def _learning(backbone: Backbone, *, positions: bool, looks: bool, blocks: Block
         backbone.unet.eval().requires_grad_(False)
         for name, parameter in chosen.items():
             parameter.data, parameter.grad = values[name], None
-        backbone.positions = before
+        backbone.layers.positions = before
         if attached:
-            backbone.detach_temporal()
+            backbone.layers.detach_temporal()
 
 
 @dataclass(frozen=True, eq=False)
