@@ -67,13 +67,14 @@ def round_trip(backbone: Backbone, latents: Tensor, frames: Tensor) -> Fidelity:
     return fidelity(backbone.decode(latents), frames)
 
 
-def warn_if_foreign(model: Outline, kept: Fidelity) -> None:
-    """Warn where the VAE's round trip keeps less than the model's own notes say of the clips it was made for."""
+def warn_if_foreign(model: Outline, kept: Fidelity, what: str = "clip") -> None:
+    """Warn where the VAE's round trip of what a job is given keeps less than the model's own notes say of the clips it
+    was made for."""
     floor = model.notes.vae_floor_db
     if floor is not None and kept.db < floor:
         about = f" ({model.notes.about})" if model.notes.about else ""
         warnings.warn(
-            f"this clip is not like what {model.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
+            f"this {what} is not like what {model.name} was trained on{about}: its VAE alone keeps {kept.db:.1f} dB, "
             f"expected {floor:g} or more. The result will be poor; name a larger model with --model, such as sd15.",
             VeditWarning,
             stacklevel=2,

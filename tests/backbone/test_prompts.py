@@ -8,12 +8,22 @@ from transformers import CLIPTokenizer
 
 from tests.backbone import toys
 from vedit.backbone.model_files import MINI
-from vedit.backbone.prompts import MANY_WORDS, nearest_words, unknown_words
+from vedit.backbone.prompts import MANY_WORDS, knows, nearest_words, unknown_words
 
 
 def test_words_that_a_small_vocabulary_lacks_are_named() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
     assert unknown_words(tokenizer, ["a Zebra, red star", "over zebra-grass in 2020", ""]) == ["zebra"]
+
+
+def test_a_word_that_was_taught_is_known() -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
+    assert unknown_words(tokenizer, ["a <rex> star"]) == ["rex"]
+    assert not knows(tokenizer, "<rex>")
+    assert knows(tokenizer, "red")
+    tokenizer.add_tokens(["<rex>"])
+    assert unknown_words(tokenizer, ["a <rex> star"]) == []
+    assert knows(tokenizer, "<rex>")
 
 
 def test_the_known_words_most_like_unknown_ones_are_found() -> None:

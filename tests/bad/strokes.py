@@ -85,7 +85,7 @@ STROKES: dict[str, Case] = {
         "s.yaml:3: not YAML",
         "expected a strokes file",
     ),
-    "strokes without a version": (strokes("", head="size: [4, 4]\n"), "version is missing", "layout: 1"),
+    "strokes without a version": (strokes("", head="size: [4, 4]\n"), "version is missing", "1, the layout"),
     "strokes of a later version": (
         strokes("", head="version: 9\nsize: [4, 4]\n"),
         "s.yaml:1: version: 9",

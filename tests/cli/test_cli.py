@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import vedit as package
 from tests.conftest import Ran
 from vedit.cli import commands
+from vedit.cli.help import EXAMPLES
 from vedit.errors import DeviceError, VeditWarning
 from vedit.progress import Display
 
@@ -251,3 +253,12 @@ def test_the_kinds_of_inspect_say_what_each_is(vedit: Command, monkeypatch: pyte
     assert "  pose        Skeletons in OpenPose's drawing, on black, as SD's pose ControlNets were trained" in lines
     told = [line[14:] for line in lines[lines.index("Kinds") + 1 :] if line.startswith("  ")]
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values())
+def test_no_example_writes_its_settings_over_what_it_reads(example: str) -> None:
+    words = shlex.split(example)
+    if "-o" in words:
+        sidecar = Path(words[words.index("-o") + 1]).with_suffix(".yaml").name
+        read = [word for index, word in enumerate(words) if words[index - 1] != "-o"]
+        assert sidecar not in read

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Ran
 from vedit.cli import hints
-from vedit.config import EditConfig, GenerateConfig, InvertConfig, Settings, TuneConfig
+from vedit.config import AnimateConfig, EditConfig, GenerateConfig, InvertConfig, Settings, TuneConfig
 
 Command = Callable[..., Ran]
 SOURCE = {"source_prompt": "a red star"}
@@ -20,7 +20,7 @@ SOURCE = {"source_prompt": "a red star"}
 def hinted(kind: type[Settings], **settings: Any) -> list[str]:
     given = {"prompt": "a blue star", **settings}
     if kind is not GenerateConfig:
-        given["clip"] = "a.mp4"
+        given["picture" if kind is AnimateConfig else "clip"] = "a.mp4"
     if kind is InvertConfig:
         del given["prompt"]
     return hints.hints_for(kind.model_validate(given))
@@ -62,6 +62,9 @@ def hinted(kind: type[Settings], **settings: Any) -> list[str]:
         (GenerateConfig, {"guidance": 1, "apg_eta": 1}, "--apg-eta changes nothing"),
         (GenerateConfig, {"output": "a.gif", "crf": 30}, "--crf changes nothing"),
         (InvertConfig, {"crf": 30}, "only with --output"),
+        (AnimateConfig, {"motion_mask": "box:0,0,9,9"}, "--motion-mask changes nothing"),
+        (AnimateConfig, {"prompt": ""}, "neither a prompt nor --motion-strokes nor --motion-of"),
+        (TuneConfig, {"pictures": "p", "mix": 1.0}, "--pictures changes nothing"),
     ],
 )
 def test_what_changes_nothing_is_said(kind: type[Settings], settings: dict[str, Any], said: str) -> None:
@@ -88,6 +91,9 @@ def test_what_changes_nothing_is_said(kind: type[Settings], settings: dict[str, 
         (GenerateConfig, {"seed": 7}),
         (InvertConfig, {"output": "a.mp4", "crf": 30}),
         (TuneConfig, {"learning_rate": 1e-4, "recipe": "original", "seed": 7}),
+        (TuneConfig, {"pictures": "p"}),
+        (AnimateConfig, {}),
+        (AnimateConfig, {"prompt": "", "motion_of": "b.mp4", "motion_mask": "box:0,0,9,9"}),
     ],
 )
 def test_what_has_its_effect_says_nothing(kind: type[Settings], settings: dict[str, Any]) -> None:

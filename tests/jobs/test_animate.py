@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +18,7 @@ from vedit.adapters.loading import load_backbone
 from vedit.clip import Clip, probe, read_clip
 from vedit.clip.images import read_picture
 from vedit.config import AnimateConfig
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, VeditWarning
 from vedit.jobs.animate import Animate, animate
 from vedit.jobs.base import Given
 from vedit.session import Session
@@ -40,6 +42,23 @@ def test_the_first_frame_is_the_picture_and_the_rest_is_repeatable(
     again = vedit("rerun", "o.yaml", "-o", "again.mp4")
     assert again.status == 0, again.err
     assert Path("again.mp4").read_bytes() == Path("o.mp4").read_bytes()
+
+
+def test_settings_that_would_take_the_place_of_the_strokes(
+    vedit: Command, picture: Path, strokes: Path, tmp_path: Path
+) -> None:
+    before = strokes.read_bytes()
+    output = strokes.with_suffix(".mp4")
+    ran = vedit("animate", picture, "--motion-strokes", strokes, "-p", "a cat", "-o", output, "--overwrite")
+    assert f"is the motion strokes itself, and the settings of {output.name} would go there" in ran.complaint
+    assert strokes.read_bytes() == before
+
+
+def test_a_picture_unlike_the_models_own_is_told(toy_model: Path, picture: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(toy_model, tmp_path / "model")
+    (model / "vedit.json").write_text(json.dumps({"vae_floor_db": 90}))
+    with pytest.warns(VeditWarning, match=r"this picture is not like what .*expected 90 or more"):
+        animate(model, picture, prompt="a cat", frames=2, steps=1)
 
 
 def test_from_python_with_a_picture_in_memory(toy_model: Path, picture: Path, strokes: Path) -> None:

@@ -139,11 +139,22 @@ def test_what_cannot_be_is_one_line(
     assert said in vedit("learn", "subject", pictures, "--model", toy_model, *flags).complaint
 
 
+def test_a_word_of_the_models_own_is_refused_and_what_it_takes_is_told(
+    vedit: Command, pictures: Path, tmp_path: Path
+) -> None:
+    told = ("learn", "subject", pictures, "--model", "mini", "-o", tmp_path / "a.safetensors", "--dry-run")
+    assert "the model knows 'red' already" in vedit(*told, "--as", "red star").complaint
+    ran = vedit(*told, "--as", "<rex> star")
+    assert ran.status == 0, ran.err
+    assert "learning" in ran.out
+
+
 def test_a_folder_without_pictures_and_a_damaged_one_are_one_line(
     vedit: Command, toy_model: Path, pictures: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     said = "--as", "<rex> dog", "--model", toy_model, "-o", tmp_path / "a.safetensors"
     assert "holds no pictures" in vedit("learn", "subject", tmp_path / "empty", *said).complaint
+    assert "0.png is no folder; expected" in vedit("learn", "subject", pictures / "0.png", *said).complaint
     (pictures / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     assert "9.png" in vedit("learn", "subject", pictures, *said).complaint

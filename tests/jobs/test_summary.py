@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from pathlib import Path
 
-from vedit.jobs.summary import sentences
+from vedit.config import EditConfig
+from vedit.jobs.summary import of_time, sentences
 
 
 def db(deviation: float) -> float:
@@ -34,6 +37,17 @@ def test_an_edit_that_did_next_to_nothing_says_so_and_what_to_do() -> None:
     said = sentences(MASKED | {"inside_db": db(0.033)})[0]
     assert "hardly did: colours changed by 3.3% of their range there, and the VAE alone changes them by 3.0%" in said
     assert "--guidance" in said
+    given = sentences(MASKED | {"inside_db": db(0.033)}, given=True)[0]
+    assert "What --first shows" in given
+    assert "--guidance" not in given
+
+
+def test_the_frames_of_a_stretch_are_counted_and_only_pictures_keep_their_bits() -> None:
+    told = {"clip": Path("a.mp4"), "prompt": "a cat", "only": "6..99"}
+    video, folder = (EditConfig.model_validate(told | {"output": output}) for output in ("o.mp4", "o"))
+    said = "Of the clip's 8 frames 6 to 7 were edited; the others are its own"
+    assert of_time(video, Fraction(8), 8) == [f"{said}."]
+    assert of_time(folder, Fraction(8), 8) == [f"{said}, to the bit."]
 
 
 def test_the_sources_own_pixels_are_kept_as_they_were() -> None:

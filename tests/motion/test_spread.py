@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tests.motion.making import SIZE
@@ -43,6 +44,18 @@ def test_a_new_colour_of_a_thing_goes_with_it(flow: Flow) -> None:
     away[rows.start - 3 : rows.stop + 3, columns.start - 3 : columns.stop + 3] = False
     assert torch.equal(made.frames[LAST][:, away], clip[LAST][:, away]), "the rest is the clip's own"
     assert not made.changed[LAST][away].any()
+
+
+def test_colours_that_are_only_blurred_otherwise_are_no_change() -> None:
+    """As another decoder blurs the colours of a clip, whose brightness stays."""
+    clip = square_clip()
+    brightness = torch.tensor([0.2126, 0.7152, 0.0722])
+    first = F.avg_pool2d(clip[:1], 5, stride=1, padding=2, count_include_pad=False)[0]
+    first = first + torch.einsum("c,chw->hw", brightness, clip[0] - first)
+    assert int(((first - clip[0]).abs().amax(0) > 0.2).sum()) > 50
+    assert not spread(clip, square_flow(), [first], [0]).changed.any()
+    thin = put(clip[0], slice(30, 32), slice(20, 40), torch.tensor([0.9, 0.4, 0.4]))
+    assert spread(clip, square_flow(), [thin], [0]).changed[0].any(), "two rows of another colour are one"
 
 
 def test_a_new_ground_stays_and_what_comes_into_view_is_not_known() -> None:

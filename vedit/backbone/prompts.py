@@ -65,14 +65,22 @@ def chunks_of(tokenizer: CLIPTokenizer, text: str) -> int:
     return max(1, -(-count // (tokenizer.model_max_length - 2)))
 
 
+def knows(tokenizer: CLIPTokenizer, word: str) -> bool:
+    """Whether a word is one entry of the vocabulary, at the end of a word or by itself."""
+    found = tokenizer.tokenize(word)
+    return len(found) == 1 and found[0] != tokenizer.unk_token
+
+
 def unknown_words(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> list[str]:
     """The words that a tokenizer of few words has to spell, in their order; none where it has thousands, which spell
     rare words well, or hardly any, which spell all."""
     entries = [entry.removesuffix("</w>") for entry in tokenizer.get_vocab()]
     if len(entries) >= MANY_WORDS or sum(len(entry) > 2 and entry.isalpha() for entry in entries) < FEW_WORDS:
         return []
-    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower()))
-    return [word for word in words if len(tokenizer.tokenize(word)) != 1]
+    taught = [re.escape(each) for each in tokenizer.get_added_vocab()]  # such as <rex>, which is no word but for that
+    plain = [re.sub("|".join(taught), " ", text) if taught else text for text in texts]
+    words = dict.fromkeys(word for text in plain for word in re.findall(r"[^\W\d_]+", text.lower()))
+    return [word for word in words if not knows(tokenizer, word)]
 
 
 def nearest_words(tokenizer: CLIPTokenizer, words: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ def check_pictures(size: Size) -> None:
     height, width = size
     if min(size) < LEAST_SIDE:
         raise MediaError(
-            f"the clip's pictures are {width}x{height}, too small to edit; expected {LEAST_SIDE}x{LEAST_SIDE} or more."
+            f"pictures of {width}x{height} are too small to show anything; expected {LEAST_SIDE}x{LEAST_SIDE} or more."
         )
 
 

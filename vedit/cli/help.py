@@ -99,7 +99,7 @@ NAMES = 29
 EXAMPLES = {
     "edit": 'vedit edit surfer.mp4 "a panda surfing" -p "a man surfing" -o panda.mp4',
     "generate": 'vedit generate "a street in rain" --audio storm.mp3 -o storm.mp4',
-    "animate": 'vedit animate harbour.png --motion-strokes boats.yaml -p "boats leave a harbour" -o boats.mp4',
+    "animate": 'vedit animate harbour.png --motion-strokes boats.yaml -p "boats leave a harbour" -o harbour.mp4',
     "tune": 'vedit tune surfer.mp4 -p "a man surfing" -o surfer.safetensors',
     "subject": 'vedit learn subject pictures/ --as "<rex> dog" -o rex.safetensors',
     "invert": 'vedit invert surfer.mp4 -p "a man surfing"',

@@ -9,7 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vedit.config import QUEUE_WINDOWS, EditConfig, GenerateConfig, InvertConfig, Settings, VideoSettings, mask_kind
+from vedit.config import (
+    QUEUE_WINDOWS,
+    AnimateConfig,
+    EditConfig,
+    GenerateConfig,
+    InvertConfig,
+    Settings,
+    TuneConfig,
+    VideoSettings,
+    mask_kind,
+)
 from vedit.config.speed import came_along
 from vedit.windows import WINDOW
 
@@ -137,6 +147,20 @@ RULES = (
         (),
         lambda it: it.fifo and it.steps < QUEUE_WINDOWS * (it.window or WINDOW),
         "frames that a queue shows together differ much in noise where it has few steps; four times --window are right",
+    ),
+    Rule(
+        AnimateConfig,
+        (),
+        lambda it: not (it.prompt.strip() or it.motion_strokes or it.motion_of),
+        "neither a prompt nor --motion-strokes nor --motion-of says how the picture moves; what the model makes of it "
+        "is all there is",
+    ),
+    Rule(AnimateConfig, ("motion_mask",), lambda it: it.motion_of is None, "there is no clip, --motion-of, to look at"),
+    Rule(
+        TuneConfig,
+        ("pictures",),
+        lambda it: it.video_share == 1,
+        "with --mix 1 the clip is learnt as video alone; less learns pictures too",
     ),
     Rule(
         (EditConfig, GenerateConfig),

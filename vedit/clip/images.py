@@ -29,8 +29,9 @@ RATE_KEY = "frame_rate"
 """The text chunk of a PNG in which the rate is kept, such as 30000/1001."""
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order (2 before 10); raises MediaError where there are none."""
+def list_pictures(folder: Path, expected: str = "a folder of pictures") -> list[Path]:
+    """The pictures of a folder in natural order (2 before 10); raises MediaError where there are none, with what is
+    ``expected`` in its place."""
 
     def natural(name: str) -> list[tuple[bool, int, str]]:
         parts = re.split(r"([0-9]+)", name)  # the digits of ASCII alone: others, such as ², are no numbers to int()
@@ -43,10 +44,12 @@ def list_pictures(folder: Path) -> list[Path]:
                 for entry in entries
                 if entry.name.lower().endswith(PICTURES) and not entry.name.startswith(".") and entry.is_file()
             ]
+    except NotADirectoryError as fault:
+        raise MediaError(f"{folder} is no folder; expected {expected}") from fault
     except OSError as fault:
         raise MediaError(f"{folder} cannot be read: {fault.strerror}") from fault
     if not found:
-        raise MediaError(f"{folder} holds no pictures; expected a video file or a folder of {' '.join(PICTURES)}")
+        raise MediaError(f"{folder} holds no pictures ({' '.join(PICTURES)}); expected {expected}")
     return [folder / name for name in sorted(found, key=natural)]
 
 

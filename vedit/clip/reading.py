@@ -78,7 +78,7 @@ def probe(path: str | Path) -> ClipInfo:
     """
     file = _existing(path)
     if file.is_dir():
-        pictures = list_pictures(file)
+        pictures = list_pictures(file, "a video file or a folder of pictures")
         size, rate = picture_facts(pictures[0])
         return ClipInfo(size, rate, len(pictures), float(len(pictures) / rate), False, False)
     track, size = scan(file), _first(file, identity(file)).size
@@ -211,7 +211,7 @@ class FrameReader:
                 raise MediaError(f"{name} is {value}; expected {least} or more")
         file = _existing(path)
         if file.is_dir():
-            pictures = list_pictures(file)
+            pictures = list_pictures(file, "a video file or a folder of pictures")
             chosen = choose_frames(file, len(pictures), None, frames, start, stride, allow_partial)
             return cls(file, picture_facts(pictures[0])[1] / stride, chosen, None, allow_partial)
         track, first = scan(file), _first(file, identity(file))

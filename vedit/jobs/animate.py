@@ -49,7 +49,7 @@ from vedit.stages.conditions import MotionControl
 from vedit.stages.generated import GenerateMotion
 from vedit.stages.guidance import Guidance
 from vedit.stages.held import DenoiseHeld
-from vedit.stages.latents import Decode, Encode
+from vedit.stages.latents import Decode, DoubtPicture, Encode
 from vedit.stages.motion import CrudeAnimation, DrawStrokes, FlowOfStrokes, GivenPicture, ReadPicture, StrokesFlow
 from vedit.stages.noise import StartingNoise
 from vedit.stages.roll_out import DenoiseRollOut
@@ -113,8 +113,12 @@ def animate(
 
 @dataclass(frozen=True)
 class FinishAnimation(Stage[AnimateResult]):
-    """The clip that was asked for: its first frame the picture, with its sound."""
+    """The clip that was asked for: its first frame the picture, with its sound.
 
+    Its inputs are made in their order: what may turn out to be wrong comes before what takes long.
+    """
+
+    doubt: DoubtPicture
     picture: Stage[Tensor]
     motion: Stage[DenseFlow]
     crude: Stage[Clip]
@@ -132,7 +136,14 @@ class FinishAnimation(Stage[AnimateResult]):
         return frames * size[0] * size[1] * (3 + 2) * 4 if self.config.paste else 0
 
     def make(
-        self, session: Session, picture: Tensor, motion: DenseFlow, crude: Clip, until: Tensor, frames: Tensor
+        self,
+        session: Session,
+        doubt: None,
+        picture: Tensor,
+        motion: DenseFlow,
+        crude: Clip,
+        until: Tensor,
+        frames: Tensor,
     ) -> AnimateResult:
         for note in motion.notes:
             warnings.warn(note, VeditWarning, stacklevel=2)
@@ -259,7 +270,8 @@ def animate_stages(
             **common,
         )
     frames = Decode(denoised, None, model, "animation", prompt)
-    return FinishAnimation(picture, motion, crude, until, frames, model, config, loop, track)
+    doubt = DoubtPicture(picture, model, "picture")
+    return FinishAnimation(doubt, picture, motion, crude, until, frames, model, config, loop, track)
 
 
 def _strokes(

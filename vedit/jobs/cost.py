@@ -78,7 +78,8 @@ def cost_of(goal: Goal[Any], planned: Plan, store: Store | None) -> JobCost:
     assert goal.canvas is not None, "and runs it on frames"
     canvas, outline = goal.canvas, goal.model.outline
     runs = [each for stage in planned.to_make for each in stage.work()]
-    model = NetworkCost(outline, canvas.at_once, str(getattr(goal.settings, "attention", "")), runs)
+    kind = getattr(goal.settings, "attention", None) or outline.tuned.attention
+    model = NetworkCost(outline, canvas.at_once, str(kind), runs)
     work, activations = _work(planned, model, canvas)
     stages = (*planned.to_make, *planned.there)
     pixels = canvas.frames * canvas.own[0] * canvas.own[1] if any(isinstance(each, Decode) for each in stages) else 0

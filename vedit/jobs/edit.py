@@ -130,9 +130,10 @@ class Edit(Job[EditConfig, EditResult]):
 
     def show(self, result: EditResult, report: Report) -> None:
         report.clip(result.video, result.files)
-        checked = result.config.check_inversion
-        told = (*speed.sentences(result.config), *summary.of_time(result.config))
-        for sentence in (*told, *summary.sentences(result.metrics, checked=checked)):
+        config, video = result.config, result.video
+        told = (*speed.sentences(config), *summary.of_time(config, video.rate, len(video)))
+        measured = summary.sentences(result.metrics, checked=config.check_inversion, given=bool(config.first))
+        for sentence in (*told, *measured):
             report.say(sentence)
         report.add_data(metrics=result.metrics, made_with=result.made_with)
         report.seconds(result.timings)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.adapters.lora_training import Subject, token_file
+from vedit.backbone.prompts import knows
 from vedit.backbone.sizes import native_side
 from vedit.clip.images import list_pictures
 from vedit.config import LearnSubjectConfig
@@ -63,8 +64,10 @@ class LearnSubjectJob(Job[LearnSubjectConfig, LearnSubjectResult]):
     def goal(self, config: LearnSubjectConfig, session: Session, given: Given) -> Goal[LearnSubjectResult]:
         naming, files = naming_of(config), tuple(File.of(each) for each in pictures_of(config))
         model = opened(config, session, given)
-        if naming.token in model.outline.tokenizer.get_vocab():
-            raise ConfigError(f"called: the model knows '{naming.token}' already; take a new word, such as <rex>.")
+        if knows(model.outline.tokenizer, naming.token):
+            raise ConfigError(
+                f"the model knows '{naming.token}' already; call the subject by a new word, such as <rex>."
+            )
         cell = model.outline.vae_scale_factor
         wanted = config.size or native_side(model.outline.unet, cell) or USUAL_SIDE
         side = max(1, round(wanted / cell)) * cell

@@ -16,6 +16,9 @@ from vedit.config import VideoSettings, sidecar
 from vedit.config.named_files import NamedFile
 from vedit.errors import ConfigError, MediaError
 
+NOUNS = {"over": "picture"}
+"""What the file of a setting is called, where not after the setting."""
+
 LONGEST_NAME = 250
 """Bytes of a file's name; file systems end at 255."""
 
@@ -94,9 +97,10 @@ def check_output(
         raise MediaError(f"{str(output)!a}: expected a name in UTF-8, which the settings beside it can tell.")
     check_folder(output)
     for file in read:
-        name, path = file.setting.replace("_", " "), file.path
+        name, path = NOUNS.get(file.setting, file.setting.replace("_", " ")), file.path
         if _same(output, path):
-            raise ConfigError(f"{output} is the {name} itself; write to another place.")
+            settings = "" if settings_of is None else f", and the settings of {settings_of.name} would go there"
+            raise ConfigError(f"{output} is the {name} itself{settings}; write to another place.")
         if output.suffix.lower() in PICTURES and _same(output.parent, path):
             raise ConfigError(
                 f"{output} would become a picture of the {name}, which is that folder; write to another place."

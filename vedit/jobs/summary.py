@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from vedit.config import EditConfig
+from vedit.config.fields import stretch_of
 
 HARDLY = 1.2
 """Times what the VAE alone changes: up to there nothing is to be seen of an edit."""
@@ -13,29 +15,46 @@ UNSEEN = 45.0
 """Decibels from which on two pictures are not told apart."""
 
 
-def sentences(metrics: Mapping[str, float], *, checked: bool = False) -> list[str]:
+MORE = "More --guidance, or less --inject, changes more."
+GIVEN = "What --first shows is hardly another picture than the clip's own."
+"""What is said of an edit that hardly changed anything: from words, and from pictures that are given."""
+
+
+def sentences(metrics: Mapping[str, float], *, checked: bool = False, given: bool = False) -> list[str]:
     """Sentences on the metrics of an ``EditResult``: how much may change and did, what is kept, what the model can
     show.
 
-    ``checked``: the inversion was checked, and where it was good no reconstruction was measured.
+    ``checked``: the inversion was checked, and where it was good no reconstruction was measured. ``given``: pictures
+    say what is to change.
 
     They hold for any model: metrics are computed from pixels, and nothing judges what the pixels show.
     """
-    return [*_changed(metrics), *_kept(metrics), *_shown(metrics, checked), *_seams(metrics), *_filled(metrics)]
+    return [
+        *_changed(metrics, GIVEN if given else MORE),
+        *_kept(metrics),
+        *_shown(metrics, checked),
+        *_seams(metrics),
+        *_filled(metrics),
+    ]
 
 
-def of_time(config: EditConfig) -> list[str]:
-    """Sentences on which of a clip's frames were edited, and in which shots."""
+def of_time(config: EditConfig, rate: Fraction, frames: int) -> list[str]:
+    """Sentences on which of a clip's so many ``frames`` were edited, and in which shots."""
     said = []
     if config.only is not None:
-        said.append(f"Of the clip {config.only} was edited; the rest is its own, to the bit.")
+        edited = stretch_of(config.only, rate, frames)
+        exact = config.output is not None and not config.output.suffix  # a folder of PNGs
+        said.append(
+            f"Of the clip's {frames} frames {edited.start} to {edited.stop - 1} were edited; the others are its own"
+            f"{', to the bit' if exact else ''}."
+        )
     if config.shots not in ("auto", "none"):
         cuts = config.shots.split(",")
         said.append(f"The clip has {len(cuts) + 1} shots, cut at {', '.join(cuts)}; each was seen by itself.")
     return said
 
 
-def _changed(metrics: Mapping[str, float]) -> list[str]:
+def _changed(metrics: Mapping[str, float], advice: str) -> list[str]:
     share, inside, alone = (metrics.get(name) for name in ("edited_share", "inside_db", "inside_vae_db"))
     where = "all of the picture" if share is None or share > 0.995 else f"{_percent(share)} of the picture"
     if inside is None or alone is None:
@@ -44,7 +63,7 @@ def _changed(metrics: Mapping[str, float]) -> list[str]:
     if moved <= HARDLY * lost:
         return [
             f"The edit may change {where}, but hardly did: colours changed by {_percent(moved)} of their range there, "
-            f"and the VAE alone changes them by {_percent(lost)}. More --guidance, or less --inject, changes more."
+            f"and the VAE alone changes them by {_percent(lost)}. {advice}"
         ]
     return [f"The edit may change {where}, and changed the colours there by {_percent(moved)} of their range."]
 

@@ -35,7 +35,8 @@ from vedit.sampling.tiles import tiles_of
 from vedit.session import Model, Session
 from vedit.stages import prompt_schedule
 from vedit.stages.conditions import ControlRun
-from vedit.stages.latents import Decode, Encode
+from vedit.stages.latents import Decode, DoubtPicture, Encode
+from vedit.stages.motion import FirstPicture
 from vedit.stages.noise import StartingNoise
 from vedit.stages.upscale import KIND, DenoiseTiles
 from vedit.stages.words import words_of
@@ -109,13 +110,14 @@ class FinishUpscale(Stage[UpscaleResult]):
         size: (H, W) that it is to have
     """
 
+    doubt: DoubtPicture
     clip: Stage[Clip]
     frames: Decode
     model: Model
     config: UpscaleConfig
     size: Size
 
-    def make(self, session: Session, clip: Clip, frames: Tensor) -> UpscaleResult:
+    def make(self, session: Session, doubt: None, clip: Clip, frames: Tensor) -> UpscaleResult:
         video = LazyClip.of(clip.with_frames(frames), self.size)
         return UpscaleResult(video, self.config, results.made_with(self.model))
 
@@ -141,7 +143,9 @@ class Upscale(Job[UpscaleConfig, UpscaleResult]):
         config = config.model_copy(update={"attention": kind})
         config = settle_windows(config, footage.frames, shown, model.outline, BRANCHES)
         stages = upscale_stages(config, model, footage, working, side)
-        finish = FinishUpscale(footage.stage(config, working), stages, model, config, target)
+        clip = footage.stage(config, working)
+        doubt = DoubtPicture(FirstPicture(clip), model, "clip")
+        finish = FinishUpscale(doubt, clip, stages, model, config, target)
         prompt_schedule.hint_at_unknown(model.outline.tokenizer, config.prompt, config.negative_prompt)
         windows = windows_of(config, footage.frames)
         canvas = Canvas(footage.frames, shown, target, footage.whole, windows, footage.rate, tiled=working)

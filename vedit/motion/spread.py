@@ -22,6 +22,13 @@ CHANGED = 0.05
 """Of the range, by which a picture has to differ from the clip's own frame where it is edited: above what a JPEG
 loses."""
 
+COLOUR = 9
+"""Pixels of a side over which what differs in colour but not in brightness has to do so on average: a clip's colours
+have half its resolution, and whatever reads it blurs them between its pixels in its own way."""
+
+LUMA = ((0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722))
+"""Shares of red, green and blue in brightness, of clips in standard and in high definition (BT.601, BT.709)."""
+
 SLIGHT = 0.01
 """Share of a change that is none."""
 
@@ -199,10 +206,14 @@ def _ground(told: Layers, edit: _Edit, frame: int) -> tuple[Tensor, Tensor, Tens
 
 
 def _differs(picture: Tensor, own: Tensor) -> Tensor:
-    """Where (H, W) a picture differs from the clip's own frame, both (3, H, W); not in single pixels."""
-    gap = (picture - own).abs().amax(0)
-    around = F.avg_pool2d(gap[None], 3, stride=1, padding=1)[0]
-    return (gap > CHANGED) & (around > CHANGED / 2)
+    """Where (H, W) a picture differs from the clip's own frame, both (3, H, W); not in single pixels, nor only in how
+    colours are blurred."""
+    gap = picture - own
+    most = gap.abs().amax(0)
+    around = F.avg_pool2d(most[None], 3, stride=1, padding=1)[0]
+    brightness = torch.einsum("kc,chw->khw", torch.tensor(LUMA), gap).abs().amin(0)
+    colour = F.avg_pool2d(gap[None], COLOUR, stride=1, padding=COLOUR // 2, count_include_pad=False)[0].abs().amax(0)
+    return (most > CHANGED) & (around > CHANGED / 2) & ((brightness > CHANGED) | (colour > CHANGED))
 
 
 def _edit(frames: Tensor, told: Layers, picture: Tensor, differs: Tensor) -> _Edit:

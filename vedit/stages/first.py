@@ -33,7 +33,7 @@ class SpreadPictures(Stage[Spread]):
     at: tuple[int, ...]
 
     title: ClassVar[str] = "spreading"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     kept: ClassVar[bool] = True
 
     def make(self, session: Session, clip: Clip, flow: Flow, pictures: tuple[Tensor, ...]) -> Spread:

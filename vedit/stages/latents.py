@@ -13,7 +13,7 @@ from vedit.clip import Clip
 from vedit.clip.sizes import Size
 from vedit.graph import Stage, TensorStage, Work
 from vedit.priors import Start
-from vedit.quality import Fidelity, check_finite, round_trip
+from vedit.quality import Fidelity, check_finite, round_trip, warn_if_foreign
 from vedit.session import Model, Session, within_memory
 from vedit.stages.sanity import warn_if_degenerate
 from vedit.stages.words import Words
@@ -73,6 +73,21 @@ class RoundTrip(Stage[Fidelity]):
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> Fidelity:
         return unpack_fidelity(tensors)
+
+
+@dataclass(frozen=True)
+class DoubtPicture(Stage[None]):
+    """A warning where a picture is not like what the model was trained on, given before what takes long, and each
+    time; ``what`` it is called."""
+
+    picture: Stage[Tensor]
+    model: Model
+    what: str
+
+    def make(self, session: Session, picture: Tensor) -> None:
+        if self.model.outline.notes.vae_floor_db is not None:
+            backbone, frames = session.plain(self.model), picture[None]
+            warn_if_foreign(self.model.outline, round_trip(backbone, backbone.encode(frames), frames), self.what)
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ class Camera(Settings):
 class StrokesFile(Settings):
     """All of a strokes file."""
 
-    version: int = Field(description=f"Of the file's layout: {VERSION}.")
+    version: int = Field(description=f"{VERSION}, the layout of this file")
     size: tuple[int, int] | Literal["normalised"] = Field(
         description="[width, height] of the picture that the coordinates lie on, in pixels; or normalised, 0 to 1."
     )
