@@ -22,7 +22,6 @@ from vedit.clip import Clip, read_clip
 from vedit.config import IN_MEMORY, EditConfig
 from vedit.errors import ConfigError
 from vedit.jobs.key_frames import check
-from vedit.jobs.source import Footage
 from vedit.stages import between
 
 Command = Callable[..., Ran]
@@ -170,9 +169,9 @@ def test_a_condition_that_looks_at_all_frames_wants_all_of_them(
     assert edited(backbone, long_clip, fill="tokens", **told).metrics["key_frames"] == 3
 
 
-def test_motion_modules_want_frames_that_follow_each_other(backbone: Backbone, long_clip: Clip) -> None:
+def test_motion_modules_want_frames_that_follow_each_other(backbone: Backbone) -> None:
     config = EditConfig.model_validate({"clip": IN_MEMORY, "prompt": "a cat", "key_frames": 3})
-    outline, footage = backbone.outline(), Footage.of(config, long_clip)
-    check(config, footage, outline)
+    outline = backbone.outline()
+    check(config, outline)
     with pytest.raises(ConfigError, match="motion modules join frames"):
-        check(config, footage, replace(outline, layers=Attached(motion=True)))
+        check(config, replace(outline, layers=Attached(motion=True)))

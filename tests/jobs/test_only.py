@@ -63,3 +63,7 @@ def test_a_stretch_has_a_sound_a_mask_and_a_sheet(
 )
 def test_stretches_that_cannot_be(vedit: Command, toy_clip: Path, toy_model: Path, only: str, said: str) -> None:
     assert said in vedit("edit", toy_clip, "a cat", "--model", toy_model, "--only", only, "--dry-run").complaint
+
+
+def test_a_stretch_that_cannot_be_is_told_before_a_model_is_opened(vedit: Command, toy_clip: Path) -> None:
+    assert "holds none of the clip's" in vedit("edit", toy_clip, "a cat", "--only", "5..2", "--model", "no").complaint

@@ -85,24 +85,25 @@ class Edit(Job[EditConfig, EditResult]):
 
     def goal(self, config: EditConfig, session: Session, given: Given) -> Goal[EditResult]:
         sound = soundtrack.read(config)
-        footage = Footage.of(config, given.clip)
+        footage = whole = Footage.of(config, given.clip)
+        track = soundtrack.prepare(config, whole.frames, whole.rate, sound)
+        if config.only is not None:
+            footage = whole.stretch(_stretch(config, whole))
+            track = track.stretch(slice(footage.begin, footage.begin + footage.frames))
+        shots = None if config.shots == "auto" else given_shots(config, footage)
+        first.placed(config, track.moments, footage.size)
+        key_frames.check_count(config, footage)
         if given.backbone is None and config.key_frames is not None:
             config = without_own_motion(config)  # it joins frames that follow each other
         model = opened(config, session, given)
         config = suited(config, model.outline.notes.edit)
-        size, whole = footage.working_size(config, model.outline), footage
-        if config.only is not None:
-            footage = footage.stretch(_stretch(config, footage))
+        size = whole.working_size(config, model.outline)
         config = config.model_copy(update={"source_prompt": source_prompt_of(config, model.outline)})
         branches = LEARNING if config.tune else BRANCHES
         if config.key_frames is None:
             config = settle_windows(config, footage.frames, size, model.outline, branches)
         else:
-            key_frames.check(config, footage, model.outline)
-        track = soundtrack.prepare(config, whole.frames, whole.rate, sound)
-        if config.only is not None:
-            track = track.stretch(slice(footage.begin, footage.begin + footage.frames))
-        shots = None if config.shots == "auto" else given_shots(config, footage)
+            key_frames.check(config, model.outline)
         guidance.check_times(config, track.moments, model.outline.tokenizer, shots)
         stages = EditStages(config, model, footage, size, track, given.mask)
         finish = FinishEdit.of(stages, given.clip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vedit.clip.images import picture_facts
 from vedit.clip.sizes import Size
@@ -31,6 +32,30 @@ def check(config: EditConfig) -> None:
         )
 
 
+def placed(config: EditConfig, moments: Moments, own: Size) -> dict[int, Path]:
+    """The pictures by the indices of the frames that they are, in their order; ``own`` (H, W) is the clip's size.
+
+    Raises:
+        ConfigError: for times outside of the clip, and two pictures of one frame
+        MediaError: for a picture of other proportions
+    """
+    found = sorted(((frame_at(each.time, moments, "first"), each.file) for each in config.first), key=lambda it: it[0])
+    for frame, file in found:
+        if frame >= moments.frames:
+            raise ConfigError(
+                f"first: {file.name} is of frame {frame}, and the last that is edited is {moments.frames - 1}."
+            )
+        (height, width), _ = picture_facts(file)
+        if abs(width * own[0] / (height * own[1]) - 1) > STRETCHED:
+            raise MediaError(
+                f"first: {file} is {width}x{height}, and the clip {own[1]}x{own[0]}; expected a picture of its "
+                "proportions."
+            )
+    if len(dict(found)) < len(found):
+        raise ConfigError("first: two pictures are of the same frame; give each its own, such as 2s:later.png.")
+    return dict(found)
+
+
 @dataclass(frozen=True)
 class KeyPictures:
     """Pictures in the order of the frames that they are.
@@ -47,26 +72,7 @@ class KeyPictures:
 
     @classmethod
     def of(cls, config: EditConfig, moments: Moments, own: Size, working: Size) -> KeyPictures:
-        """Those that settings name, for a clip of pictures of the size ``own`` (H, W).
-
-        Raises:
-            ConfigError: for times outside of the clip, and two pictures of one frame
-            MediaError: for a picture of other proportions
-        """
-        found = sorted(((frame_at(each.time, moments, "first"), each) for each in config.first), key=lambda it: it[0])
-        for frame, each in found:
-            if frame >= moments.frames:
-                raise ConfigError(
-                    f"first: {each.file.name} is of frame {frame}, and the last that is edited is {moments.frames - 1}."
-                )
-            (height, width), _ = picture_facts(each.file)
-            if abs(width * own[0] / (height * own[1]) - 1) > STRETCHED:
-                raise MediaError(
-                    f"first: {each.file} is {width}x{height}, and the clip {own[1]}x{own[0]}; expected a picture of "
-                    "its proportions."
-                )
-        at = tuple(frame for frame, _ in found)
-        if len(set(at)) < len(at):
-            raise ConfigError("first: two pictures are of the same frame; give each its own, such as 2s:later.png.")
-        files = [File.of(each.file) for _, each in found]
-        return cls(at, *(tuple(ReadPicture(file, size) for file in files) for size in (working, own)))
+        """Those that settings name, for a clip of pictures of the size ``own`` (H, W). Raises as ``placed``."""
+        found = placed(config, moments, own)
+        files = [File.of(file) for file in found.values()]
+        return cls(tuple(found), *(tuple(ReadPicture(file, size) for file in files) for size in (working, own)))

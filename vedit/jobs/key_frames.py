@@ -10,13 +10,17 @@ from vedit.errors import ConfigError
 from vedit.jobs.source import Footage
 
 
-def check(config: EditConfig, footage: Footage, outline: Outline) -> None:
-    """Raise ConfigError for a clip, a model or an attention kind that key frames cannot be of."""
+def check_count(config: EditConfig, footage: Footage) -> None:
+    """Raise ConfigError for as many key frames as there are frames, or more."""
     if isinstance(config.key_frames, int) and config.key_frames >= footage.frames:
         raise ConfigError(
             f"key_frames: {config.key_frames} are as many as the frames that are edited ({footage.frames}), which "
             "leaves none to fill in; take fewer, or leave it out."
         )
+
+
+def check(config: EditConfig, outline: Outline) -> None:
+    """Raise ConfigError for a model or an attention kind that key frames cannot be of."""
     if outline.layers.motion:
         raise ConfigError(
             "key_frames: motion modules join frames that follow each other, and key frames do not; load the model with "
