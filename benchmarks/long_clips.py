@@ -151,7 +151,8 @@ def measure(frames: Tensor, case: Case, windows: Windows, judge: Judge) -> dict[
         "unchanged": float(np.mean(unchanged)),
         "unchanged slope": slope(unchanged) * (len(stretches) - 1),
         "drift": float(np.linalg.norm(away[-1] - away[0])),
-        "thing's drift": float(np.linalg.norm(of_thing[-1] - of_thing[0])),
+        # Of a new shape the prompt leaves size and rotation open, so that other pixels of it are looked at as it turns.
+        "thing's drift": float("nan") if case.change == "shape" else float(np.linalg.norm(of_thing[-1] - of_thing[0])),
         "drift a second": float(np.linalg.norm([slope(list(each)) for each in np.transpose(away)]))
         * (len(stretches) - 1)
         / seconds,

@@ -44,11 +44,11 @@ def test_the_exact_answer_has_no_fault_and_one_that_drifts_has() -> None:
         exact = torch.from_numpy(case.wanted.frames).clamp(0, 1)
         found = measure(exact, case, WINDOWS, judge)
         assert found["drift"] == pytest.approx(0, abs=0.05)
-        assert found["thing's drift"] == 0
+        assert (found["thing's drift"] == 0) != (case.change == "shape" and np.isnan(found["thing's drift"]))
         fading = exact * torch.linspace(1, 0.8, 12)[:, None, None, None]
         worse = measure(fading, case, WINDOWS, judge)
         assert worse["drift"] > 1
-        assert worse["thing's drift"] > 1
+        assert case.change == "shape" or worse["thing's drift"] > 1
         assert worse["unchanged slope"] < -1
 
 
