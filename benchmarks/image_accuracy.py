@@ -1,10 +1,10 @@
 """What pictures decide: ``python -m benchmarks.image_accuracy``.
 
-Six tables over held-out scenes of the world. A first frame that is given, beside what spreading it makes without a
-model. Pictures whose look is taken: its attributes, and how little of its layout. The same by weight, against words
-that say otherwise, and at their times. The CLIP that they are looked at through. Subjects learnt from four pictures
-each, with a mark that the world does not know. And clips tuned with and without their frames as a set, asked to move
-another way. Brackets are 95 % bootstrap intervals.
+Seven tables over held-out scenes of the world. A first frame that is given, beside what spreading it makes without a
+model. Pictures whose look is taken: its attributes, and how little of its layout; the same in edits of clips, whose
+outlines are kept or not. The same by weight, against words that say otherwise, and at their times. The CLIP that they
+are looked at through. Subjects learnt from four pictures each, with a mark that the world does not know. And clips
+tuned with and without their frames as a set, asked to move another way. Brackets are 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -157,6 +157,22 @@ def look_figures(number: int, model: str, judge: Judge, folder: Path) -> Figures
     }
     (x, y), (own_x, own_y) = judge.see(frames["with"]).centre.mean(0).tolist(), reference.centre
     return found | {"x": x, "y": y, "own x": own_x, "own y": own_y}
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "edit": {},
+    "--inject 0 --control none": {"inject": 0.0, "control": "none"},
+}
+"""Edits that take a picture's look, by their settings: the second lets go of the clip's outlines."""
+
+
+def edit_figures(number: int, model: str, judge: Judge, folder: Path, settings: dict[str, Any]) -> Figures:
+    """What of a picture's attributes an edit without words takes over."""
+    reference, scene = Reference.of(number, folder), world.sample_scene(FIRST + 300 + number, "held_out", frames=FRAMES)
+    clip = vedit.Clip(torch.from_numpy(world.render(scene, FRAMES).frames).clamp(0, 1), 8)
+    told = {"source_prompt": scene.caption, "image": str(reference.path), "check_inversion": False, "cache": False}
+    made = vedit.edit(vedit.load_backbone(model), clip, "", seed=number, **told, **settings).clip.frames
+    return right(made, reference.scene, judge)
 
 
 def weight_figures(number: int, model: str, judge: Judge, folder: Path) -> Figures:
@@ -351,6 +367,12 @@ def tables(arguments: argparse.Namespace, folder: Path) -> dict[str, list[Figure
                 for how in ("with", "without")]  # fmt: skip
         show(f"A picture and no words, {count} references", ["", *CHANGES], rows)
         show("Layout", ["", ""], [["places, correlation", correlation(found)]])
+    if wanted("edits"):
+        rows = []
+        for title, settings in EDITS.items():
+            every[title] = found = [edit_figures(number, model, judge, folder, settings) for number in range(count)]
+            rows.append([title, *(percent(column(name, found)) for name in CHANGES)])
+        show(f"A picture and no words, {count} clips edited", ["", *CHANGES], rows)
     if wanted("weights"):
         every["weights"] = found = [weight_figures(number, model, judge, folder) for number in range(count)]
         rows = [[f"{weight:g}", percent(column(f"weight {weight:g}", found))] for weight in WEIGHTS]
@@ -378,7 +400,7 @@ def tables(arguments: argparse.Namespace, folder: Path) -> dict[str, list[Figure
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--table", choices=["first", "look", "weights", "clip", "subjects", "motion"], help="one table only"
+        "--table", choices=["first", "look", "edits", "weights", "clip", "subjects", "motion"], help="one table only"
     )
     parser.add_argument("--model", default="mini")
     parser.add_argument("--clips", type=int, default=40, help="or references, or subjects")

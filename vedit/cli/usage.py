@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from vedit.cli.help import EXAMPLES, HelpGroup
-from vedit.config import EditConfig, GenerateConfig
+from vedit.config import SHOWING, EditConfig, GenerateConfig
 from vedit.errors import ConfigError
 from vedit.synonyms import nearest, nearest_flag, ours
 
@@ -87,7 +87,7 @@ def check_arguments(command: str, given: Mapping[str, Any], arguments: Mapping[s
             f"the clip comes first, then the prompt: vedit {command} {shlex.quote(_shortened(prompt))} "
             f"{shlex.quote(_shortened(clip))}"
         )
-    shown = {"prompt"} if given.get("first") else set()
+    shown = {"prompt"} if any(given.get(name) for name in SHOWING) else set()
     missing = [said for name, said in arguments.items() if given.get(name) is None and name not in shown]
     if missing and whole:
         verb = "is" if len(missing) == 1 else "are"

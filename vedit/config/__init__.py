@@ -103,6 +103,10 @@ class GuidanceSettings(SoundtrackSettings, PromptSettings):
     prompt: PromptText = Field(description="What the clip shows.")
 
 
+SHOWING = ("first", "image")
+"""Settings of an edit whose pictures show what is to be seen, so that the prompt may be left out."""
+
+
 class EditConfig(
     VideoSettings,
     SoundtrackSettings,
@@ -122,6 +126,13 @@ class EditConfig(
     """All settings of an edit."""
 
     job: ClassVar[str] = "edit"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _need_no_words(cls, values: Any) -> Any:
+        """Where pictures say what is to be seen, no words have to."""
+        shown = isinstance(values, dict) and any(values.get(name) for name in SHOWING)
+        return {**values, "prompt": values.get("prompt") or ""} if shown else values
 
     @property
     def steps_taken(self) -> int:
@@ -160,6 +171,8 @@ class EditConfig(
     @model_validator(mode="after")
     def _agree(self) -> Self:
         faults = []
+        if not self.prompt.strip() and not any(getattr(self, name) for name in SHOWING):
+            faults.append("the prompt is empty; expected words that say what is to be seen, or a picture that shows it")
         if self.tune and not (self.source_prompt or "").strip():
             faults.append("tune needs source_prompt, the words that say what the clip shows")
         if self.tune and self.adapter is not None:
@@ -373,6 +386,7 @@ __all__ = [
     "MAX_AUDIO_SCALE",
     "MAX_CONTROL_WEIGHT",
     "QUEUE_WINDOWS",
+    "SHOWING",
     "AnimateConfig",
     "AttentionSettings",
     "AudioConditionSettings",

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from vedit import registry, timeline
@@ -69,10 +69,6 @@ def _wanted(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; expected words that say what is to be seen")
     return text
-
-
-def _wanted_or_shown(text: str, info: ValidationInfo) -> str:
-    return text if info.data.get("first") else _wanted(text)
 
 
 def split_window(text: str) -> tuple[str, dict[str, str]]:
@@ -183,8 +179,6 @@ CompareLayout = Literal["side", "wipe", "stack"]
 
 PromptText = Annotated[str, Field(max_length=LONGEST_PROMPT), AfterValidator(_words)]
 RequiredPrompt = Annotated[PromptText, AfterValidator(_wanted)]
-EditPrompt = Annotated[PromptText, AfterValidator(_wanted_or_shown)]
-"""A prompt that may be left out where the setting ``first`` shows what is to be seen."""
 
 Feature = Annotated[str, _one_of(timeline.FEATURES)]
 Annotator = Annotated[str, _kind_of("annotators")]

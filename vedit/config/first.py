@@ -50,10 +50,8 @@ class FirstFrameSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _need_no_words(cls, values: Any) -> Any:
-        """Where pictures say what is to be seen, no words have to; and sampling starts from noise that moves with
-        what they show."""
+    def _move_noise(cls, values: Any) -> Any:
+        """Sampling starts from noise that moves with what pictures show."""
         if not isinstance(values, dict) or not values.get("first"):
             return values
-        unsaid = {} if values.get("prompt") else {"prompt": ""}
-        return {"prior": "flow_warped", **values, **unsaid}
+        return {"prior": "flow_warped", **values}

@@ -12,7 +12,6 @@ from vedit.config import named_files
 from vedit.config.fields import (
     Attention,
     Device,
-    EditPrompt,
     MaskText,
     Prior,
     PromptText,
@@ -212,7 +211,7 @@ class PromptSettings(WordSettings):
 class EditSettings(PromptSettings):
     """Sampling"""
 
-    prompt: EditPrompt = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
+    prompt: PromptText = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
     source_prompt: PromptText | None = Field(
         None,
         description="What the clip shows now; what both prompts agree on is kept. By default the words that the "
