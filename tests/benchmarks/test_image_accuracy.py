@@ -10,17 +10,23 @@ import torch
 
 import world
 from benchmarks.held_out import cases
-from benchmarks.image_accuracy import FLIPPED, by_spreading, correlation, first_figures, flipped, mark_seen, marked
+from benchmarks.image_accuracy import FLIPPED, by_spreading, correlation, first_figures, flipped, judged_marked, marked
 from benchmarks.image_accuracy import seen_words as words
 from benchmarks.judge import load_judge
+from world.scene import Shape
 
 SCENE = world.sample_scene(900_005, "held_out")
 
 
-def test_a_mark_is_seen_where_it_is_and_not_where_it_is_not() -> None:
-    scene = replace(SCENE, objects=(replace(SCENE.objects[0], shape="circle", colour="yellow", tilt=0.0),))
+@pytest.mark.parametrize("shape", ["circle", "square", "triangle", "star"])
+def test_a_mark_is_seen_where_it_is_and_leaves_the_rest_as_it_is(shape: Shape) -> None:
+    scene = replace(SCENE, objects=(replace(SCENE.objects[0], shape=shape, colour="yellow", tilt=0.0),))
     plain = torch.from_numpy(world.draw_frame(scene, 0, 0.0)[0].copy()).clamp(0, 1)
-    assert mark_seen(torch.stack([marked(scene), plain]), load_judge()) == [True, False]
+    rest = {"shape": 1.0, "colour": 1.0, "background": 1.0}
+    assert judged_marked(marked(scene)[None], scene, load_judge()) == rest | {"mark": 1.0}
+    assert judged_marked(plain[None], scene, load_judge()) == rest | {"mark": 0.0}
+    other = scene.changed(shape="circle" if shape != "circle" else "square")
+    assert judged_marked(plain[None], other, load_judge())["shape"] == 0
 
 
 @pytest.mark.parametrize("kind", FLIPPED)
