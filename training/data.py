@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,6 +36,15 @@ def draw_scene(seed: int, variety: float) -> Scene:
     return world.sample_clip(seed, frames=FRAMES, objects=count, weather=weather, look=look, pans=panned)
 
 
+def draw_any(chance: np.random.Generator, variety: float, shapes: Collection[str]) -> tuple[int, Scene]:
+    """A training scene whose first thing has one of these shapes, and its seed."""
+    while True:
+        seed = int(chance.integers(2**40))
+        scene = draw_scene(seed, variety)
+        if scene.objects[0].shape in shapes:
+            return seed, scene
+
+
 def frame_batch(size: int, generator: torch.Generator, variety: float) -> tuple[list[Scene], Tensor, Tensor]:
     """Scenes, frames (B, 3, H, W) in [0, 1] and masks of any object (B, 1, H, W)."""
     seeds = torch.randint(0, 2**40, (size,), generator=generator).tolist()
@@ -66,12 +76,8 @@ def pictures(seed: int, count: int, variety: float, delicate: float) -> tuple[np
     chance = np.random.default_rng([23, seed])
     frames, covers, contrasts = [], [], []
     for _ in range(count):
-        wanted = chance.random() < delicate
-        while True:
-            number = int(chance.integers(2**40))
-            scene = draw_scene(number, variety)
-            if not wanted or scene.objects[0].shape in ("person", "star"):
-                break
+        shapes = ("person", "star") if chance.random() < delicate else world.SHAPES
+        number, scene = draw_any(chance, variety, shapes)
         frame, mask = world.draw_frame(scene, number % FRAMES, scene.intensity)
         frames.append(frame)
         covers.append(mask.max(axis=0, keepdims=True))

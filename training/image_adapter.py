@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 import world
 from training.captions import sentence
-from training.data import FRAMES, draw_scene
+from training.data import FRAMES, draw_any
 from training.loop import Recipe, in_bfloat16, in_parallel, normal, note, start_workers, train
 from training.pictures import Bytes, another, captioned, frame, seen
 from training.presets import WORKSHOP
@@ -61,6 +61,9 @@ GAMMA, HEAVIEST = 5.0, 20.0
 
 VARIETY = 0.5
 """Share of the scenes that have weather, another look or a second object."""
+
+PERSONS = 0.3
+"""Share of the scenes that are of a person, whose limbs are learnt last, beside those that are so by chance."""
 
 TOGETHER = 32
 """Scenes that one process draws at a time."""
@@ -170,8 +173,8 @@ def drawn(seed: int, count: int) -> tuple[Bytes, Bytes, list[str]]:
     chance = np.random.default_rng([32, seed])
     frames, looks, captions = [], [], list[str]()
     for _ in range(count):
-        number = int(chance.integers(2**40))
-        scene = draw_scene(number, VARIETY)
+        shapes = ("person",) if chance.random() < PERSONS else world.SHAPES
+        number, scene = draw_any(chance, VARIETY, shapes)
         frames.append(frame(scene, number % FRAMES))
         for _ in range(REFERENCES):
             other = int(chance.integers(2**40))
