@@ -317,7 +317,10 @@ def subject_figures(number: int, model: str, judge: Judge, steps: int, folder: P
         return float(np.mean([min(right(made(seen_words(each)), each, judge).values()) for each in scenes]))
 
     before = of_class_right()
-    learnt = learn_subject(backbone, latents, naming, of_class=of_class, steps=steps, learning_rate=1e-3, rank=8)
+    told = [f"{naming.prompt} over {each}" for each in shown_on]
+    learnt = learn_subject(
+        backbone, latents, naming, told=told, of_class=of_class, steps=steps, learning_rate=1e-3, rank=8
+    )
     file, _ = learnt.save(folder / f"{number}.safetensors", overwrite=True)
     backbone = vedit.load_backbone(model, loras=[str(file)])
     frames = [made(f"a {TOKEN} {thing.shape} over {ground}") for ground in asked]

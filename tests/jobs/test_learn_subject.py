@@ -100,7 +100,7 @@ def test_learning_comes_nearer_to_the_pictures(toy_model: Path) -> None:
     learnt = learn_subject(backbone, latents, naming, steps=30, learning_rate=0.02, rank=8)
 
     def error(model: object, words: Naming) -> float:
-        lesson = _Lesson(model, words, latents, None, 0.0, 5)  # type: ignore[arg-type]
+        lesson = _Lesson(model, words, latents, [words.prompt], None, 0.0, 5)  # type: ignore[arg-type]
         with torch.no_grad(), backbone.attending("per_frame"):
             return sum(float(lesson.loss(step)) for step in range(8))
 
@@ -137,6 +137,23 @@ def test_what_cannot_be_is_one_line(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     assert said in vedit("learn", "subject", pictures, "--model", toy_model, *flags).complaint
+
+
+def test_words_beside_a_picture_are_learnt_with_it(
+    vedit: Command, toy_model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    flags = ("--as", "<rex> dog", "--model", toy_model, *QUICK, "--overwrite", "-o", tmp_path / "r.safetensors")
+    made = []
+    for words in (None, "a <rex> dog over grass"):
+        if words is not None:
+            (pictures / "0.txt").write_text(words)
+        ran = vedit("learn", "subject", pictures, *flags)
+        assert ran.status == 0, ran.err
+        made.append((tmp_path / "r.safetensors").read_bytes())
+    assert made[0] != made[1]
+    (pictures / "1.txt").write_text("a dog on a beach")
+    complaint = vedit("learn", "subject", pictures, *flags).complaint
+    assert "1.txt says 'a dog on a beach', without <rex>; expected" in complaint
 
 
 def test_a_word_of_the_models_own_is_refused_and_what_it_takes_is_told(

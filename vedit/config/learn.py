@@ -28,7 +28,10 @@ class LearnSubjectConfig(ModelSettings):
     job: ClassVar[str] = "learn subject"
     suffix: ClassVar[str] = ".safetensors"
 
-    pictures: InputPath = Field(description="Folder of pictures of the subject; three to ten are enough.")
+    pictures: InputPath = Field(
+        description="Folder of pictures of the subject; three to ten are enough. Each may have its words in a .txt of "
+        "its name, the subject in them by its own."
+    )
     called: Annotated[str, AfterValidator(_token_and_class)] = Field(
         description='Its own word, new to the model, and what it is: "<rex> dog". Prompts then say <rex>.'
     )

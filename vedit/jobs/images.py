@@ -12,6 +12,7 @@ from vedit.clip.images import check_still, read_picture
 from vedit.condition import Condition
 from vedit.config import GuideSettings, ImageSettings
 from vedit.errors import ConfigError, MediaError
+from vedit.files import read_text
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.session import Model
@@ -31,6 +32,12 @@ def check_picture(path: Path) -> None:
     """Raise MediaError for what is no single picture, or is damaged: it is read once before a model is."""
     check_still(path)
     read_picture(path)
+
+
+def words_beside(pictures: Sequence[Path], otherwise: str) -> tuple[str, ...]:
+    """What each picture shows: the words in a .txt of its name, where there is one. Raises MediaError."""
+    files = [each.with_suffix(".txt") for each in pictures]
+    return tuple(read_text(each, MediaError).strip() if each.is_file() else otherwise for each in files)
 
 
 def stages(

@@ -15,7 +15,7 @@ from vedit.errors import ConfigError, MediaError
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.jobs.base import Given, Goal, Job, opened
-from vedit.jobs.images import check_picture
+from vedit.jobs.images import check_picture, words_beside
 from vedit.jobs.outputs import check_output
 from vedit.jobs.resources import Canvas
 from vedit.session import Session
@@ -59,6 +59,7 @@ class LearnSubjectJob(Job[LearnSubjectConfig, LearnSubjectResult]):
         for each in (output, token_file(output)):
             check_output(each, config.files_read(), config.overwrite)
         pictures_of(config)
+        told_of(config)
         return config.model_copy(update={"output": output})
 
     def goal(self, config: LearnSubjectConfig, session: Session, given: Given) -> Goal[LearnSubjectResult]:
@@ -75,8 +76,8 @@ class LearnSubjectJob(Job[LearnSubjectConfig, LearnSubjectResult]):
         if config.prior_pictures and config.prior_weight:
             of_class = ClassLatents(model, replace(naming, token=""), config.prior_pictures, side, config.seed)
         learnt = LearnSubject(
-            EncodeSquares(files, side, model), of_class, model, naming, config.prior_weight, config.steps,
-            config.learning_rate, config.rank, config.seed,
+            EncodeSquares(files, side, model), told_of(config), of_class, model, naming, config.prior_weight,
+            config.steps, config.learning_rate, config.rank, config.seed,
         )  # fmt: skip
         canvas = Canvas(1, (side, side), (side, side), None, None)
         return Goal(FinishSubject(learnt), config, model, canvas, "take fewer --steps, or a smaller --size")
@@ -106,6 +107,21 @@ def pictures_of(config: LearnSubjectConfig) -> list[Path]:
     for each in found:
         check_picture(each)
     return found
+
+
+def told_of(config: LearnSubjectConfig) -> tuple[str, ...]:
+    """What each picture shows: the words beside it, which say the subject's own; else that and its class alone. Raises
+    MediaError and ConfigError."""
+    naming = naming_of(config)
+    files = list_pictures(config.pictures)
+    told = words_beside(files, naming.prompt)
+    for file, words in zip(files, told, strict=True):
+        if naming.token not in words.split():
+            raise ConfigError(
+                f"{file.with_suffix('.txt')} says '{words:.60}', without {naming.token}; expected what the picture "
+                f"shows, the subject in it by its name, such as '{naming.prompt} on a beach'."
+            )
+    return told
 
 
 def _plain(token: str) -> str:

@@ -14,12 +14,11 @@ from vedit.clip.images import list_pictures
 from vedit.config import TuneConfig
 from vedit.config.options import TuneOptions
 from vedit.errors import MediaError
-from vedit.files import read_text
 from vedit.graph import Stage
 from vedit.graph.files import File
 from vedit.jobs.arguments import clip_setting, given_model, job, job_config
 from vedit.jobs.base import Given, Goal, Job, opened, run
-from vedit.jobs.images import check_picture
+from vedit.jobs.images import check_picture, words_beside
 from vedit.jobs.outputs import check_output, default_output
 from vedit.jobs.parts import attention_kind
 from vedit.jobs.resources import Canvas
@@ -143,8 +142,7 @@ def _beside(config: TuneConfig, model: Model) -> dict[str, Any]:
     files = list_pictures(config.pictures)
     for each in files:
         check_picture(each)
-    words = [each.with_suffix(".txt") for each in files]
-    told = tuple(read_text(each, MediaError).strip() if each.is_file() else config.prompt for each in words)
+    told = words_beside(files, config.prompt)
     return {"pictures": EncodeEach(tuple(File.of(each) for each in files), config.size, model), "told": told}
 
 

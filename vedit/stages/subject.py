@@ -79,6 +79,7 @@ class LearnSubject(Stage[Subject]):
     """What a model learns of a subject. The arguments are those of ``learn_subject``."""
 
     pictures: EncodeSquares
+    told: tuple[str, ...]
     of_class: ClassLatents | None
     model: Model
     naming: Naming
@@ -97,6 +98,7 @@ class LearnSubject(Stage[Subject]):
                 session.plain(self.model),
                 pictures,
                 self.naming,
+                told=self.told,
                 of_class=of_class,
                 prior_weight=self.prior_weight,
                 steps=self.steps,

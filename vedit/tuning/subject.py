@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,7 @@ def learn_subject(
     pictures: Tensor,
     naming: Naming,
     *,
+    told: Sequence[str] | None = None,
     of_class: Tensor | None = None,
     prior_weight: float = 1.0,
     steps: int = 400,
@@ -94,6 +96,7 @@ def learn_subject(
         backbone: the model
         pictures: latents (P, 4, h, w) of the subject
         naming: what it is called
+        told: what each picture shows, with the subject's word; by default that word and the class alone
         of_class: latents (Q, 4, h, w) of its class (``class_latents``); None for no prior preservation
         prior_weight: of their error
         steps: of the optimizer
@@ -123,7 +126,8 @@ def learn_subject(
             {"params": [row], "lr": learning_rate * WORD_RATE, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=learning_rate)
-        lesson = _Lesson(backbone, naming, pictures, of_class, prior_weight, seed)
+        words = [naming.prompt] * len(pictures) if told is None else list(told)
+        lesson = _Lesson(backbone, naming, pictures, words, of_class, prior_weight, seed)
         motion = backbone.scaling_motion(torch.zeros(1))
         with backbone.attending("per_frame"), motion, lora.on(), _mixed(backbone):
             for step in range(steps):
@@ -149,6 +153,7 @@ class _Lesson:
     backbone: Backbone
     naming: Naming
     pictures: Tensor
+    told: Sequence[str]
     of_class: Tensor | None
     prior_weight: float
     seed: int
@@ -157,9 +162,9 @@ class _Lesson:
         backbone, generator = self.backbone, torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
         shares = alpha_bar(backbone.scheduler_config).to(backbone.device)
         levels, schedule = Levels.of(shares), backbone.schedule(1)  # only for what the network predicts
-        halves = [(self.pictures, self.naming.prompt, 1.0)]
+        halves = [(self.pictures, self.told, 1.0)]
         if self.of_class is not None and self.prior_weight:
-            halves.append((self.of_class, self.naming.class_prompt, self.prior_weight))
+            halves.append((self.of_class, [self.naming.class_prompt] * len(self.of_class), self.prior_weight))
         losses = []
         for latents, words, weight in halves:
             which = int(torch.randint(0, len(latents), (1,), generator=generator))
@@ -167,7 +172,7 @@ class _Lesson:
             time = int(torch.randint(0, len(levels), (1,), generator=generator))
             fresh = torch.randn(clean.shape, generator=generator).to(clean)
             noisy = levels[time].noised(clean, fresh)
-            text = embed_with_gradient(backbone.tokenizer, backbone.text_encoder, [words])
+            text = embed_with_gradient(backbone.tokenizer, backbone.text_encoder, [words[which]])
             target = schedule.output_for(noisy, clean, levels[time])
             error = F.mse_loss(backbone.predict(noisy[None], time, text)[0], target)
             ratio = shares[time] / (1 - shares[time])
