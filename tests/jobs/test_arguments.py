@@ -15,7 +15,7 @@ import vedit
 from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.clip import Clip, read_clip
-from vedit.config import ControlSettings
+from vedit.config import ControlSettings, EditConfig
 from vedit.errors import ConfigError, VeditWarning, WeightsError
 
 QUICK: dict[str, Any] = {"steps": 2, "cache": False, "check_inversion": False}
@@ -61,8 +61,10 @@ def test_arguments_of_another_kind_are_told(backbone: Backbone, clip: Clip, call
 
 
 def test_an_edit_without_words_needs_a_picture(backbone: Backbone, clip: Clip) -> None:
-    with pytest.raises(ConfigError, match="prompt: '' is empty"):
+    with pytest.raises(ConfigError, match="the prompt is empty"):
         vedit.edit(backbone, clip)
+    for shown in ({"image": "look.png"}, {"first": "edited.png"}):
+        assert EditConfig.model_validate({"clip": "a.mp4", **shown}).prompt == ""
 
 
 def test_an_edit_loads_the_model_that_is_named(toy_model: Path, clip: Clip, tmp_path: Path) -> None:
