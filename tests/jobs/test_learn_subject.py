@@ -144,7 +144,7 @@ def test_words_beside_a_picture_are_learnt_with_it(
 ) -> None:
     flags = ("--as", "<rex> dog", "--model", toy_model, *QUICK, "--overwrite", "-o", tmp_path / "r.safetensors")
     made = []
-    for words in (None, "a <rex> dog over grass"):
+    for words in (None, "a dog, <rex>, over grass"):
         if words is not None:
             (pictures / "0.txt").write_text(words)
         ran = vedit("learn", "subject", pictures, *flags)

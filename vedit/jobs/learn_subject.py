@@ -116,9 +116,9 @@ def told_of(config: LearnSubjectConfig) -> tuple[str, ...]:
     files = list_pictures(config.pictures)
     told = words_beside(files, naming.prompt)
     for file, words in zip(files, told, strict=True):
-        if naming.token not in words.split():
+        if naming.token not in words:
             raise ConfigError(
-                f"{file.with_suffix('.txt')} says '{words:.60}', without {naming.token}; expected what the picture "
+                f"{file.with_suffix('.txt')} says '{' '.join(words.split()):.60}', without {naming.token}; expected what the picture "
                 f"shows, the subject in it by its name, such as '{naming.prompt} on a beach'."
             )
     return told
