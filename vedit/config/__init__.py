@@ -50,6 +50,7 @@ from vedit.config.fields import (
 )
 from vedit.config.first import FirstFrameSettings, KeyPictureSettings
 from vedit.config.groups import (
+    SHOWING,
     AttentionSettings,
     ClipSettings,
     CutSettings,
@@ -103,10 +104,6 @@ class GuidanceSettings(SoundtrackSettings, PromptSettings):
     prompt: PromptText = Field(description="What the clip shows.")
 
 
-SHOWING = ("first", "image")
-"""Settings of an edit whose pictures show what is to be seen, so that the prompt may be left out."""
-
-
 class EditConfig(
     VideoSettings,
     SoundtrackSettings,
@@ -126,13 +123,6 @@ class EditConfig(
     """All settings of an edit."""
 
     job: ClassVar[str] = "edit"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _need_no_words(cls, values: Any) -> Any:
-        """Where pictures say what is to be seen, no words have to."""
-        shown = isinstance(values, dict) and any(values.get(name) for name in SHOWING)
-        return {**values, "prompt": values.get("prompt") or ""} if shown else values
 
     @property
     def steps_taken(self) -> int:

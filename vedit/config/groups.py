@@ -208,8 +208,19 @@ class PromptSettings(WordSettings):
     )
 
 
+SHOWING = ("first", "image")
+"""Settings of an edit whose pictures show what is to be seen, so that the prompt may be left out."""
+
+
 class EditSettings(PromptSettings):
     """Sampling"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _need_no_words(cls, values: Any) -> Any:
+        """Where pictures say what is to be seen, no words have to."""
+        shown = isinstance(values, dict) and any(values.get(name) for name in SHOWING)
+        return {**values, "prompt": values.get("prompt") or ""} if shown else values
 
     prompt: PromptText = Field(description="What the edited clip shows; (word:1.4) lets a word count more.")
     source_prompt: PromptText | None = Field(

@@ -117,8 +117,9 @@ def told_of(config: LearnSubjectConfig) -> tuple[str, ...]:
     told = words_beside(files, naming.prompt)
     for file, words in zip(files, told, strict=True):
         if naming.token not in words:
+            said = " ".join(words.split())
             raise ConfigError(
-                f"{file.with_suffix('.txt')} says '{' '.join(words.split()):.60}', without {naming.token}; expected what the picture "
+                f"{file.with_suffix('.txt')} says '{said:.60}', without {naming.token}; expected what the picture "
                 f"shows, the subject in it by its name, such as '{naming.prompt} on a beach'."
             )
     return told
