@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from vedit.errors import ConfigError
-from vedit.windows import Turn, Windows
+from vedit.windows import Turn, Windows, strided
 
 SIZES = [(2, 1), (3, 1), (4, 2), (5, 2), (8, 1), (8, 4), (16, 4), (16, 8), (24, 6)]
 
@@ -73,3 +73,12 @@ def test_a_turn_takes_each_frame_once_beside_the_one_before_it(frames: int, shar
         assert turn.start >= min(shared, 1)
         begins.add(turn.order[0])
     assert len(begins) > min(frames, 30) / 2, "no frame stays an end"
+
+
+@pytest.mark.parametrize(("frames", "groups"), [(16, 1), (17, 2), (64, 4), (65, 5)])
+def test_strided_groups_reach_over_the_clip(frames: int, groups: int) -> None:
+    found = strided(frames, 16)
+    assert len(found) == groups
+    assert sorted(index for group in found for index in group) == list(range(frames))
+    assert all(later - earlier == groups for group in found for earlier, later in pairwise(group))
+    assert max(map(len, found)) <= 16

@@ -32,6 +32,9 @@ GOLDEN = 0.618033988749895
 CYCLE = 16
 """Steps over which a mean is taken."""
 
+STRIDED = 0.4
+"""Of sampling from noise, the share of the first steps of which every second one sees a long clip with a stride."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -153,6 +156,13 @@ class Turn:
         """The frames whose output is taken, in their order."""
         frames = max(self.order) + 1
         return self.order[self.start : self.start + frames]
+
+
+def strided(frames: int, size: int) -> list[list[int]]:
+    """So many ``frames`` in groups of a ``size`` at most, each of which reaches over the whole clip: by their indices,
+    the frames of a group are as far apart as there are groups."""
+    stride = -(-frames // size)
+    return [list(range(first, frames, stride)) for first in range(stride)]
 
 
 def as_index(indices: Sequence[int]) -> slice | list[int]:

@@ -234,6 +234,25 @@ def test_motion_modules_see_a_frame_of_a_loop_twice_where_they_have_a_place_for_
         assert seen_again(backbone, frames) == 3
 
 
+@torch.no_grad()
+def test_with_a_stride_motion_modules_see_the_end_of_a_long_clip_from_its_beginning(tmp_path: Path) -> None:
+    wide = toys.sd_folder(tmp_path / "wide", width=32, layers=1, levels=2)
+    toys.motion_adapter(wide).save_pretrained(tmp_path / "motion")
+    backbone = load_backbone(wide, device="cpu", motion_adapter=tmp_path / "motion")
+    x, text = noise(0, 113, (4, 4, 4)), backbone.embed(["a cat"])
+    other = x.clone()
+    other[112] = noise(9, 1, (4, 4, 4))[0]
+
+    def told(frames: Tensor, step: int) -> Tensor:
+        with backbone.attending("per_frame"):
+            return Predictor(backbone, strided_steps=3)(Request(frames, 300, Prompt(text)), step=step)
+
+    changed = [bool((told(x, step) - told(other, step))[0, 0].abs().max() > 1e-6) for step in range(5)]
+    assert changed == [True, False, True, False, False], "every second one of the first steps"
+    short = x[:32]
+    assert torch.equal(told(short, 0), told(short, 4)), "a clip that is seen whole needs no stride"
+
+
 def test_energies_belong_to_the_whole_clip() -> None:
     def energy(latents: Tensor) -> Tensor:
         return latents.square().sum()

@@ -426,7 +426,12 @@ class Backbone:
     def seen_at_once(self, frames: int) -> int | None:
         """How many of so many ``frames`` the motion modules see at once, in the windows in force; None without such
         modules, and without windows."""
-        shown = frames if self.windows is None else min(self.windows.size, frames)
         if self.layers.motion is not None:
-            return self.layers.seen_at_once(shown)
-        return None if self.windows is None else shown
+            return self.seen_by_motion(frames)
+        return None if self.windows is None else min(self.windows.size, frames)
+
+    def seen_by_motion(self, frames: int) -> int:
+        """The same, where without motion modules all frames count as seen."""
+        if self.layers.motion is None:
+            return frames
+        return self.layers.seen_at_once(frames if self.windows is None else min(self.windows.size, frames))

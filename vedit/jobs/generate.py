@@ -211,6 +211,7 @@ def generate_stages(config: GenerateConfig, model: Model, track: Soundtrack, siz
         "deep_cache": config.deep_cache,
         "windows": windows,
         "loop": config.loop,
+        "strided": motion is None,  # strokes say where things are
         "what": "clip",
     }
     if given is not None:

@@ -20,6 +20,7 @@ from vedit.sampling.guiders import Guider
 from vedit.sampling.prediction import Carried, Predictor
 from vedit.sampling.solvers import Ddim, Solver
 from vedit.schedule import Schedule
+from vedit.windows import STRIDED
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def denoise(
     only: Sequence[Sequence[int]] | None = None,
     carried: Carried | None = None,
     loop: bool = False,
+    strided: bool = False,
     stretch: Stretch | None = None,
     solver: Solver | None = None,
     deep_cache: int = 1,
@@ -89,6 +91,8 @@ def denoise(
         only: groups of frames that are seen, by their indices, each by itself; what comes of the others is of no use
         carried: key frames whose attention the frames between them take over
         loop: whether the last frame is followed by the first
+        strided: whether motion modules see a clip that is too long for them as a whole too, with a stride, in some of
+            the first steps: of a clip that begins as noise, which then goes one way from beginning to end
         stretch: which frames of a longer clip these are; the guider and the conditions are of all of that one, and
             what else has frames is of these. None for a whole clip
         solver: takes the steps; None for DDIM's
@@ -96,7 +100,8 @@ def denoise(
         unfinished: where the state is saved between steps; where one lies there, it is gone on from
         progress: what is told of each step; None for nothing
     """
-    predict = Predictor(backbone, only, carried=carried, loop=loop, deep_cache=deep_cache)
+    strided_steps = round(STRIDED * (schedule.skipped + len(schedule))) if strided else 0
+    predict = Predictor(backbone, only, carried=carried, loop=loop, strided_steps=strided_steps, deep_cache=deep_cache)
     solver = solver or Ddim(schedule)
     conditions = [each.begin() for each in conditions]
     x, begin = _resumed(x.to(backbone.device, torch.float32), conditions, unfinished)

@@ -20,7 +20,7 @@ from vedit.key_frames import KeyFrames
 from vedit.mapped import let_go, room_for
 from vedit.prompt import Prompt
 from vedit.request import Request
-from vedit.windows import Turn, as_index, views
+from vedit.windows import Turn, as_index, strided, views
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ class Predictor:
         *,
         carried: Carried | None = None,
         loop: bool = False,
+        strided_steps: int = 0,
         deep_cache: int = 1,
     ) -> None:
         """What is predicted.
@@ -62,12 +63,16 @@ class Predictor:
                 itself, and of frames in none of them it says 0. None is all frames
             carried: key frames, seen together, whose attention the frames between them take over
             loop: whether the clip's last frame is followed by its first
+            strided_steps: of so many first steps every second one sees a clip that is too long for the motion modules
+                in groups that reach over all of it, so that its windows agree on where things are and where they go.
+                Where gradients lead through the network it sees windows alone.
+                Source: AnimateDiff-Evolved's "uniform" contexts with a stride
             deep_cache: in each so manieth step the network runs whole, in the others its outermost layers alone. A step
                 that gradients lead through always runs it whole
         """
         self._backbone = backbone
         self._only, self._carried = only, carried
-        self._loop = loop
+        self._loop, self._strided_steps = loop, strided_steps
         self._one_by_one = False
         self._deep_cache = deep_cache
         self._turns, self._deep = Turns(deep_cache), DeepFeatures(0)
@@ -120,6 +125,10 @@ class Predictor:
             return self._predict_groups(self._carried.groups(), request, source)
         if self._only is not None:
             return self._predict_groups([(each, None) for each in self._only], request, source)
+        if step < self._strided_steps and step % 2 == 0 and not request.latents.requires_grad:
+            frames, size = len(request.latents), self._backbone.seen_by_motion(len(request.latents))
+            if size < frames:
+                return self._predict_groups([(each, None) for each in strided(frames, size)], request, source)
         return predict_in_windows(self._backbone, request, source, step)
 
     def _predict_groups(

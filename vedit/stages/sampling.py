@@ -42,6 +42,7 @@ class Sampling(TensorStage):
         motion_scale: of the temporal layers, in each frame; None leaves them as they were trained
         windows: in which a long clip is seen; None for all frames at once
         loop: whether its last frame is followed by its first
+        strided: whether a clip that is too long for motion modules is seen by them with a stride in some first steps
         sampler: takes the steps
         deep_cache: in each so manieth step the network runs whole
         what: it is, should it not come out in numbers: "edit"
@@ -59,6 +60,7 @@ class Sampling(TensorStage):
     windows: Windows | None
     what: str
     loop: bool = False
+    strided: bool = False
     sampler: Sampler = "ddim"
     deep_cache: int = 1
 
@@ -114,6 +116,7 @@ class Sampling(TensorStage):
                 only=only,
                 carried=carried,
                 loop=self.loop,
+                strided=self.strided,
                 stretch=stretch,
                 solver=solver,
                 deep_cache=self.deep_cache,
