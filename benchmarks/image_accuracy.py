@@ -162,7 +162,7 @@ def look_figures(number: int, model: str, judge: Judge, folder: Path) -> Figures
 
 EDITS: dict[str, dict[str, Any]] = {
     "edit": {},
-    "--inject 0 --control none": {"inject": 0.0, "control": "none"},
+    "--inject 0": {"inject": 0.0},
 }
 """Edits that take a picture's look, by their settings: the second lets go of the clip's outlines."""
 

@@ -76,13 +76,14 @@ def control_stage(
     return Controls(pictures, differences, settings, weights, model)
 
 
-def default_controls(config: EditConfig, words: str, notes: ModelNotes) -> tuple[ControlSettings, ...]:
+def default_controls(config: EditConfig, notes: ModelNotes) -> tuple[ControlSettings, ...]:
     """The controls of an edit that names none: those that the model's notes name for it.
 
-    They hold shapes as they are, so whether they apply depends on the difference of the two prompts. Empty where there
-    is no source prompt (``words``) to compare with, and for an edit from fresh noise.
+    They hold shapes as they are, so whether they apply depends on the difference of the two prompts. Empty where one of
+    these is missing, and for an edit from fresh noise.
     """
-    if config.control is not None or config.prior != "inversion" or not words.strip():
+    compared = config.prompt.strip() and (config.source_prompt or "").strip()
+    if config.control is not None or config.prior != "inversion" or not compared:
         return ()
     return notes.edit_controls
 

@@ -199,7 +199,7 @@ class EditStages:
 
     @cached_property
     def _default_settings(self) -> tuple[ControlSettings, ...]:
-        return controls.default_controls(self.config, self.config.source_prompt or "", self.model.outline.notes)
+        return controls.default_controls(self.config, self.model.outline.notes)
 
     @cached_property
     def differences(self) -> ComparePrompts | None:
