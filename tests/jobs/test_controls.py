@@ -8,7 +8,8 @@ import pytest
 
 from vedit import edit, load_backbone
 from vedit.backbone import Backbone
-from vedit.jobs.controls import single_changes
+from vedit.config import EditConfig
+from vedit.jobs.controls import default_controls, single_changes
 
 STAR = Path(__file__).parents[2] / "examples" / "star.mp4"
 SHOWN = "a red star moving left over grass"
@@ -59,3 +60,9 @@ def test_a_models_own_controls_hold_shapes_that_stay(
     config = edit(mini, STAR, prompt, **given).config
     assert config.control is not None
     assert [each.kind for each in config.control] == kinds
+
+
+def test_a_picture_without_words_leaves_no_prompts_to_compare(mini: Backbone) -> None:
+    notes, common = mini.notes, {"clip": STAR, "source_prompt": SHOWN, "image": "look.png"}
+    assert default_controls(EditConfig(prompt="a blue star", **common), notes) == notes.edit_controls
+    assert default_controls(EditConfig(prompt="", **common), notes) == ()
