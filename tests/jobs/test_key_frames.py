@@ -12,10 +12,12 @@ import pytest
 import torch
 import yaml
 
+import vedit
 from tests.conftest import Ran
 from tests.jobs.edits import edited
 from tests.jobs.test_shots import two_shots
 from tests.motion.spreading import square_clip
+from vedit.adapters.loading import load_backbone
 from vedit.backbone import Backbone
 from vedit.backbone.outline import Attached
 from vedit.clip import Clip, read_clip
@@ -25,6 +27,7 @@ from vedit.jobs.key_frames import check
 from vedit.stages import between
 
 Command = Callable[..., Ran]
+STAR = Path(__file__).parents[2] / "examples" / "star.mp4"
 OPEN = {"mask": "none", "control": "none", "source_prompt": "a dog", "steps": 2}
 FILLS = ("flow", "recursive", "tokens")
 
@@ -175,3 +178,11 @@ def test_motion_modules_want_frames_that_follow_each_other(backbone: Backbone) -
     check(config, outline)
     with pytest.raises(ConfigError, match="motion modules join frames"):
         check(config, replace(outline, layers=Attached(motion=True)))
+
+
+def test_what_is_filled_in_has_the_colours_of_its_key_frames() -> None:
+    mini, prompts = load_backbone("mini", device="cpu", motion_adapter="none"), ("a red star over sand", "a red star over grass")
+    told = {"frames": 5, "steps": 8, "check_inversion": False, "cache": False, "control": "none"}
+    made = vedit.edit(mini, STAR, prompts[0], source_prompt=prompts[1], key_frames=2, **told).clip.frames
+    off = (made.mean((2, 3)) - made[:1].mean((2, 3))).abs().amax(1)
+    assert off.max() < 0.01

@@ -199,8 +199,8 @@ class FinishEdit(Stage[EditResult]):
         if self.track.audio is not None:
             video = soundtrack.add_to(video, self.track, mixed=self.config.audio_mix)
         found: dict[str, Any] = {"control": self._controls(default_controls)}
-        if shots is not None and len(shots) > 1:
-            found["shots"] = ",".join(str(self.footage.begin + start) for start in shots.starts[1:])
+        if shots is not None and len(shots.counted) > 1:
+            found["shots"] = ",".join(str(self.footage.begin + start) for start in shots.counted[1:])
         config = self.config.model_copy(update=found)
         return EditResult(video, config, metrics, results.made_with(self.model), whole, clip, seams=self._told(seams))
 

@@ -24,7 +24,7 @@ def shots_stage(config: CutSettings, clip: Stage[Clip], footage: Footage, named:
         return FindShots(clip, named)
     given = given_shots(config, footage)
     check_named(given, named)
-    return GivenShots(given.starts) if len(given) > 1 else None
+    return GivenShots(given) if len(given.counted) > 1 else None
 
 
 def given_shots(config: CutSettings, footage: Footage) -> Shots:
@@ -42,5 +42,6 @@ def given_shots(config: CutSettings, footage: Footage) -> Shots:
         ) from error
     if cuts[-1] >= footage.frames and not footage.stretched:
         raise ConfigError(f"shots: there is no frame {cuts[-1]} to cut at; the clip has {footage.frames}.")
-    inside = (each - footage.begin for each in cuts)
-    return Shots((0, *(each for each in inside if 0 < each < footage.frames)))
+    every = tuple(each - footage.begin for each in (0, *cuts))
+    inside = (each for each in every if 0 < each < footage.frames)
+    return Shots((0, *inside), every if footage.stretched else ())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vedit.adapters.tuned import Adapter
@@ -39,6 +40,9 @@ from vedit.stages.tune import Tune
 
 FILLING = "denoising between key frames"
 """What progress calls it."""
+
+PLACES = 4
+"""Parts of a picture along each side whose mean colours what is filled in keeps."""
 
 TOGETHER = 64
 """Frames of a clip that are one part of it, about."""
@@ -139,11 +143,11 @@ class FillPart(Sampling):
                         corrections=self.start.corrections, conditions=[each for some in steering for each in some],
                         stretch=stretch, unfinished=inverting, progress=self._told(session, INVERTING, number, levels),
                     )  # fmt: skip
-                if begun <= 2 * number:
-                    filling.carry(among)
                 if begun <= 2 * number + 1:
+                    filling.carry(among)
+                    begin = filling.begin(among, anew=begun <= 2 * number)
                     self.sampled(
-                        backbone, filling.begin(among), steps, guider, conditions, session, after_step=filling.hold,
+                        backbone, begin, steps, guider, conditions, session, after_step=filling.hold,
                         only=groups, stretch=stretch, unfinished=refining,
                         progress=self._told(session, FILLING, number, levels),
                     )  # fmt: skip
@@ -266,14 +270,15 @@ class _Filling:
             pictures = drawn_in_chunks(torch.lerp, pictures, picked(self._frames, among), closed)
         self._carried = self._backbone.encode(pictures)
 
-    def begin(self, among: Sequence[int]) -> Tensor:
+    def begin(self, among: Sequence[int], *, anew: bool) -> Tensor:
         """Where the sampling of some frames begins: the latents (F', 4, h, w) of these under their noise, and beside
-        them those of the frames that are there."""
+        them those of the frames that are there. What is not begun ``anew`` goes on from what was saved."""
         self._among = list(among)
         x = room_for(self.latents.shape).zero_()
         x[self._there] = self.states[0, self._there]
-        if self._carried is None:  # it was begun before, and goes on from what was saved
+        if not anew:
             return x
+        assert self._carried is not None, "what is begun has been carried"
         signal = self._steps.level(0, self.latents.device).signal
 
         def noised(noise: Tensor, carried: Tensor, latents: Tensor) -> Tensor:
@@ -287,6 +292,8 @@ class _Filling:
     def hold(self, x: Tensor, index: int, cut: slice) -> Tensor:
         """After a step: what may not change is put back, the frames that are there take their next states, and the
         states of the others are kept."""
+        if index + 1 == len(self._steps):
+            x = self._tinted(x, cut)
         x = x if self._blend is None else self._blend.blend(x, index, cut)
         for frame in self._there:
             if cut.start <= frame < cut.stop:
@@ -294,6 +301,22 @@ class _Filling:
         for frame in self._among:
             if cut.start <= frame < cut.stop:
                 self.states[index + 1, frame] = x[frame - cut.start].cpu()
+        return x
+
+    def _tinted(self, x: Tensor, cut: slice) -> Tensor:
+        """Latents (F', 4, h, w) with the colours of what was carried, on which key frames agree: few steps bring them
+        nearer to those that the model takes without guidance.
+
+        Source: colour-aware adaptive latent adjustment, Rerender A Video, Yang et al. 2023, section 4.1; here of means
+        alone, each of a part of the picture.
+        """
+        assert self._carried is not None, "what ends has been carried"
+        x = x.clone()
+        for number, frame in enumerate(self._among):
+            if cut.start <= frame < cut.stop:
+                own = x[frame - cut.start]
+                off = F.adaptive_avg_pool2d(self._carried[number].to(own) - own, PLACES)[None]
+                own += F.interpolate(off, size=own.shape[1:], mode="bilinear", align_corners=False)[0]
         return x
 
     def end(self, among: Sequence[int], *, last: bool) -> None:

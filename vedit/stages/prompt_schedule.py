@@ -172,7 +172,7 @@ def _frame(each: PromptAtSettings, moments: Moments, shots: Shots) -> int:
     not."""
     if each.shot is not None:
         check_named(shots, each.shot)
-        return shots.starts[each.shot - 1]
+        return moments.begin + shots.counted[each.shot - 1]
     unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
     if unit == "b" and moments.beats is None:
         raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")

@@ -49,15 +49,15 @@ class FindShots(Stage[Shots]):
 class GivenShots(Stage[Shots]):
     """The shots that begin where the settings say."""
 
-    starts: tuple[int, ...]
+    shots: Shots
 
     def make(self, session: Session) -> Shots:
-        return Shots(self.starts)
+        return self.shots
 
 
 def check_named(shots: Shots, named: int) -> None:
     """Raise ConfigError where prompts name more shots, counted from 1, than there are."""
-    if named > len(shots):
-        cuts = ", ".join(str(start) for start in shots.starts[1:])
-        found = f"the clip has {len(shots)}, cut at {cuts}" if cuts else "no cut is found"
+    if named > len(shots.counted):
+        cuts = ", ".join(str(start - shots.counted[0]) for start in shots.counted[1:])
+        found = f"the clip has {len(shots.counted)}, cut at {cuts}" if cuts else "no cut is found"
         raise ConfigError(f"prompt_at: there is no shot{named}; {found}. Say where it is cut with --shots 24,60.")
