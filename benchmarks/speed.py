@@ -70,6 +70,7 @@ TUNINGS: Mapping[str, Mapping[str, Any]] = {
     "untuned": {"steps": 0},
     "the original's recipe, 500 steps": {"steps": 500, "recipe": "original"},
     "500 steps": {"steps": 500},
+    "100 steps": {"steps": 100},
     "stopped once it has learnt": {"steps": 500, "early_stop": True},
     "stopped, up blocks alone": {"steps": 500, "early_stop": True, "tuned_blocks": "up"},
 }
