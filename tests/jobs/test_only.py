@@ -10,8 +10,10 @@ import torch
 
 from tests.conftest import Ran
 from tests.jobs.edits import edited
+from tests.jobs.test_shots import two_shots
 from vedit.backbone import Backbone
 from vedit.clip import read_clip
+from vedit.errors import ConfigError
 
 Command = Callable[..., Ran]
 PLAIN = {"control": "none", "source_prompt": "a dog"}
@@ -67,3 +69,22 @@ def test_stretches_that_cannot_be(vedit: Command, toy_clip: Path, toy_model: Pat
 
 def test_a_stretch_that_cannot_be_is_told_before_a_model_is_opened(vedit: Command, toy_clip: Path) -> None:
     assert "holds none of the clip's" in vedit("edit", toy_clip, "a cat", "--only", "5..2", "--model", "no").complaint
+
+
+def test_a_prompt_comes_with_its_shot_in_a_stretch_too(backbone: Backbone) -> None:
+    clip, told = two_shots(), {"prompt_at": ["shot2:a red dog"], "mask": "none", **PLAIN}
+    for only, shots in (("2..8", "5"), ("1..10", "auto"), ("6..9", "5")):
+        part = slice(*map(int, only.split("..")))
+        made = edited(backbone, clip, "a cat", only=only, shots=shots, **told).clip.frames
+        for own, prompt in ((slice(0, 5), "a cat"), (slice(5, 11), "a red dog")):
+            cut = slice(max(own.start, part.start), min(own.stop, part.stop))
+            if cut.start < cut.stop:
+                alone = edited(backbone, clip[cut], prompt, mask="none", **PLAIN).clip.frames
+                torch.testing.assert_close(made[cut], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_shots_are_counted_in_the_whole_clip(backbone: Backbone) -> None:
+    clip, told = two_shots(), {"shots": "5", "only": "6..9", "mask": "none", **PLAIN}
+    assert edited(backbone, clip, **told).config.shots == "5"
+    with pytest.raises(ConfigError, match="no shot3; the clip has 2, cut at 5"):
+        edited(backbone, clip, prompt_at=["shot3:a red dog"], **told)
