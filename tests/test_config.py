@@ -66,7 +66,7 @@ def test_settings_are_frozen() -> None:
         ("codec", "x264", "did you mean 'libx264'?"),
         ("dtype", "float61", "did you mean 'float16'?"),
         ("kernel", "quick", "expected one of auto, xformers, sdpa, math"),
-        ("device", "gpu", "'gpu' is unknown; auto, cpu, cuda, cuda:1 or mps."),
+        ("device", "gpu", "'gpu' is unknown; expected auto, cpu, cuda, cuda:1 or mps"),
         ("attention", "sparse", "did you mean 'sparse_causal'?"),
         ("prior", "gausian", "did you mean 'gaussian'?"),
         ("check_inversion", "perhaps", "'perhaps' is neither true nor false"),

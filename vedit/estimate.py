@@ -39,7 +39,7 @@ def estimate(job: Job[Any, Any], config: Settings) -> Iterator[tuple[str, Rows]]
     if meaning := told(config):
         name, _, values = meaning.partition(": ")
         yield name, [each.split(" ", 1) for each in values.split(", ")]
-    yield "settings", [[name, str(value)] for name, value in config.model_dump(mode="json").items()]
+    yield "settings", [[name, str(value)] for name, value in goal.settings.model_dump(mode="json").items()]
     yield "clip", _clip(canvas, outline.vae_scale_factor)
     rows = [[name, f"{times} x {_flop(each)}"] for name, times, each in cost.work]
     yield "work", [*rows, ["in all", _flop(cost.flop)]]

@@ -104,6 +104,20 @@ def test_a_models_notes_say_what_suits_it_and_what_is_given_wins(toy_model: Path
         generate(model, "a cat", frames=2, steps=1)
 
 
+def test_a_dry_run_tells_the_settings_that_are_taken(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(toy_model, tmp_path / "model"))
+    (model / "vedit.json").write_text(json.dumps({"generate": {"guidance": 3.5}}))
+    told = vedit("generate", "a cat", "--model", model, "--frames", 2, "--steps", 2, "--dry-run").out
+    assert ["guidance", "3.5"] in [line.split() for line in told.splitlines()]
+
+
+def test_the_size_that_is_made_is_told_where_it_is_another(vedit: Command, toy_model: Path, tmp_path: Path) -> None:
+    asked = ("generate", "a cat", "--model", toy_model, "--frames", 2, "--steps", 1, "-o", tmp_path / "a.gif")
+    ran = vedit(*asked, "--width", 70, "--height", 33, "--dry-run")
+    assert "in steps of 8 pixels, so this one is 72x32" in ran.err
+    assert "in steps of" not in vedit(*asked, "--width", 72, "--height", 32, "--dry-run").err
+
+
 def test_an_adapter_counts(vedit: Command, toy_model: Path, toy_clip: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "dog.safetensors"
     flags = ("--prompt", "a dog", "--model", toy_model, "--learning-rate", 0.1, "--steps", 2, "-o", adapter)
@@ -167,7 +181,8 @@ def test_what_is_wrong_with_samples_is_told_once(vedit: Command, toy_model: Path
         (["--audio", "http://example.com/a.mp3"], "is an address"),
         (["--guidance", "1/f"], "no value in frame 0"),
         (["--prompt-at", "0:snow"], "the first after the clip's beginning"),
-        (["--prompt-at", ":snow"], "in frames (12), seconds (2s) or beats (8b)"),
+        (["--prompt-at", ":snow"], "expected frames (12), seconds (2s), beats (8b) or a shot (shot2)"),
+        (["--prompt-at", "shot2:snow"], "has no shots, so no shot2; give a time, such as 2s"),
         (["--motion-scale", "0:1, 3:0"], "no temporal layers"),
         (["--emphasis", "dog=2"], "does not say 'dog'"),
         (["--prompt-at", "4b:snow"], "counts beats"),

@@ -21,7 +21,7 @@ from vedit.backbone import Backbone
 from vedit.clip import Clip
 from vedit.clip.images import read_picture
 from vedit.config import GenerateConfig
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, VeditHint
 from vedit.jobs.generate import generate
 from vedit.jobs.images import stages
 from vedit.session import Model
@@ -73,6 +73,9 @@ def test_pictures_at_their_times(eyes: Backbone, looks: list[Path]) -> None:
     assert differ(both, other) == [True, True, False]
     late = frames(eyes, image=f"1:{looks[0]}")
     assert differ(late, frames(eyes)) == [False, True, True]
+    with pytest.warns(VeditHint, match=r"0.png comes at 9s, after the last frame, 2, and is not seen"):
+        never = frames(eyes, image=f"9s:{looks[0]}")
+    assert not any(differ(never, frames(eyes)))
 
 
 def test_weights_in_time_layers_masks_and_windows(eyes: Backbone, looks: list[Path], tmp_path: Path) -> None:

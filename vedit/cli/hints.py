@@ -149,6 +149,12 @@ RULES = (
         "frames that a queue shows together differ much in noise where it has few steps; four times --window are right",
     ),
     Rule(
+        GenerateConfig,
+        (),
+        lambda it: not (it.prompt.strip() or it.audio or it.image or it.first or it.last or it.control),
+        "no prompt, picture or sound says what is seen; what the model makes of that is all there is",
+    ),
+    Rule(
         AnimateConfig,
         (),
         lambda it: not (it.prompt.strip() or it.motion_strokes or it.motion_of),

@@ -336,7 +336,7 @@ def choose_frames(
     if start >= available:
         raise MediaError(f"{path} has {available} frames{because}, so start {start} is past its end")
     if stride > available:
-        raise MediaError(f"{path} has {available} frames{because}, so stride {stride} is past its end")
+        raise MediaError(f"{path} has {available} frames{because}, and stride {stride} would leave one; take less")
     chosen = range(start, available, stride)
     if frames is None:
         if complaint is not None:

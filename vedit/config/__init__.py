@@ -25,6 +25,7 @@ from vedit.config.audio import (
     InspectTimelineConfig,
     PromptAtSettings,
     SoundtrackSettings,
+    without_shots,
 )
 from vedit.config.controls import ConditionSettings, ControlList, ControlSettings, GuideSettings
 from vedit.config.fields import (
@@ -282,7 +283,7 @@ class GenerateConfig(
             faults.append("fifo and pictures of its ends exclude each other; a queue makes frame after frame")
         if self.loop and self.prior == "walk":
             faults.append("loop: noise that wanders does not come back; take the prior shared, gaussian or reshuffled")
-        return raise_faults(self, faults)
+        return raise_faults(self, [*faults, *without_shots(self.prompt_at)])
 
 
 class InspectMaskConfig(EditConfig):

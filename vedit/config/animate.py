@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from vedit.config.audio import MOST_FRAMES, SoundtrackSettings
+from vedit.config.audio import MOST_FRAMES, SoundtrackSettings, without_shots
 from vedit.config.controls import GuideSettings
-from vedit.config.fields import MIN_FPS, Prior, PromptText
+from vedit.config.fields import MIN_FPS, Prior, PromptText, raise_faults
 from vedit.config.groups import AttentionSettings, ModelSettings, PromptSettings, StepSettings, VideoSettings
 from vedit.config.paths import InputPath, OutputPath
 from vedit.config.speed import SpeedSettings
@@ -90,3 +90,7 @@ class AnimateConfig(
     def steps_taken(self) -> int:
         """Denoising steps that are really taken: the strength's share of them, and one at least."""
         return max(1, round(self.strength * self.steps))
+
+    @model_validator(mode="after")
+    def _has_no_shots(self) -> Self:
+        return raise_faults(self, without_shots(self.prompt_at))

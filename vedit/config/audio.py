@@ -47,7 +47,7 @@ class PromptAtSettings(Settings):
 
     time: str = Field(
         pattern=r"^((\d+\.?\d*|\.\d+)[fsb]?|shot0*[1-9]\d{0,5})$",
-        description="When it is reached: in frames (12), seconds (2s) or beats (8b), or with a shot (shot2).",
+        description="Frames (12), seconds (2s), beats (8b) or a shot (shot2), when it is reached.",
     )
     prompt: RequiredPrompt = Field(description="What is seen then.")
 
@@ -62,6 +62,12 @@ class PromptAtSettings(Settings):
         if not colon:
             raise ValueError("has no time; expected TIME:PROMPT, such as 2s:snow over grass")
         return {"time": time.strip(), "prompt": prompt.strip()}
+
+
+def without_shots(prompt_at: tuple[PromptAtSettings, ...]) -> list[str]:
+    """The faults of prompts that come with a shot, of what is made and has none."""
+    named = (each.time for each in prompt_at if each.shot is not None)
+    return [f"prompt_at: what is made here has no shots, so no {each}; give a time, such as 2s" for each in named]
 
 
 BPM = (20.0, 400.0)
@@ -147,7 +153,7 @@ class SoundtrackSettings(AudioInputSettings):
     )
     prompt_at: Annotated[tuple[PromptAtSettings, ...], BeforeValidator(as_tuple)] = Field(
         (),
-        description="A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given "
+        description="A prompt to go on to: TIME:PROMPT, such as '2s:snow', or in an edit 'shot2:snow'. May be given "
         "several times; with a shot it comes at once, else the one before fades into it.",
     )
     prompt_blend: Annotated[Varying | None, varying(0, 1)] = Field(

@@ -101,7 +101,9 @@ def _fault(detail: ErrorDetails, labels: Mapping[str, str], kind: type[BaseModel
             choices = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
             return f"{label}: {given} is unknown; {nearest(str(detail['input']), choices)}"
         case "string_pattern_mismatch":
-            return f"{label}: {given} is unknown; {field.description if field else ''}"
+            expected = (field.description or "").rstrip(".") if field else ""
+            first = expected[:1].lower() if expected[1:2].islower() else expected[:1]  # as a sentence goes on
+            return f"{label}: {given} is unknown; expected {first}{expected[1:]}"
         case "string_too_short":
             return f"{label} is empty: {field.description if field else ''}"
         case "string_too_long":

@@ -16,7 +16,7 @@ class KeyPictureSettings(Settings):
     """A picture, and which frame of the edit it is. As text: [TIME:]FILE, such as "edited.png" or "2s:later.png"."""
 
     time: str = Field(
-        "0", pattern=rf"^{TIME.pattern}$", description="Of which frame: in frames (12), seconds (2s) or beats (8b)."
+        "0", pattern=rf"^{TIME.pattern}$", description="Frames (12), seconds (2s) or beats (8b): of which frame it is."
     )
     file: InputPath = Field(description="The picture.")
 

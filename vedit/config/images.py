@@ -54,7 +54,7 @@ class ImageSettings(Settings):
     time: str | None = Field(
         None,
         pattern=rf"^{TIME.pattern}$",
-        description="When it takes the place of the picture before: in frames (12), seconds (2s) or beats (8b).",
+        description="Frames (12), seconds (2s) or beats (8b), when it takes the place of the picture before.",
     )
     file: InputPath = Field(description="The picture.")
     weight: Annotated[Varying, varying(0, MAX_IMAGE_WEIGHT)] = Field(

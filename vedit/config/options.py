@@ -213,8 +213,8 @@ class EditOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
-    times; with a shot it comes at once, else the one before fades into it."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow', or in an edit 'shot2:snow'. May be
+    given several times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
@@ -364,8 +364,8 @@ class GenerateOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
-    times; with a shot it comes at once, else the one before fades into it."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow', or in an edit 'shot2:snow'. May be
+    given several times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""
@@ -538,8 +538,8 @@ class AnimateOptions(TypedDict, total=False):
     """How much a word counts: WORD=TIMELINE, such as rain=1+2*loudness. May be given several
     times."""
     prompt_at: str | dict[str, Any] | Sequence[str | dict[str, Any] | PromptAtSettings]
-    """A prompt to go on to: TIME:PROMPT, such as '2s:snow' or 'shot2:snow'. May be given several
-    times; with a shot it comes at once, else the one before fades into it."""
+    """A prompt to go on to: TIME:PROMPT, such as '2s:snow', or in an edit 'shot2:snow'. May be
+    given several times; with a shot it comes at once, else the one before fades into it."""
     prompt_blend: float | str | None
     """What moves the clip from prompt to prompt: a feature or a timeline. Its running sum between
     two prompts is the share of the way; by default time itself."""

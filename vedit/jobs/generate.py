@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -19,7 +20,7 @@ from vedit.clip.sizes import Size, fit_size
 from vedit.config import AnimateConfig, GenerateConfig, GuidanceSettings
 from vedit.config.options import GenerateOptions
 from vedit.config.speed import LEVERS
-from vedit.errors import ConfigError
+from vedit.errors import ConfigError, VeditHint
 from vedit.graph import Stage
 from vedit.jobs import controls, ends, guidance, results, speed
 from vedit.jobs.arguments import given_model, job, job_config
@@ -265,4 +266,11 @@ def size_of(config: GenerateConfig, unet_config: Mapping[str, Any], vae_scale_fa
     if shown is not None and config.height is None and config.width is None:
         return fit_size(shown, side, multiple=vae_scale_factor)
     height, width = config.height or config.width or side, config.width or config.height or side
-    return fit_size((height, width), max(height, width), multiple=vae_scale_factor)
+    size = fit_size((height, width), max(height, width), multiple=vae_scale_factor)
+    if size != (height, width) and (config.height, config.width) != (None, None):
+        warnings.warn(
+            f"the model makes pictures in steps of {vae_scale_factor} pixels, so this one is {size[1]}x{size[0]}",
+            VeditHint,
+            stacklevel=2,
+        )
+    return size

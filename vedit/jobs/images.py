@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from vedit.clip import Clip
 from vedit.clip.images import check_still, read_picture
 from vedit.condition import Condition
 from vedit.config import GuideSettings, ImageSettings
-from vedit.errors import ConfigError, MediaError
+from vedit.errors import ConfigError, MediaError, VeditHint
 from vedit.files import read_text
 from vedit.graph import Stage
 from vedit.graph.files import File
@@ -107,6 +108,14 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
             raise ConfigError(
                 f"{setting}: {each.file.name} comes at {each.time}, no later than the picture before; expected each "
                 "after the other."
+            )
+    end = moments.begin + moments.frames
+    for begin, each in zip(begins, timed, strict=True):
+        if begin >= end:
+            warnings.warn(
+                f"{setting}: {each.file.name} comes at {each.time}, after the last frame, {end - 1}, and is not seen",
+                VeditHint,
+                stacklevel=2,
             )
     begins = [max(0, each - moments.begin) for each in begins]
     bounds = [min(each, moments.frames) for each in (*begins, moments.frames)]
