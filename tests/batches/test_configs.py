@@ -9,6 +9,9 @@ import pytest
 
 from tests.batches.conftest import Good, Read
 from vedit.batches.configs import read_batch
+from vedit.batches.outputs import default_output
+from vedit.config import AnimateConfig, EditConfig, Settings
+from vedit.config.upscale import UpscaleConfig
 
 # Where results go
 
@@ -254,3 +257,15 @@ def test_what_is_read_is_not_written(read: Read, here: Path) -> None:
         "j.yaml:1: job 1: j.yaml is the file of jobs itself; give another name",
         "j.yaml:1: job 2: B.mp4 is read by j.yaml:1: job 3; give another name",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (EditConfig, "{clip}/{prompt}.mp4"),
+        (AnimateConfig, "{prompt}.mp4"),
+        (UpscaleConfig, "{clip}/upscale.mp4"),  # mostly without a prompt
+    ],
+)
+def test_an_output_that_nobody_names(kind: type[Settings], name: str) -> None:
+    assert default_output(kind, []) == name

@@ -82,11 +82,12 @@ def _value_of(name: str, config: Settings, combination: Combination) -> Any:
 
 
 def default_output(kind: type[Settings], axes: Sequence[Axis]) -> str:
-    """A folder for each clip, and in it names of the prompt and of what varies beside the clip."""
+    """A folder for each clip, and in it names of the prompt, unless a job of a clip may have none, and of what varies
+    beside the clip."""
     varying = [axis.name for axis in axes if axis.name != "clip" and (axis.is_named or axis.name in kind.model_fields)]
     fields = [name for name in varying if name not in fields_written(kind)]
     by_axis = {name for axis in axes for choice in axis.choices for name in choice.settings.values}
-    if "prompt" in kind.model_fields and "prompt" not in by_axis:
+    prompt, folder = kind.model_fields.get("prompt"), "{clip}/" if "clip" in kind.model_fields else ""
+    if prompt is not None and "prompt" not in by_axis and (prompt.is_required() or not folder):
         fields = ["prompt", *fields]
-    folder = "{clip}/" if "clip" in kind.model_fields else ""
     return f"{folder}{'-'.join(f'{{{name}}}' for name in fields) or kind.job}{kind.suffix}"
