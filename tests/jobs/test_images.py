@@ -73,7 +73,7 @@ def test_pictures_at_their_times(eyes: Backbone, looks: list[Path]) -> None:
     assert differ(both, other) == [True, True, False]
     late = frames(eyes, image=f"1:{looks[0]}")
     assert differ(late, frames(eyes)) == [False, True, True]
-    with pytest.warns(VeditHint, match=r"0.png comes at 9s, after the last frame, 2, and is not seen"):
+    with pytest.warns(VeditHint, match=r"0.png comes at 9s, after the last frame that is made \(2\), and is not seen"):
         never = frames(eyes, image=f"9s:{looks[0]}")
     assert not any(differ(never, frames(eyes)))
 

@@ -113,7 +113,8 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
     for begin, each in zip(begins, timed, strict=True):
         if begin >= end:
             warnings.warn(
-                f"{setting}: {each.file.name} comes at {each.time}, after the last frame, {end - 1}, and is not seen",
+                f"{setting}: {each.file.name} comes at {each.time}, after the last frame that is made ({end - 1}), and "
+                "is not seen",
                 VeditHint,
                 stacklevel=2,
             )
