@@ -68,6 +68,21 @@ def test_a_mask_is_the_same_however_many_frames_are_looked_at_at_once(
         assert difference.coherence == pytest.approx(PromptDifference(magnitude, difference.direction).coherence)
 
 
+@pytest.mark.parametrize(("together", "kept"), [(True, 1.0), (False, 0.0)], ids=["thing", "grain"])
+def test_what_the_prompts_agree_about_is_kept_where_it_lies_together(together: bool, kept: float) -> None:
+    """As many latents of a surface's grain are no thing, however clearly prompts agree about them."""
+    agreed = torch.zeros(3, 1, 16, 16, dtype=torch.bool)
+    if together:
+        agreed[..., 4:12, 4:12] = True
+    else:
+        agreed[..., ::2, ::2] = True
+    magnitude = torch.where(agreed, 0.5, 1.0) * (1 + 0.05 * noise(0, 3, (1, 16, 16)))
+    closed = 1 - PromptDifference(magnitude, noise(1, 3, (4, 16, 16))).mask()
+    inner = agreed & (F.avg_pool2d(agreed.float(), 3, 1, 1) == 1) if together else agreed
+    assert float(closed[inner].mean()) == kept
+    assert float(closed[~agreed].mean()) == 0
+
+
 def test_prompts_are_compared_in_windows(backbone: Backbone) -> None:
     latents = noise(1, 6, (4, 8, 8))
     one, other = backbone.embed(["a dog"]), backbone.embed(["a cat"])

@@ -29,8 +29,12 @@ SAMPLES: int = EditSettings.model_fields["mask_samples"].default
 LOCAL = 3.0
 """How many times more the prompts must differ inside than outside for an edit to count as local."""
 
-AGREED = 1.4
+AGREED = 1.3
 """How many times less the prompts must differ somewhere, in an edit that is not local, for that to be kept."""
+
+CLUSTERED = 0.5
+"""Least Moran's I of what is kept then: of a thing it is high, of the grain of a surface low. Of 30 development clips of
+the miniature with another ground, it lay between 0.54 and 0.73 where that was the thing, else below 0.46."""
 
 REPAINTS = 0.6
 """Least coherence of a difference that repaints what is there (a colour, a surface, the ground) rather than putting
@@ -75,8 +79,8 @@ class PromptDifference:
 
         The threshold is the one that best parts the differences in two (Otsu 1979). Where the prompts differ about a
         thing in the picture, they do so many times more than elsewhere. Where they differ about its surroundings or
-        its look, they do so nearly everywhere, and what is kept is a smaller part where they clearly agree; if there is
-        none, the whole frame is open. Prompts that say the same leave nothing open.
+        its look, they do so nearly everywhere, and what is kept is a smaller part where they clearly agree and that lies
+        together; if there is none, the whole frame is open. Prompts that say the same leave nothing open.
         """
         total = self.magnitude
         largest = float(total.max())
@@ -87,7 +91,8 @@ class PromptDifference:
         inside = _above_otsu(torch.sqrt, smooth)
         if not _many_times(smooth, inside, LOCAL):
             inside = _above_otsu(lambda part: part.clamp(min=1e-6 * largest).log(), total)
-            if inside.sum() < inside.numel() / 2 or not _many_times(total, inside, AGREED):
+            lesser = inside.sum() >= inside.numel() / 2
+            if not (lesser and _many_times(total, inside, AGREED) and _clustering(inside) >= CLUSTERED):
                 inside = torch.ones_like(inside)
         # Open wholly inside: ``LatentBlend`` blends after each step, so that what is half open is hardly open at all,
         # and the source would stay along a thing's edge.
@@ -151,3 +156,18 @@ def _many_times(values: Tensor, inside: Tensor, times: float) -> bool:
     within = drawn_in_chunks(lambda part, which: (part * which).double().sum((1, 2, 3)), values, inside).sum()
     whole = drawn_in_chunks(lambda part: part.double().sum((1, 2, 3)), values).sum()
     return bool(within / count >= times * (whole - within) / (inside.numel() - count))
+
+
+def _clustering(inside: Tensor) -> float:
+    """How far what lies ``inside`` (F, 1, h, w) lies together, and so what lies outside: -1 to 1, about 0 by chance.
+
+    Moran's I (Moran 1950) of 3 x 3 latents. 0 where all or nothing lies inside.
+    """
+    share = float(inside.sum()) / inside.numel()
+    if share in (0, 1):
+        return 0.0
+
+    def products(part: Tensor) -> Tensor:
+        return ((part.float() - share) * (surroundings(part.float()) - share)).double().sum((1, 2, 3))
+
+    return float(drawn_in_chunks(products, inside).sum()) / (inside.numel() * share * (1 - share))

@@ -30,7 +30,7 @@ class AutoMask(Stage[Tensor]):
 
     differences: ComparePrompts
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "mask"
 
     def make(self, session: Session, differences: list[PromptDifference]) -> Tensor:
