@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -124,6 +124,16 @@ def ways(model: str, windows: Windows, key_frames: str) -> Mapping[str, Edit]:
     }
 
 
+def chosen_rows(titles: Iterable[str], asked: Sequence[str]) -> list[str]:
+    """The ``titles`` that are asked for: by a whole name, or by a beginning that is nobody's whole name."""
+    titles = list(titles)
+    return [
+        title
+        for title in titles
+        if any(title == each or (each not in titles and title.startswith(each)) for each in asked)
+    ]
+
+
 def timed(way: Edit, case: Case) -> tuple[Tensor, float]:
     """What a way makes of a case (F, 3, H, W), and the processor's seconds for it."""
     begun = time.process_time()
@@ -228,22 +238,22 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=16)
     parser.add_argument("--overlap", type=int, default=4)
     parser.add_argument("--key-frames", default="auto", help="how many, or auto")
-    parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by the starts of their names")
+    parser.add_argument("--rows", nargs="*", default=[""], help="some rows only, by their names or the starts of these")
     parser.add_argument("--save", type=Path, help="also write every clip's figures as JSON")
     arguments = parser.parse_args()
     windows = Windows(arguments.window, arguments.overlap)
     chosen, judge = cases(arguments.clips, arguments.frames), load_judge()
     found: dict[str, list[dict[str, float]]] = {}
-    for title, way in ways(arguments.model, windows, arguments.key_frames).items():
-        if title.startswith(tuple(arguments.rows)):
-            made = (timed(way, case) for case in chosen)
-            found[title] = [
-                {**measure(frames, case, windows, judge), "seconds": seconds}
-                for case, (frames, seconds) in zip(chosen, made, strict=True)
-            ]
-            print(*summary(title, found[title]), sep=" | ", flush=True)
-    if arguments.save:
-        record(arguments.save, found)
+    every = ways(arguments.model, windows, arguments.key_frames)
+    for title in chosen_rows(every, arguments.rows):
+        made = (timed(every[title], case) for case in chosen)
+        found[title] = [
+            {**measure(frames, case, windows, judge), "seconds": seconds}
+            for case, (frames, seconds) in zip(chosen, made, strict=True)
+        ]
+        print(*summary(title, found[title]), sep=" | ", flush=True)
+        if arguments.save:
+            record(arguments.save, found)
     lines = [summary(title, figures) for title, figures in found.items()]
     show(f"{len(chosen)} held-out clips of {arguments.frames} frames, in windows of {windows.size}", HEADER, lines)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.judge import load_judge
-from benchmarks.long_clips import cases, fixed_and_unanchored, lab_difference, measure, seam_ratios, slope
+from benchmarks.long_clips import cases, chosen_rows, fixed_and_unanchored, lab_difference, measure, seam_ratios, slope
 from vedit.attention.kinds import SparseCausal
 from vedit.windows import Windows
 
@@ -59,3 +59,10 @@ def test_windows_move_again_afterwards() -> None:
         assert not SparseCausal.anchored
     assert WINDOWS.of_step(20, 1) == before
     assert SparseCausal.anchored
+
+
+def test_a_row_is_asked_for_by_its_name_or_the_start_of_it() -> None:
+    titles = ["windows", "windows that stay", "handed over"]
+    assert chosen_rows(titles, [""]) == titles
+    assert chosen_rows(titles, ["windows", "hand"]) == ["windows", "handed over"]
+    assert chosen_rows(titles, ["windows that"]) == ["windows that stay"]
