@@ -33,8 +33,8 @@ AGREED = 1.3
 """How many times less the prompts must differ somewhere, in an edit that is not local, for that to be kept."""
 
 CLUSTERED = 0.5
-"""Least Moran's I of what is kept then: of a thing it is high, of the grain of a surface low. Of 30 development clips of
-the miniature with another ground, it lay between 0.54 and 0.73 where that was the thing, else below 0.46."""
+"""Least Moran's I of what is kept then: of a thing it is high, of the grain of a surface low. Of 30 development clips
+of the miniature with another ground, it lay between 0.54 and 0.73 where that was the thing, else below 0.46."""
 
 REPAINTS = 0.6
 """Least coherence of a difference that repaints what is there (a colour, a surface, the ground) rather than putting
@@ -79,8 +79,8 @@ class PromptDifference:
 
         The threshold is the one that best parts the differences in two (Otsu 1979). Where the prompts differ about a
         thing in the picture, they do so many times more than elsewhere. Where they differ about its surroundings or
-        its look, they do so nearly everywhere, and what is kept is a smaller part where they clearly agree and that lies
-        together; if there is none, the whole frame is open. Prompts that say the same leave nothing open.
+        its look, they do so nearly everywhere, and what is kept is a smaller part that lies together and where they clearly
+        agree; if there is none, the whole frame is open. Prompts that say the same leave nothing open.
         """
         total = self.magnitude
         largest = float(total.max())
