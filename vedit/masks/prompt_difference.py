@@ -78,8 +78,8 @@ class PromptDifference:
         """Where the edit belongs: (F, 1, h, w) in [0, 1]. DiffEdit (Couairon et al. 2023, section 3.2).
 
         The threshold is the one that best parts the differences in two (Otsu 1979). Where the prompts differ about a
-        thing in the picture, they do so many times more than elsewhere. Where they differ about its surroundings or
-        its look, they do so nearly everywhere, and what is kept is a smaller part that lies together and where they clearly
+        thing in the picture, they do so many times more than elsewhere. Where they differ about its surroundings or its
+        look, they do so nearly everywhere, and what is kept is a smaller part, lying together, where they clearly
         agree; if there is none, the whole frame is open. Prompts that say the same leave nothing open.
         """
         total = self.magnitude
