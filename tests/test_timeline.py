@@ -70,6 +70,19 @@ def test_frames_seconds_and_beats_in_one() -> None:
         read("0:1, 2s:0.4, 8b:1").values(PLAIN)
 
 
+def test_a_time_that_is_written_says_its_frame() -> None:
+    assert [HEARD.frame_of(each, "first") for each in ("3", "3f", "0.5s", "2b", "0.6b", "1e300s")] == [
+        3,
+        3,
+        round(0.5 * HEARD.rate),
+        4,
+        2,
+        round(1e9 * HEARD.rate),
+    ]
+    with pytest.raises(ConfigError, match=r"^first: '8b' counts beats, and no sound says them"):
+        PLAIN.frame_of("8b", "first")
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [("loudness", "needs loudness"), ("b / 4", "needs beats"), ("1b:2", "needs beats")]
 )

@@ -41,6 +41,9 @@ LONGEST = 300
 MOST_KEYS = 1000
 """Keyframes of a timeline."""
 
+BEYOND = 1e9
+"""Where times end that are further on, in their unit: past all clips, and a whole number still."""
+
 LONGEST_KEY = 200
 """Characters of a keyframe."""
 
@@ -132,6 +135,15 @@ class Moments:
             return after - 1 + (time - beats[after - 1]) / (beats[after] - beats[after - 1])
         pace = (beats[-1] - beats[0]) / max(last, 1)
         return last + (time - beats[-1]) / max(pace, 1e-6)
+
+    def frame_of(self, written: str, setting: str) -> int:
+        """The frame of a time as it is written in a ``setting``: in frames (12), seconds (2s) or beats (8b: the first
+        frame that is not before it). Raises ConfigError where nobody knows the beats."""
+        unit = {"s": "t", "b": "b"}.get(written[-1], "f")
+        if unit == "b" and self.beats is None:
+            raise ConfigError(f"{setting}: '{written}' counts beats, and no sound says them; give --audio, or --bpm.")
+        position = self.frame_at(min(float(written.rstrip("fsb")), BEYOND), unit)
+        return math.ceil(position - 1e-6) if unit == "b" else round(position)
 
 
 @dataclass(frozen=True)

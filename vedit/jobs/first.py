@@ -10,7 +10,7 @@ from vedit.clip.sizes import Size
 from vedit.config import EditConfig
 from vedit.errors import ConfigError, MediaError
 from vedit.graph.files import File
-from vedit.jobs.images import check_picture, frame_at
+from vedit.jobs.images import check_picture
 from vedit.priors import PRIORS
 from vedit.stages.motion import ReadPicture
 from vedit.timeline import Moments
@@ -39,7 +39,7 @@ def placed(config: EditConfig, moments: Moments, own: Size) -> dict[int, Path]:
         ConfigError: for times outside of the clip, and two pictures of one frame
         MediaError: for a picture of other proportions
     """
-    found = sorted(((frame_at(each.time, moments, "first"), each.file) for each in config.first), key=lambda it: it[0])
+    found = sorted(((moments.frame_of(each.time, "first"), each.file) for each in config.first), key=lambda it: it[0])
     for frame, file in found:
         if frame >= moments.frames:
             raise ConfigError(

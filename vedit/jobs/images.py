@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -102,7 +101,7 @@ def _show(
 def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> list[tuple[int, int]]:
     """Of pictures with a time, the frames (first, end) in which each is shown. Raises ConfigError where they are not in
     order, or count beats that nobody knows."""
-    begins = [frame_at(str(each.time), moments, setting) for each in timed]
+    begins = [moments.frame_of(str(each.time), setting) for each in timed]
     for (before, after), each in zip(pairwise(begins), timed[1:], strict=True):
         if after <= before:
             raise ConfigError(
@@ -121,13 +120,3 @@ def _spans(timed: Sequence[ImageSettings], moments: Moments, setting: str) -> li
     begins = [max(0, each - moments.begin) for each in begins]
     bounds = [min(each, moments.frames) for each in (*begins, moments.frames)]
     return list(pairwise(bounds))
-
-
-def frame_at(time: str, moments: Moments, setting: str) -> int:
-    """The index of the frame of a time: in frames (12), seconds (2s) or beats (8b). Raises ConfigError where beats are
-    not known; ``setting`` is that which says it."""
-    unit = {"s": "t", "b": "b"}.get(time[-1], "f")
-    if unit == "b" and moments.beats is None:
-        raise ConfigError(f"{setting}: '{time}' counts beats, and no sound says them; give --audio, or --bpm.")
-    position = moments.frame_at(min(float(time.rstrip("fsb")), 1e9), unit)
-    return math.ceil(position - 1e-6) if unit == "b" else round(position)

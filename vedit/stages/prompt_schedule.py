@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -23,9 +22,6 @@ from vedit.timeline import Moments
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
-
-BEYOND = 1e9
-"""As a time, later than any clip is long."""
 
 LONGEST_WAY = 100_000
 """Frames up to which a prompt to go on to may lie ahead."""
@@ -173,11 +169,7 @@ def _frame(each: PromptAtSettings, moments: Moments, shots: Shots) -> int:
     if each.shot is not None:
         check_named(shots, each.shot)
         return moments.begin + shots.counted[each.shot - 1]
-    unit = {"s": "t", "b": "b"}.get(each.time[-1], "f")
-    if unit == "b" and moments.beats is None:
-        raise ConfigError(f"prompt_at: '{each.time}' counts beats, and no sound says them; give --audio, or --bpm.")
-    position = moments.frame_at(min(float(each.time.rstrip("fsb")), BEYOND), unit)
-    frame = math.ceil(position - 1e-6) if unit == "b" else round(position)
+    frame = moments.frame_of(each.time, "prompt_at")
     if frame > LONGEST_WAY:
         raise ConfigError(f"prompt_at: '{each.time}' is reached in frame {frame:,}; expected at most {LONGEST_WAY:,}.")
     return frame
