@@ -78,6 +78,14 @@ def test_pictures_at_their_times(eyes: Backbone, looks: list[Path]) -> None:
     assert not any(differ(never, frames(eyes)))
 
 
+def test_a_layer_that_the_model_does_not_have_is_told_before_anything_runs(
+    vedit: Command, seeing: Path, looks: list[Path], tmp_path: Path
+) -> None:
+    asked = ("generate", "a dog", "--model", seeing, "--image", f"{looks[0]}:layers=1,7", "-o", tmp_path / "x.mp4")
+    assert "there is no layer 7; this model has 7, 0 to 6: down, up, mid." in vedit(*asked, "--dry-run").complaint
+    assert vedit(*asked[:-3], f"{looks[0]}:layers=1,6", *asked[-2:], "--dry-run").status == 0
+
+
 def test_weights_in_time_layers_masks_and_windows(eyes: Backbone, looks: list[Path], tmp_path: Path) -> None:
     plain, whole = frames(eyes), frames(eyes, image=str(looks[0]))
     assert differ(frames(eyes, image=f"{looks[0]}:[0:1, 1:0]"), plain) == [True, False, False]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from vedit.adapters.ip_adapter import chosen_layers
+from vedit.backbone.loading import empty_unet
 from vedit.clip import Clip
 from vedit.clip.images import check_still, read_picture
 from vedit.condition import Condition
@@ -49,12 +51,17 @@ def stages(
         canvas: a clip of the frames and the size that are worked on
 
     Raises:
-        ConfigError: for weights that have no value in some frame, and times that are not in order
+        ConfigError: for weights that have no value in some frame, times that are not in order, and layers that the
+            model does not have
         WeightsError: where there is no IP-Adapter
     """
     shown = (*config.image, *config.negative_image)
     if not shown:
         return ()
+    if numbered := [each.layers for each in shown if not isinstance(each.layers, str)]:
+        unet = empty_unet(model.outline.unet)
+        for each in numbered:
+            chosen_layers(unet, each)
     files = list(dict.fromkeys(File.of(each.file) for each in shown))
     shows = (
         *_shows(config.image, files, moments, "image"),
