@@ -70,6 +70,13 @@ def test_an_inversion_that_the_gate_let_pass() -> None:
     assert "steady" not in sentences(passed)[-1], "nobody looked"
 
 
+def test_an_inversion_that_was_hard_and_that_nobody_looked_at() -> None:
+    hard = {"vae_db": 30.0, "inversion_correction": 0.6}
+    assert "was not looked at (--check-inversion does)" in sentences(hard)[-1]
+    assert "looked at" not in sentences({**hard, "inversion_correction": 0.1})[-1]
+    assert "looked at" not in sentences({**hard, "reconstruction_db": 29.0}, checked=True)[-1]
+
+
 def test_a_mask_that_is_empty_or_open_throughout() -> None:
     assert sentences({"edited_share": 0.0, "vae_db": 30.0})[0] == "The edit may change 0% of the picture."
     whole = {"edited_share": 1.0, "inside_db": db(0.2), "inside_vae_db": 30.0, "vae_db": 30.0}

@@ -13,7 +13,7 @@ Sampler = Literal["ddim", "ddpm", "dpm++", "lcm"]
 """By which steps are taken from noise to clean latents."""
 
 _FEWER: Mapping[str, Any] = {"guidance_interval": "0-0.7", "deep_cache": 2}
-_FROM_A_CLIP: Mapping[str, Any] = {**_FEWER, "mask_samples": 1, "early_stop": True}
+_FROM_A_CLIP: Mapping[str, Any] = {**_FEWER, "mask_samples": 1, "early_stop": True, "check_inversion": False}
 _FROM_NOISE: Mapping[str, Any] = {**_FEWER, "sampler": "dpm++"}
 
 BUNDLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -23,7 +23,7 @@ BUNDLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "animate": {"steps": 12, **_FEWER},
     },
     "preview": {
-        "edit": {"steps": 5, **_FROM_A_CLIP, "check_inversion": False},
+        "edit": {"steps": 5, **_FROM_A_CLIP},
         "generate": {"steps": 8, **_FROM_NOISE},
         "animate": {"steps": 8, **_FEWER},
     },

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from vedit.config import EditConfig
 from vedit.config.fields import stretch_of
+from vedit.quality import is_doubtful
 
 HARDLY = 1.2
 """Times what the VAE alone changes: up to there nothing is to be seen of an edit."""
@@ -81,9 +82,13 @@ def _shown(metrics: Mapping[str, float], checked: bool) -> list[str]:
     if "vae_db" not in metrics:
         return []
     back = metrics.get("reconstruction_db")
-    also = ", and its inversion is steady" if checked and "inversion_correction" in metrics else ""
+    also = ""
     if back is not None:
         also = f", and {back:.1f} dB come back from the inversion"
+    elif "inversion_correction" in metrics and checked:
+        also = ", and its inversion is steady"
+    elif is_doubtful(1, metrics.get("inversion_correction", 0.0)):
+        also = "; how much comes back from its inversion, which was hard, was not looked at (--check-inversion does)"
     return [f"Of the whole clip the model's VAE keeps {metrics['vae_db']:.1f} dB{also}."]
 
 
