@@ -20,6 +20,8 @@ def test_a_seam_is_seen_where_it_is() -> None:
     seam = 0.1 * (torch.arange(12) >= 6)[:, None, None, None]
     assert seam_ratios(exact + flicker, exact, [4, 6]) == pytest.approx([1, 1], rel=1e-3)
     assert seam_ratios(exact + flicker + seam, exact, [4, 6]) == pytest.approx([1, 9], rel=0.3)
+    everywhere = seam_ratios(exact + flicker + seam, exact)
+    assert (len(everywhere), max(everywhere)) == (11, everywhere[5])
 
 
 def test_a_tint_is_told_in_lab() -> None:
