@@ -4,8 +4,8 @@ Held-out clips of 96 frames whose object turns and stays in view, one attribute 
 exact counterfactual, window by window. The ways compared are vedit's windows; all frames at once; key frames with what
 lies between carried along the motion, or with their tokens; windows without anchors whose seams stay in place; short
 edits put one behind the other; and hand-over, where each stretch begins with the last frames of the one before it,
-decoded and encoded again, as other tools go on. Seams are where windows of the first step meet; in other steps they meet
-elsewhere, so "anywhere" has the worst of all frames. "Warp" is the change along exact motion, in hundredths of the
+decoded and encoded again, as other tools go on. Seams are where windows of the first step meet; in other steps they
+meet elsewhere, so "anywhere" has the worst of all frames. "Warp" is the change along exact motion, in hundredths of the
 range, and the last column the processor's seconds. Brackets are 95 % bootstrap intervals over clips.
 """
 
