@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from vedit.adapters.ip_adapter import chosen_layers
-from vedit.backbone.loading import empty_unet
 from vedit.clip import Clip
 from vedit.clip.images import check_still, read_picture
 from vedit.condition import Condition
@@ -59,6 +57,9 @@ def stages(
     if not shown:
         return ()
     if numbered := [each.layers for each in shown if not isinstance(each.layers, str)]:
+        from vedit.adapters.ip_adapter import chosen_layers  # beside what builds networks, which is slow to import
+        from vedit.backbone.loading import empty_unet
+
         unet = empty_unet(model.outline.unet)
         for each in numbered:
             chosen_layers(unet, each)
