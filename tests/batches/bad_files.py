@@ -179,6 +179,10 @@ SETTINGS: dict[str, Bad] = {
         "negative_prompt: there is no word {hue}; expected one of colour",
         "seed: 'x' is not a whole number",
     ),
+    "words of which there are none": job(
+        "negative_prompt: 'a {hue} thing'",
+        "negative_prompt: there is no word {hue}; the job has no words:",
+    ),
 }
 
 # Products and sweeps

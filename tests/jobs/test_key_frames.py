@@ -22,8 +22,9 @@ from vedit.backbone import Backbone
 from vedit.backbone.outline import Attached
 from vedit.clip import Clip, read_clip
 from vedit.config import IN_MEMORY, EditConfig
-from vedit.errors import ConfigError
-from vedit.jobs.key_frames import check
+from vedit.errors import ConfigError, VeditHint
+from vedit.jobs.key_frames import check, check_count
+from vedit.jobs.source import Footage
 from vedit.stages import between
 
 Command = Callable[..., Ran]
@@ -150,7 +151,7 @@ def test_the_cost_is_told(vedit: Command, toy_clip: Path, toy_model: Path) -> No
     [
         (("--key-frames", 1), "auto, or how many"),
         (("--key-frames", "some"), "auto, or how many"),
-        (("--key-frames", 5), "leaves none to fill in"),
+        (("--key-frames", 5), "leave none of the 5 frames"),
         (("--key-frames", 3, "--window", 3), "key_frames and window exclude"),
         (("--key-frames", 3, "--attention", "flow"), "flow follows the motion"),
         (("--key-frames", 3, "--fill", "warp"), "--fill"),
@@ -187,3 +188,17 @@ def test_what_is_filled_in_has_the_colours_of_its_key_frames() -> None:
     made = vedit.edit(mini, STAR, "a red star over sand", key_frames=2, **told).clip.frames
     off = (made.mean((2, 3)) - made[:1].mean((2, 3))).abs().amax(1)
     assert off.max() < 0.01
+
+
+def test_key_frames_that_are_too_many_or_lie_far_apart() -> None:
+    """One in sixteen frames is enough, and as many as the hint says give none."""
+
+    def asked(count: int) -> None:
+        check_count(EditConfig.model_validate({"clip": "a.mp4", "prompt": "x", "key_frames": count}), footage)
+
+    footage = Footage((64, 64), 100, 100, Fraction(8))
+    with pytest.warns(VeditHint, match="5 lie 25 frames apart, .* take 8 or more, or --key-frames auto"):
+        asked(5)
+    asked(8)
+    with pytest.raises(ConfigError, match="100 leave none of the 100 frames"):
+        asked(100)

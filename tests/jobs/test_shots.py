@@ -56,7 +56,11 @@ def test_a_prompt_comes_with_its_shot(backbone: Backbone) -> None:
     for own, prompt in ((slice(0, 5), "a cat"), (slice(5, 11), "a red dog")):
         alone = edited(backbone, clip, prompt, **PLAIN).clip.frames
         torch.testing.assert_close(then[own], alone[own], atol=1e-4, rtol=1e-4)
-    for shots, said in (("auto", "the clip has 2, cut at 5"), ("none", "no cut is found"), ("5", "cut at 5")):
+    for shots, said in (
+        ("auto", "the clip has 2 shots, cut at 5"),
+        ("none", "the clip is one shot"),
+        ("5", "cut at 5"),
+    ):
         with pytest.raises(ConfigError, match=f"no shot3; .*{said}"):
             edited(backbone, clip, prompt_at=["shot3:a red dog"], shots=shots, **PLAIN)
 

@@ -94,10 +94,10 @@ def nearest_words(tokenizer: CLIPTokenizer, words: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:
+def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str, whose: str = "the prompt") -> list[int]:
     """Where ``embed`` puts a word, or several in a row, of the prompt ``text`` among the T tokens; all of its places.
 
-    Raises ConfigError, with the words that there are, where it is not said.
+    Raises ConfigError, with ``whose`` text it is and the words that there are, where it is not said.
     """
     room = tokenizer.model_max_length - 2
     all_of, wanted = (tokenizer.tokenize(each) for each in (text, word))
@@ -110,6 +110,6 @@ def tokens_of(tokenizer: CLIPTokenizer, text: str, word: str) -> list[int]:
     ]
     if not begins:
         said = dict.fromkeys(text.split())
-        raise ConfigError(f"the prompt does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
+        raise ConfigError(f"{whose} does not say '{word}'; its words are: {', '.join(said) or 'none'}.")
     positions = [begin + offset for begin in begins for offset in range(len(wanted))]
     return [position // room * tokenizer.model_max_length + 1 + position % room for position in positions]

@@ -14,12 +14,15 @@ from vedit.synonyms import nearest
 WORDS = "words"
 """The key, of a job or of a choice, under which they are given."""
 
+PROMPTS = ("prompt", "source_prompt", "negative_prompt")
+
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
 def filled(layers: Iterable[Written], faults: list[str]) -> tuple[Written, ...]:
-    """The layers with their words put into their texts; of several for one name the last. Texts of a job that has no
-    words stay as they are. What is wrong is added to ``faults``."""
+    """The layers with their words put into their texts; of several for one name the last. A job that has no words may
+    speak of some in its prompts alone by mistake; its other texts stay as they are. What is wrong is added to
+    ``faults``."""
     layers = tuple(layers)
     words: dict[str, str] = {}
     for layer in layers:
@@ -30,6 +33,13 @@ def filled(layers: Iterable[Written], faults: list[str]) -> tuple[Written, ...]:
         words |= {str(name): str(word) for name, word in given.items()}
     plain = (layer.without(WORDS) for layer in layers)
     if not words:
+        for layer in layers:
+            said = ((key, layer.values[key]) for key in PROMPTS if isinstance(layer.values.get(key), str))
+            faults.extend(
+                f"{layer.label(key)}: there is no word {{{cut(name)}}}; the job has no words:"
+                for key, text in said
+                for name in _FIELD.findall(text)
+            )
         return tuple(plain)
     return tuple(replace(layer, values=_texts(layer, words, faults)) for layer in plain)
 

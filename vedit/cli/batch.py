@@ -77,6 +77,9 @@ def batch(
     from vedit.batches.cluster import Cluster
     from vedit.batches.prepare import chosen, open_batch
 
+    if ray is None and (workers is not None or gpus_per_job):
+        flag = "--workers" if workers is not None else "--gpus-per-job"
+        raise ConfigError(f"{flag} goes with --ray; without it jobs are made here, one after the other")
     report = printing.report
     progress = report.progress if sys.stderr.isatty() else None
     opened = open_batch(jobs, output, assignments(assign or ()), overwrite=overwrite, progress=progress)

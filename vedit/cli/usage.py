@@ -45,6 +45,9 @@ def describe_error(error: Any) -> str:
         again = context.command.name == "rerun"
         hint = _as_set(error.option_name) if again else ""
         hint = hint or nearest_flag(error.option_name, [each for each in flags if each.startswith("--")], arguments)
+        unsure = not hint or hint.startswith("did you mean")
+        if unsure and not again and (others := _with_flag(error.option_name, context)):
+            hint = f"it is a flag of {', '.join(f'`vedit {each}`' for each in others[:3])}"
         if not hint and again:
             hint = "a setting is changed as --set NAME='...'"
         if not hint and command == "vedit":
@@ -61,6 +64,15 @@ def describe_error(error: Any) -> str:
         elif said is not None:
             message += f"; what the clip shows is given as --{said.name.replace('_', '-')}, in quotes"
     return f"{message}; see `{command} --help`"
+
+
+def _with_flag(flag: str, context: Any) -> list[str]:
+    """The other commands that have a flag; none where it was given to no command."""
+    root = context.find_root()
+    if root is context:
+        return []
+    commands = {name: root.command.get_command(root, name) for name in root.command.list_commands(root)}
+    return [name for name, command in commands.items() if any(flag in each.opts for each in command.params)]
 
 
 def _as_set(flag: str) -> str:

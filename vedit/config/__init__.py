@@ -183,6 +183,7 @@ class EditConfig(
     def _faults_of_key_frames(self) -> list[str]:
         alone = {
             "window": "key frames are seen together, and what lies between two of them by itself",
+            "overlap": "it is windows that overlap, and key frames do not go with windows",
             "first": "several pictures of --first, each at its time, are key frames that were edited elsewhere",
             "motion_strokes": "frames are filled in along the motion that the clip has",
         }
@@ -268,7 +269,7 @@ class GenerateConfig(
             usual = {name: OF_A_QUEUE.get(name, type(self).model_fields[name].default) for name in LEVERS}
             given = [name for name in LEVERS if getattr(self, name) != usual[name]]
             faults += [
-                f"{name} and fifo exclude each other; in a queue each frame is at a step of its own"
+                f"{name} and fifo exclude each other; each frame of a queue is at a step of its own. Leave one out"
                 for name in given
                 if name in BUNDLES or not (self.fast or self.preview)
             ]

@@ -270,8 +270,8 @@ def stretch_of(text: str, rate: Fraction, frames: int) -> slice:
     end = min(frame_of(last, rate), frames) if last else frames
     if begin >= end:
         raise ValueError(
-            f"{text} holds none of the clip's {frames} frames ({float(frames / rate):.2f} s); expected START before "
-            "STOP, and START in the clip"
+            f"{text} holds none of the {frames} frames that are taken of the clip ({float(frames / rate):.2f} s); "
+            "expected FROM before TO, and FROM among them"
         )
     return slice(begin, end)
 

@@ -279,7 +279,7 @@ class AttentionSettings(Settings):
     attention: Attention | None = Field(
         None,
         description="Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model was "
-        "tuned with, else sparse_causal.",
+        "tuned with; else per_frame with motion modules, full among key frames, and sparse_causal without either.",
     )
     window: int | None = Field(
         None,
@@ -289,7 +289,10 @@ class AttentionSettings(Settings):
         "only where its frames do not fit into memory together.",
     )
     overlap: int | None = Field(
-        None, ge=1, le=5_000, description="Frames that windows share, up to half of --window. By default a quarter."
+        None,
+        ge=1,
+        le=5_000,
+        description="Frames that windows share, up to half of the --window it goes with. A quarter by default.",
     )
 
     @model_validator(mode="after")
@@ -297,7 +300,7 @@ class AttentionSettings(Settings):
         if self.overlap is None:
             return self
         if self.window is None:
-            raise ValueError("overlap needs window, the frames of which so many are shared")
+            raise ValueError("overlap needs window, such as --window 16: it says how many frames two windows share")
         if self.overlap > self.window // 2:
             raise ValueError(
                 f"overlap: windows of {self.window} frames share at most {self.window // 2}, half of them; "

@@ -166,12 +166,13 @@ class EditOptions(TypedDict, total=False):
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     learning_rate: float | None
     """Of one-shot tuning. By default what the model asks for, else 3e-5."""
     recipe: Literal["motion", "original"]
@@ -331,12 +332,13 @@ class GenerateOptions(TypedDict, total=False):
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -505,12 +507,13 @@ class AnimateOptions(TypedDict, total=False):
     last holds, and ControlNets rest too; 1 runs all of it in each. [default: 1]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     audio_attack: float
     """Seconds in which a feature rises to 63 %. [default: 0.0]"""
     audio_release: float
@@ -622,12 +625,13 @@ class TuneOptions(TypedDict, total=False):
     [default: 'auto']"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     learning_rate: float | None
     """Of one-shot tuning. By default what the model asks for, else 3e-5."""
     recipe: Literal["motion", "original"]
@@ -694,12 +698,13 @@ class InvertOptions(TypedDict, total=False):
     `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     inversion_corrections: int
     """Times that each step of the inversion is corrected. A pass each; 0 is plain DDIM inversion,
     as long as 1 and less exact. [default: 1]"""
@@ -762,12 +767,13 @@ class UpscaleOptions(TypedDict, total=False):
     `vedit cache` shows it. [default: True]"""
     attention: str | None
     """Which frames each frame looks at; `vedit parts` lists the kinds. By default what the model
-    was tuned with, else sparse_causal."""
+    was tuned with; else per_frame with motion modules, full among key frames, and sparse_causal
+    without either."""
     window: int | None
     """Frames that the network sees at once. A longer clip is seen in windows that overlap; by
     default only where its frames do not fit into memory together."""
     overlap: int | None
-    """Frames that windows share, up to half of --window. By default a quarter."""
+    """Frames that windows share, up to half of the --window it goes with. A quarter by default."""
     output: str | Path | None
     """Where to write: .mp4 .m4v .mov .mkv .webm .gif .webp, or a folder. A name without a suffix
     makes a folder of PNGs."""

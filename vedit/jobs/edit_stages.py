@@ -284,7 +284,7 @@ class EditStages:
         mask, prompt = self.config.mask, self.config.source_prompt or ""
         if not prompt.strip():
             raise ConfigError(f"--mask {mask} is a word of the source prompt; give one with --source-prompt.")
-        return tokens_of(self.model.outline.tokenizer, prompt, mask.removeprefix("word:"))
+        return tokens_of(self.model.outline.tokenizer, prompt, mask.removeprefix("word:"), "the source prompt")
 
     # Sampling
 

@@ -59,5 +59,8 @@ def check_named(shots: Shots, named: int) -> None:
     """Raise ConfigError where prompts name more shots, counted from 1, than there are."""
     if named > len(shots.counted):
         cuts = ", ".join(str(start - shots.counted[0]) for start in shots.counted[1:])
-        found = f"the clip has {len(shots.counted)}, cut at {cuts}" if cuts else "no cut is found"
-        raise ConfigError(f"prompt_at: there is no shot{named}; {found}. Say where it is cut with --shots 24,60.")
+        found = f"the clip has {len(shots.counted)} shots, cut at {cuts}" if cuts else "the clip is one shot"
+        raise ConfigError(
+            f"prompt_at: there is no shot{named}; {found}. --shots says where it is cut, such as --shots 24,60 for "
+            "three."
+        )
