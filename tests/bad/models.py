@@ -10,7 +10,7 @@ from tests.bad.case import Case
 from tests.bad.things import UNET, adapter, changed, compressed, cut, no_cuda, pickled, sdxl
 
 MODELS: dict[str, Case] = {
-    "unknown model": (lambda d: d.edit(model="sd1.5"), "'sd1.5' is no folder", "did you mean 'sd15'?"),
+    "unknown model": (lambda d: d.edit(model="sd1.5"), "'sd1.5' is no folder", "did you mean 'sd15' or 'sd21'?"),
     "unknown repository": (lambda d: d.edit(model="nobody/nothing"), "'nobody/nothing' is not in", "name a folder"),
     "empty model": (lambda d: d.edit(model=""), "--model is empty", "mini"),
     "the clip as model": (lambda d: d.edit(model=d.good.clip), "clip.mp4' is no model", "expected a folder"),

@@ -171,3 +171,12 @@ def test_an_output_folder_that_is_a_file(place: Path, toy_clip: Path, toy_model:
     assert "a.mp4" in error
     assert "give another --output" in error
     assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("flags", [("--workers", 2), ("--gpus-per-job", 1)])
+def test_what_a_cluster_alone_heeds_goes_with_one(
+    vedit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "j.yaml").write_text("jobs:\n- {command: generate, prompt: x}\n")
+    assert f"{flags[0]} goes with --ray" in vedit("batch", "j.yaml", *flags, "--dry-run").complaint

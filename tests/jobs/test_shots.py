@@ -88,7 +88,7 @@ def test_the_sidecar_says_where_the_clip_was_cut(vedit: Command, toy_model: Path
 
 @pytest.mark.parametrize(
     ("shots", "said"),
-    [("3,2", "each after the other"), ("0", "after frame 0"), ("9", "no frame 9"), ("soon", "is no cut")],
+    [("3,2", "each after the one before"), ("0", "after frame 0"), ("9", "no frame 9"), ("soon", "is no cut")],
 )
 def test_cuts_that_cannot_be(vedit: Command, toy_clip: Path, toy_model: Path, shots: str, said: str) -> None:
     ran = vedit("edit", toy_clip, "a cat", "--model", toy_model, "--shots", shots, "--dry-run")

@@ -79,7 +79,7 @@ def test_other_files_are_refused_in_a_line(weights: Path, tmp_path: Path, what: 
         torch.save(tensors | {"module.block0.conv0.0.0.weight": torch.zeros(45, 7, 3, 3)}, path)
     elif what == "RIFE 4":
         torch.save(tensors | {"module.block3.conv0.0.0.weight": torch.zeros(32, 12, 3, 3)}, path)
-    with pytest.raises(WeightsError, match="expected those of RIFE HDv3") as told:
+    with pytest.raises(WeightsError, match="expected the weights of RIFE HDv3") as told:
         load_rife(path, CPU)
     assert "\n" not in str(told.value)
 

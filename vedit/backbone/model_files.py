@@ -84,8 +84,8 @@ def locate(name: str | Path, *, weights: bool = True) -> Path:
         return path
     if is_hub_id(name):
         return from_hub(str(name), weights=weights)
-    near = get_close_matches(str(name), ["mini", *HUB_NAMES], n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known names: mini, {', '.join(HUB_NAMES)}."
+    near = get_close_matches(str(name), ["mini", *HUB_NAMES], n=2)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known names: mini, {', '.join(HUB_NAMES)}."
     raise WeightsError(f"'{name}' is no folder, no .safetensors file and no hub id 'owner/name'; {hint}")
 
 

@@ -37,8 +37,8 @@ def given_shots(config: CutSettings, footage: Footage) -> Shots:
         Shots((0, *cuts))
     except ValueError as error:
         raise ConfigError(
-            f"shots: {config.shots} are the frames {', '.join(map(str, cuts))}; expected each after the other, and the "
-            "first after frame 0."
+            f"shots: {config.shots} begin at the frames {', '.join(map(str, cuts))}; expected each after the one "
+            "before, and the first after frame 0."
         ) from error
     if cuts[-1] >= footage.frames and not footage.stretched:
         raise ConfigError(f"shots: there is no frame {cuts[-1]} to cut at; the clip has {footage.frames}.")

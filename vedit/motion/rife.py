@@ -30,7 +30,7 @@ MULTIPLE = 4 * SCALES[0]
 TEACHER = "block_tea."
 """What the names of weights begin with that training alone needs."""
 
-OTHER = "expected those of RIFE HDv3 (flownet.pkl, or the same as .safetensors)"
+OTHER = "expected the weights of RIFE HDv3 (flownet.pkl, or the same as .safetensors)"
 
 
 class Rife(nn.Module):
